@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Guard, GuardOptions } from "../src/index.js";
+import { exchangeOf, GuardCore } from "../src/internals.js";
+import { type ExpressApp, prepareApp } from "./express/app.js";
+
+type Next = (error?: unknown) => void;
+type Request = IncomingMessage & { app?: ExpressApp };
+
+/** A guard that is also Express middleware. */
+export interface ExpressGuard extends Guard {
+  (request: IncomingMessage, response: ServerResponse, next: Next): void;
+  /** Last middleware: adds the cause to the incident and answers with negotiated content. */
+  readonly errorHandler: (error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) => void;
+}
+
+/**
+ * Makes a guard for Express 4 and 5: `app.use(guard)` before anything else.
+ * @throws {RayguardError} when an option cannot be taken
+ */
+export function rayguard(options?: GuardOptions): ExpressGuard {
+  const guard = new GuardCore(options);
+
+  function rayguardMiddleware(request: Request, response: ServerResponse, next: Next): void {
+    if (request.app !== undefined) prepareApp(request.app, guard, rayguardMiddleware);
+    const exchange = guard.accept(request, response);
+    if (!guard.answers(exchange)) next();
+  }
+
+  function rayguardErrorHandler(error: unknown, _request: IncomingMessage, response: ServerResponse, next: Next): void {
+    const exchange = exchangeOf(response);
+    if (exchange === undefined || !guard.supervision.enforces) next(error);
+    else guard.failed(exchange, error);
+  }
+
+  return Object.defineProperties(rayguardMiddleware, {
+    attach: { value: guard.attach },
+    listener: { value: guard.listener },
+    stats: { value: () => guard.stats() },
+    close: { value: () => guard.close() },
+    health: { value: guard.health },
+    state: { get: () => guard.state },
+    errorHandler: { value: rayguardErrorHandler },
+  }) as unknown as ExpressGuard;
+}
+
+export default rayguard;
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** What the guard knows of this request. */
+      rayguard: import("../src/request-context.js").RequestContext;
+    }
+  }
+}

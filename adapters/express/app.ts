@@ -1,0 +1,83 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { exchangeOf, type GuardCore, MESSAGES } from "../../src/internals.js";
+import { awaitLayers } from "./async-layers.js";
+import { dropLostFields } from "./lost-fields.js";
+
+type Next = (error?: unknown) => void;
+
+interface Layer {
+  readonly handle: unknown;
+  readonly name?: string;
+}
+
+/** What the adapter needs of an Express application. */
+export interface ExpressApp {
+  readonly parent?: ExpressApp;
+  readonly request: object;
+  readonly response: object;
+  readonly _router?: { readonly stack: Layer[] };
+  readonly router?: { readonly stack: Layer[] };
+  use(...handlers: unknown[]): unknown;
+}
+
+/** How long an error waits for the rest of an unfinished upload before it is answered, in milliseconds. */
+const UPLOAD_PATIENCE_MS = 500;
+
+const prepared = new WeakSet<object>();
+
+/**
+ * Done once for each application, at its first request, when all of it is in place: lays the guard over the prototypes
+ * every response of the application gets, and appends an observer behind everything else.
+ */
+export function prepareApp(app: ExpressApp, guard: GuardCore, middleware: unknown): void {
+  if (prepared.has(app)) return;
+  prepared.add(app);
+  let root = app;
+  while (root.parent !== undefined) root = root.parent;
+  // Mounted applications inherit from the prototypes of the one above.
+  guard.layOver(root.response, root.request);
+  const stack = stackOf(root);
+  if (stack?.[0] !== undefined) awaitLayers(stack[0]);
+  if (stack !== undefined && isMountedLate(stack, middleware)) guard.supervision.logger?.warn({}, MESSAGES.mountedLate);
+  if (prepared.has(root) && root !== app) return;
+  prepared.add(root);
+  appendObservers(root, guard);
+}
+
+function stackOf(app: ExpressApp): Layer[] | undefined {
+  // Express 4 has `_router`, and a `router` that throws.
+  return (app._router ?? app.router)?.stack;
+}
+
+function isMountedLate(stack: Layer[], middleware: unknown): boolean {
+  const own = stack.filter((layer) => layer.name !== "query" && layer.name !== "expressInit");
+  return own.findIndex((layer) => layer.handle === middleware) > 0;
+}
+
+/** Errors nobody has handled, and requests nobody has answered, are about to reach Express's own final handler. */
+function appendObservers(app: ExpressApp, guard: GuardCore): void {
+  app.use(function rayguardUnhandledError(error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) {
+    const exchange = exchangeOf(response);
+    if (exchange === undefined || !guard.supervision.enforces) return next(error);
+    exchange.cause = error;
+    // The final handler would destroy the socket, and with it whatever else is under way on this connection.
+    if (response.headersSent || exchange.inert) return guard.failed(exchange, error);
+    dropLostFields(response);
+    answerInTime(guard, request, response, error);
+    next(error);
+  });
+  app.use(function rayguardUnanswered(request: IncomingMessage, response: ServerResponse, next: Next) {
+    if (exchangeOf(response) !== undefined) answerInTime(guard, request, response, { status: 404 });
+    next();
+  });
+}
+
+/** The final handler answers only when the whole request content has arrived, which may be never. */
+function answerInTime(guard: GuardCore, request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  if (request.complete) return;
+  const timer = setTimeout(() => {
+    const exchange = exchangeOf(response);
+    if (exchange !== undefined && !response.headersSent) guard.failed(exchange, error);
+  }, UPLOAD_PATIENCE_MS).unref();
+  response.once("close", () => clearTimeout(timer));
+}

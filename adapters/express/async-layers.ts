@@ -1,0 +1,46 @@
+type Next = (error?: unknown) => void;
+
+interface LayerPrototype {
+  handle_request?: (this: { handle: Handler }, request: unknown, response: unknown, next: Next) => void;
+  handle_error?: (this: { handle: Handler }, error: unknown, request: unknown, response: unknown, next: Next) => void;
+}
+
+type Handler = (...args: unknown[]) => unknown;
+
+const patched = new WeakSet<object>();
+
+/**
+ * Express 4 ignores the promise a handler returns, so that a rejection ends the process and the request hangs.
+ * Express 5 passes it to `next`; this gives the layers of Express 4 the same. They belong to the copy of Express in use.
+ */
+export function awaitLayers(layer: object): void {
+  const prototype = Object.getPrototypeOf(layer) as LayerPrototype;
+  const { handle_request, handle_error } = prototype;
+  if (patched.has(prototype) || typeof handle_request !== "function" || typeof handle_error !== "function") return;
+  patched.add(prototype);
+
+  prototype.handle_request = function handle(request, response, next) {
+    const { handle } = this;
+    if (handle.length > 3) return handle_request.call(this, request, response, next);
+    try {
+      forward(handle(request, response, next), next);
+    } catch (error) {
+      next(error);
+    }
+  };
+
+  prototype.handle_error = function handle_error_(error, request, response, next) {
+    const { handle } = this;
+    if (handle.length !== 4) return handle_error.call(this, error, request, response, next);
+    try {
+      forward(handle(error, request, response, next), next);
+    } catch (thrown) {
+      next(thrown);
+    }
+  };
+}
+
+function forward(result: unknown, next: Next): void {
+  if (result === null || result === undefined || typeof (result as PromiseLike<unknown>).then !== "function") return;
+  (result as PromiseLike<unknown>).then(undefined, (error) => next(error || new Error("Rejected promise")));
+}

@@ -1,0 +1,104 @@
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest, RouteHandlerMethod } from "fastify";
+import fp from "fastify-plugin";
+import type { Guard, GuardOptions, RequestContext, RouteSettings } from "../src/index.js";
+import { exchangeOf, GuardCore, handlerError, isLostWithContent } from "../src/internals.js";
+
+type RouteConfig = { rayguard?: Partial<RouteSettings> };
+
+const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fastify, options, done) {
+  const isNested = fastify.hasDecorator("rayguard");
+  const guard = new GuardCore(options);
+  guard.attach(fastify.server);
+  if (!isNested) {
+    if (options.logger === undefined) guard.useLogger(fastify.log);
+    fastify.decorate("rayguard", guard as Guard);
+    fastify.decorateRequest("rayguard", {
+      getter(this: FastifyRequest) {
+        return this.raw.rayguard as RequestContext;
+      },
+    });
+    fastify.addHook("onError", onError);
+  }
+  const usesFrameworkLogger = options.logger === undefined;
+  fastify.addHook("onRequest", function rayguardOnRequest(request, reply, next) {
+    const exchange = guard.accept(request.raw, reply.raw);
+    if (usesFrameworkLogger) exchange.logger = request.log;
+    if (!guard.answers(exchange)) return next();
+    reply.hijack();
+  });
+  fastify.addHook("onRoute", (route) => {
+    if (!isNested) route.handler = watchHijacked(route.handler, guard);
+    const own = (route.config as RouteConfig | undefined)?.rayguard;
+    if (own === undefined || isNested) return;
+    const apply = guard.route(own);
+    const hook = (request: FastifyRequest, reply: FastifyReply, next: () => void) => {
+      apply(guard.accept(request.raw, reply.raw));
+      next();
+    };
+    route.onRequest = [...(Array.isArray(route.onRequest) ? route.onRequest : route.onRequest ? [route.onRequest] : []), hook];
+  });
+  fastify.addHook("onClose", (_instance, next) => {
+    guard.close();
+    next();
+  });
+  done();
+};
+
+/** An error is about to be answered: what described the lost content goes, before any error handler adds its own. */
+function onError(_request: FastifyRequest, reply: FastifyReply, error: unknown, done: () => void): void {
+  const exchange = exchangeOf(reply.raw);
+  if (exchange !== undefined && exchange.supervisor.enforces) {
+    exchange.cause = error;
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (isLostWithContent(name, value)) reply.removeHeader(name);
+    }
+    // Fastify's last resort takes the status nobody has set, which is 200.
+    if ("veto" in exchange) {
+      exchange.veto = () => (isLastResort(reply) && reply.raw.statusCode < 400 ? handlerError(error) : null);
+    }
+  }
+  done();
+}
+
+/** Fastify forgets what a handler throws once it has hijacked the reply. */
+function watchHijacked(handler: RouteHandlerMethod, guard: GuardCore): RouteHandlerMethod {
+  const failed = (reply: FastifyReply, error: unknown) => {
+    const exchange = exchangeOf(reply.raw);
+    if (exchange !== undefined) guard.failed(exchange, error);
+  };
+  const watched: RouteHandlerMethod = function (request, reply) {
+    let result: unknown;
+    try {
+      result = handler.call(this, request, reply);
+    } catch (error) {
+      if (reply.sent) failed(reply, error);
+      throw error;
+    }
+    if (reply.sent && result instanceof Promise) result.catch((error) => failed(reply, error));
+    return result as undefined;
+  };
+  return Object.defineProperty(watched, "name", { value: handler.name });
+}
+
+function isLastResort(reply: FastifyReply): boolean {
+  const symbol = Object.getOwnPropertySymbols(reply).find((s) => s.description?.includes("nextErrorHandler"));
+  return symbol !== undefined && (reply as unknown as Record<symbol, unknown>)[symbol] === false;
+}
+
+/** The guard as a Fastify 5 plugin: `await app.register(rayguard, options)`. */
+export const rayguard: FastifyPluginCallback<GuardOptions> = fp(plugin, { fastify: "5.x", name: "rayguard" });
+
+export default rayguard;
+
+declare module "fastify" {
+  interface FastifyInstance {
+    rayguard: Guard;
+  }
+  interface FastifyRequest {
+    rayguard: RequestContext;
+  }
+  interface FastifyContextConfig {
+    rayguard?: Partial<RouteSettings>;
+  }
+}
+

@@ -1,0 +1,70 @@
+import express from "express";
+
+const deadlineMs = 95_000;
+
+/** Each variant: what surrounds the routes of the same application. */
+const variants = {
+  bare: () => ({ before() {}, after() {}, listening() {} }),
+
+  guarded: () => withGuard({ logger: false }),
+
+  // The guard's own pino writes to stdout, which the benchmark redirects.
+  everything: () => withGuard({}),
+
+  usual: async () => {
+    const { default: overloadProtection } = await import("overload-protection");
+    const { default: timeout } = await import("connect-timeout");
+    const { pinoHttp } = await import("pino-http");
+    const { createTerminus } = await import("@godaddy/terminus");
+    return {
+      before(app) {
+        // The default of 42 ms would shed requests on a busy machine; the work per request is the same.
+        app.use(overloadProtection("express", { maxEventLoopDelay: 1_000, production: true }));
+        app.use(pinoHttp());
+        app.use(timeout(deadlineMs));
+      },
+      after(app) {
+        app.use((error, req, res, next) => {
+          req.log.error(error);
+          if (res.headersSent) return next(error);
+          res.status(error.statusCode ?? 500).json({ error: "Internal Server Error" });
+        });
+      },
+      listening(server) {
+        createTerminus(server, { healthChecks: { "/health": async () => ({}) }, timeout: 25_000 });
+      },
+    };
+  },
+};
+
+/** Starts the Express origin server of a variant and gives its port. */
+export async function start(variant, waiting) {
+  const { before, after, listening } = await variants[variant]();
+  const app = express();
+  before(app);
+  app.get("/", (_req, res) => {
+    res.json({ message: "hello from the origin", ok: true });
+  });
+  app.get("/wait", (_req, res) => {
+    waiting.push(res);
+  });
+  app.get("/stall", (_req, res) => {
+    res.write("first octets, then silence");
+    waiting.push(res);
+  });
+  after(app);
+  const server = app.listen(0, "127.0.0.1");
+  listening(server);
+  await new Promise((resolve) => server.once("listening", resolve));
+  return server.address().port;
+}
+
+async function withGuard(options) {
+  const { rayguard } = await import("rayguard/express");
+  const guard = rayguard(options);
+  return {
+    before: (app) => app.use(guard),
+    after: (app) => app.use(guard.errorHandler),
+    listening: (server) => guard.attach(server),
+  };
+}

@@ -1,0 +1,48 @@
+import Fastify from "fastify";
+
+/** Each variant: the instance, before the routes of the same application are added. */
+const variants = {
+  bare: () => Fastify(),
+
+  guarded: () => withGuard(Fastify(), { logger: false }),
+
+  // The guard writes the request line through Fastify's logger, so Fastify's own two lines are turned off.
+  everything: () => withGuard(Fastify({ logger: true, disableRequestLogging: true }), {}),
+
+  usual: async () => {
+    const { default: underPressure } = await import("@fastify/under-pressure");
+    const app = Fastify({ logger: true, connectionTimeout: 95_000, requestTimeout: 95_000 });
+    // No limit on utilization: the load keeps this server at 100 %, and it would shed every request.
+    const limits = { maxEventLoopDelay: 1_000, maxHeapUsedBytes: 2 ** 34 };
+    await app.register(underPressure, { ...limits, exposeStatusRoute: "/health" });
+    app.addHook("onRequest", (request, reply, done) => {
+      request.log = reply.log = request.log.child({ ray: request.headers["cf-ray"] });
+      done();
+    });
+    return app;
+  },
+};
+
+/** Starts the Fastify origin server of a variant and gives its port. */
+export async function start(variant, waiting) {
+  const app = await variants[variant]();
+  app.get("/", (_request, reply) => {
+    reply.send({ message: "hello from the origin", ok: true });
+  });
+  app.get("/wait", (_request, reply) => {
+    waiting.push(reply);
+  });
+  app.get("/stall", (_request, reply) => {
+    reply.hijack();
+    reply.raw.write("first octets, then silence");
+    waiting.push(reply);
+  });
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  return app.server.address().port;
+}
+
+async function withGuard(app, options) {
+  const { rayguard } = await import("rayguard/fastify");
+  await app.register(rayguard, options);
+  return app;
+}

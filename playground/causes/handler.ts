@@ -1,0 +1,80 @@
+import { pipeline, Readable } from "node:stream";
+import { type Cause, delay } from "./cause.js";
+
+/** Code that throws, hangs or answers more than once. */
+export const handlerCauses: readonly Cause[] = [
+  {
+    name: "no-answer",
+    title: "handler that never answers",
+    waits: true,
+    handler: () => {},
+  },
+  {
+    name: "throw",
+    title: "dying in mid-response: throw after a write",
+    handler(_request, response) {
+      response.write("the first part, ");
+      throw new Error("the second part is missing");
+    },
+  },
+  {
+    name: "reject",
+    title: "dying in mid-response: rejection after a write",
+    async handler(_request, response) {
+      response.write("the first part, ");
+      await delay(5);
+      throw new Error("the second part is missing");
+    },
+  },
+  {
+    name: "stream-early",
+    title: "stream that fails before its first octet",
+    handler(_request, response) {
+      const source = new Readable({ read: () => source.destroy(new Error("no such object")) });
+      pipeline(source, response, () => {});
+    },
+  },
+  {
+    name: "stream-late",
+    title: "stream that fails in mid-content",
+    waits: true,
+    mayBreak: true,
+    handler(_request, response) {
+      const source = Readable.from(failingLate());
+      source.on("error", () => {});
+      source.pipe(response);
+    },
+  },
+  {
+    name: "two-answers",
+    title: "two answers, another request in flight",
+    probe: "bystander",
+    handler(_request, response) {
+      response.end("the first answer");
+      response.end("the second answer");
+    },
+  },
+  {
+    name: "late-error",
+    title: "late error, next request on the connection",
+    probe: "next",
+    async handler(_request, response) {
+      response.end("the answer");
+      await delay(100);
+      throw new Error("the audit log is full");
+    },
+    // Fastify only logs a late rejection; there it is clean-up code that comes too late.
+    async fastify(request, reply) {
+      reply.send("the answer");
+      await delay(100);
+      request.raw.socket.destroy();
+    },
+  },
+];
+
+async function* failingLate() {
+  // More than a guard holds back, so that part of the content is on its way when the source fails.
+  yield Buffer.alloc(200_000, "x");
+  await delay(200);
+  throw new Error("the disk is gone");
+}

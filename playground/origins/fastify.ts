@@ -1,0 +1,34 @@
+import type { Server } from "node:http";
+import Fastify from "fastify";
+import { dropClient, KEEP_ALIVE_MS } from "../causes/connection.js";
+import { CAUSES } from "../causes/index.js";
+import { GUARD_OPTIONS, HOST, type OriginOptions, slowAnswer } from "./origin.js";
+
+/** A Fastify app with every mistake in it; the guarded one differs in the line that registers the guard. */
+export async function startFastify({ guarded, port }: OriginOptions): Promise<Server> {
+  const app = Fastify({
+    logger: true,
+    disableRequestLogging: true,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    clientErrorHandler: dropClient,
+  });
+  // Loaded on demand: the bare origin server runs without the package being built.
+  if (guarded) await app.register((await import("rayguard/fastify")).default, GUARD_OPTIONS);
+
+  app.get("/", () => "intact\n");
+  app.all("/slow", (_request, reply) => slowAnswer(reply.raw));
+  for (const { name, handler, fastify } of CAUSES) {
+    if (fastify) app.all(`/${name}`, (request, reply) => fastify(request, reply));
+    else if (handler) app.all(`/${name}`, (request, reply) => answerRaw(() => handler(request.raw, reply.raw)));
+  }
+
+  for (const cause of CAUSES) cause.server?.(app.server);
+  await app.listen({ port, host: HOST });
+  return app.server;
+}
+
+/** Runs a handler that answers on the raw objects: what it returns is no content, what it throws is Fastify's to see. */
+function answerRaw(run: () => unknown): Promise<undefined> | undefined {
+  const result = run();
+  return result instanceof Promise ? result.then(() => undefined) : undefined;
+}

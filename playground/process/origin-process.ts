@@ -1,0 +1,109 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { get } from "node:http";
+import { fileURLToPath } from "node:url";
+import { delay } from "../causes/cause.js";
+import { HOST } from "../origins/origin.js";
+import { LogTail } from "./log-tail.js";
+
+export type Framework = "express" | "fastify";
+
+/** What an origin server tells the process that started it. */
+export type OriginMessage =
+  | { type: "listening"; port: number }
+  | { type: "incident"; code: string; action: string; prevented: number | null; ray: string | null };
+
+const ORIGIN = fileURLToPath(new URL("../origin.ts", import.meta.url));
+/** A start takes half a second; a machine under load gets more. */
+const START_TIMEOUT_MS = 20_000;
+
+/** An origin server in a child process; when the process dies, another takes its place on the same port. */
+export class OriginProcess {
+  readonly framework: Framework;
+  readonly guarded: boolean;
+  port = 0;
+  /** How often the process had to be started again. */
+  deaths = 0;
+  readonly log = new LogTail();
+  readonly #codes = new Map<string, string[]>();
+  #child: ChildProcess | undefined;
+  #stopped = false;
+
+  constructor(framework: Framework, guarded: boolean) {
+    this.framework = framework;
+    this.guarded = guarded;
+  }
+
+  /** First segment of the path at the edge. */
+  get name(): string {
+    return this.guarded ? this.framework : `bare-${this.framework}`;
+  }
+
+  get url(): string {
+    return `http://${HOST}:${this.port}`;
+  }
+
+  /** Starts the process; resolves when it listens. */
+  start(): Promise<void> {
+    const kind = this.guarded ? "guarded" : "bare";
+    const child = fork(ORIGIN, [this.framework, kind, String(this.port)], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    this.#child = child;
+    this.log.read(child.stdout);
+    this.log.read(child.stderr);
+    return new Promise((resolve, reject) => {
+      let listening = false;
+      child.on("message", (message: OriginMessage) => {
+        if (message.type === "listening") {
+          listening = true;
+          this.port = message.port;
+          resolve();
+        } else if (message.ray !== null) {
+          this.#codes.set(message.ray, [...this.codesOf(message.ray), message.code]);
+        }
+      });
+      child.on("exit", (code, signal) => {
+        if (this.#stopped) return resolve();
+        if (!listening) {
+          return reject(new Error(`${this.name} did not start (${signal ?? code}):\n${this.log.last().join("\n")}`));
+        }
+        this.deaths++;
+        this.start().catch((error: Error) => this.log.add(error.message));
+      });
+      child.on("error", reject);
+    });
+  }
+
+  /** Codes of the incidents that the request with this Ray ID caused. */
+  codesOf(ray: string): readonly string[] {
+    return this.#codes.get(ray) ?? [];
+  }
+
+  /** Resolves when the origin server answers again, be it from a new process. */
+  async settled(): Promise<void> {
+    const end = performance.now() + START_TIMEOUT_MS;
+    while (!(await answers(this.port))) {
+      if (performance.now() > end) throw new Error(`${this.name} is gone:\n${this.log.last().join("\n")}`);
+      await delay(20);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    // Nothing of a demonstration is worth a graceful end, and a hanging handler would not grant one.
+    child.kill("SIGKILL");
+    await gone;
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get({ host: HOST, port, agent: false }, (response) => {
+      response.resume();
+      response.on("close", () => resolve(response.complete && response.statusCode === 200));
+    });
+    request.setTimeout(2_000, () => request.destroy());
+    request.on("error", () => resolve(false));
+  });
+}

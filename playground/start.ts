@@ -1,0 +1,44 @@
+// npm start: what the edge shows for bare and for guarded origin servers, on real requests.
+import { HELP, readArgs } from "./args.js";
+import { Playground } from "./playground.js";
+import { brokenPromises, reportLines, summary } from "./report/report.js";
+
+const args = parseOrExit();
+if (args.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
+
+const playground = new Playground(args);
+// An interrupted demonstration has not shown anything; a visit afterwards has no other end.
+let interruptedCode = 130;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => void finish(interruptedCode));
+}
+
+const comparisons = await playground.run().catch(() => finish(1)); // the progress indicator has shown the error
+const broken = brokenPromises(comparisons);
+print("", ...reportLines(comparisons, playground.throughEdge), "", ...comparisons.map(summary));
+if (broken.length > 0) print("", "Not kept:", ...broken.map((line) => `  ${line}`));
+if (args.once) await finish(broken.length > 0 ? 1 : 0);
+interruptedCode = 0;
+print("", ...playground.invitation(), "");
+playground.followLogs((line) => print(line));
+
+async function finish(code: number): Promise<never> {
+  await playground.stop();
+  process.exit(code);
+}
+
+function parseOrExit() {
+  try {
+    return readArgs(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
+
+function print(...lines: string[]): void {
+  process.stdout.write(`${lines.join("\n")}\n`);
+}

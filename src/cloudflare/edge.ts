@@ -1,0 +1,37 @@
+/**
+ * What an edge takes, waits for and counts.
+ * @see https://developers.cloudflare.com/fundamentals/reference/connection-limits/
+ */
+export interface EdgeProfile {
+  /** Longest time between two reads from the origin server, in milliseconds, before the edge gives up (524). */
+  readonly readTimeoutMs: number;
+  /** Longest time an idle connection stays in the edge's pool, in milliseconds. */
+  readonly idlePoolMs: number;
+  /** Largest response header section, in octets. */
+  readonly maxHeaderSectionOctets: number;
+  /** Largest number of field lines in a response. */
+  readonly maxFieldLines: number;
+  /** Largest number of interim responses before the final one. */
+  readonly maxInterimResponses: number;
+}
+
+export const EDGE_PROFILES = {
+  // 100 s is the lowest read timeout the edge has had (125 s today), 900 s its idle pool; 256 lines is Pingora's limit.
+  cloudflare: {
+    readTimeoutMs: 100_000,
+    idlePoolMs: 900_000,
+    maxHeaderSectionOctets: 131_072,
+    maxFieldLines: 256,
+    maxInterimResponses: 5,
+  },
+  // cloudflared keeps 90 s of idle pool; it packs the section in base64, which grows it by a third.
+  cloudflared: {
+    readTimeoutMs: 100_000,
+    idlePoolMs: 90_000,
+    maxHeaderSectionOctets: 98_304,
+    maxFieldLines: 256,
+    maxInterimResponses: 5,
+  },
+} as const satisfies Record<string, EdgeProfile>;
+
+export type EdgeName = keyof typeof EDGE_PROFILES;

@@ -1,0 +1,27 @@
+/**
+ * Every code a `RayguardError` can carry; a code names the cause and is never reused.
+ * The README lists the same codes, and a test compares the two.
+ */
+export const ERROR_CODES = {
+  ERR_RAYGUARD_INVALID_OPTION: "an option has a value it cannot have",
+  ERR_RAYGUARD_UNKNOWN_OPTION: "an option is not known",
+  ERR_RAYGUARD_INVALID_ARGUMENT: "a method was called with a value it cannot take",
+  ERR_RAYGUARD_UNSUPPORTED_SERVER: "the object to attach to is not a node:http, node:https or node:http2 server",
+  ERR_RAYGUARD_DEADLINE: "no response, or no more of it, within the deadline",
+  ERR_RAYGUARD_CLIENT_GONE: "the client closed the connection before the response was complete",
+  ERR_RAYGUARD_DRAINING: "the guard is being closed",
+  ERR_RAYGUARD_INCOMPLETE: "what the app sent could not be completed",
+} as const;
+
+export type RayguardErrorCode = keyof typeof ERROR_CODES;
+
+/** The one error class of the package: match on `code`, never on the message. */
+export class RayguardError extends Error {
+  override readonly name = "RayguardError";
+  readonly code: RayguardErrorCode;
+
+  constructor(code: RayguardErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,153 @@
+import type { IncomingMessage } from "node:http";
+import { RayguardError } from "./errors.js";
+import type { Page } from "./fallback/page.js";
+import type { Action, Failure } from "./incidents.js";
+import type { DeadlineQueue, Waiting } from "./lifecycle/deadline.js";
+import type { Logger, RequestRecord } from "./log.js";
+import type { RouteSettings } from "./options.js";
+import { RequestContext } from "./request-context.js";
+import type { FieldLine } from "./validity/head.js";
+
+/** Where an exchange hangs on its request and response. One symbol for every copy of the package: never wrap twice. */
+export const kExchange: unique symbol = Symbol.for("rayguard.exchange") as never;
+
+/** What an exchange needs of its guard. */
+export interface Supervisor {
+  /** False in report mode: everything is looked at, nothing is changed. */
+  readonly enforces: boolean;
+  watch(exchange: Exchange): void;
+  holdBack(exchange: Exchange): void;
+  committed(exchange: Exchange): void;
+  settled(exchange: Exchange): void;
+  report(exchange: Exchange, failure: Failure, action: Action): void;
+  compose(exchange: Exchange, failure: Failure): Page;
+}
+
+/**
+ * One request and its response, from the header section of the one to the fate of the other:
+ * nothing sent, held, committed, ended, settled. How octets move is left to a subclass per protocol.
+ */
+export abstract class Exchange implements Waiting {
+  queue: DeadlineQueue | null = null;
+  previous: Waiting | null = null;
+  next: Waiting | null = null;
+  dueAt = 0;
+
+  readonly supervisor: Supervisor;
+  settings: RouteSettings;
+  /** Part of the final response has been handed to the connection. */
+  committed = false;
+  /** The guard has answered, or cut: whatever the app still does to this response is void. */
+  inert = false;
+  /** The fate of the response is known. */
+  settled = false;
+  /** Not worth a line in the log: a health check. */
+  quiet = false;
+  outcome: RequestRecord["outcome"] = "intact";
+  /** Code of the first incident. */
+  incident: string | undefined = undefined;
+  /** Error an adapter has seen, for the incident that may follow from it. */
+  cause: unknown = undefined;
+  /** Logger of the framework for this request, where it has one. */
+  logger: Logger | undefined = undefined;
+  readonly startedAt: number = performance.now();
+  /** Time of the last movement of the response. */
+  activeAt = 0;
+  /** Observed progress of the connection, compared between two looks. */
+  progress = 0;
+  /** Called once the fate is known and the whole response has been handed over. */
+  whenSettled: (() => void) | undefined = undefined;
+  #context: RequestContext | undefined = undefined;
+  #late = false;
+
+  constructor(supervisor: Supervisor, settings: RouteSettings) {
+    this.supervisor = supervisor;
+    this.settings = settings;
+  }
+
+  abstract readonly request: IncomingMessage | null;
+  /** Status code of the final response, as far as it is decided. */
+  abstract readonly status: number;
+  /** Octets of message body handed to the connection. */
+  abstract readonly octets: number;
+  /** Field lines the response has so far. */
+  abstract lostFields(): readonly FieldLine[];
+  /** Whether a part of the final response may already be with the recipient. */
+  abstract isOut(): boolean;
+  /** Whether the whole response has been handed over. */
+  abstract isOver(): boolean;
+  /** Sends a complete response in place of the app's. Only while `isOut()` is false. */
+  protected abstract replace(page: Page, failure: Failure): void;
+  /** Ends the connection, or the stream, so that nobody takes what went out for a complete message. */
+  protected abstract tearDown(): void;
+  /** Commits what is held, when it has been held for long enough. */
+  abstract release(): void;
+  /** A number that changes whenever octets move on the connection, in either direction. */
+  abstract movement(): number;
+  /** Gives up on a response that is over, but that the recipient does not take. */
+  abstract abandon(): void;
+
+  get context(): RequestContext {
+    if (this.#context === undefined) this.#context = new RequestContext(this);
+    return this.#context;
+  }
+
+  /**
+   * Ends the exchange in another way than the app had in mind: replaces while that is possible, tears down otherwise.
+   * @returns false where nothing was done, because the response is complete already or the guard only reports
+   */
+  fail(failure: Failure): boolean {
+    if (this.inert || this.settled || this.isOver()) return false;
+    if (!this.supervisor.enforces) {
+      this.supervisor.report(this, failure, "reported");
+      return false;
+    }
+    this.inert = true;
+    const known = failure.err === undefined && this.cause !== undefined ? { ...failure, err: this.cause } : failure;
+    if (this.isOut()) {
+      this.outcome = "torn down";
+      this.supervisor.report(this, known, "torn down");
+      this.abort(new RayguardError("ERR_RAYGUARD_INCOMPLETE", known.message));
+      this.tearDown();
+    } else {
+      const page = this.supervisor.compose(this, known);
+      // A 404 that the app has thrown is its answer, in other words; only faults are incidents.
+      if (known.code !== "HANDLER_ERROR" || page.status >= 500) {
+        this.outcome = "replaced";
+        this.supervisor.report(this, { ...known, status: page.status }, "replaced");
+      }
+      this.replace(page, known);
+    }
+    return true;
+  }
+
+  /** Notes a repair: the app's response goes on, with the smallest fix that makes it valid. */
+  repaired(failure: Failure): void {
+    if (this.outcome === "intact") this.outcome = "repaired";
+    this.supervisor.report(this, failure, "repaired");
+  }
+
+  /** Notes something the app did to a response that was over; once for each exchange, since loops do it by the hundred. */
+  late(failure: Failure): void {
+    if (this.#late) return;
+    this.#late = true;
+    this.supervisor.report(this, failure, this.supervisor.enforces ? "ignored" : "reported");
+  }
+
+  /** The fate is known. @param complete - whether everything was handed to the operating system */
+  settle(complete: boolean): void {
+    if (this.settled) return;
+    this.settled = true;
+    if (!complete && this.outcome !== "torn down") this.outcome = "client gone";
+    this.supervisor.settled(this);
+    if (complete) this.whenSettled?.();
+    else {
+      this.abort(new RayguardError("ERR_RAYGUARD_CLIENT_GONE", "the client closed the connection before the response was complete"));
+    }
+  }
+
+  /** Aborts `req.rayguard.signal`, if anybody has asked for it. */
+  abort(reason: RayguardError): void {
+    this.#context?.abort(reason);
+  }
+}

@@ -1,0 +1,71 @@
+import { type IncomingMessage, STATUS_CODES } from "node:http";
+import Negotiator from "negotiator";
+
+/** Content of a fallback. */
+export interface FallbackContent {
+  contentType: string;
+  body: string | Uint8Array;
+}
+
+/** What the built-in content may tell a client: never a message, a stack or a code of the app. */
+export interface FallbackFacts {
+  readonly status: number;
+  readonly ray: string | null;
+}
+
+const AVAILABLE = ["application/problem+json", "application/json", "text/html", "text/plain"];
+
+/**
+ * Chooses among problem+json, HTML and text by the request's Accept field.
+ * @see RFC 9110, section 12.5.1; RFC 9457
+ */
+export function negotiatedContent(request: IncomingMessage | null, facts: FallbackFacts): FallbackContent {
+  const type = request === null ? AVAILABLE[3] : new Negotiator(request).mediaType(AVAILABLE);
+  switch (type) {
+    case "application/problem+json":
+    case "application/json":
+      return { contentType: type, body: problem(facts) };
+    case "text/html":
+      return { contentType: "text/html; charset=utf-8", body: page(facts) };
+    default:
+      return { contentType: "text/plain; charset=utf-8", body: text(facts) };
+  }
+}
+
+/** Longest time a client is told to wait, in seconds: long enough for a restart, short enough for a person. */
+export const RETRY_AFTER_S = 5;
+
+function problem({ status, ray }: FallbackFacts): string {
+  return JSON.stringify({
+    type: "about:blank",
+    title: title(status),
+    status,
+    detail: detail(status),
+    ...(ray === null ? {} : { instance: ray, ray_id: ray }),
+    retryable: status === 503,
+    ...(status === 503 ? { retry_after: RETRY_AFTER_S } : {}),
+  });
+}
+
+function page({ status, ray }: FallbackFacts): string {
+  // No style and no script: the page must pass any Content-Security-Policy the app had set.
+  return (
+    `<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n` +
+    `<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>${status} ${title(status)}</title>\n` +
+    `</head>\n<body>\n<h1>${status} ${title(status)}</h1>\n<p>${detail(status)}</p>\n` +
+    `${ray === null ? "" : `<p>Ray ID: <code>${ray}</code></p>\n`}</body>\n</html>\n`
+  );
+}
+
+function text({ status, ray }: FallbackFacts): string {
+  return `${status} ${title(status)}\n${detail(status)}\n${ray === null ? "" : `Ray ID: ${ray}\n`}`;
+}
+
+function title(status: number): string {
+  return STATUS_CODES[status] ?? "Error";
+}
+
+function detail(status: number): string {
+  if (status === 503) return "The server cannot answer right now. Please try again in a moment.";
+  return status < 500 ? "The request could not be served." : "The server could not complete this request.";
+}

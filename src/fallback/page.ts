@@ -1,0 +1,130 @@
+import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { FieldLine } from "../validity/head.js";
+import { type FallbackContent, negotiatedContent, RETRY_AFTER_S } from "./content.js";
+
+/** A complete response of the guard, ready to be framed by whichever protocol carries it. */
+export interface Page {
+  readonly status: number;
+  readonly reason: string;
+  /** Every field except Connection, which belongs to the transport. */
+  readonly fields: readonly FieldLine[];
+  readonly body: Buffer;
+}
+
+export interface PageRequest {
+  readonly status: number;
+  readonly ray: string | null;
+  readonly request: IncomingMessage | null;
+  /** Field lines of the response that is lost. */
+  readonly lost: readonly FieldLine[];
+  /** Fields of a thrown error. */
+  readonly headers?: Record<string, unknown> | undefined;
+  /** Content chosen by the user's `errorContent`, if it was asked and answered. */
+  readonly content?: FallbackContent | undefined;
+}
+
+/**
+ * Fields of the lost response that still hold for the fallback: who may read it, how it is shielded, which request
+ * it answers. Everything that described the lost content, and everything about caching it, is left out.
+ */
+const KEPT = new Set([
+  "vary",
+  "timing-allow-origin",
+  "strict-transport-security",
+  "content-security-policy",
+  "content-security-policy-report-only",
+  "x-content-type-options",
+  "x-frame-options",
+  "x-xss-protection",
+  "x-dns-prefetch-control",
+  "x-download-options",
+  "x-permitted-cross-domain-policies",
+  "referrer-policy",
+  "permissions-policy",
+  "cross-origin-opener-policy",
+  "cross-origin-embedder-policy",
+  "cross-origin-resource-policy",
+  "origin-agent-cluster",
+  "x-request-id",
+  "request-id",
+  "x-correlation-id",
+  "traceresponse",
+]);
+
+/** Fields a thrown error may set, beyond those that describe content, framing or caching. */
+const REFUSED_FROM_ERROR = /^(?:content-|transfer-encoding$|connection$|keep-alive$|upgrade$|te$|trailer$|date$|cache-control$|expires$|age$|etag$|last-modified$|pragma$|set-cookie$|proxy-|:)/;
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** Composes the fallback; whatever goes wrong on the way leads to `lastResort`. */
+export function composePage(asked: PageRequest): Page {
+  try {
+    const content = usable(asked.content) ?? negotiatedContent(asked.request, asked);
+    const body = Buffer.from(content.body as string);
+    const fields: FieldLine[] = [...keptFields(asked.lost), ...errorFields(asked.headers)];
+    return finish(asked.status, fields, content.contentType, body);
+  } catch {
+    return lastResort(asked.status, asked.ray);
+  }
+}
+
+/** The fallback that calls no user code and formats nothing that can throw. */
+export function lastResort(status: number, ray: string | null): Page {
+  return finish(status, [], "text/plain; charset=utf-8", Buffer.from(ray === null ? `${status}\n` : `${status}\nRay ID: ${ray}\n`));
+}
+
+function finish(status: number, fields: FieldLine[], contentType: string, body: Buffer): Page {
+  fields.push(
+    ["Content-Type", contentType],
+    ["Cache-Control", "no-store"],
+    ["Content-Length", String(body.byteLength)],
+    ["Date", new Date().toUTCString()],
+  );
+  const asksForPatience = status === 503 && !fields.some(([name]) => name.toLowerCase() === "retry-after");
+  if (asksForPatience) fields.push(["Retry-After", String(RETRY_AFTER_S)]);
+  return { status, reason: STATUS_CODES[status] ?? "Error", fields, body };
+}
+
+function usable(content: FallbackContent | undefined): FallbackContent | undefined {
+  if (content === undefined || content === null || typeof content !== "object") return undefined;
+  const { contentType, body } = content;
+  const ok = typeof contentType === "string" && /^[^\s/]+\/[^\s]+/.test(contentType) && VALUE.test(contentType);
+  return ok && (typeof body === "string" || body instanceof Uint8Array) ? content : undefined;
+}
+
+function keptFields(lost: readonly FieldLine[]): FieldLine[] {
+  return lost.filter(([name, value]) => {
+    const key = name.toLowerCase();
+    return (KEPT.has(key) || key.startsWith("access-control-")) && VALUE.test(value) && TOKEN.test(name);
+  });
+}
+
+function errorFields(headers: Record<string, unknown> | undefined): FieldLine[] {
+  const fields: FieldLine[] = [];
+  if (headers === undefined || headers === null || typeof headers !== "object") return fields;
+  for (const name of Object.keys(headers)) {
+    let value: unknown;
+    try {
+      value = headers[name];
+    } catch {
+      continue; // a getter that throws
+    }
+    const text = typeof value === "number" ? String(value) : value;
+    if (typeof text !== "string" || !VALUE.test(text) || !TOKEN.test(name) || text.length > 4_096) continue;
+    if (!REFUSED_FROM_ERROR.test(name.toLowerCase())) fields.push([name, text]);
+  }
+  return fields;
+}
+
+/**
+ * Renders a page as an HTTP/1.1 message.
+ * @param method - decides whether the content goes out (RFC 9110, section 9.3.2)
+ */
+export function renderHttp1(page: Page, method: string, closes: boolean): { head: string; octets: Buffer } {
+  let head = `HTTP/1.1 ${page.status} ${page.reason}\r\n`;
+  for (const [name, value] of page.fields) head += `${name}: ${value}\r\n`;
+  head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n";
+  const section = Buffer.from(head, "latin1");
+  return { head, octets: method === "HEAD" ? section : Buffer.concat([section, page.body]) };
+}

@@ -1,0 +1,195 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import Negotiator from "negotiator";
+import { RayguardError } from "./errors.js";
+import { RETRY_AFTER_S } from "./fallback/content.js";
+
+/** Looks at something the app cannot work without; throws, rejects or returns `false` where it is not well. */
+export type HealthCheck = (signal: AbortSignal) => unknown;
+
+/** Options of the health check. */
+export interface HealthOptions {
+  /** Answers for the whole: every check must pass. @default "/health" */
+  path?: string;
+  /** Answers whether the process is alive; runs no check. */
+  livePath?: string;
+  /** Answers whether the process can take requests; runs every check. */
+  readyPath?: string;
+  /** Checks by name; more can be registered later. */
+  checks?: Record<string, HealthCheck>;
+  /** Longest time a check may take, in milliseconds. @default 2_000 */
+  timeoutMs?: number;
+  /** How long the result of the checks is reused, in milliseconds. @default 1_000 */
+  cacheMs?: number;
+  /** Who may see names, latencies and errors of the checks. @default false */
+  details?: boolean | ((request: IncomingMessage) => boolean);
+}
+
+export const HEALTH_DEFAULTS = { path: "/health", timeoutMs: 2_000, cacheMs: 1_000, details: false } as const;
+
+interface CheckResult {
+  readonly status: "healthy" | "unhealthy";
+  readonly latencyMs: number;
+  readonly error?: string;
+}
+
+type Question = "health" | "live" | "ready";
+
+/** The health endpoints of a guard: Cloudflare health checks and load-balancing monitors ask them. */
+export class Health {
+  readonly #questions = new Map<string, Question>();
+  readonly #checks = new Map<string, HealthCheck>();
+  readonly #timeoutMs: number;
+  readonly #cacheMs: number;
+  readonly #details: boolean | ((request: IncomingMessage) => boolean);
+  readonly #isServing: () => boolean;
+  #running: Promise<Record<string, CheckResult>> | null = null;
+  #cached: { results: Record<string, CheckResult>; until: number } | null = null;
+
+  constructor(options: HealthOptions | false, isServing: () => boolean) {
+    this.#isServing = isServing;
+    const given = options === false ? {} : options;
+    for (const name of Object.keys(given)) {
+      if (!["path", "livePath", "readyPath", "checks", "timeoutMs", "cacheMs", "details"].includes(name)) {
+        throw new RayguardError("ERR_RAYGUARD_UNKNOWN_OPTION", `There is no option "health.${name}".`);
+      }
+    }
+    const { path = HEALTH_DEFAULTS.path, livePath, readyPath, checks = {}, timeoutMs = HEALTH_DEFAULTS.timeoutMs, cacheMs = HEALTH_DEFAULTS.cacheMs, details = HEALTH_DEFAULTS.details } = given;
+    this.#timeoutMs = milliseconds(timeoutMs, "health.timeoutMs", 1);
+    this.#cacheMs = milliseconds(cacheMs, "health.cacheMs", 0);
+    if (typeof details !== "boolean" && typeof details !== "function") throw invalid("health.details", "true, false or a function", details);
+    this.#details = details;
+    if (options !== false) {
+      this.#answerAt(path, "health", "path");
+      if (livePath !== undefined) this.#answerAt(livePath, "live", "livePath");
+      if (readyPath !== undefined) this.#answerAt(readyPath, "ready", "readyPath");
+    }
+    if (checks === null || typeof checks !== "object") throw invalid("health.checks", "an object of functions", checks);
+    for (const [name, check] of Object.entries(checks)) this.register(name, check);
+  }
+
+  /** Adds a check, or replaces the one of that name. @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT` */
+  register(name: string, check: HealthCheck): void {
+    if (typeof name !== "string" || name === "" || typeof check !== "function") {
+      throw new RayguardError("ERR_RAYGUARD_INVALID_ARGUMENT", `A check has a name and a function; got ${String(name)}, ${typeof check}.`);
+    }
+    this.#checks.set(name, check);
+    this.#cached = null;
+  }
+
+  /** Removes a check. @returns whether there was one */
+  remove(name: string): boolean {
+    this.#cached = null;
+    return this.#checks.delete(name);
+  }
+
+  /** Whether a request target is one of the endpoints; the query does not matter. */
+  matches(url: string): boolean {
+    if (this.#questions.has(url)) return true;
+    const query = url.indexOf("?");
+    return query !== -1 && this.#questions.has(url.slice(0, query));
+  }
+
+  /** Answers a request that `matches`. Never throws, never waits longer than `timeoutMs`. */
+  answer(request: IncomingMessage, response: ServerResponse, url: string): void {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      send(request, response, 405, { status: "unknown" }, { Allow: "GET, HEAD" });
+      return;
+    }
+    const question = this.#questions.get(url.split("?", 1)[0] as string);
+    if (question !== "live" && !this.#isServing()) {
+      send(request, response, 503, { status: "draining", timestamp: new Date().toISOString() });
+      return;
+    }
+    if (question === "live" || this.#checks.size === 0) {
+      send(request, response, 200, { status: "healthy", timestamp: new Date().toISOString() });
+      return;
+    }
+    void this.#results().then((checks) => {
+      const healthy = Object.values(checks).every((result) => result.status === "healthy");
+      const body = { status: healthy ? "healthy" : "unhealthy", timestamp: new Date().toISOString() };
+      send(request, response, healthy ? 200 : 503, this.#admits(request) ? { ...body, checks } : body);
+    });
+  }
+
+  #answerAt(path: unknown, question: Question, name: string): void {
+    if (typeof path !== "string" || !/^\/[\x21-\x7e]*$/.test(path) || path.includes("?")) throw invalid(`health.${name}`, "a path that starts with /", path);
+    this.#questions.set(path, question);
+  }
+
+  #admits(request: IncomingMessage): boolean {
+    if (typeof this.#details === "boolean") return this.#details;
+    try {
+      return this.#details(request) === true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Results of all checks: cached for `cacheMs`, and never run twice at a time. */
+  #results(): Promise<Record<string, CheckResult>> {
+    if (this.#cached !== null && performance.now() < this.#cached.until) return Promise.resolve(this.#cached.results);
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<Record<string, CheckResult>> {
+    const checks = [...this.#checks];
+    const results = await Promise.all(checks.map(([, check]) => runCheck(check, this.#timeoutMs)));
+    const named = Object.fromEntries(checks.map(([name], i) => [name, results[i] as CheckResult]));
+    this.#cached = { results: named, until: performance.now() + this.#cacheMs };
+    return named;
+  }
+}
+
+async function runCheck(check: HealthCheck, timeoutMs: number): Promise<CheckResult> {
+  const controller = new AbortController();
+  const start = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const timedOut = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new Error(`no result within ${timeoutMs} ms`);
+      controller.abort(error);
+      reject(error);
+    }, timeoutMs);
+  });
+  const latency = () => Math.round(performance.now() - start);
+  try {
+    const result = await Promise.race([(async () => check(controller.signal))(), timedOut]);
+    return result === false ? { status: "unhealthy", latencyMs: latency(), error: "returned false" } : { status: "healthy", latencyMs: latency() };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : typeof error === "string" ? error : "failed";
+    return { status: "unhealthy", latencyMs: latency(), error: message };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function send(request: IncomingMessage, response: ServerResponse, status: number, content: object, headers: Record<string, string> = {}): void {
+  if (response.headersSent || response.writableEnded || response.destroyed) return;
+  const body = `${JSON.stringify(content)}\n`;
+  let type: string | undefined;
+  try {
+    type = new Negotiator(request).mediaType(["application/json", "application/health+json"]);
+  } catch {
+    // an Accept field beyond repair gets the default
+  }
+  response.writeHead(status, {
+    "Content-Type": type ?? "application/json",
+    "Content-Length": Buffer.byteLength(body),
+    "Cache-Control": "no-store",
+    ...(status === 503 ? { "Retry-After": String(RETRY_AFTER_S) } : {}),
+    ...headers,
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+function milliseconds(value: unknown, name: string, least: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= least) return value;
+  throw invalid(name, `a whole number of milliseconds, ${least} or more`, value);
+}
+
+function invalid(name: string, expected: string, value: unknown): RayguardError {
+  return new RayguardError("ERR_RAYGUARD_INVALID_OPTION", `${name} must be ${expected}; got ${typeof value === "string" ? JSON.stringify(value) : String(value)}.`);
+}

@@ -1,0 +1,112 @@
+import type { RouteSettings } from "./options.js";
+
+export type Action = "repaired" | "replaced" | "torn down" | "ignored" | "reported";
+
+/** Status the edge would have shown without the guard, where it would have shown one of its own. */
+export type Prevented = 520 | 522 | 524 | null;
+
+/** What made a response depart from intact. */
+export interface Incident {
+  /** Id of the rule that was broken (docs/rules.md), or a name from `EVENTS`. */
+  readonly code: string;
+  readonly action: Action;
+  readonly prevented: Prevented;
+  /** One plain sentence: what was seen and what to do next. */
+  readonly message: string;
+  readonly ray: string | null;
+  readonly colo: string | null;
+  readonly clientIp: string | null;
+  readonly verified: boolean;
+  readonly method: string;
+  readonly url: string;
+  /** Status of the fallback, where there was one. */
+  readonly status: number | null;
+  /** The error of the app behind it, where one is known. It is never sent to a client. */
+  readonly err: unknown;
+}
+
+/** Codes of what is no rule about a message, but an event in the life of the app. */
+export const EVENTS = {
+  HANDLER_ERROR: "The app failed before it answered.",
+  LATE_ERROR: "The app failed after its response was complete; the response went out unharmed.",
+  LATE_WRITE: "The app wrote, or set a field, after its response was over; nothing of it was sent. Return after answering.",
+  GATEWAY_STATUS: "The app's own 502 or 504 went out as 500 or 503, since the edge replaces the content of 502 and 504.",
+  CLIENT_ERROR: "The request could not be parsed, or did not arrive in time; it was answered and the connection closed.",
+  RAW_WRITE: "Octets written straight to the socket were no complete valid response. Answer through the response object.",
+} as const;
+
+/** A reason to end an exchange in another way than the app had in mind. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly prevented: Prevented;
+  /** Status of the fallback while nothing is committed. */
+  readonly status: number;
+  readonly err?: unknown;
+  /** Fields of a thrown error that are worth keeping (`err.headers`). */
+  readonly headers?: Record<string, unknown> | undefined;
+  /** The app asked for the connection to end: the fallback closes it. */
+  readonly closes?: boolean;
+}
+
+export function handlerError(err: unknown, status = 500, headers?: Record<string, unknown>): Failure {
+  return {
+    code: "HANDLER_ERROR",
+    message: `${EVENTS.HANDLER_ERROR} See err; answer errors with an error handler of your own to choose the content.`,
+    prevented: 520,
+    status,
+    err,
+    headers,
+  };
+}
+
+export function prematureClose(how: string, err?: unknown): Failure {
+  return {
+    code: "MC-2",
+    message: `The app closed the connection (${how}) before a response was complete. Answer with an error status instead of closing.`,
+    prevented: 520,
+    status: 500,
+    err,
+    closes: true,
+  };
+}
+
+export function firstByteDeadline(settings: Pick<RouteSettings, "firstByteDeadlineMs">): Failure {
+  return {
+    code: "MC-10",
+    message: `No response within ${settings.firstByteDeadlineMs} ms. Find what the handler waits for, or give the route a longer deadline.`,
+    prevented: 524,
+    status: 503,
+  };
+}
+
+export function idleDeadline(settings: Pick<RouteSettings, "idleDeadlineMs">): Failure {
+  return {
+    code: "MC-10",
+    message: `Nothing moved inside the response for ${settings.idleDeadlineMs} ms. Find the source that stalled, or give the route a longer deadline.`,
+    prevented: 524,
+    status: 503,
+  };
+}
+
+export function shortContent(expected: number, sent: number): Failure {
+  return {
+    code: "MC-5",
+    message: `Content-Length said ${expected} octets and the app wrote ${sent}. Set the length of what is really sent, or none.`,
+    prevented: 520,
+    status: 500,
+  };
+}
+
+export function longContent(expected: number, written: number): Failure {
+  return {
+    code: "MC-7",
+    message: `Content-Length said ${expected} octets and the app wrote at least ${written}. Set the length of what is really sent, or none.`,
+    prevented: 520,
+    status: 500,
+  };
+}
+
+export function ruleBroken(rule: string, found: string, status = 500): Failure {
+  return { code: rule, message: `${found} See docs/rules.md, ${rule}.`, prevented: 520, status };
+}

@@ -1,0 +1,19 @@
+export type { EdgeName, EdgeProfile } from "./cloudflare/edge.js";
+export type { Ray } from "./cloudflare/ray.js";
+export { ERROR_CODES, RayguardError, type RayguardErrorCode } from "./errors.js";
+export type { FallbackContent } from "./fallback/content.js";
+export { type AttachableServer, createGuard, type Guard } from "./guard.js";
+export type { HealthCheck, HealthOptions } from "./health.js";
+export type { Action, Incident, Prevented } from "./incidents.js";
+export type { Logger, RequestRecord } from "./log.js";
+export { DEFAULTS, type GuardOptions, type RouteSettings } from "./options.js";
+export type { RequestContext } from "./request-context.js";
+export type { GuardStats } from "./stats.js";
+export { CHANNELS } from "./supervision.js";
+
+declare module "node:http" {
+  interface IncomingMessage {
+    /** What the guard knows of this request; undefined where no guard has seen it. */
+    rayguard?: import("./request-context.js").RequestContext;
+  }
+}

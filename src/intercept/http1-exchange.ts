@@ -1,0 +1,581 @@
+import type { IncomingMessage } from "node:http";
+import { Exchange, type Supervisor } from "../exchange.js";
+import { type Page, renderHttp1 } from "../fallback/page.js";
+import { EVENTS, type Failure, longContent, prematureClose, ruleBroken, shortContent } from "../incidents.js";
+import type { RouteSettings } from "../options.js";
+import type { Draft, DraftFacts, HeadersArgument } from "../validity/draft.js";
+import { readFields } from "../validity/draft.js";
+import { judge, reasonOf } from "../validity/guarded/index.js";
+import type { FieldLine } from "../validity/head.js";
+import { isPlainlyValid } from "../validity/scan.js";
+import type { GuardedConnection } from "./connection.js";
+import { checkInterim } from "./interim.js";
+import { isFinishCallback, type NodeResponse, versionOf, type WriteCallback } from "./node-internals.js";
+import { RawResponse } from "./raw-response.js";
+import type { NativeMethods } from "./response.js";
+import { silence } from "./silence.js";
+
+interface Piece {
+  readonly data: string | Uint8Array;
+  readonly encoding: BufferEncoding | null | undefined;
+  readonly callback: WriteCallback;
+  readonly byteLength: number | undefined;
+}
+
+/** An exchange over HTTP/1.x: what the methods in `response.ts` do to it. */
+export class Http1Exchange extends Exchange {
+  readonly request: IncomingMessage;
+  readonly response: NodeResponse;
+  /** The methods the guard stands in front of, as they were before. */
+  readonly native: NativeMethods;
+  readonly connection: GuardedConnection;
+  /** Next exchange on the same connection, in the order of the requests. */
+  following: Http1Exchange | null = null;
+
+  /** `end()` is on the stack. */
+  ending = false;
+  /** Octets on their way to the socket are Node's own, or the guard's. */
+  passing = false;
+  /** `end()` is called for its bookkeeping alone: nothing it writes goes out. */
+  #capturing = false;
+  #finish: WriteCallback = null;
+  #doom: Failure | null = null;
+  #held: Piece[] | null = null;
+  #heldOctets = 0;
+  /** Content-Length a recipient will go by; -1 where the framing is another. */
+  #expected = -1;
+  #sent = 0;
+  #commitsAtOnce = false;
+  #lost: readonly FieldLine[] | null = null;
+  #interims = 0;
+  /** The app has taken the socket away from Node (`detachSocket`). */
+  #detached = false;
+  raw: RawResponse | null = null;
+
+  constructor(supervisor: Supervisor, settings: RouteSettings, request: IncomingMessage, response: NodeResponse, native: NativeMethods, connection: GuardedConnection) {
+    super(supervisor, settings);
+    this.request = request;
+    this.response = response;
+    this.native = native;
+    this.connection = connection;
+  }
+
+  get status(): number {
+    return this.committed ? this.response.statusCode : 0;
+  }
+
+  get octets(): number {
+    return this.#sent;
+  }
+
+  isOut(): boolean {
+    if (!this.committed) return false;
+    // A pipelined response waits for its turn in a queue of its own; until then it can still be taken back.
+    const { response } = this;
+    const waitsForItsTurn = response.outputData.length > 0 && response.socket === null && !this.#detached;
+    return !waitsForItsTurn;
+  }
+
+  isOver(): boolean {
+    return this.committed && this.response.finished && !this.ending;
+  }
+
+  movement(): number {
+    const { socket } = this.connection;
+    return socket.bytesRead + socket.bytesWritten - (socket._handle?.writeQueueSize ?? 0);
+  }
+
+  lostFields(): readonly FieldLine[] {
+    if (this.#lost !== null) return this.#lost;
+    const rendered = this.response._header;
+    if (typeof rendered === "string") return parseLines(rendered);
+    const lines: FieldLine[] = [];
+    for (const [name, value] of Object.entries(this.response.getHeaders())) {
+      for (const item of Array.isArray(value) ? value : [value]) {
+        if (typeof item === "string" || typeof item === "number") lines.push([name, String(item)]);
+      }
+    }
+    return lines;
+  }
+
+  // -- header section ------------------------------------------------------------------------------------------
+
+  /** Stands in front of `_storeHeader`, which renders the header section. */
+  storeHeader(firstLine: string, headers: HeadersArgument): void {
+    const { response, native } = this;
+    if (this.#capturing || this.inert) {
+      response._header ??= firstLine;
+      return;
+    }
+    const veto = this.veto?.() ?? null;
+    if (veto !== null && this.supervisor.enforces) {
+      response._header = firstLine;
+      this.#doomed(veto);
+      return;
+    }
+    const isOutHeaders = headers !== null && headers !== undefined && isOutHeadersOf(response, headers);
+    const facts = this.#facts();
+    if (isPlainlyValid(response.statusCode, headers, isOutHeaders, facts)) {
+      native._storeHeader.call(response, firstLine, headers);
+    } else if (!this.#storeJudged(firstLine, headers, isOutHeaders, facts)) {
+      return;
+    }
+    this.#rendered();
+  }
+
+  #facts(): DraftFacts {
+    const { request, response, settings } = this;
+    const version = versionOf(request);
+    return {
+      method: request.method ?? "",
+      version,
+      requestCloses: !response.shouldKeepAlive,
+      upgradeOffered: request.headers.upgrade,
+      contentOctets: this.ending ? response._contentLength : null,
+      framingRemoved: response._removedTE && response._removedContLen,
+      addsDate: response.sendDate,
+      gatewayStatus: this.gatewayStatus,
+      maxFieldLines: settings.maxFieldLines,
+    };
+  }
+
+  /** Slow path: runs the rules. @returns false where the response is doomed and nothing was rendered */
+  #storeJudged(firstLine: string, headers: HeadersArgument, isOutHeaders: boolean, facts: DraftFacts): boolean {
+    const { response, native, supervisor } = this;
+    const draft: Draft = {
+      ...facts,
+      status: response.statusCode,
+      reason: response.statusMessage,
+      fields: readFields(headers, isOutHeaders),
+      content: response._hasBody,
+      needsDate: false,
+      needsFraming: false,
+    };
+    const untouched = { status: draft.status, reason: draft.reason };
+    const { repairs, replace } = judge(draft);
+    if (!supervisor.enforces) {
+      for (const { rule, found } of repairs) supervisor.report(this, ruleBroken(rule, found), "reported");
+      if (replace !== null) supervisor.report(this, ruleBroken(replace.rule, replace.found), "reported");
+      native._storeHeader.call(response, firstLine, headers);
+      return true;
+    }
+    if (replace !== null) {
+      this.#lost = flatten(draft);
+      // A recipient never sees this; it tells the app that its header section is decided.
+      response._header = firstLine;
+      this.#doomed(ruleBroken(replace.rule, replace.found));
+      return false;
+    }
+    if (draft.status !== untouched.status || draft.reason !== untouched.reason) {
+      response.statusCode = draft.status;
+      response.statusMessage = draft.reason;
+      firstLine = `HTTP/1.1 ${draft.status} ${draft.reason || reasonOf(draft.status)}\r\n`;
+    }
+    if (draft.needsDate) response.sendDate = true;
+    if (draft.needsFraming) response._removedTE = response._removedContLen = false;
+    if (!draft.content) response._hasBody = false;
+    const lines: unknown[] = [];
+    for (const { name, value } of draft.fields) lines.push(name, value);
+    native._storeHeader.call(response, firstLine, lines);
+    if (draft.requestCloses) response._last = true;
+    for (const { rule, found } of repairs) this.repaired(rule in EVENTS ? { ...ruleBroken(rule, found), message: found } : ruleBroken(rule, found));
+    return true;
+  }
+
+  /** The header section is rendered, but still ours. */
+  #rendered(): void {
+    const { response, settings } = this;
+    const rendered = response._header as string;
+    if (rendered.length > settings.maxHeaderSectionOctets) {
+      const failure = ruleBroken("HF-18", `The header section has ${rendered.length} octets, and the edge takes ${settings.maxHeaderSectionOctets}; largest: ${largest(rendered)}.`);
+      if (this.supervisor.enforces) this.#doomed(failure);
+      else this.supervisor.report(this, failure, "reported");
+      return;
+    }
+    if (rendered.length > settings.maxHeaderSectionOctets / 4) this.onLargeHeader(rendered.length, largest(rendered));
+    this.#expected = response._hasBody && !response.chunkedEncoding && typeof response._contentLength === "number" ? response._contentLength : -1;
+    this.#commitsAtOnce = settings.holdBackOctets === 0 || !this.supervisor.enforces || EVENT_STREAM.test(rendered) || response.statusCode === 101;
+    this.onHeader?.(rendered);
+  }
+
+  /** Set by the guard: what it wants to know of every finished header section. */
+  gatewayStatus: "remap" | "keep" = "remap";
+  onLargeHeader: (octets: number, fields: string) => void = () => {};
+  /** Set by an adapter that knows better than the app what is about to go wrong. */
+  veto: (() => Failure | null) | undefined = undefined;
+  onHeader: ((rendered: string) => void) | undefined = undefined;
+
+  /** The app's response cannot be saved; answers as soon as no method of it is on the stack. */
+  #doomed(failure: Failure): void {
+    this.#doom = failure;
+    if (!this.ending) process.nextTick(() => this.#meetDoom());
+  }
+
+  #meetDoom(): void {
+    const doom = this.#doom;
+    if (doom === null) return;
+    this.#doom = null;
+    super.fail(doom);
+  }
+
+  override fail(failure: Failure): boolean {
+    if (this.ending && !this.inert && this.supervisor.enforces) {
+      this.#doom ??= failure;
+      return true;
+    }
+    this.#doom = null;
+    return super.fail(failure);
+  }
+
+  // -- content -------------------------------------------------------------------------------------------------
+
+  /** Stands in front of `_send`, which every octet of content and every chunk frame passes. */
+  send(data: string | Uint8Array, encoding: BufferEncoding | null | undefined, callback: WriteCallback, byteLength: number | undefined): boolean {
+    if (this.inert || this.#capturing || this.#doom !== null) return this.#swallow(callback);
+    const octets = typeof data === "string" ? (data.length === 0 ? 0 : (byteLength ?? Buffer.byteLength(data, encoding ?? "utf8"))) : data.byteLength;
+    if (this.#expected >= 0 && this.#sent + octets > this.#expected && this.supervisor.enforces) {
+      this.fail(longContent(this.#expected, this.#sent + octets));
+      return this.#swallow(callback);
+    }
+    if (!this.committed) {
+      // The usual answer: one `end()` with everything. It is complete, so there is nothing to wait for.
+      const whole = this.ending && this.#held === null && (this.#expected < 0 || octets === this.#expected);
+      const flushed = data === "" && callback === undefined;
+      if (!whole && !flushed && !this.#commitsAtOnce) return this.#hold(data, encoding, callback, byteLength, octets);
+      this.#commit();
+    }
+    this.#sent += octets;
+    if (!this.ending) this.activeAt = performance.now();
+    return this.#pass(data, encoding, callback, byteLength);
+  }
+
+  #pass(data: string | Uint8Array, encoding: BufferEncoding | null | undefined, callback: WriteCallback, byteLength: number | undefined): boolean {
+    const was = this.passing;
+    this.passing = true;
+    try {
+      return this.native._send.call(this.response, data, encoding, callback, byteLength);
+    } finally {
+      this.passing = was;
+    }
+  }
+
+  #hold(data: string | Uint8Array, encoding: BufferEncoding | null | undefined, callback: WriteCallback, byteLength: number | undefined, octets: number): boolean {
+    if (this.#held === null) {
+      this.#held = [];
+      if (!this.ending) this.supervisor.holdBack(this);
+    }
+    this.#held.push({ data, encoding, callback, byteLength });
+    this.#sent += octets;
+    this.#heldOctets += octets;
+    if (this.#heldOctets < this.settings.holdBackOctets || this.ending) return true;
+    return this.#commit();
+  }
+
+  /** Lets what is held go, header section first. */
+  #commit(): boolean {
+    this.committed = true;
+    if (this.raw !== null) this.#dropRaw();
+    const held = this.#held;
+    this.#held = null;
+    if (!this.ending) this.supervisor.committed(this);
+    if (held === null) return true;
+    const { socket } = this.response;
+    let wantsMore = true;
+    socket?.cork();
+    for (const { data, encoding, callback, byteLength } of held) wantsMore = this.#pass(data, encoding, callback, byteLength);
+    socket?.uncork();
+    return wantsMore;
+  }
+
+  release(): void {
+    if (this.committed || this.inert || this.settled || this.#doom !== null) return;
+    // The app will uncork when it is done; committing before would commit to nothing.
+    if (this.response.writableCorked > 0) this.supervisor.holdBack(this);
+    else if (this.#held !== null) this.#commit();
+    else if (this.raw !== null) this.#releaseRaw();
+  }
+
+  #swallow(callback: WriteCallback): boolean {
+    if (isFinishCallback(callback)) this.#finish = callback;
+    else if (typeof callback === "function") process.nextTick(callback, null);
+    return true;
+  }
+
+  /** `end()` has returned. */
+  ended(): void {
+    this.ending = false;
+    if (this.#doom !== null) {
+      this.#meetDoom();
+    } else if (this.#expected >= 0 && this.#sent !== this.#expected && this.response._hasBody) {
+      if (this.supervisor.enforces) this.#short();
+      else this.supervisor.report(this, shortContent(this.#expected, this.#sent), "reported");
+    } else if (!this.committed && !this.inert) {
+      this.#commit();
+    }
+    if (!this.inert) this.activeAt = performance.now();
+  }
+
+  #short(): void {
+    const failure = shortContent(this.#expected, this.#sent);
+    // `isOver` would say that an ended response is beyond help; this one ended, and is not complete.
+    if (this.committed && this.isOut()) {
+      this.cut(failure);
+    } else {
+      super.fail(failure);
+    }
+  }
+
+  /** `end()` threw: nothing of it went out. */
+  endThrew(): void {
+    this.ending = false;
+    // The length of content that never went out must not frame the content that will.
+    if (this.response._header === null) this.response._contentLength = null;
+    if (this.#doom !== null) process.nextTick(() => this.#meetDoom());
+  }
+
+  // -- interim responses and hand-written octets ------------------------------------------------------------------
+
+  /** Stands in front of `_writeRaw` for what does not come from `_send`: interim responses. */
+  interim(data: string | Uint8Array, encoding: BufferEncoding | null | undefined, callback: WriteCallback): boolean {
+    if (this.inert) return this.#swallow(callback);
+    const verdict = checkInterim(String(data), {
+      version: versionOf(this.request),
+      afterFinal: this.response._header !== null,
+      before: this.#interims,
+      most: this.maxInterimResponses,
+    });
+    if (verdict !== null && this.supervisor.enforces) {
+      this.repaired(ruleBroken(verdict.rule, verdict.found));
+      if (verdict.octets === null) {
+        if (typeof callback === "function") process.nextTick(callback);
+        return true;
+      }
+      data = verdict.octets;
+    }
+    this.#interims++;
+    const was = this.passing;
+    this.passing = true;
+    try {
+      return this.native._writeRaw.call(this.response, data, encoding, callback);
+    } finally {
+      this.passing = was;
+    }
+  }
+
+  maxInterimResponses = 5;
+
+  /** The app writes to the socket itself. @param last - it ends the connection with these octets */
+  socketWrite(octets: Buffer, last: boolean): void {
+    if (this.inert || this.committed) {
+      this.late({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
+      return;
+    }
+    if (this.raw === null) {
+      this.raw = new RawResponse(this.request.method ?? "", versionOf(this.request) === "1.0" ? "1.0" : "1.1");
+      this.supervisor.holdBack(this);
+    }
+    this.raw.add(octets);
+    const answer = this.raw.answer(last ? "fin" : "open");
+    if (answer !== null) this.#adopt(answer.octets, answer.status, answer.closes);
+  }
+
+  /** The app ends or destroys the connection. @returns true where the guard takes over */
+  closing(how: string, error: unknown): boolean {
+    if (this.settled) return false;
+    if (!this.supervisor.enforces) {
+      if (!this.isOver()) this.fail(prematureClose(how, error));
+      return false;
+    }
+    if (this.inert || this.isOver()) {
+      if (this.outcome === "torn down") return false;
+      // Complete, but perhaps not flushed: Node closes the connection once it is.
+      this.response._last = true;
+      this.connection.closeAfter(this);
+      return true;
+    }
+    const answer = this.raw?.answer("fin") ?? null;
+    if (answer !== null && !this.committed) {
+      this.#adopt(answer.octets, answer.status, true);
+      return true;
+    }
+    if (this.raw !== null && !this.committed) {
+      return this.fail({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500, err: error, closes: true });
+    }
+    return this.fail(prematureClose(how, error));
+  }
+
+  #releaseRaw(): void {
+    const stream = this.raw?.stream() ?? null;
+    if (stream === null) return;
+    // A hand-written stream without framing of its own ends with the connection; from here on it goes as it comes.
+    this.committed = true;
+    this.response._last = true;
+    this.supervisor.committed(this);
+    this.connection.passThrough(this, stream.octets);
+  }
+
+  #dropRaw(): void {
+    this.raw = null;
+    this.repaired({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
+  }
+
+  /** A hand-written response that is complete and valid takes the place of one through the response object. */
+  #adopt(octets: Buffer, status: number, closes: boolean): void {
+    this.raw = null;
+    this.inert = true;
+    this.response.statusCode = status;
+    this.#write(octets, octets.toString("latin1", 0, octets.indexOf("\r\n\r\n") + 4), closes);
+  }
+
+  // -- remedies --------------------------------------------------------------------------------------------------
+
+  protected replace(page: Page, failure: Failure): void {
+    const { request, response } = this;
+    const closes = failure.closes === true || !this.#canPersist();
+    const { head, octets } = renderHttp1(page, request.method ?? "", closes);
+    response.statusCode = page.status;
+    response.statusMessage = page.reason;
+    this.#sent = request.method === "HEAD" ? 0 : page.body.byteLength;
+    this.#write(octets, head, closes);
+  }
+
+  /** Whether another request can follow on this connection once this one is answered. */
+  #canPersist(): boolean {
+    const { request, response } = this;
+    if (versionOf(request) !== "1.1" || response._last || this.#detached) return false;
+    if (/(?:^|[\s,])close(?:$|[\s,])/i.test(request.headers.connection ?? "")) return false;
+    if (response.maxRequestsOnConnectionReached) return false;
+    // Content that is still to come, and that nobody will read, would be taken for the next request.
+    const hasContent = request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
+    return (request.complete || !hasContent) && !this.connection.broken;
+  }
+
+  /** Writes a whole message in the place of whatever the app had in mind, and settles Node's own bookkeeping. */
+  #write(octets: Buffer, head: string, closes: boolean): void {
+    const { response, native } = this;
+    const dropped = this.#held;
+    this.#held = null;
+    this.committed = true;
+    if (this.#detached) {
+      this.connection.finishDetached(this, octets);
+      silence(this);
+      return;
+    }
+    if (response.outputData.length > 0) {
+      // Waiting for its turn: take back what was queued.
+      response.outputData = [];
+      response._onPendingData(-response.outputSize);
+      response.outputSize = 0;
+    }
+    const finish = this.#takeFinish();
+    response.shouldKeepAlive = !closes;
+    response._last = closes;
+    response._header = head;
+    response._headerSent = true;
+    silence(this);
+    this.passing = true;
+    native._writeRaw.call(response, octets, null, finish);
+    this.passing = false;
+    const { socket } = response;
+    // A method that threw may have left the socket corked for good.
+    if (socket !== null) for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
+    if (dropped !== null) for (const { callback } of dropped) if (typeof callback === "function" && !isFinishCallback(callback)) process.nextTick(callback, null);
+    if (closes) this.connection.closeAfter(this);
+  }
+
+  /**
+   * The callback that `end()` hangs on its last octet: it emits `finish`, after which Node turns to the next request.
+   * Where the app never ended its response, `end()` is run for it alone, with nothing going out.
+   */
+  #takeFinish(): WriteCallback {
+    const { response, native } = this;
+    for (const { callback } of this.#held ?? []) if (isFinishCallback(callback)) this.#finish = callback;
+    if (this.#finish === null && !response.finished) {
+      this.#capturing = true;
+      response.strictContentLength = false;
+      response.destroyed = false;
+      response._header ??= "HTTP/1.1 500\r\n\r\n";
+      response._headerSent = false;
+      try {
+        native.end.call(response);
+      } catch {
+        // Without the callback Node never turns to the next request: the connection is closed instead.
+        this.connection.socket.once("finish", () => this.connection.abort(false));
+      }
+      this.#capturing = false;
+    }
+    return this.#finish;
+  }
+
+  /** Tears down although the app has ended its response. */
+  cut(failure: Failure): void {
+    this.inert = true;
+    this.outcome = "torn down";
+    this.supervisor.report(this, failure, "torn down");
+    this.tearDown();
+  }
+
+  protected tearDown(): void {
+    const { response } = this;
+    // Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8).
+    const endsWithConnection = response._hasBody && !response.chunkedEncoding && !/\r\ncontent-length:/i.test(response._header ?? "");
+    silence(this);
+    this.connection.abort(endsWithConnection);
+  }
+
+  abandon(): void {
+    this.connection.abort(false);
+  }
+
+  /** Node detaches the socket when the response has been flushed; an app that does it takes the connection over. */
+  detached(): void {
+    if (this.response.finished) {
+      this.connection.remove(this);
+      this.settle(true);
+    } else {
+      this.#detached = true;
+      this.connection.detached = this;
+    }
+  }
+}
+
+const EVENT_STREAM = /\r\ncontent-type: ?text\/event-stream/i;
+
+function isOutHeadersOf(response: NodeResponse, headers: object): boolean {
+  if (Array.isArray(headers)) return false;
+  // `writeHead` passes on either the fields of `setHeader`, as [name, value] under lower-case keys, or its argument.
+  if (Object.getPrototypeOf(headers) !== null) return false;
+  for (const key in headers) {
+    const entry = (headers as Record<string, unknown>)[key];
+    return Array.isArray(entry) && entry.length === 2 && typeof entry[0] === "string" && entry[0].toLowerCase() === key && response.hasHeader(key);
+  }
+  return false;
+}
+
+function flatten(draft: Draft): FieldLine[] {
+  const lines: FieldLine[] = [];
+  for (const { name, value } of draft.fields) {
+    for (const item of Array.isArray(value) ? value : [value]) if (typeof item === "string") lines.push([String(name), item]);
+  }
+  return lines;
+}
+
+function parseLines(rendered: string): FieldLine[] {
+  const lines: FieldLine[] = [];
+  for (const line of rendered.split("\r\n").slice(1)) {
+    const colon = line.indexOf(": ");
+    if (colon > 0) lines.push([line.slice(0, colon), line.slice(colon + 2)]);
+  }
+  return lines;
+}
+
+/** Names and sizes of the three largest fields; never their values, which may be cookies. */
+function largest(rendered: string): string {
+  const sizes = new Map<string, number>();
+  for (const [name, value] of parseLines(rendered)) {
+    const key = name.toLowerCase();
+    sizes.set(key, (sizes.get(key) ?? 0) + name.length + value.length + 4);
+  }
+  const top = [...sizes].sort((a, b) => b[1] - a[1]).slice(0, 3);
+  return top.map(([name, octets]) => `${name.slice(0, 60)} (${octets} octets)`).join(", ");
+}

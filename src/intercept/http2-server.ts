@@ -1,0 +1,54 @@
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { IncomingMessage } from "node:http";
+import type { Exchange } from "../exchange.js";
+import { connectionOf } from "./connection.js";
+import type { NodeResponse } from "./node-internals.js";
+import type { ServerGuard } from "./server.js";
+
+interface Http2Server {
+  emit(event: string | symbol, ...args: unknown[]): boolean;
+  rawListeners?(event: string): unknown[];
+}
+
+export interface Http2Guard extends ServerGuard {
+  openHttp2(request: Http2ServerRequest, response: Http2ServerResponse): Exchange;
+  failed(exchange: Exchange, error: unknown): void;
+}
+
+/** Stands in front of a `node:http2` server. One with `allowHTTP1` hands over requests of both kinds. */
+export function interceptHttp2Server(server: Http2Server, guard: Http2Guard): () => void {
+  const below = server.emit;
+  function emit(this: Http2Server, event: string | symbol, ...args: unknown[]): boolean {
+    if (event === "request" || event === "checkContinue" || event === "checkExpectation" || event === "connect") {
+      const [request, response] = args as [Http2ServerRequest, Http2ServerResponse];
+      const isHttp2 = request?.httpVersionMajor >= 2;
+      if (!isHttp2 && event === "connect") return Reflect.apply(below, server, [event, ...args]) as boolean;
+      if (isHttp2 && event === "connect" && (server as unknown as { listenerCount(event: string): number }).listenerCount("connect") === 0) {
+        return Reflect.apply(below, server, [event, ...args]) as boolean;
+      }
+      const exchange = isHttp2 ? guard.openHttp2(request, response) : guard.open(request as unknown as IncomingMessage, response as unknown as NodeResponse);
+      if (guard.answers(exchange)) return true;
+      const listeners = (server.rawListeners?.(event) ?? []) as ((...args: unknown[]) => unknown)[];
+      for (const listener of listeners) {
+        try {
+          const result = listener.apply(server, args);
+          if (result !== undefined && result !== null && typeof (result as PromiseLike<unknown>).then === "function") {
+            (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error));
+          }
+        } catch (error) {
+          guard.failed(exchange, error);
+        }
+      }
+      return listeners.length > 0;
+    }
+    if (event === "secureConnection") {
+      const socket = args[0] as { alpnProtocol?: string | false };
+      if (socket.alpnProtocol !== "h2") connectionOf(socket);
+    }
+    return Reflect.apply(below, server, [event, ...args]) as boolean;
+  }
+  server.emit = emit;
+  return () => {
+    if (server.emit === emit) server.emit = below;
+  };
+}

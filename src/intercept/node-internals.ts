@@ -1,0 +1,71 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { HeadersArgument } from "../validity/draft.js";
+
+/**
+ * What `node:http` keeps in properties that are not documented. They have kept name and meaning from Node 20 to 26;
+ * `test/node-contract.test.ts` holds each fact the guard relies on, so that a new release fails there by name.
+ */
+export interface ResponseInternals {
+  _header: string | null;
+  _headerSent: boolean;
+  _hasBody: boolean;
+  _last: boolean;
+  _contentLength: number | null;
+  _removedTE: boolean;
+  _removedContLen: boolean;
+  _trailer: string;
+  maxRequestsOnConnectionReached: boolean;
+  outputData: { data: string | Uint8Array; encoding: string | null; callback: unknown }[];
+  outputSize: number;
+  _onPendingData(delta: number): void;
+  _storeHeader(firstLine: string, headers: HeadersArgument): void;
+  _send(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: WriteCallback, byteLength?: number): boolean;
+  _writeRaw(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: WriteCallback, size?: number): boolean;
+  _flushOutput(socket: Socket): unknown;
+}
+
+export type WriteCallback = ((error?: Error | null) => void) | null | undefined;
+
+export type NodeResponse = ServerResponse & ResponseInternals;
+
+export interface SocketInternals {
+  _httpMessage?: NodeResponse | null;
+  _handle?: { writeQueueSize?: number } | null;
+}
+
+export type NodeSocket = Socket & SocketInternals;
+
+/** Methods of a response that the guard stands in front of, on every layer. */
+export const LAYERED = ["_storeHeader", "_send", "_writeRaw", "_flushOutput", "write", "end", "destroy", "detachSocket"] as const;
+
+/** Whether this `ServerResponse` has the methods that every octet passes through. */
+export function hasInternals(response: object): response is NodeResponse {
+  return LAYERED.every((name) => typeof (response as Record<string, unknown>)[name] === "function") && "_header" in response && "outputData" in response;
+}
+
+/** `end()` names its last callback so; it settles Node's own bookkeeping and must reach the socket. */
+export function isFinishCallback(callback: unknown): boolean {
+  return typeof callback === "function" && callback.name === "bound onFinish";
+}
+
+/**
+ * Node 22 and 24 send the last chunk before chunks that are still corked, which ends the content early and leaves
+ * octets behind it.
+ */
+export const LOSES_CORKED_CHUNKS = (() => {
+  const major = Number.parseInt(process.versions.node, 10);
+  return major >= 21 && major <= 25;
+})();
+
+/** Finds the slot in which a server keeps the class of its responses or requests. */
+export function classSlot(server: object, description: "ServerResponse" | "IncomingMessage"): symbol | undefined {
+  return Object.getOwnPropertySymbols(server).find(
+    (symbol) => symbol.description === description && typeof (server as Record<symbol, unknown>)[symbol] === "function",
+  );
+}
+
+export function versionOf(request: IncomingMessage): "1.0" | "1.1" | "2.0" {
+  if (request.httpVersionMajor >= 2) return "2.0";
+  return request.httpVersionMajor === 1 && request.httpVersionMinor >= 1 ? "1.1" : "1.0";
+}

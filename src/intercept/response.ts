@@ -1,0 +1,174 @@
+import type { Socket } from "node:net";
+import { kExchange } from "../exchange.js";
+import { EVENTS } from "../incidents.js";
+import type { HeadersArgument } from "../validity/draft.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { LOSES_CORKED_CHUNKS, type NodeResponse, type WriteCallback } from "./node-internals.js";
+
+/** The methods of a response as they are below the guard. */
+export interface NativeMethods {
+  _storeHeader: NodeResponse["_storeHeader"];
+  _send: NodeResponse["_send"];
+  _writeRaw: NodeResponse["_writeRaw"];
+  _flushOutput: NodeResponse["_flushOutput"];
+  write: (this: NodeResponse, chunk: unknown, encoding?: unknown, callback?: unknown) => boolean;
+  end: (this: NodeResponse, chunk?: unknown, encoding?: unknown, callback?: unknown) => NodeResponse;
+  destroy: (this: NodeResponse, error?: Error) => NodeResponse;
+  detachSocket: (this: NodeResponse, socket: Socket) => void;
+}
+
+type Guarded = NodeResponse & { [kExchange]?: Http1Exchange | undefined };
+
+const kLayer: unique symbol = Symbol.for("rayguard.layer") as never;
+
+/** Methods in front of those of `below`: shared by every response of one prototype, so that a response costs no closure. */
+export interface Layer {
+  readonly native: NativeMethods;
+  readonly methods: NativeMethods;
+}
+
+/**
+ * Builds the layer for responses whose methods are found on `below`: a prototype, or a single response.
+ * Each method keeps the name, arguments, return value and callback of the one it stands in front of, and passes
+ * straight through where the response has no exchange.
+ */
+export function createLayer(below: object): Layer {
+  const source = below as NativeMethods;
+  const native: NativeMethods = {
+    _storeHeader: source._storeHeader,
+    _send: source._send,
+    _writeRaw: source._writeRaw,
+    _flushOutput: source._flushOutput,
+    write: source.write,
+    end: source.end,
+    destroy: source.destroy,
+    detachSocket: source.detachSocket,
+  };
+  const methods = {
+    _storeHeader(this: Guarded, firstLine: string, headers: HeadersArgument) {
+      const exchange = this[kExchange];
+      if (exchange === undefined) native._storeHeader.call(this, firstLine, headers);
+      else exchange.storeHeader(firstLine, headers);
+    },
+
+    _send(this: Guarded, data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: WriteCallback, byteLength?: number) {
+      const exchange = this[kExchange];
+      if (exchange === undefined || exchange.passing) return native._send.call(this, data, encoding, callback, byteLength);
+      return exchange.send(data, encoding, callback, byteLength);
+    },
+
+    _writeRaw(this: Guarded, data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: WriteCallback, size?: number) {
+      const exchange = this[kExchange];
+      if (exchange === undefined || exchange.passing) return native._writeRaw.call(this, data, encoding, callback, size);
+      return exchange.interim(data, encoding, callback);
+    },
+
+    _flushOutput(this: Guarded, socket: Socket) {
+      const exchange = this[kExchange];
+      if (exchange === undefined) return native._flushOutput.call(this, socket);
+      const was = exchange.passing;
+      exchange.passing = true;
+      try {
+        return native._flushOutput.call(this, socket);
+      } finally {
+        exchange.passing = was;
+      }
+    },
+
+    write(this: Guarded, chunk: unknown, encoding?: unknown, callback?: unknown) {
+      const exchange = this[kExchange];
+      if (exchange !== undefined) {
+        if (this.finished && this.listenerCount("error") === 0) {
+          lateWrite(this, exchange, typeof encoding === "function" ? encoding : callback);
+          return false;
+        }
+        checkEncoding(chunk, encoding);
+      }
+      return native.write.call(this, chunk, encoding, callback);
+    },
+
+    end(this: Guarded, chunk?: unknown, encoding?: unknown, callback?: unknown) {
+      const exchange = this[kExchange];
+      if (exchange === undefined) return native.end.call(this, chunk, encoding, callback);
+      if (this.finished) {
+        // A second `end()` with content makes Node emit an `error` that nobody listens to, and the process dies.
+        if (!chunk || typeof chunk === "function" || this.listenerCount("error") > 0) return native.end.call(this, chunk, encoding, callback);
+        lateWrite(this, exchange, typeof encoding === "function" ? encoding : callback);
+        return this;
+      }
+      checkEncoding(chunk, encoding);
+      if (LOSES_CORKED_CHUNKS && this.chunkedEncoding) for (let n = this.writableCorked; n > 0; n--) this.uncork();
+      exchange.ending = true;
+      try {
+        native.end.call(this, chunk, encoding, callback);
+      } catch (error) {
+        exchange.endThrew();
+        throw error;
+      }
+      exchange.ended();
+      return this;
+    },
+
+    destroy(this: Guarded, error?: Error) {
+      const exchange = this[kExchange];
+      if (exchange === undefined || exchange.settled || isGone(exchange, error)) return native.destroy.call(this, error);
+      if (!exchange.closing("res.destroy", error)) native.destroy.call(this, error);
+      return this;
+    },
+
+    detachSocket(this: Guarded, socket: Socket) {
+      native.detachSocket.call(this, socket);
+      this[kExchange]?.detached();
+    },
+  } as unknown as NativeMethods;
+  return { native, methods };
+}
+
+/** The layer of a prototype, laid over it on first sight. A prototype that belongs to the app, never a global one. */
+export function layOver(prototype: object): Layer {
+  const known = Object.hasOwn(prototype, kLayer) ? (prototype as { [kLayer]?: Layer })[kLayer] : undefined;
+  if (known !== undefined) return known;
+  const layer = createLayer(prototype);
+  for (const [name, value] of Object.entries(layer.methods)) {
+    Object.defineProperty(prototype, name, { value, configurable: true, writable: true, enumerable: false });
+  }
+  Object.defineProperty(prototype, kLayer, { value: layer, configurable: true });
+  return layer;
+}
+
+/** The layer that a response already stands on, if any. */
+export function layerOf(response: object): Layer | undefined {
+  return (response as { [kLayer]?: Layer })[kLayer];
+}
+
+/** A class of responses on a layer, for the slot in which a server keeps it. */
+export function guardedClass<T extends new (...args: never[]) => object>(base: T, onCreate: (response: InstanceType<T>, request: unknown) => void): T {
+  const Guarded = class extends (base as unknown as new (...args: unknown[]) => object) {
+    constructor(...args: unknown[]) {
+      super(...args);
+      onCreate(this as InstanceType<T>, args[0]);
+    }
+  };
+  Object.defineProperty(Guarded, "name", { value: base.name });
+  layOver(Guarded.prototype);
+  return Guarded as unknown as T;
+}
+
+function isGone(exchange: Http1Exchange, error: unknown): boolean {
+  return exchange.connection.isGone(error);
+}
+
+/** Node throws for an unknown encoding only when the octets leave, which under hold-back is too late for the caller. */
+function checkEncoding(chunk: unknown, encoding: unknown): void {
+  if (typeof encoding === "string" && encoding !== "" && typeof chunk === "string" && !Buffer.isEncoding(encoding)) {
+    throw Object.assign(new TypeError(`Unknown encoding: ${encoding}`), { code: "ERR_UNKNOWN_ENCODING" });
+  }
+}
+
+function lateWrite(response: NodeResponse, exchange: Http1Exchange, callback: unknown): void {
+  exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: response.statusCode });
+  if (typeof callback === "function") {
+    process.nextTick(callback as (error: Error) => void, Object.assign(new Error("write after end"), { code: "ERR_STREAM_WRITE_AFTER_END" }));
+  }
+}
+

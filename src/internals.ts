@@ -1,0 +1,12 @@
+/** What the adapters use beside the public interface. */
+import { type Exchange, kExchange } from "./exchange.js";
+
+export { isLostWithContent } from "./fallback/lost-content.js";
+export { GuardCore } from "./guard.js";
+export { handlerError } from "./incidents.js";
+export { MESSAGES } from "./log.js";
+
+/** The exchange of a response, if a guard has seen it. */
+export function exchangeOf(response: object): Exchange | undefined {
+  return (response as { [kExchange]?: Exchange })[kExchange];
+}

@@ -1,0 +1,70 @@
+/** An entry of a `DeadlineQueue`; the queue threads its list through these fields, so waiting allocates nothing. */
+export interface Waiting {
+  queue: DeadlineQueue | null;
+  previous: Waiting | null;
+  next: Waiting | null;
+  /** Time at which to look at it again, on the clock of `performance.now()`. */
+  dueAt: number;
+}
+
+/**
+ * Everything that waits for the same length of time, in the order in which it started to wait.
+ * Equal waits end in the order they began, so the first entry is always the next one due: one timer serves all.
+ */
+export class DeadlineQueue {
+  readonly #ms: number;
+  readonly #onDue: (entry: Waiting) => void;
+  #first: Waiting | null = null;
+  #last: Waiting | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(ms: number, onDue: (entry: Waiting) => void) {
+    this.#ms = ms;
+    this.#onDue = onDue;
+  }
+
+  add(entry: Waiting, now: number): void {
+    if (entry.queue !== null) entry.queue.remove(entry);
+    entry.queue = this;
+    entry.dueAt = now + this.#ms;
+    entry.previous = this.#last;
+    entry.next = null;
+    if (this.#last === null) this.#first = entry;
+    else this.#last.next = entry;
+    this.#last = entry;
+    if (this.#timer === null) this.#arm(this.#ms);
+  }
+
+  remove(entry: Waiting): void {
+    if (entry.queue !== this) return;
+    entry.queue = null;
+    if (entry.previous === null) this.#first = entry.next;
+    else entry.previous.next = entry.next;
+    if (entry.next === null) this.#last = entry.previous;
+    else entry.next.previous = entry.previous;
+    entry.previous = entry.next = null;
+    // The timer stays: taking it down and up again for every request would cost more than one idle wake-up.
+  }
+
+  /** Forgets every entry and stops the timer. */
+  clear(): void {
+    while (this.#first !== null) this.remove(this.#first);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #arm(ms: number): void {
+    // A waiting request keeps the process alive through its socket; the timer need not.
+    this.#timer = setTimeout(() => this.#sweep(), Math.max(1, Math.ceil(ms))).unref();
+  }
+
+  #sweep(): void {
+    this.#timer = null;
+    const now = performance.now();
+    for (let entry = this.#first; entry !== null && entry.dueAt <= now; entry = this.#first) {
+      this.remove(entry);
+      this.#onDue(entry);
+    }
+    if (this.#first !== null && this.#timer === null) this.#arm(this.#first.dueAt - now);
+  }
+}

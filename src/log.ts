@@ -1,0 +1,89 @@
+import { createRequire } from "node:module";
+
+/** What the guard needs of a logger: the shape of pino, and of Fastify's `log`. */
+export interface Logger {
+  info(record: object, message: string): void;
+  warn(record: object, message: string): void;
+  error(record: object, message: string): void;
+}
+
+/** One line for each request, written when its fate is known. */
+export interface RequestRecord {
+  /** 16 hexadecimal digits of CF-RAY, or null. */
+  ray: string | null;
+  /** Three-letter data centre, or null. */
+  colo: string | null;
+  /** CF-Connecting-IP where it is an address, else the address of the peer. */
+  clientIp: string | null;
+  /** Whether the client address was vouched for by a hop that proved itself. */
+  verified: boolean;
+  method: string;
+  /** Request target with the values of secret query parameters masked. */
+  url: string;
+  /** Status code that went out, or 0 where none did. */
+  status: number;
+  /** Octets of message body that went out (RFC 9112, section 6). */
+  octets: number;
+  /** Milliseconds from the end of the request header section until the fate of the response was known. */
+  ms: number;
+  outcome: "intact" | "repaired" | "replaced" | "torn down" | "client gone";
+  /** Code of the incident, where there was one. */
+  incident?: string;
+}
+
+/** The text of each kind of line: one place, so that alerts can match on them. */
+export const MESSAGES = {
+  request: "request",
+  incident: "incident",
+  lint: "response could be better",
+  headerSectionLarge: "response header section is larger than a quarter of what the edge takes",
+  mountedLate: "the guard was mounted after other middleware: what runs before it is not guarded until it is attached",
+  attachFailed: "the guard could not attach itself to the server",
+} as const;
+
+/** The default logger: pino to stdout. Loaded on first use, since importing it costs more than the rest together. */
+export function defaultLogger(): Logger {
+  const pino = createRequire(import.meta.url)("pino") as typeof import("pino").pino;
+  return pino({ base: null }, pino.destination({ dest: 1, sync: false }));
+}
+
+const SECRET_PART = /token|secret|passw|passphrase|signature|credential|auth|session/i;
+const SECRET_WHOLE = /^(?:pwd|sig|code|key|api[-_]?key|jwt|otp|pin)$/i;
+
+/**
+ * Makes a request target safe to log: no control character, no non-ASCII octet, no value of a secret parameter.
+ * A target can hold C1 controls, which some terminals obey and JSON does not escape.
+ */
+export function loggableUrl(url: string): string {
+  let safe = url.length > 2_048 ? `${url.slice(0, 2_048)}...` : url;
+  if (UNSAFE.test(safe)) safe = safe.replace(UNSAFE_ALL, percentEncode);
+  const query = safe.indexOf("?");
+  if (query === -1) return safe;
+  const pairs = safe.slice(query + 1).split("&");
+  for (let i = 0; i < pairs.length; i++) {
+    const pair = pairs[i] as string;
+    const equals = pair.indexOf("=");
+    if (equals !== -1 && isSecret(decode(pair.slice(0, equals)))) pairs[i] = `${pair.slice(0, equals)}=[redacted]`;
+  }
+  return `${safe.slice(0, query)}?${pairs.join("&")}`;
+}
+
+const UNSAFE = /[^\x21-\x7e]/;
+const UNSAFE_ALL = /[^\x21-\x7e]/g;
+
+/** Node hands over each octet of the target as one code unit. */
+function percentEncode(octet: string): string {
+  return `%${octet.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`;
+}
+
+function isSecret(name: string): boolean {
+  return SECRET_PART.test(name) || SECRET_WHOLE.test(name);
+}
+
+function decode(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}

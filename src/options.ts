@@ -1,0 +1,273 @@
+import type { IncomingMessage } from "node:http";
+import { EDGE_PROFILES, type EdgeName, type EdgeProfile } from "./cloudflare/edge.js";
+import { RayguardError } from "./errors.js";
+import type { FallbackContent } from "./fallback/content.js";
+import type { HealthOptions } from "./health.js";
+import type { Incident } from "./incidents.js";
+import type { Logger } from "./log.js";
+
+/** Options of a guard; every one is optional. */
+export interface GuardOptions {
+  /** Edge in front of the origin server, or single numbers that differ from `cloudflare`. @default "cloudflare" */
+  edge?: EdgeName | Partial<EdgeProfile>;
+  /** `report` measures and logs every incident and changes nothing. @default "enforce" */
+  mode?: "enforce" | "report";
+  /** Second tier of rules: reported once per route and rule. @default "report" under NODE_ENV=development, else false */
+  lint?: false | "report";
+  /** Longest wait until a response is committed, in milliseconds; `false` turns it off. @default 95_000 */
+  firstByteDeadlineMs?: number | false;
+  /** Longest silence inside a committed response, in milliseconds; `false` turns it off. @default 95_000 */
+  idleDeadlineMs?: number | false;
+  /** Octets of content kept back so that a late failure can still be replaced; `0` turns it off. @default 65_536 */
+  holdBackOctets?: number;
+  /** Longest time content is kept back, in milliseconds. @default 25 */
+  holdBackMs?: number;
+  /** Largest response header section, in octets. @default 131_072 */
+  maxHeaderSectionOctets?: number;
+  /** Largest number of field lines in a response. @default 256 */
+  maxFieldLines?: number;
+  /** `keepAliveTimeout` of attached servers, in milliseconds. @default 905_000 */
+  keepAliveTimeoutMs?: number;
+  /** What happens to an app's own 502 and 504, whose content the edge replaces. @default "remap" */
+  gatewayStatus?: "remap" | "keep";
+  /** Content of a fallback, where the built-in one is not wanted. */
+  errorContent?: (incident: Incident, request: IncomingMessage) => FallbackContent;
+  /** Health check; `false` turns it off. @default { path: "/health" } */
+  health?: false | HealthOptions;
+  /** Any pino-like logger, or `false`. @default pino to stdout; under Fastify its own */
+  logger?: Logger | false;
+  /** Reserved: taken and checked, not in force yet; a warning says so. Client addresses stay `verified: false`. */
+  trust?: unknown;
+  /** Reserved, see `trust`. */
+  direct?: "allow" | "flag";
+  /** Reserved, see `trust`. */
+  overload?: false;
+  /** Reserved, see `trust`. */
+  crash?: "drain" | false;
+  /** Reserved, see `trust`. */
+  shutdown?: false | object;
+  /** Reserved, see `trust`. */
+  recorder?: false;
+}
+
+/** Numbers that a route or a nested guard may set for itself. */
+export interface RouteSettings {
+  readonly firstByteDeadlineMs: number | false;
+  readonly idleDeadlineMs: number | false;
+  readonly holdBackOctets: number;
+  readonly holdBackMs: number;
+  readonly maxHeaderSectionOctets: number;
+  readonly maxFieldLines: number;
+}
+
+/** Options with every default filled in; frozen. */
+export interface Settings extends RouteSettings {
+  readonly edge: EdgeProfile;
+  readonly mode: "enforce" | "report";
+  readonly lint: boolean;
+  readonly keepAliveTimeoutMs: number;
+  readonly gatewayStatus: "remap" | "keep";
+  readonly errorContent: GuardOptions["errorContent"] | undefined;
+  readonly health: false | HealthOptions;
+  readonly logger: Logger | false | undefined;
+}
+
+/** The defaults of every option that has one number or word for it; the README prints the same table. */
+export const DEFAULTS = {
+  edge: "cloudflare",
+  mode: "enforce",
+  firstByteDeadlineMs: 95_000,
+  idleDeadlineMs: 95_000,
+  holdBackOctets: 65_536,
+  holdBackMs: 25,
+  keepAliveTimeoutMs: 905_000,
+  gatewayStatus: "remap",
+  health: { path: "/health" },
+} as const;
+
+/**
+ * Options of parts that this version does not have, with the values that can be taken without them.
+ * Asking for protection that is not there is an error; anything milder is a warning.
+ */
+const RESERVED: Readonly<Record<string, (value: unknown) => boolean>> = {
+  trust: (value) => value !== null && typeof value !== "number" && typeof value !== "boolean",
+  direct: (value) => value === "allow" || value === "flag",
+  overload: (value) => value === false,
+  crash: (value) => value === false || value === "drain",
+  shutdown: (value) => value === false || (typeof value === "object" && value !== null),
+  recorder: (value) => value === false,
+};
+
+const KNOWN = new Set([
+  ...Object.keys(DEFAULTS),
+  "lint",
+  "maxHeaderSectionOctets",
+  "maxFieldLines",
+  "errorContent",
+  "logger",
+  ...Object.keys(RESERVED),
+]);
+
+/** Longest delay a Node timer can have. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/**
+ * Checks the options and fills in the defaults.
+ * @throws {RayguardError} `ERR_RAYGUARD_UNKNOWN_OPTION`, `ERR_RAYGUARD_INVALID_OPTION`
+ */
+export function resolveOptions(options: GuardOptions = {}): Settings {
+  if (options === null || typeof options !== "object" || Array.isArray(options)) {
+    throw invalid("options", "an object", options);
+  }
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) {
+      throw new RayguardError(
+        "ERR_RAYGUARD_UNKNOWN_OPTION",
+        `There is no option "${name}". Known options: ${[...KNOWN].sort().join(", ")}.`,
+      );
+    }
+  }
+  for (const [name, takes] of Object.entries(RESERVED)) {
+    const value = (options as Record<string, unknown>)[name];
+    if (value === undefined || value === false) continue;
+    if (!takes(value)) throw invalid(name, "left out or false, since this version has no such part", value);
+    process.emitWarning(`the option "${name}" is not in force in this version`, "RayguardWarning");
+  }
+  const edge = resolveEdge(options.edge);
+  const { errorContent, logger, health = DEFAULTS.health } = options;
+  if (errorContent !== undefined && typeof errorContent !== "function") {
+    throw invalid("errorContent", "a function (incident, request) => { contentType, body }", errorContent);
+  }
+  if (logger !== undefined && logger !== false && !isLogger(logger)) {
+    throw invalid("logger", "false or an object with the methods info, warn and error", logger);
+  }
+  const idleDeadlineMs = duration(options, "idleDeadlineMs", DEFAULTS.idleDeadlineMs);
+  return Object.freeze({
+    edge,
+    mode: oneOf(options.mode, "mode", ["enforce", "report"], DEFAULTS.mode),
+    lint: resolveLint(options.lint),
+    firstByteDeadlineMs: duration(options, "firstByteDeadlineMs", DEFAULTS.firstByteDeadlineMs),
+    idleDeadlineMs,
+    holdBackOctets: whole(options.holdBackOctets, "holdBackOctets", DEFAULTS.holdBackOctets, 0),
+    holdBackMs: whole(options.holdBackMs, "holdBackMs", DEFAULTS.holdBackMs, 1, MAX_TIMER_MS),
+    maxHeaderSectionOctets: whole(
+      options.maxHeaderSectionOctets,
+      "maxHeaderSectionOctets",
+      edge.maxHeaderSectionOctets,
+      256,
+    ),
+    maxFieldLines: whole(options.maxFieldLines, "maxFieldLines", edge.maxFieldLines, 8),
+    keepAliveTimeoutMs: whole(
+      options.keepAliveTimeoutMs,
+      "keepAliveTimeoutMs",
+      edge.idlePoolMs + 5_000,
+      0,
+      MAX_TIMER_MS,
+    ),
+    gatewayStatus: oneOf(options.gatewayStatus, "gatewayStatus", ["remap", "keep"], DEFAULTS.gatewayStatus),
+    errorContent,
+    health: checkHealth(health),
+    logger,
+  });
+}
+
+/**
+ * Checks the numbers a route sets for itself, over those of its guard.
+ * @throws {RayguardError} `ERR_RAYGUARD_UNKNOWN_OPTION`, `ERR_RAYGUARD_INVALID_OPTION`
+ */
+export function resolveRoute(options: Partial<RouteSettings>, base: RouteSettings): RouteSettings {
+  const known = Object.keys(options).every((name) => name in base && KNOWN.has(name));
+  if (!known) {
+    throw new RayguardError(
+      "ERR_RAYGUARD_UNKNOWN_OPTION",
+      `A route may set firstByteDeadlineMs, idleDeadlineMs, holdBackOctets, holdBackMs, maxHeaderSectionOctets and maxFieldLines; got ${Object.keys(options).join(", ")}.`,
+    );
+  }
+  const { firstByteDeadlineMs, idleDeadlineMs, holdBackOctets, holdBackMs, maxHeaderSectionOctets, maxFieldLines } =
+    resolveOptions(options);
+  const own = {
+    firstByteDeadlineMs,
+    idleDeadlineMs,
+    holdBackOctets,
+    holdBackMs,
+    maxHeaderSectionOctets,
+    maxFieldLines,
+  } as Record<string, unknown>;
+  const merged: Record<string, unknown> = {};
+  for (const name of Object.keys(own)) {
+    merged[name] = name in options ? own[name] : (base as unknown as Record<string, unknown>)[name];
+  }
+  return Object.freeze(merged) as unknown as RouteSettings;
+}
+
+/** A deadline in milliseconds, or `false`. @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT` */
+export function checkDeadline(value: unknown): number | false {
+  if (value === false) return false;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= MAX_TIMER_MS) return value;
+  throw new RayguardError(
+    "ERR_RAYGUARD_INVALID_ARGUMENT",
+    `deadline() takes a whole number of milliseconds from 1 to ${MAX_TIMER_MS}, or false; got ${show(value)}.`,
+  );
+}
+
+function resolveEdge(edge: GuardOptions["edge"] = DEFAULTS.edge): EdgeProfile {
+  if (typeof edge === "string") {
+    if (Object.hasOwn(EDGE_PROFILES, edge)) return EDGE_PROFILES[edge];
+  } else if (edge !== null && typeof edge === "object") {
+    const profile: Record<string, number> = { ...EDGE_PROFILES.cloudflare };
+    for (const [name, value] of Object.entries(edge)) {
+      if (!(name in profile)) throw invalid("edge", `an object with ${Object.keys(profile).join(", ")}`, edge);
+      if (value !== undefined) profile[name] = whole(value, `edge.${name}`, 0, 0);
+    }
+    return Object.freeze(profile) as unknown as EdgeProfile;
+  }
+  throw invalid("edge", `${Object.keys(EDGE_PROFILES).map((name) => `"${name}"`).join(", ")} or an object`, edge);
+}
+
+function resolveLint(lint: GuardOptions["lint"]): boolean {
+  if (lint === undefined) return process.env.NODE_ENV === "development";
+  if (lint === false || lint === "report") return lint === "report";
+  throw invalid("lint", 'false or "report"', lint);
+}
+
+function checkHealth(health: unknown): false | HealthOptions {
+  if (health === false) return false;
+  if (health === null || typeof health !== "object") throw invalid("health", "false or an object", health);
+  return health as HealthOptions;
+}
+
+function isLogger(value: unknown): value is Logger {
+  return (
+    value !== null &&
+    (typeof value === "object" || typeof value === "function") &&
+    (["info", "warn", "error"] as const).every((m) => typeof (value as Record<string, unknown>)[m] === "function")
+  );
+}
+
+function duration(options: GuardOptions, name: "firstByteDeadlineMs" | "idleDeadlineMs", fallback: number) {
+  return options[name] === false ? false : whole(options[name], name, fallback, 1, MAX_TIMER_MS);
+}
+
+function whole(value: unknown, name: string, fallback: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (value === undefined) return fallback;
+  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+  const unit = name.endsWith("Ms") ? "a whole number of milliseconds" : "a whole number";
+  throw invalid(name, most === Number.MAX_SAFE_INTEGER ? `${unit}, ${least} or more` : `${unit} from ${least} to ${most}`, value);
+}
+
+function oneOf<T extends string>(value: unknown, name: string, values: readonly T[], fallback: T): T {
+  if (value === undefined) return fallback;
+  if (values.includes(value as T)) return value as T;
+  throw invalid(name, values.map((v) => `"${v}"`).join(" or "), value);
+}
+
+function invalid(name: string, expected: string, value: unknown): RayguardError {
+  return new RayguardError("ERR_RAYGUARD_INVALID_OPTION", `${name} must be ${expected}; got ${show(value)}.`);
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  if (typeof value === "function") return "a function";
+  if (value !== null && typeof value === "object") return Array.isArray(value) ? "an array" : "an object";
+  return String(value);
+}

@@ -1,0 +1,45 @@
+import type { Incident } from "./incidents.js";
+import type { RequestRecord } from "./log.js";
+
+/** What a guard has seen since it was made. */
+export interface GuardStats {
+  /** Requests whose fate is known. */
+  readonly requests: number;
+  /** Requests under way. */
+  readonly inFlight: number;
+  /** Requests by outcome. */
+  readonly outcomes: Readonly<Record<RequestRecord["outcome"], number>>;
+  /** Incidents by code. */
+  readonly incidents: Readonly<Record<string, number>>;
+  /** Errors of the edge that did not happen, by the status it would have shown. */
+  readonly prevented: Readonly<Record<"520" | "522" | "524", number>>;
+}
+
+export class Counters {
+  inFlight = 0;
+  requests = 0;
+  readonly #outcomes: Record<RequestRecord["outcome"], number> = { intact: 0, repaired: 0, replaced: 0, "torn down": 0, "client gone": 0 };
+  readonly #incidents = new Map<string, number>();
+  readonly #prevented = { "520": 0, "522": 0, "524": 0 };
+
+  settled(outcome: RequestRecord["outcome"]): void {
+    this.requests++;
+    this.#outcomes[outcome]++;
+  }
+
+  incident({ code, action, prevented }: Incident): void {
+    this.#incidents.set(code, (this.#incidents.get(code) ?? 0) + 1);
+    const kept = action === "repaired" || action === "replaced";
+    if (kept && prevented !== null) this.#prevented[`${prevented}`]++;
+  }
+
+  snapshot(): GuardStats {
+    return {
+      requests: this.requests,
+      inFlight: this.inFlight,
+      outcomes: { ...this.#outcomes },
+      incidents: Object.fromEntries(this.#incidents),
+      prevented: { ...this.#prevented },
+    };
+  }
+}

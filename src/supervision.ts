@@ -1,0 +1,228 @@
+import { channel } from "node:diagnostics_channel";
+import type { IncomingMessage } from "node:http";
+import { RayguardError } from "./errors.js";
+import type { Exchange, Supervisor } from "./exchange.js";
+import type { FallbackContent } from "./fallback/content.js";
+import { composePage, type Page } from "./fallback/page.js";
+import { type Action, type Failure, firstByteDeadline, type Incident, idleDeadline } from "./incidents.js";
+import { DeadlineQueue, type Waiting } from "./lifecycle/deadline.js";
+import { defaultLogger, type Logger, loggableUrl, MESSAGES, type RequestRecord } from "./log.js";
+import type { Settings } from "./options.js";
+import { Counters } from "./stats.js";
+
+/** Names of the `diagnostics_channel` channels; part of the public interface. */
+export const CHANNELS = { request: "rayguard:request", incident: "rayguard:incident" } as const;
+
+const requestChannel = channel(CHANNELS.request);
+const incidentChannel = channel(CHANNELS.incident);
+
+/** Fallbacks may carry these; the edge replaces the content of 502 and 504, and 52x are its own. */
+const GATEWAY: Readonly<Record<number, number>> = { 502: 500, 504: 503 };
+
+/** Watches over every exchange of a guard: deadlines, hold-back, incidents, the log and the counters. */
+export class Supervision implements Supervisor {
+  readonly settings: Settings;
+  readonly enforces: boolean;
+  readonly counters = new Counters();
+  readonly #queues = new Map<string, DeadlineQueue>();
+  #logger: Logger | null | undefined;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+    this.enforces = settings.mode === "enforce";
+    if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
+  }
+
+  /** The logger of a framework takes the place of the default one, unless the user named one. */
+  useLogger(logger: Logger): void {
+    if (this.#logger === undefined) this.#logger = logger;
+  }
+
+  /** Whether anything is to be logged at all. */
+  get logs(): boolean {
+    return this.#logger !== null;
+  }
+
+  get logger(): Logger | null {
+    if (this.#logger === undefined) this.#logger = defaultLogger();
+    return this.#logger;
+  }
+
+  opened(exchange: Exchange): void {
+    this.counters.inFlight++;
+    this.watch(exchange);
+  }
+
+  // -- deadlines ---------------------------------------------------------------------------------------------------
+
+  watch(exchange: Exchange): void {
+    if (exchange.settled) return;
+    const { firstByteDeadlineMs, idleDeadlineMs } = exchange.settings;
+    const ms = exchange.committed ? idleDeadlineMs : firstByteDeadlineMs;
+    const now = performance.now();
+    exchange.activeAt = now;
+    if (ms === false) exchange.queue?.remove(exchange);
+    else this.#queue("deadline", ms).add(exchange, now);
+  }
+
+  committed(exchange: Exchange): void {
+    this.watch(exchange);
+  }
+
+  holdBack(exchange: Exchange): void {
+    this.#queue("hold", exchange.settings.holdBackMs).add(exchange, performance.now());
+  }
+
+  #queue(kind: "deadline" | "hold", ms: number): DeadlineQueue {
+    const key = `${kind} ${ms}`;
+    let queue = this.#queues.get(key);
+    if (queue === undefined) {
+      queue = new DeadlineQueue(ms, kind === "hold" ? this.#onHeld : this.#onDue);
+      this.#queues.set(key, queue);
+    }
+    return queue;
+  }
+
+  readonly #onHeld = (entry: Waiting): void => {
+    const exchange = entry as Exchange;
+    // Back to where it waited before: what is held may be nothing more than a moment of a long wait.
+    const { activeAt } = exchange;
+    exchange.release();
+    if (!exchange.committed && !exchange.settled && exchange.queue === null) this.#waitOn(exchange, activeAt);
+  };
+
+  readonly #onDue = (entry: Waiting): void => {
+    const exchange = entry as Exchange;
+    if (exchange.settled) return;
+    const moved = exchange.movement();
+    const isMoving = moved !== exchange.progress;
+    exchange.progress = moved;
+    const now = performance.now();
+    if (exchange.isOver() || exchange.inert) {
+      // Everything is handed over; all that is left is whether the recipient takes it.
+      if (isMoving) this.watch(exchange);
+      else exchange.abandon();
+      return;
+    }
+    const ms = (exchange.committed ? exchange.settings.idleDeadlineMs : exchange.settings.firstByteDeadlineMs) as number;
+    const uploads = !exchange.committed && isMoving && exchange.request !== null && !exchange.request.complete;
+    if (uploads) {
+      this.watch(exchange);
+      return;
+    }
+    if (exchange.activeAt + ms > now + 1) {
+      this.#waitOn(exchange, exchange.activeAt);
+      return;
+    }
+    const failure = exchange.committed ? idleDeadline(exchange.settings) : firstByteDeadline(exchange.settings);
+    exchange.abort(new RayguardError("ERR_RAYGUARD_DEADLINE", failure.message));
+    if (!exchange.fail(failure) && !this.enforces) exchange.queue?.remove(exchange);
+    else if (!exchange.settled) this.watch(exchange);
+  };
+
+  /**
+   * Waits for what is left of a deadline that counts from `since`. Rests differ from one exchange to the next, so they
+   * are rounded up to one of at most a hundred steps, each a queue of equal waits.
+   */
+  #waitOn(exchange: Exchange, since: number): void {
+    const ms = exchange.committed ? exchange.settings.idleDeadlineMs : exchange.settings.firstByteDeadlineMs;
+    if (ms === false) return;
+    const step = Math.max(10, Math.ceil(ms / 100));
+    const left = since + ms - performance.now();
+    this.#queue("deadline", Math.max(1, Math.ceil(left / step)) * step).add(exchange, performance.now());
+  }
+
+  // -- incidents ---------------------------------------------------------------------------------------------------
+
+  compose(exchange: Exchange, failure: Failure): Page {
+    const status = GATEWAY[failure.status] ?? failure.status;
+    const { request } = exchange;
+    const ray = exchange.context.ray?.id ?? null;
+    let content: FallbackContent | undefined;
+    const { errorContent } = this.settings;
+    if (errorContent !== undefined && request !== null) {
+      try {
+        content = errorContent(this.#describe(exchange, { ...failure, status }, "replaced"), request);
+      } catch (error) {
+        this.logger?.error({ err: error }, "errorContent threw; the built-in content went out");
+      }
+    }
+    return composePage({ status, ray, request, lost: exchange.lostFields(), headers: failure.headers, content });
+  }
+
+  report(exchange: Exchange, failure: Failure, action: Action): void {
+    const incident = this.#describe(exchange, failure, action);
+    exchange.incident ??= failure.code;
+    this.counters.incident(incident);
+    if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
+    const logger = exchange.logger ?? this.logger;
+    if (logger === null) return;
+    const { message, err, ...rest } = incident;
+    const record = { ...rest, reason: message, ...(err === undefined ? {} : { err }) };
+    const isError = action === "replaced" || action === "torn down";
+    quietly(() => (isError ? logger.error(record, MESSAGES.incident) : logger.warn(record, MESSAGES.incident)));
+  }
+
+  #describe(exchange: Exchange, failure: Failure, action: Action): Incident {
+    const { request, context } = exchange;
+    return {
+      code: failure.code,
+      action,
+      prevented: failure.prevented,
+      message: failure.message,
+      ray: context.ray?.id ?? null,
+      colo: context.ray?.colo ?? null,
+      clientIp: context.clientIp,
+      verified: context.verified,
+      method: request?.method ?? "",
+      url: loggableUrl(urlOf(request)),
+      status: action === "replaced" ? failure.status : null,
+      err: failure.err,
+    };
+  }
+
+  settled(exchange: Exchange): void {
+    exchange.queue?.remove(exchange);
+    const { counters } = this;
+    counters.inFlight--;
+    counters.settled(exchange.outcome);
+    if (exchange.quiet) return;
+    const logger = exchange.logger ?? this.logger;
+    if (logger === null && !requestChannel.hasSubscribers) return;
+    const { request, context } = exchange;
+    const { ray } = context;
+    const record: RequestRecord = {
+      ray: ray === null ? null : ray.id,
+      colo: ray === null ? null : ray.colo,
+      clientIp: context.clientIp,
+      verified: context.verified,
+      method: request?.method ?? "",
+      url: loggableUrl(urlOf(request)),
+      status: exchange.status,
+      octets: exchange.octets,
+      ms: Math.round((performance.now() - exchange.startedAt) * 10) / 10,
+      outcome: exchange.outcome,
+    };
+    if (exchange.incident !== undefined) record.incident = exchange.incident;
+    if (requestChannel.hasSubscribers) requestChannel.publish(record);
+    if (logger !== null) quietly(() => logger.info(record, MESSAGES.request));
+  }
+
+  close(): void {
+    for (const queue of this.#queues.values()) queue.clear();
+  }
+}
+
+function urlOf(request: IncomingMessage | null): string {
+  if (request === null) return "";
+  return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
+}
+
+/** A logger that fails must not take the response with it. */
+function quietly(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // there is nobody left to tell
+  }
+}

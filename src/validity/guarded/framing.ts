@@ -1,0 +1,142 @@
+import type { GuardedRule } from "./index.js";
+import { type Draft, dropField, setField, valuesOf } from "../draft.js";
+
+/** Framing (RFC 9110, sections 6.4.1 and 8.6; RFC 9112, sections 6 and 7). */
+export const framingRules: readonly GuardedRule[] = [
+  {
+    id: "FR-2",
+    check: (draft) => {
+      const values = valuesOf(draft, "content-length");
+      if (values.length === 0 || values.every(isLength)) return null;
+      return {
+        found: "The app sent a Content-Length that is no number of octets.",
+        repair: (d) => {
+          // "5, 5" and "5" say the same; anything else says nothing.
+          const parts = new Set(values.flatMap((value) => String(value).split(",")).map((part) => part.trim()));
+          const [only] = parts;
+          if (parts.size === 1 && isLength(only)) setField(d, "Content-Length", only as string);
+          else dropField(d, "content-length");
+        },
+      };
+    },
+  },
+  {
+    id: "FR-4",
+    check: (draft) => {
+      const values = valuesOf(draft, "content-length");
+      if (values.every((value) => Number.isSafeInteger(Number(value)))) return null;
+      return { found: "The app sent a Content-Length too large to count.", repair: (d) => dropField(d, "content-length") };
+    },
+  },
+  {
+    id: "FR-3",
+    check: (draft) => {
+      const values = valuesOf(draft, "content-length").map(String);
+      if (values.length < 2) return null;
+      return {
+        found: `The app sent ${values.length} Content-Length lines.`,
+        repair: (d) => {
+          const agreed = new Set(values.map(Number));
+          // Where they differ, only the content itself can tell, and then Node knows its length.
+          if (agreed.size === 1) setField(d, "Content-Length", values[0] as string);
+          else dropField(d, "content-length");
+        },
+      };
+    },
+  },
+  {
+    id: "FR-8",
+    check: (draft) => {
+      if (draft.version !== "1.0" || valuesOf(draft, "transfer-encoding").length === 0) return null;
+      return { found: "The app sent Transfer-Encoding to an HTTP/1.0 client.", repair: (d) => dropField(d, "transfer-encoding") };
+    },
+  },
+  {
+    id: "FR-6",
+    check: (draft) => {
+      if (draft.status >= 200 && draft.status !== 204 && draft.status !== 304) return null;
+      if (valuesOf(draft, "transfer-encoding").length === 0) return null;
+      return { found: `The app sent Transfer-Encoding with ${draft.status}.`, repair: (d) => dropField(d, "transfer-encoding") };
+    },
+  },
+  {
+    id: "FR-5",
+    check: (draft) => {
+      if (draft.status !== 204 && draft.status !== 101) return null;
+      if (valuesOf(draft, "content-length").length === 0) return null;
+      return { found: `The app sent Content-Length with ${draft.status}.`, repair: (d) => dropField(d, "content-length") };
+    },
+  },
+  {
+    id: "FR-13",
+    check: (draft) => {
+      if (draft.status !== 205) return null;
+      const framed = valuesOf(draft, "transfer-encoding").length > 0 || valuesOf(draft, "content-length").some((v) => Number(v) !== 0);
+      const hasContent = draft.contentOctets !== null && draft.contentOctets > 0;
+      const repair = (d: Draft) => {
+        dropField(d, "transfer-encoding");
+        setField(d, "Content-Length", "0");
+        d.content = false;
+      };
+      if (framed || hasContent) return { found: "The app sent content with 205.", repair };
+      // Content may still follow; the length says that none can.
+      repair(draft);
+      return null;
+    },
+  },
+  {
+    id: "FR-9",
+    check: (draft) => {
+      const values = valuesOf(draft, "transfer-encoding").map(String);
+      if (values.length === 0 || (values.length === 1 && values[0]?.toLowerCase() === "chunked")) return null;
+      return {
+        found: "The app set a Transfer-Encoding other than one chunked.",
+        repair: (d) => {
+          // Node applies no coding but chunked, so no other one can have been applied (FR-10).
+          const asked = values.some((value) => /chunked/i.test(value));
+          if (asked && valuesOf(d, "content-length").length === 0) setField(d, "Transfer-Encoding", "chunked");
+          else dropField(d, "transfer-encoding");
+        },
+      };
+    },
+  },
+  {
+    id: "FR-1",
+    check: (draft) => {
+      if (valuesOf(draft, "transfer-encoding").length === 0 || valuesOf(draft, "content-length").length === 0) return null;
+      return {
+        found: "The app sent Content-Length beside Transfer-Encoding.",
+        repair: (d) => dropField(d, "content-length"),
+      };
+    },
+  },
+  {
+    id: "FR-16",
+    check: (draft) => {
+      if (!draft.framingRemoved || draft.version !== "1.1" || !draft.content) return null;
+      if (valuesOf(draft, "transfer-encoding").length > 0 || valuesOf(draft, "content-length").length > 0) return null;
+      return {
+        found: "The app took both Content-Length and Transfer-Encoding away.",
+        repair: (d) => {
+          d.needsFraming = true;
+        },
+      };
+    },
+  },
+  {
+    id: "TR-1",
+    check: (draft) => {
+      if (valuesOf(draft, "trailer").length === 0) return null;
+      const chunked = valuesOf(draft, "transfer-encoding").length > 0;
+      const framed = valuesOf(draft, "content-length").length > 0;
+      const possible = draft.version === "1.1" && draft.content && !framed && draft.status !== 204 && draft.status !== 304;
+      if (chunked || possible) return null;
+      return { found: "The app announced a trailer where the framing carries none.", repair: (d) => dropField(d, "trailer") };
+    },
+  },
+];
+
+function isLength(value: unknown): boolean {
+  if (typeof value === "number") return Number.isInteger(value) && value >= 0 && value < 1e21;
+  return typeof value === "string" && /^[0-9]+$/.test(value);
+}

@@ -1,0 +1,48 @@
+import { STATUS_CODES } from "node:http";
+import { connectionRules } from "./connection.js";
+import type { Draft } from "../draft.js";
+import { fieldRules } from "./fields.js";
+import { framingRules } from "./framing.js";
+import { statusRules } from "./status.js";
+
+/** What a rule has to say of a draft that breaks it. */
+export interface Violation {
+  /** One sentence, without values a client could have chosen. */
+  readonly found: string;
+  /** The smallest change after which the rule holds; without one the response has to be replaced. */
+  readonly repair?: (draft: Draft) => void;
+}
+
+/** A guarded rule: a pure function of what is about to be sent. */
+export interface GuardedRule {
+  /** Id in docs/rules.md, or an event of `EVENTS`. */
+  readonly id: string;
+  readonly check: (draft: Draft) => Violation | null;
+}
+
+/** Every guarded rule that a header section can break, in the order in which repairs build on each other. */
+export const GUARDED_RULES: readonly GuardedRule[] = [...statusRules, ...fieldRules, ...framingRules, ...connectionRules];
+
+export interface Judgement {
+  readonly repairs: readonly { readonly rule: string; readonly found: string }[];
+  /** Set where no repair is possible. */
+  readonly replace: { readonly rule: string; readonly found: string } | null;
+}
+
+/** Runs every rule over the draft and applies the repairs to it. */
+export function judge(draft: Draft): Judgement {
+  const repairs: { rule: string; found: string }[] = [];
+  for (const rule of GUARDED_RULES) {
+    const violation = rule.check(draft);
+    if (violation === null) continue;
+    if (violation.repair === undefined) return { repairs, replace: { rule: rule.id, found: violation.found } };
+    violation.repair(draft);
+    repairs.push({ rule: rule.id, found: violation.found });
+  }
+  return { repairs, replace: null };
+}
+
+/** Reason phrase Node would send with a status code. */
+export function reasonOf(status: number): string {
+  return STATUS_CODES[status] ?? "unknown";
+}

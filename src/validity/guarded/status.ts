@@ -1,0 +1,70 @@
+import { STATUS_CODES } from "node:http";
+import type { GuardedRule } from "./index.js";
+import { setField, valuesOf } from "../draft.js";
+
+/** An app's own 502 and 504 would lose their content at the edge. */
+const REMAPPED: Readonly<Record<number, number>> = { 502: 500, 504: 503 };
+
+/** Status line (RFC 9110, section 15; RFC 9112, section 4). */
+export const statusRules: readonly GuardedRule[] = [
+  {
+    id: "SL-1",
+    check: ({ status }) =>
+      Number.isInteger(status) && status >= 100 && status <= 599 ? null : { found: `The app answered with status ${status}.` },
+  },
+  {
+    id: "SL-3",
+    check: ({ status }) =>
+      status >= 200 || status === 101 ? null : { found: `The app ended its response with the interim status ${status}.` },
+  },
+  {
+    id: "SL-16",
+    check: ({ status, version }) =>
+      status === 101 && version === "2.0" ? { found: "The app answered 101, which HTTP/2 does not have." } : null,
+  },
+  {
+    id: "SL-8",
+    check: (draft) => {
+      if (draft.status !== 101) return null;
+      const offered = draft.version === "1.1" ? protocols(draft.upgradeOffered) : [];
+      const chosen = protocols(valuesOf(draft, "upgrade").join(","));
+      const agreed = offered.length > 0 && chosen.every((name) => offered.includes(name));
+      return agreed ? null : { found: "The app answered 101 to a request that did not offer that protocol." };
+    },
+  },
+  {
+    id: "SL-9",
+    check: (draft) => {
+      if (draft.status !== 101) return null;
+      if (valuesOf(draft, "upgrade").length === 0) return { found: "The app answered 101 without an Upgrade field." };
+      const named = protocols(valuesOf(draft, "connection").join(",")).includes("upgrade");
+      if (named) return null;
+      return {
+        found: "The app answered 101 without Connection: upgrade.",
+        repair: (d) => setField(d, "Connection", "Upgrade"),
+      };
+    },
+  },
+  {
+    id: "GATEWAY_STATUS",
+    check: ({ status, gatewayStatus }) => {
+      const instead = REMAPPED[status];
+      if (instead === undefined || gatewayStatus === "keep") return null;
+      return {
+        found: `The app answered ${status}, whose content the edge replaces; ${instead} went out.`,
+        repair: (d) => {
+          if (d.reason === STATUS_CODES[status]) d.reason = STATUS_CODES[instead] as string;
+          d.status = instead;
+        },
+      };
+    },
+  },
+];
+
+function protocols(list: string | undefined): string[] {
+  if (list === undefined) return [];
+  return list
+    .split(",")
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== "");
+}

@@ -1,0 +1,29 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** A field line: name as written, value as it is rendered. Both are strings of octets (latin1). */
+export type FieldLine = readonly [name: string, value: string];
+
+/** The part of a request that decides which response to it is valid. */
+export interface RequestFacts {
+  readonly method: string;
+  readonly version: "1.0" | "1.1" | "2.0";
+  readonly headers: IncomingHttpHeaders;
+  readonly encrypted: boolean;
+}
+
+/** The header section of a final response, as it is about to be sent. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly reason: string;
+  /** Every field line in order of transmission. */
+  readonly fields: readonly FieldLine[];
+}
+
+/** Values of every line of `name` (lower case), in order. */
+export function fieldValues(fields: readonly FieldLine[], name: string): string[] {
+  const values: string[] = [];
+  for (const [key, value] of fields) {
+    if (key.length === name.length && key.toLowerCase() === name) values.push(value);
+  }
+  return values;
+}

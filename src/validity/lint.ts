@@ -1,0 +1,76 @@
+import type { RULES, RuleId } from "./catalogue.js";
+import type { RequestFacts, ResponseHead } from "./head.js";
+import { authenticationChecks } from "./lint/authentication.js";
+import { cachingChecks } from "./lint/caching.js";
+import { contentChecks } from "./lint/content.js";
+import { cookieChecks } from "./lint/cookies.js";
+import { dateChecks } from "./lint/dates.js";
+import { fieldChecks } from "./lint/fields.js";
+import { rangeChecks } from "./lint/ranges.js";
+import { requiredChecks } from "./lint/required.js";
+import { type Check, Section } from "./lint/section.js";
+import { statusChecks } from "./lint/status.js";
+import { syntaxChecks } from "./lint/syntax.js";
+import { trailerChecks } from "./lint/trailers.js";
+import { transportSecurityChecks } from "./lint/transport-security.js";
+import { uriChecks } from "./lint/uris.js";
+import { validatorChecks } from "./lint/validators.js";
+
+/** What a lint rule looks at: a finished header section, the request it answers, and what is known of the content. */
+export interface LintSubject {
+  readonly request: RequestFacts;
+  readonly head: ResponseHead;
+  /** Octets of content, where known when the header section is finished. */
+  readonly contentOctets: number | undefined;
+  /** Time at which the section was finished, in milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** A rule that a header section breaks. The texts are safe to log: escaped, shortened, without cookie values. */
+export interface Finding {
+  readonly rule: LintRuleId;
+  /** What is there. */
+  readonly found: string;
+  /** What to write instead. */
+  readonly advice: string;
+}
+
+/** Rules that can be decided from a header section; HF-10 for the fields whose repetition the guard leaves alone. */
+export type LintRuleId =
+  | "HF-10"
+  | { [Id in RuleId]: (typeof RULES)[Id] extends { tier: "linted"; action: "report" } ? Id : never }[RuleId];
+
+/** The type holds the checks and the catalogue together: no rule without a check, no check without a rule. */
+const CHECKS: Readonly<Record<LintRuleId, Check>> = {
+  ...statusChecks,
+  ...fieldChecks,
+  ...trailerChecks,
+  ...requiredChecks,
+  ...authenticationChecks,
+  ...rangeChecks,
+  ...dateChecks,
+  ...validatorChecks,
+  ...contentChecks,
+  ...uriChecks,
+  ...syntaxChecks,
+  ...cachingChecks,
+  ...cookieChecks,
+  ...transportSecurityChecks,
+};
+
+/** Ids of the rules that `lint` looks at. */
+export const LINT_RULES = Object.freeze(Object.keys(CHECKS) as LintRuleId[]);
+
+/**
+ * Looks at a finished header section and tells which linted rules it breaks, each at most once. Pure, and never throws.
+ * A response whose validity cannot be told gets no finding: a false alarm costs more trust than a miss.
+ */
+export function lint(subject: LintSubject): Finding[] {
+  const section = new Section(subject);
+  const findings: Finding[] = [];
+  for (const rule of LINT_RULES) {
+    const observation = CHECKS[rule](section);
+    if (observation !== undefined) findings.push({ rule, found: observation.found, advice: observation.advice });
+  }
+  return findings;
+}

@@ -1,0 +1,77 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Framework } from "./scenario.js";
+import { GROUPS } from "./scenarios/index.js";
+import { type Verdict, variantsOf } from "./suite.js";
+import type { Done, Job } from "./worker.js";
+
+const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
+/** A run that takes longer has hung the whole process. */
+const RUN_TIMEOUT_MS = 20_000;
+
+/** Every run of every scenario on a framework. */
+export function jobsFor(framework: Framework, guarded: boolean): Job[] {
+  const scenarios = GROUPS.flatMap((group) => group.scenarios);
+  return scenarios
+    .flatMap((scenario) => variantsOf(scenario, framework).map((variant) => ({ name: scenario.name, variant })))
+    .map((job, id) => ({ ...job, id, framework, guarded }));
+}
+
+/**
+ * Runs jobs in child processes, one at a time in each, so that what an origin does to its process harms no other.
+ * @returns the verdicts, by the id of the job.
+ */
+export async function runJobs(jobs: readonly Job[], workers = 6): Promise<Map<number, Verdict>> {
+  const verdicts = new Map<number, Verdict>();
+  const queue = [...jobs];
+  await Promise.all(Array.from({ length: Math.min(workers, jobs.length) }, () => work(queue, verdicts)));
+  return verdicts;
+}
+
+async function work(queue: Job[], verdicts: Map<number, Verdict>): Promise<void> {
+  let child: ChildProcess | undefined;
+  for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+    child ??= start();
+    const verdict = await runOne(child, job);
+    verdicts.set(job.id, verdict);
+    if (!child.connected) child = undefined;
+  }
+  child?.disconnect();
+  child?.kill();
+}
+
+function start(): ChildProcess {
+  return fork(WORKER, [], {
+    execArgv: ["--import", "tsx"],
+    stdio: ["ignore", "ignore", process.env.RAYGUARD_ORIGINS_STDERR ? "inherit" : "ignore", "ipc"],
+    env: { ...process.env, NODE_ENV: "production" },
+  });
+}
+
+function runOne(child: ChildProcess, job: Job): Promise<Verdict> {
+  return new Promise((resolve) => {
+    const finish = (verdict: Verdict) => {
+      clearTimeout(timer);
+      child.off("message", onMessage);
+      child.off("exit", onExit);
+      resolve(verdict);
+    };
+    const failed = (reason: string): Verdict => ({ word: "crash", wrong: [reason], incidents: [], received: "" });
+    const onMessage = (message: unknown) => {
+      const done = message as Done;
+      if (done.id === job.id) finish(done.verdict);
+    };
+    const onExit = (code: number | null) => {
+      if (child.connected) child.disconnect();
+      finish(failed(`the process ended with code ${code}`));
+    };
+    const timer = setTimeout(() => {
+      child.disconnect();
+      child.kill("SIGKILL");
+      finish(failed("the process hangs"));
+    }, RUN_TIMEOUT_MS);
+    child.on("message", onMessage);
+    child.on("exit", onExit);
+    child.send(job);
+  });
+}

@@ -1,0 +1,350 @@
+import { complete, fault, gone, group, late, type Misused, own, refused, type Scenario, sleep } from "../scenario.js";
+
+const hello = (_req: Misused, res: Misused) => res.end("hello");
+const bad = refused(400, 431, 408, 414, 501, 505);
+const anyRefusal = [bad, complete];
+
+/** Octets that are no valid request. */
+const MALFORMED: Record<string, string> = {
+  garbage: "garbage\r\n\r\n",
+  "a lone line break": "\r\n\r\ngarbage\r\n\r\n",
+  "a TLS hello": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+  "a request without version": "GET /\r\n\r\n",
+  "version 3.0": "GET / HTTP/3.0\r\nHost: origin\r\n\r\n",
+  "a bad version": "GET / HTTP/x.1\r\nHost: origin\r\n\r\n",
+  "an unknown method": "FROBNICATE / HTTP/1.1\r\nHost: origin\r\n\r\n",
+  "a method in lower case": "get / HTTP/1.1\r\nHost: origin\r\n\r\n",
+  "a field without colon": "GET / HTTP/1.1\r\nHost: origin\r\nno colon\r\n\r\n",
+  "a space before the colon": "GET / HTTP/1.1\r\nHost: origin\r\nX-A : 1\r\n\r\n",
+  "NUL in a field": "GET / HTTP/1.1\r\nHost: origin\r\nX-A: a\0b\r\n\r\n",
+  "a bare LF in the head": "GET / HTTP/1.1\nHost: origin\n\n",
+  "a bare CR in a field": "GET / HTTP/1.1\r\nHost: origin\r\nX-A: a\rb\r\n\r\n",
+  "Content-Length with a word": "POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: abc\r\n\r\n",
+  "Content-Length twice": "POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+  "Content-Length and Transfer-Encoding": "POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+  "a bad Transfer-Encoding": "POST / HTTP/1.1\r\nHost: origin\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+  "no Host": "GET / HTTP/1.1\r\n\r\n",
+  "a request line of 100 KB": `GET /${"x".repeat(100_000)} HTTP/1.1\r\nHost: origin\r\n\r\n`,
+  "a field of 100 KB": `GET / HTTP/1.1\r\nHost: origin\r\nX-A: ${"x".repeat(100_000)}\r\n\r\n`,
+  "5000 fields": `GET / HTTP/1.1\r\nHost: origin\r\n${Array.from({ length: 5000 }, (_, i) => `X-${i}: 1\r\n`).join("")}\r\n`,
+};
+
+const scenarios: Scenario[] = [];
+for (const [what, octets] of Object.entries(MALFORMED)) {
+  scenarios.push({
+    name: `a request with ${what}`,
+    rules: ["MD-1", "SL-17"],
+    client: async (wire) => {
+      wire.send(octets, [{ method: "GET", version: "1.1" }]);
+      await wire.answers(1);
+    },
+    origin: hello,
+    shows: anyRefusal,
+  });
+}
+// Node answers these by itself; the guard adds what is missing.
+for (const [what, octets] of Object.entries({ garbage: "garbage\r\n\r\n", "a large field": MALFORMED["a field of 100 KB"] ?? "" })) {
+  const client: NonNullable<Scenario["client"]> = async (wire) => {
+    wire.send(octets, [{ method: "GET", version: "1.1" }]);
+    await wire.answers(1);
+  };
+  const listeners: Record<string, (error: Misused, socket: Misused) => void> = {
+    "destroys the socket": (_error, socket) => socket.destroy(),
+    "ends the socket": (_error, socket) => socket.end(),
+    "does nothing": () => {},
+    throws: () => {
+      throw new Error("secret cause");
+    },
+    "resets the socket": (_error, socket) => socket.resetAndDestroy(),
+    "writes half an answer": (_error, socket) => socket.end("HTTP/1.1 400 Bad"),
+    "writes garbage": (_error, socket) => socket.end("bad request"),
+    "destroys the socket 20 ms later": (_error, socket) => void setTimeout(() => socket.destroy(), 20),
+    "answers without fields": (_error, socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "answers without content length": (_error, socket) => socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nbad"),
+  };
+  for (const [does, listener] of Object.entries(listeners)) {
+    scenarios.push({
+      name: `${what} meets a clientError listener that ${does}`,
+      rules: ["MC-1", "MC-2", "MD-1"],
+      client,
+      origin: hello,
+      server: (server) => void server.on("clientError", listener),
+      ...(does === "throws" ? { provokes: "uncaughtException" as const } : {}),
+      shows: bad,
+    });
+  }
+}
+
+/** Garbage behind a request that is still being answered must not take its place. */
+const BUSY: Record<string, (req: Misused, res: Misused) => unknown> = {
+  "a slow answer": async (_req, res) => {
+    await sleep(80);
+    res.end("hello");
+  },
+  "an answer in progress": async (_req, res) => {
+    res.write("hel");
+    await sleep(80);
+    res.end("lo");
+  },
+  "an answer of known length in progress": async (_req, res) => {
+    res.writeHead(200, { "content-length": 5 });
+    res.write("hel");
+    await sleep(80);
+    res.end("lo");
+  },
+};
+for (const [what, origin] of Object.entries(BUSY)) {
+  scenarios.push({
+    name: `garbage behind ${what}`,
+    rules: ["MC-1", "MC-7"],
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      await sleep(40);
+      wire.send("garbage\r\n\r\n", [{ method: "GET", version: "1.1" }]);
+      await wire.answers(2);
+    },
+    origin,
+    shows: own("hello"),
+    showsAll: [own("hello"), [bad]],
+  });
+}
+scenarios.push(
+  {
+    name: "garbage behind a request that is never answered",
+    rules: ["MC-1"],
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      await sleep(20);
+      wire.write("garbage\r\n\r\n");
+      await wire.answers(1);
+    },
+    origin: () => {},
+    shows: [late, fault, bad],
+  },
+  {
+    name: "a head that stays unfinished",
+    rules: ["MC-1"],
+    serverOptions: { headersTimeout: 300, connectionsCheckingInterval: 50 },
+    on: ["node", "express5", "express4"],
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\nX-Slow", [{ method: "GET", version: "1.1" }]);
+      await sleep(500);
+      await wire.answers(1, 500);
+    },
+    origin: hello,
+    shows: [refused(408), gone],
+  },
+  {
+    name: "an upload that stays unfinished",
+    serverOptions: { requestTimeout: 300, headersTimeout: 200, connectionsCheckingInterval: 50 },
+    on: ["node", "express5", "express4"],
+    client: async (wire) => {
+      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 50\r\n\r\nhello");
+      await wire.answers(1);
+    },
+    origin: (req, res) => {
+      req.resume();
+      req.on("end", () => res.end("hello"));
+    },
+    shows: [refused(408), late],
+    rules: ["MC-1", "MC-10"],
+  },
+  {
+    name: "a chunked upload with a bad chunk",
+    rules: ["MC-1"],
+    client: async (wire) => {
+      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n");
+      await wire.answers(1);
+    },
+    origin: (req, res) => {
+      req.on("error", () => {});
+      req.resume();
+      req.on("end", () => res.end("hello"));
+    },
+    shows: [bad, fault, late],
+  },
+  {
+    name: "a bad chunk behind an answer that is already out",
+    client: async (wire) => {
+      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+      await wire.answers(1);
+      wire.write("zz\r\n");
+      await sleep(50);
+    },
+    origin: hello,
+    shows: own("hello"),
+    rules: ["MC-7"],
+  },
+  {
+    name: "an upload aborted by its client",
+    control: true,
+    client: async (wire) => {
+      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 50000\r\n\r\nhello");
+      await sleep(30);
+      wire.destroy();
+      await sleep(50);
+    },
+    origin: (req, res) => {
+      req.on("error", () => {});
+      req.resume();
+      req.on("end", () => res.end("hello"));
+    },
+    shows: gone,
+  },
+  {
+    name: "a download aborted by its client",
+    control: true,
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      await sleep(30);
+      wire.destroy();
+      await sleep(80);
+    },
+    origin: async (_req, res) => {
+      for (let i = 0; i < 8 && !res.destroyed; i++) {
+        res.write("x".repeat(1000));
+        await sleep(10);
+      }
+      res.end();
+    },
+    shows: gone,
+    also: () => true,
+  },
+  {
+    name: "an upload that is never read, then answered",
+    control: true,
+    request: { method: "POST", body: "x".repeat(50_000) },
+    origin: hello,
+    shows: own("hello"),
+  },
+  {
+    name: "an early answer to a large upload",
+    rules: ["CX-7", "CX-8"],
+    client: async (wire) => {
+      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 1000000\r\n\r\n");
+      for (let i = 0; i < 10 && wire.end === "open"; i++) {
+        wire.write("x".repeat(100_000));
+        await sleep(2);
+      }
+      await wire.answers(1);
+    },
+    origin: hello,
+    shows: own("hello"),
+    control: true,
+  },
+  {
+    name: "a half-closed client of a slow answer",
+    rules: ["MC-2"],
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      wire.halfClose();
+      await wire.answers(1);
+    },
+    origin: async (_req, res) => {
+      await sleep(60);
+      res.end("hello");
+    },
+    shows: own("hello"),
+  },
+  {
+    name: "a half-closed client of a stream",
+    rules: ["MC-6"],
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      await sleep(10);
+      wire.halfClose();
+      await wire.answers(1);
+    },
+    origin: async (_req, res) => {
+      for (const part of ["h", "e", "l", "l", "o"]) {
+        res.write(part);
+        await sleep(30);
+      }
+      res.end();
+    },
+    shows: own("hello"),
+  },
+  {
+    name: "a half-closed client that is never answered",
+    rules: ["MC-10"],
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      wire.halfClose();
+      await wire.answers(1);
+    },
+    origin: () => {},
+    shows: late,
+  },
+  {
+    name: "a half-closed client of an origin that throws",
+    rules: ["MC-2"],
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      wire.halfClose();
+      await wire.answers(1);
+    },
+    origin: async () => {
+      await sleep(20);
+      throw new Error("secret cause");
+    },
+    settleMs: 40,
+    shows: [fault, late],
+  },
+  {
+    name: "a head sent one octet at a time",
+    control: true,
+    client: async (wire) => {
+      const head = "GET / HTTP/1.1\r\nHost: origin\r\n\r\n";
+      wire.send(head.slice(0, 1), [{ method: "GET", version: "1.1" }]);
+      for (const octet of head.slice(1)) {
+        wire.write(octet);
+        await sleep(1);
+      }
+      await wire.answers(1);
+    },
+    origin: hello,
+    shows: own("hello"),
+  },
+  {
+    name: "an unread connection closed by the keep-alive timeout of the app",
+    rules: ["CX-10"],
+    server: (server) => {
+      server.keepAliveTimeout = 100;
+    },
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      await wire.answers(1);
+      await sleep(1400);
+      wire.send("GET /again HTTP/1.1\r\nHost: origin\r\n\r\n");
+      await wire.answers(2);
+    },
+    origin: hello,
+    shows: own("hello"),
+    showsAll: [own("hello"), own("hello")],
+  },
+  {
+    name: "more requests than maxRequestsPerSocket",
+    rules: ["CX-1", "CX-3"],
+    server: (server) => {
+      server.maxRequestsPerSocket = 1;
+    },
+    origin: hello,
+    shows: own("hello"),
+  },
+  {
+    name: "pipelined requests beyond maxRequestsPerSocket",
+    rules: ["MC-7"],
+    server: (server) => {
+      server.maxRequestsPerSocket = 1;
+    },
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      wire.write("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      await wire.ended(700);
+    },
+    origin: hello,
+    shows: own("hello"),
+  },
+);
+
+export default group("client", scenarios);

@@ -1,0 +1,187 @@
+import { subscribe } from "node:diagnostics_channel";
+import { setImmediate as tick } from "node:timers/promises";
+import { type Rayguard, type RunningOrigin, startOrigin } from "../helpers/origins.js";
+import { type Seen, Wire } from "../helpers/wire.js";
+import { mismatch, promiseBroken, type Word, wordFor } from "./judge.js";
+import { FRAMEWORKS, type Framework, type RequestParts, type Scenario, type Shown, sleep, type Variant } from "./scenario.js";
+
+export type Verdict = {
+  word: Word;
+  /** Everything that is not as it must be; empty for a scenario that holds. */
+  wrong: string[];
+  /** Codes and actions of the incidents. */
+  incidents: string[];
+  /** First octets received, for the report. */
+  received: string;
+};
+
+/** The variants in which a scenario runs on a framework; none where it does not exist there. */
+export function variantsOf(scenario: Scenario, framework: Framework): Variant[] {
+  const isExpress = framework === "express5" || framework === "express4";
+  const exists = scenario.origin !== undefined || (isExpress ? scenario.express !== undefined : framework === "fastify" && scenario.fastify !== undefined);
+  if (!exists || !(scenario.on ?? FRAMEWORKS).includes(framework)) return [];
+  if (isExpress) return scenario.bothHandlers ? ["plain", "errorHandler"] : ["plain"];
+  return framework === "fastify" && scenario.fastify === undefined ? ["plain", "hijacked"] : ["plain"];
+}
+
+const faults: { event: string; error: unknown }[] = [];
+const incidents: { code: string; action: string }[] = [];
+
+/** Takes over the process events, so that a fault is told from a crash of the runner; once per process. */
+export function watchProcess(): void {
+  for (const event of ["uncaughtException", "unhandledRejection"]) {
+    process.on(event, (error: unknown) => faults.push({ event, error }));
+  }
+  subscribe("rayguard:incident", (message) => {
+    const { code, action } = message as { code: string; action: string };
+    incidents.push({ code, action });
+  });
+}
+
+type Run = { scenario: Scenario; framework: Framework; variant: Variant; rayguard: Rayguard | undefined };
+
+/** Runs a scenario and judges it. Runs must follow one another: the process events cannot be told apart. */
+export async function runScenario(run: Run): Promise<Verdict> {
+  if (run.scenario.control && run.rayguard) return compareWithBare(run);
+  return (await observe(run)).verdict;
+}
+
+/** A control is right when the guard changes no octet but those of the clock and the idle timeout. */
+async function compareWithBare(run: Run): Promise<Verdict> {
+  const bare = await observe({ ...run, rayguard: undefined });
+  const guarded = await observe(run);
+  const verdict = guarded.verdict;
+  if (normalised(bare.seen) !== normalised(guarded.seen)) {
+    verdict.wrong.push(`differs from the bare answer ${JSON.stringify(normalised(bare.seen).slice(0, 300))}`);
+  }
+  if (verdict.incidents.length > 0) verdict.wrong.push(`incidents of a response that is right: ${verdict.incidents.join(", ")}`);
+  return verdict;
+}
+
+function normalised(seen: Seen): string {
+  return seen.octets
+    .toString("latin1")
+    .replace(/^(date|last-modified): .*$/gim, "$1: now")
+    .replace(/^keep-alive: timeout=\d+/gim, "keep-alive: timeout=n");
+}
+
+async function observe(run: Run): Promise<{ verdict: Verdict; seen: Seen }> {
+  const { scenario } = run;
+  faults.length = 0;
+  incidents.length = 0;
+  const origin = await startOrigin(run);
+  const wrong: string[] = [];
+  const wire = await Wire.open(origin.port);
+  if (run.rayguard === undefined) wire.timeoutMs = 900;
+  await converse(wire, scenario, origin);
+  if (scenario.settleMs) await sleep(scenario.settleMs);
+  const second = await secondRequest(wire, origin, scenario, run.rayguard === undefined);
+  // Octets of the second request on the same connection are no part of what the scenario showed.
+  const seen = wire.finish();
+  const firstSeen = withoutSecond(seen, second.shared);
+  judge(firstSeen, run, wrong);
+  if (second.wrong !== undefined) wrong.push(`second request: ${second.wrong}`);
+  await tick();
+  const closed = await origin.close();
+  await tick();
+  if (!closed && run.rayguard) wrong.push("the server does not close");
+  const unexpected = faults.filter(({ event }) => event !== scenario.provokes);
+  for (const { event, error } of unexpected) wrong.push(`${event}: ${describe(error)}`);
+  const verdict: Verdict = {
+    word: wrong.length === 0 ? "fine" : wordAfter(firstSeen, faults.length > 0, second),
+    wrong,
+    incidents: incidents.map(({ code, action }) => `${code} ${action}`),
+    received: firstSeen.octets.subarray(0, 400).toString("latin1"),
+  };
+  return { verdict, seen: firstSeen };
+}
+
+async function converse(wire: Wire, scenario: Scenario, origin: RunningOrigin): Promise<void> {
+  if (scenario.client) {
+    await scenario.client(wire, origin as never);
+    return;
+  }
+  const { request = {} } = scenario;
+  wire.send(typeof request === "string" ? request : render(request));
+  await wire.answers(scenario.showsAll?.length ?? 1);
+}
+
+export function render({ method = "GET", path = "/", headers = {}, body, version = "1.1" }: RequestParts): string {
+  const fields = { Host: "origin", ...headers, ...(body === undefined ? {} : { "Content-Length": String(Buffer.byteLength(body)) }) };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${method} ${path} HTTP/${version}\r\n${lines.join("")}\r\n${body ?? ""}`;
+}
+
+type Second = { wrong: string | undefined; shared: boolean; crossed: boolean };
+
+/** Every scenario is followed by a request of its own, on the same connection where that is still of use. */
+async function secondRequest(wire: Wire, origin: RunningOrigin, scenario: Scenario, bare: boolean): Promise<Second> {
+  const token = Math.random().toString(36).slice(2);
+  const path = `/ok?token=${token}${scenario.secondTakesMs ? `&ms=${scenario.secondTakesMs}` : ""}`;
+  const shared = wire.end === "open" && wire.reader.reusable && !wire.socket.writableEnded;
+  let other: Wire;
+  try {
+    other = shared ? wire : await Wire.open(origin.port);
+  } catch (error) {
+    return { wrong: `refused: ${describe(error)}`, shared: false, crossed: false };
+  }
+  if (bare) other.timeoutMs = 900;
+  const before = other.reader.responses.length;
+  other.send(render({ path }));
+  await other.answers(before + 1);
+  const response = other.reader.responses[before];
+  const content = response?.text();
+  const right = response?.complete === true && content === `ok ${token}` && response.problems.length === 0;
+  if (!shared) other.socket.destroy();
+  if (right) return { wrong: undefined, shared, crossed: false };
+  const found = response === undefined ? `no answer (${other.end})` : `${response.status} ${JSON.stringify(content?.slice(0, 40))} ${response.problems.map(({ code }) => code)}`;
+  return { wrong: `${shared ? "same connection" : "new connection"}: ${found}`, shared, crossed: response !== undefined };
+}
+
+/** What the connection showed before the second request on it. */
+function withoutSecond(seen: Seen, shared: boolean): Seen {
+  if (!shared) return seen;
+  const responses = seen.responses.slice(0, seen.requests - 1);
+  const end = responses.at(-1)?.end ?? 0;
+  return {
+    ...seen,
+    requests: seen.requests - 1,
+    responses,
+    octets: seen.octets.subarray(0, end),
+    end: "open",
+    problems: responses.flatMap((response) => [...response.problems]),
+  };
+}
+
+function judge(seen: Seen, run: Run, wrong: string[]): void {
+  const { scenario } = run;
+  const expectations = scenario.showsAll ?? [scenario.shows];
+  for (const [index, expected] of expectations.entries()) {
+    const alternatives = Array.isArray(expected) ? (expected as Shown[]) : [expected as Shown];
+    const reasons = alternatives.map((shown) => mismatch(seen.responses[index], shown, seen));
+    if (!reasons.includes(undefined)) wrong.push(`response ${index + 1}: ${reasons.join(" | ")}`);
+  }
+  if (seen.responses.length > expectations.length) wrong.push(`${seen.responses.length} responses to ${expectations.length} requests`);
+  for (const { code, message } of seen.problems) if (code === "surplus-octets") wrong.push(`${code}: ${message}`);
+  const last = seen.responses.at(-1);
+  if (last?.complete && last.closes && seen.end === "open") wrong.push("not-closed: the last response announces close");
+  const broken = promiseBroken(seen, run.framework, incidents.map(({ action }) => action));
+  if (broken !== undefined) wrong.push(broken);
+  const also = scenario.also?.(seen.responses);
+  if (typeof also === "string") wrong.push(also);
+  else if (also === false) wrong.push("the further check does not hold");
+}
+
+function wordAfter(seen: Seen, crashed: boolean, second: Second): Word {
+  const word = wordFor(seen, crashed);
+  if (word !== "wrong" || second.wrong === undefined) return word;
+  return second.crossed ? "surplus" : "empty";
+}
+
+function describe(error: unknown): string {
+  try {
+    return error instanceof Error ? `${(error as NodeJS.ErrnoException).code ?? error.name} ${error.message} ${error.stack?.split("\n")[1]?.trim() ?? ""}` : String(error);
+  } catch {
+    return "an error that cannot be shown";
+  }
+}

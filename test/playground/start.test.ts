@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { CAUSES } from "../../playground/causes/index.js";
+import { findWorkerd } from "../../playground/edge/edge.js";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const FRAMEWORKS = ["Express", "Fastify"];
+
+/** Started as leaders of a process group, so that a process left behind can be found and ended. */
+const started: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const { pid } of started.splice(0)) if (groupLives(pid)) process.kill(-(pid as number), "SIGKILL");
+});
+
+describe.skipIf(process.platform === "win32")("npm start", { timeout: 60_000 }, () => {
+  it.runIf(findWorkerd())("shows complete responses behind workerd for every guarded origin server", async () => {
+    const { code, text, pid } = await run("--once");
+    expect(text).toContain("Start the edge (workerd)");
+    expectTable(text);
+    expect(code).toBe(0);
+    expect(groupLives(pid)).toBe(false);
+  });
+
+  it("shows the same with the strict client alone", async () => {
+    const { code, text, pid } = await run("--once", "--no-workerd");
+    expect(text).toContain("No edge (--no-workerd)");
+    expectTable(text);
+    expect(code).toBe(0);
+    expect(groupLives(pid)).toBe(false);
+  });
+
+  it("stays until it is interrupted, then leaves nothing", async () => {
+    const child = start();
+    const text = await outputUntil(child, /curl -i (\S+)\/throw/);
+    const [, url] = /curl -i (\S+)\/throw/.exec(text) as RegExpExecArray;
+    const response = await fetch(`${url}/throw`);
+    expect(response.status).toBe(500);
+    child.kill("SIGINT");
+    expect(await once(child, "exit")).toEqual([0, null]);
+    expect(groupLives(child.pid)).toBe(false);
+  });
+
+  it("leaves nothing when it is killed", async () => {
+    const child = start();
+    await outputUntil(child, /bare-express/);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await expect.poll(() => groupLives(child.pid), { timeout: 10_000 }).toBe(false);
+  });
+
+  it("explains itself", async () => {
+    const { code, text } = await run("--help");
+    expect(code).toBe(0);
+    for (const option of ["--once", "--port", "--no-workerd"]) expect(text).toContain(option);
+  });
+
+  it.each([["--port=http"], ["--port=70000"], ["--twice"]])("refuses %s", async (option) => {
+    expect((await run(option)).code).toBe(2);
+  });
+});
+
+/** Every cause has its row for both frameworks; the bare origin server fails where the guarded one does not. */
+function expectTable(text: string): void {
+  for (const framework of FRAMEWORKS) {
+    const rows = rowsOf(text, framework);
+    expect(rows.map(({ title }) => title)).toEqual(CAUSES.map(({ title }) => title));
+    for (const { title, guarded, incident } of rows) {
+      const { mayBreak } = CAUSES.find((cause) => cause.title === title) ?? {};
+      expect(guarded, title).toMatch(mayBreak ? /^\d{3} (?:complete|cut)$/ : /^\d{3} complete$/);
+      expect(incident, title).toMatch(/^(?:[A-Z_]+|[A-Z]{2}-\d+)(?:, |$)|^-$/);
+    }
+    const intactBare = rows.filter(({ bare }) => /complete$/.test(bare)).map(({ title }) => title);
+    // The race for an idle connection is the one cause that a busy machine can keep from happening.
+    expect(intactBare.filter((title) => !title.startsWith("idle"))).toEqual([]);
+  }
+}
+
+function rowsOf(text: string, framework: string) {
+  const lines = text.split("\n");
+  const head = lines.findIndex((line) => line.startsWith(`${framework}: cause`));
+  const end = lines.indexOf("", head);
+  return lines.slice(head + 2, end).map((line) => {
+    const [title = "", bare = "", guarded = "", incident = ""] = line.split(/ {2,}/);
+    return { title, bare, guarded, incident };
+  });
+}
+
+function start(...args: string[]): ChildProcess {
+  const child = spawn(process.execPath, ["--import", "tsx", "playground/start.ts", ...args], {
+    cwd: ROOT,
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  started.push(child);
+  return child;
+}
+
+async function run(...args: string[]): Promise<{ code: number | null; text: string; pid: number | undefined }> {
+  const child = start(...args);
+  const [text, [code]] = await Promise.all([outputUntil(child), once(child, "exit")]);
+  return { code, text, pid: child.pid };
+}
+
+/** What the process writes, to its end or until it matches. */
+async function outputUntil({ stdout }: ChildProcess, pattern?: RegExp): Promise<string> {
+  let text = "";
+  for await (const octets of stdout?.iterator({ destroyOnReturn: false }) ?? []) {
+    text += octets;
+    if (pattern?.test(text)) break;
+  }
+  stdout?.resume();
+  return text;
+}
+
+function groupLives(pid: number | undefined): boolean {
+  try {
+    return process.kill(-(pid as number), 0);
+  } catch {
+    return false;
+  }
+}
