@@ -240,12 +240,12 @@ export class GuardedConnection {
     const exchange = this.current();
     if (this.#own || exchange === undefined || (exchange as Http1Exchange).passing || this.socket.destroyed) return this.call("write", args);
     if (!exchange.supervisor.enforces) return this.call("write", args);
-    const [data, encoding, last] = args;
+    const [data, encoding, third] = args;
     const octets =
       typeof data === "string" ? Buffer.from(data, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8") : data instanceof Uint8Array ? Buffer.from(data) : null;
     if (octets === null) return this.call("write", args); // throws as it always did
     exchange.socketWrite(octets, last);
-    const callback = typeof encoding === "function" ? encoding : last;
+    const callback = typeof encoding === "function" ? encoding : third;
     if (typeof callback === "function") process.nextTick(callback as () => void);
     return true;
   }

@@ -88,7 +88,9 @@ function* readStatusLine(stream: OctetStream, { problems, interim }: Draft): Rea
   const isHttp = yield* stream.startsWith("HTTP/");
   if (isHttp === false) {
     const found = quote(stream.slice(start, stream.length));
-    throw new Unreadable("not-http", start, `A status line was expected, not ${found}.`, before ? "IR-2" : undefined);
+    // Behind another response these octets are more than it was to have.
+    const rule = before !== undefined ? "IR-2" : start > 0 ? "MC-7" : undefined;
+    throw new Unreadable("not-http", start, `A status line was expected, not ${found}.`, rule);
   }
   const line = isHttp ? yield* stream.line() : undefined;
   if (line !== undefined) {
