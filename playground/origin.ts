@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { startExpress } from "./origins/express.js";
 import { startFastify } from "./origins/fastify.js";
-import type { OriginMessage } from "./process/origin-process.js";
+import type { IncidentNote, OriginMessage } from "./process/origin-process.js";
 
 // No orphan: the channel to the parent closes with the parent, however that ends.
 process.on("disconnect", () => process.exit());
@@ -14,9 +14,10 @@ process.on("SIGINT", () => {});
 const [framework, kind, port = "0"] = process.argv.slice(2);
 const start = framework === "fastify" ? startFastify : startExpress;
 
+process.on("message", () => tell({ type: "flushed" }));
 subscribe("rayguard:incident", (message) => {
-  const { code, action, prevented, ray } = message as Extract<OriginMessage, { type: "incident" }>;
-  tell({ type: "incident", code, action, prevented, ray });
+  const { code, ray } = message as IncidentNote;
+  tell({ type: "incident", code, ray });
 });
 
 const server = await start({ guarded: kind === "guarded", port: Number(port) });

@@ -1,6 +1,6 @@
 import { CAUSES, type Cause } from "./causes/index.js";
 import { confirmed, type Seen, worst } from "./client/seen.js";
-import type { Way } from "./client/way.js";
+import type { Sighting, Way } from "./client/way.js";
 import { provoke } from "./probes.js";
 import type { OriginProcess } from "./process/origin-process.js";
 
@@ -26,29 +26,31 @@ export async function survey(
   const findings = new Map<Cause, Finding>();
   const look = async (cause: Cause) => {
     tell(findings.size, cause.title);
-    findings.set(cause, await find(cause, origin, ways));
-  };
-  const inTurn = CAUSES.filter(({ waits }) => !waits);
-  for (const cause of inTurn) {
-    await look(cause);
-    // The process may have died of it.
+    const before = origin.incidents.length;
+    const sightings = await see(cause, origin, ways);
+    // The process may have died of it, and news of an incident may be on its way.
     await origin.settled();
-  }
+    await origin.flush();
+    const rays = sightings.map(({ ray }) => ray);
+    const own = origin.incidents.filter(({ ray }, i) => {
+      // A request that could not be read has no Ray ID; it is known by its time, where causes come one by one.
+      return ray === null ? !cause.waits && i >= before : rays.includes(ray);
+    });
+    const seen = worst(sightings.map((sighting) => sighting.seen));
+    findings.set(cause, { seen, codes: [...new Set(own.map(({ code }) => code))] });
+  };
+  for (const cause of CAUSES) if (!cause.waits) await look(cause);
   await Promise.all(CAUSES.filter(({ waits }) => waits).map(look));
   tell(findings.size, "done");
   return findings;
 }
 
-async function find(cause: Cause, origin: OriginProcess, { edge, direct }: Ways): Promise<Finding> {
-  const sightings = [...(await provoke(cause, edge ?? direct, origin))];
-  let seen = worst(sightings.map((sighting) => sighting.seen));
+async function see(cause: Cause, origin: OriginProcess, { edge, direct }: Ways): Promise<readonly Sighting[]> {
+  const sightings = await provoke(cause, edge ?? direct, origin);
+  const seen = worst(sightings.map((sighting) => sighting.seen));
   // workerd takes more than an edge has to: surplus octets, Content-Length twice. What it passes on, the strict client
   // looks at again; only where one request is enough, since the rest is no question of octets.
-  if (edge !== undefined && seen.kind === "complete" && (cause.probe ?? "request") === "request") {
-    const again = await provoke(cause, direct, origin);
-    seen = confirmed(seen, worst(again.map((sighting) => sighting.seen)));
-    sightings.push(...again);
-  }
-  const codes = sightings.flatMap(({ ray }) => origin.codesOf(ray));
-  return { seen, codes: [...new Set(codes)] };
+  if (edge === undefined || seen.kind !== "complete" || (cause.probe ?? "request") !== "request") return sightings;
+  const again = await provoke(cause, direct, origin);
+  return [...sightings, ...again.map((sighting) => ({ ...sighting, seen: confirmed(seen, sighting.seen) }))];
 }

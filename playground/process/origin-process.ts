@@ -10,7 +10,14 @@ export type Framework = "express" | "fastify";
 /** What an origin server tells the process that started it. */
 export type OriginMessage =
   | { type: "listening"; port: number }
-  | { type: "incident"; code: string; action: string; prevented: number | null; ray: string | null };
+  | { type: "flushed" }
+  | ({ type: "incident" } & IncidentNote);
+
+/** What is kept of an incident; `ray` is null where the request could not be read. */
+export interface IncidentNote {
+  readonly code: string;
+  readonly ray: string | null;
+}
 
 const ORIGIN = fileURLToPath(new URL("../origin.ts", import.meta.url));
 /** A start takes half a second; a machine under load gets more. */
@@ -24,7 +31,8 @@ export class OriginProcess {
   /** How often the process had to be started again. */
   deaths = 0;
   readonly log = new LogTail();
-  readonly #codes = new Map<string, string[]>();
+  /** Every incident of the guard so far, in order. */
+  readonly incidents: IncidentNote[] = [];
   #child: ChildProcess | undefined;
   #stopped = false;
 
@@ -52,13 +60,11 @@ export class OriginProcess {
     return new Promise((resolve, reject) => {
       let listening = false;
       child.on("message", (message: OriginMessage) => {
-        if (message.type === "listening") {
-          listening = true;
-          this.port = message.port;
-          resolve();
-        } else if (message.ray !== null) {
-          this.#codes.set(message.ray, [...this.codesOf(message.ray), message.code]);
-        }
+        if (message.type === "incident") this.incidents.push(message);
+        if (message.type !== "listening") return;
+        listening = true;
+        this.port = message.port;
+        resolve();
       });
       child.on("exit", (code, signal) => {
         if (this.#stopped) return resolve();
@@ -72,11 +78,6 @@ export class OriginProcess {
     });
   }
 
-  /** Codes of the incidents that the request with this Ray ID caused. */
-  codesOf(ray: string): readonly string[] {
-    return this.#codes.get(ray) ?? [];
-  }
-
   /** Resolves when the origin server answers again, be it from a new process. */
   async settled(): Promise<void> {
     const end = performance.now() + START_TIMEOUT_MS;
@@ -84,6 +85,24 @@ export class OriginProcess {
       if (performance.now() > end) throw new Error(`${this.name} is gone:\n${this.log.last().join("\n")}`);
       await delay(20);
     }
+  }
+
+  /** Resolves when every incident so far is in `incidents`: messages of a process keep their order. */
+  async flush(): Promise<void> {
+    const child = this.#child;
+    if (child?.connected !== true) return;
+    await new Promise<void>((resolve) => {
+      const finish = (): void => {
+        child.off("message", listener).off("exit", finish);
+        resolve();
+      };
+      const listener = ({ type }: OriginMessage): void => {
+        if (type === "flushed") finish();
+      };
+      child.on("message", listener).on("exit", finish);
+      // An error here says that the process is on its way out; its exit follows.
+      child.send({ type: "flush" }, () => {});
+    });
   }
 
   async stop(): Promise<void> {

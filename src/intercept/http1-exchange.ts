@@ -46,6 +46,8 @@ export class Http1Exchange extends Exchange {
   #expected = -1;
   #sent = 0;
   #commitsAtOnce = false;
+  /** The app has ended its response before all of the announced content. */
+  #isShort = false;
   #lost: readonly FieldLine[] | null = null;
   #interims = 0;
   /** The app has taken the socket away from Node (`detachSocket`). */
@@ -77,7 +79,7 @@ export class Http1Exchange extends Exchange {
   }
 
   isOver(): boolean {
-    return this.committed && this.response.finished && !this.ending;
+    return this.committed && this.response.finished && !this.ending && !this.#isShort;
   }
 
   movement(): number {
@@ -316,13 +318,8 @@ export class Http1Exchange extends Exchange {
   }
 
   #short(): void {
-    const failure = shortContent(this.#expected, this.#sent);
-    // `isOver` would say that an ended response is beyond help; this one ended, and is not complete.
-    if (this.committed && this.isOut()) {
-      this.cut(failure);
-    } else {
-      super.fail(failure);
-    }
+    this.#isShort = true;
+    super.fail(shortContent(this.#expected, this.#sent));
   }
 
   /** `end()` threw: nothing of it went out. */
@@ -461,13 +458,14 @@ export class Http1Exchange extends Exchange {
       silence(this);
       return;
     }
-    if (response.outputData.length > 0) {
+    const queued = response.outputData;
+    if (queued.length > 0) {
       // Waiting for its turn: take back what was queued.
       response.outputData = [];
       response._onPendingData(-response.outputSize);
       response.outputSize = 0;
     }
-    const finish = this.#takeFinish();
+    const finish = this.#takeFinish(dropped, queued);
     response.shouldKeepAlive = !closes;
     response._last = closes;
     response._header = head;
@@ -487,9 +485,9 @@ export class Http1Exchange extends Exchange {
    * The callback that `end()` hangs on its last octet: it emits `finish`, after which Node turns to the next request.
    * Where the app never ended its response, `end()` is run for it alone, with nothing going out.
    */
-  #takeFinish(): WriteCallback {
+  #takeFinish(dropped: readonly Piece[] | null, queued: readonly { callback: unknown }[]): WriteCallback {
     const { response, native } = this;
-    for (const { callback } of this.#held ?? []) if (isFinishCallback(callback)) this.#finish = callback;
+    for (const { callback } of [...(dropped ?? []), ...queued]) if (isFinishCallback(callback)) this.#finish = callback as WriteCallback;
     if (this.#finish === null && !response.finished) {
       this.#capturing = true;
       response.strictContentLength = false;
@@ -505,14 +503,6 @@ export class Http1Exchange extends Exchange {
       this.#capturing = false;
     }
     return this.#finish;
-  }
-
-  /** Tears down although the app has ended its response. */
-  cut(failure: Failure): void {
-    this.inert = true;
-    this.outcome = "torn down";
-    this.supervisor.report(this, failure, "torn down");
-    this.tearDown();
   }
 
   protected tearDown(): void {

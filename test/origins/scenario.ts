@@ -82,6 +82,8 @@ export type Scenario = {
   settleMs?: number;
   /** The second request takes this long to be answered, so that late misbehaviour meets it. */
   secondTakesMs?: number;
+  /** What the second request must get: its own answer, or any complete one. */
+  second?: "own" | "complete";
   /** Options of the guard over those of the suite. */
   guard?: Record<string, unknown>;
 };

@@ -133,7 +133,7 @@ async function secondRequest(wire: Wire, origin: RunningOrigin, scenario: Scenar
   const content = response?.text();
   const right = response?.complete === true && content === `ok ${token}` && response.problems.length === 0;
   if (!shared) other.socket.destroy();
-  if (right) return { wrong: undefined, shared, crossed: false };
+  if (right || (scenario.second === "complete" && response?.complete)) return { wrong: undefined, shared, crossed: false };
   const found = response === undefined ? `no answer (${other.end})` : `${response.status} ${JSON.stringify(content?.slice(0, 40))} ${response.problems.map(({ code }) => code)}`;
   return { wrong: `${shared ? "same connection" : "new connection"}: ${found}`, shared, crossed: response !== undefined };
 }
@@ -164,7 +164,7 @@ function judge(seen: Seen, run: Run, wrong: string[]): void {
   if (seen.responses.length > expectations.length) wrong.push(`${seen.responses.length} responses to ${expectations.length} requests`);
   for (const { code, message } of seen.problems) if (code === "surplus-octets") wrong.push(`${code}: ${message}`);
   const last = seen.responses.at(-1);
-  if (last?.complete && last.closes && seen.end === "open") wrong.push("not-closed: the last response announces close");
+  if (last?.complete && last.closes && last.status !== 101 && seen.end === "open") wrong.push("not-closed: the last response announces close");
   const broken = promiseBroken(seen, run.framework, incidents.map(({ action }) => action));
   if (broken !== undefined) wrong.push(broken);
   const also = scenario.also?.(seen.responses);

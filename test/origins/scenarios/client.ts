@@ -70,7 +70,7 @@ for (const [what, octets] of Object.entries({ garbage: "garbage\r\n\r\n", "a lar
       origin: hello,
       server: (server) => void server.on("clientError", listener),
       ...(does === "throws" ? { provokes: "uncaughtException" as const } : {}),
-      shows: bad,
+      shows: does === "throws" ? [bad, fault] : does === "does nothing" ? [bad, late] : bad,
     });
   }
 }

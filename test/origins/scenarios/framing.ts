@@ -226,7 +226,7 @@ scenarios.push(
       await sleep(10);
       res.end("surplus");
     },
-    settleMs: 40,
+    settleMs: 120,
     shows: [cut, own(/^x{100000}$/)],
   },
   {

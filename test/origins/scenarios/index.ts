@@ -3,6 +3,8 @@ import bodiless from "./bodiless.js";
 import client from "./client.js";
 import closing from "./closing.js";
 import controls from "./controls.js";
+import expressAnswers from "./express-answers.js";
+import expressErrors from "./express-errors.js";
 import fields from "./fields.js";
 import framing from "./framing.js";
 import hanging from "./hanging.js";
@@ -18,7 +20,7 @@ import throwing from "./throwing.js";
 
 export const GROUPS: readonly Group[] = [
   ...[closing, rawSocket, hanging, status, framing, bodiless, fields, throwing, misuse, streams, proxying],
-  ...[client, pipelining, protocol, interim, controls],
+  ...[client, pipelining, protocol, interim, controls, expressErrors, expressAnswers],
 ];
 
 const names = GROUPS.flatMap(({ scenarios }) => scenarios.map(({ name }) => name));

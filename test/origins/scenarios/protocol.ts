@@ -175,8 +175,9 @@ scenarios.push(
   },
   {
     name: "an unknown expectation",
-    client: sending(expecting.replace("100-continue", "magic")),
+    client: sending(`${expecting.replace("100-continue", "magic")}hello`),
     origin: hello,
+    control: true,
     shows: { kind: "refused", statuses: [417] },
   },
 );

@@ -141,6 +141,7 @@ scenarios.push(
   },
   {
     name: "an upstream passed on whole, octet for octet, on the socket",
+    settleMs: 20,
     origin: async (req, _res, aid) => {
       const { connect } = await import("node:net");
       const port = await aid.upstream((socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"));

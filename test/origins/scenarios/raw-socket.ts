@@ -47,7 +47,7 @@ scenarios.push(
     shows: [...mended("hi"), { kind: "replaced", statuses: [503], fields: {} }],
     rules: ["MD-1"],
   },
-  { name: "ends the socket with a complete response by hand", origin: (req) => void req.socket.end(HAND_MADE_RIGHT), shows: mended("hi") },
+  { name: "ends the socket with a complete response by hand", settleMs: 20, origin: (req) => void req.socket.end(HAND_MADE_RIGHT), shows: mended("hi") },
   {
     name: "ends the socket with a hand-made 401",
     origin: (req) => void req.socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n"),
