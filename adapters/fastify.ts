@@ -35,7 +35,10 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
       apply(guard.accept(request.raw, reply.raw));
       next();
     };
-    route.onRequest = [...(Array.isArray(route.onRequest) ? route.onRequest : route.onRequest ? [route.onRequest] : []), hook];
+    route.onRequest = [
+      ...(Array.isArray(route.onRequest) ? route.onRequest : route.onRequest ? [route.onRequest] : []),
+      hook,
+    ];
   });
   fastify.addHook("onClose", (_instance, next) => {
     guard.close();
@@ -101,4 +104,3 @@ declare module "fastify" {
     rayguard?: Partial<RouteSettings>;
   }
 }
-

@@ -142,7 +142,12 @@ export abstract class Exchange implements Waiting {
     this.supervisor.settled(this);
     if (complete) this.whenSettled?.();
     else {
-      this.abort(new RayguardError("ERR_RAYGUARD_CLIENT_GONE", "the client closed the connection before the response was complete"));
+      this.abort(
+        new RayguardError(
+          "ERR_RAYGUARD_CLIENT_GONE",
+          "the client closed the connection before the response was complete",
+        ),
+      );
     }
   }
 

@@ -8,17 +8,17 @@ import { EVENTS, type Failure } from "./incidents.js";
 import { connectionOf } from "./intercept/connection.js";
 import { Http1Exchange } from "./intercept/http1-exchange.js";
 import { Http2Exchange } from "./intercept/http2.js";
+import { interceptHttp2Server } from "./intercept/http2-server.js";
 import { hasInternals, type NodeResponse } from "./intercept/node-internals.js";
 import { guardRequestPrototype } from "./intercept/request.js";
 import { createLayer, type Layer, layerOf, layOver } from "./intercept/response.js";
 import { type Http1Server, interceptServer, thrown } from "./intercept/server.js";
-import { interceptHttp2Server } from "./intercept/http2-server.js";
 import { SimulatedExchange } from "./intercept/simulated.js";
 import { SocketExchange } from "./intercept/socket-exchange.js";
 import { keepAlive } from "./lifecycle/keep-alive.js";
 import { LintReporter } from "./lint-reporter.js";
 import { type Logger, MESSAGES } from "./log.js";
-import { type GuardOptions, resolveOptions, resolveRoute, type RouteSettings } from "./options.js";
+import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
 
@@ -68,7 +68,9 @@ export class GuardCore implements Guard {
     const settings = resolveOptions(options);
     this.supervision = new Supervision(settings);
     this.health = new Health(settings.health, () => this.#state === "serving");
-    this.#lint = settings.lint ? new LintReporter((record, message) => this.supervision.logger?.warn(record, message)) : null;
+    this.#lint = settings.lint
+      ? new LintReporter((record, message) => this.supervision.logger?.warn(record, message))
+      : null;
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }
@@ -77,13 +79,26 @@ export class GuardCore implements Guard {
     return this.#state;
   }
 
+  get enforces(): boolean {
+    return this.supervision.enforces;
+  }
+
   stats(): GuardStats {
     return this.supervision.counters.snapshot();
   }
 
   attach<T extends AttachableServer>(server: T): T {
-    if (server === null || typeof server !== "object" || typeof server.emit !== "function" || typeof server.on !== "function" || !("listening" in server)) {
-      throw new RayguardError("ERR_RAYGUARD_UNSUPPORTED_SERVER", `attach() takes a server of node:http, node:https or node:http2; got ${server === null ? "null" : typeof server}.`);
+    if (
+      server === null ||
+      typeof server !== "object" ||
+      typeof server.emit !== "function" ||
+      typeof server.on !== "function" ||
+      !("listening" in server)
+    ) {
+      throw new RayguardError(
+        "ERR_RAYGUARD_UNSUPPORTED_SERVER",
+        `attach() takes a server of node:http, node:https or node:http2; got ${server === null ? "null" : typeof server}.`,
+      );
     }
     const guards = guardsOf(server);
     if (guards.has(this) || this.#state === "closed") return server;
@@ -94,8 +109,11 @@ export class GuardCore implements Guard {
       return server;
     }
     const isHttp1 = "headersTimeout" in server && "keepAliveTimeout" in server;
-    const restore = isHttp1 ? interceptServer(server as unknown as Http1Server, this) : interceptHttp2Server(server, this);
-    const relax = isHttp1 ? keepAlive(server as unknown as Http1Server, this.supervision.settings) : () => {};
+    const restore = isHttp1
+      ? interceptServer(server as unknown as Http1Server, this)
+      : interceptHttp2Server(server, this);
+    const relax =
+      isHttp1 && this.enforces ? keepAlive(server as unknown as Http1Server, this.supervision.settings) : () => {};
     this.#detach.set(server, () => {
       guards.delete(this);
       restore();
@@ -106,12 +124,20 @@ export class GuardCore implements Guard {
 
   listener(listener: RequestListener): RequestListener {
     if (typeof listener !== "function") {
-      throw new RayguardError("ERR_RAYGUARD_INVALID_ARGUMENT", `listener() takes a request listener; got ${typeof listener}.`);
+      throw new RayguardError(
+        "ERR_RAYGUARD_INVALID_ARGUMENT",
+        `listener() takes a request listener; got ${typeof listener}.`,
+      );
     }
     const guard = this;
-    return function guardedListener(this: unknown, request: IncomingMessage, response: ServerResponse & { req: IncomingMessage }): void {
+    return function guardedListener(
+      this: unknown,
+      request: IncomingMessage,
+      response: ServerResponse & { req: IncomingMessage },
+    ): void {
       const exchange = guard.accept(request, response);
       if (guard.answers(exchange)) return;
+      if (!guard.enforces) return listener.call(this as never, request, response);
       try {
         const result = listener.call(this as never, request, response) as unknown;
         if (result !== undefined && result !== null && typeof (result as PromiseLike<unknown>).then === "function") {
@@ -140,7 +166,8 @@ export class GuardCore implements Guard {
       if (known.supervisor !== this.supervision) this.#nest(known);
       return known;
     }
-    if (request.httpVersionMajor >= 2) return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
+    if (request.httpVersionMajor >= 2)
+      return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
     if (!hasInternals(response) || !isSocket(response.socket ?? request.socket)) {
       const exchange = new SimulatedExchange(this.supervision, this.supervision.settings, request, response);
       this.supervision.opened(exchange);
@@ -163,7 +190,14 @@ export class GuardCore implements Guard {
     const { supervision } = this;
     const { settings } = supervision;
     const connection = connectionOf(request.socket);
-    const exchange = new Http1Exchange(supervision, settings, request, response, this.#layer(response).native, connection);
+    const exchange = new Http1Exchange(
+      supervision,
+      settings,
+      request,
+      response,
+      this.#layer(response).native,
+      connection,
+    );
     exchange.gatewayStatus = settings.gatewayStatus;
     exchange.maxInterimResponses = settings.edge.maxInterimResponses;
     exchange.onLargeHeader = this.#onLargeHeader;
@@ -175,7 +209,13 @@ export class GuardCore implements Guard {
   }
 
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange {
-    const exchange = new SocketExchange(this.supervision, this.supervision.settings, request, connectionOf(socket), otherwise);
+    const exchange = new SocketExchange(
+      this.supervision,
+      this.supervision.settings,
+      request,
+      connectionOf(socket),
+      otherwise,
+    );
     this.supervision.opened(exchange);
     return exchange;
   }
@@ -185,7 +225,8 @@ export class GuardCore implements Guard {
     if (known !== undefined) return known;
     const { settings } = this.supervision;
     const exchange = new Http2Exchange(this.supervision, settings, request, response, settings.gatewayStatus);
-    if (!("rayguard" in request)) Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
+    if (!("rayguard" in request))
+      Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
     this.supervision.opened(exchange);
     return exchange;
   }
@@ -203,7 +244,13 @@ export class GuardCore implements Guard {
   /** Something threw on behalf of an exchange. */
   failed(exchange: Exchange, error: unknown): void {
     if (!exchange.fail(thrown(error))) {
-      exchange.late({ code: "LATE_ERROR", message: EVENTS.LATE_ERROR, prevented: null, status: exchange.status, err: error });
+      exchange.late({
+        code: "LATE_ERROR",
+        message: EVENTS.LATE_ERROR,
+        prevented: null,
+        status: exchange.status,
+        err: error,
+      });
     }
   }
 
@@ -249,7 +296,10 @@ export class GuardCore implements Guard {
     const names = fields.replace(/ \([0-9]+ octets\)/g, "");
     if (this.#warnedLargeHeader.has(names) || this.#warnedLargeHeader.size > 100) return;
     this.#warnedLargeHeader.add(names);
-    this.supervision.logger?.warn({ octets, fields, maxHeaderSectionOctets: this.supervision.settings.maxHeaderSectionOctets }, MESSAGES.headerSectionLarge);
+    this.supervision.logger?.warn(
+      { octets, fields, maxHeaderSectionOctets: this.supervision.settings.maxHeaderSectionOctets },
+      MESSAGES.headerSectionLarge,
+    );
   };
 }
 
@@ -264,5 +314,10 @@ function responseOf(exchange: Exchange): ServerResponse {
 }
 
 function isSocket(socket: unknown): socket is Socket {
-  return socket !== null && typeof socket === "object" && typeof (socket as Socket).destroySoon === "function" && "bytesWritten" in socket;
+  return (
+    socket !== null &&
+    typeof socket === "object" &&
+    typeof (socket as Socket).destroySoon === "function" &&
+    "bytesWritten" in socket
+  );
 }

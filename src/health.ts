@@ -53,10 +53,19 @@ export class Health {
         throw new RayguardError("ERR_RAYGUARD_UNKNOWN_OPTION", `There is no option "health.${name}".`);
       }
     }
-    const { path = HEALTH_DEFAULTS.path, livePath, readyPath, checks = {}, timeoutMs = HEALTH_DEFAULTS.timeoutMs, cacheMs = HEALTH_DEFAULTS.cacheMs, details = HEALTH_DEFAULTS.details } = given;
+    const {
+      path = HEALTH_DEFAULTS.path,
+      livePath,
+      readyPath,
+      checks = {},
+      timeoutMs = HEALTH_DEFAULTS.timeoutMs,
+      cacheMs = HEALTH_DEFAULTS.cacheMs,
+      details = HEALTH_DEFAULTS.details,
+    } = given;
     this.#timeoutMs = milliseconds(timeoutMs, "health.timeoutMs", 1);
     this.#cacheMs = milliseconds(cacheMs, "health.cacheMs", 0);
-    if (typeof details !== "boolean" && typeof details !== "function") throw invalid("health.details", "true, false or a function", details);
+    if (typeof details !== "boolean" && typeof details !== "function")
+      throw invalid("health.details", "true, false or a function", details);
     this.#details = details;
     if (options !== false) {
       this.#answerAt(path, "health", "path");
@@ -70,7 +79,10 @@ export class Health {
   /** Adds a check, or replaces the one of that name. @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT` */
   register(name: string, check: HealthCheck): void {
     if (typeof name !== "string" || name === "" || typeof check !== "function") {
-      throw new RayguardError("ERR_RAYGUARD_INVALID_ARGUMENT", `A check has a name and a function; got ${String(name)}, ${typeof check}.`);
+      throw new RayguardError(
+        "ERR_RAYGUARD_INVALID_ARGUMENT",
+        `A check has a name and a function; got ${String(name)}, ${typeof check}.`,
+      );
     }
     this.#checks.set(name, check);
     this.#cached = null;
@@ -112,7 +124,8 @@ export class Health {
   }
 
   #answerAt(path: unknown, question: Question, name: string): void {
-    if (typeof path !== "string" || !/^\/[\x21-\x7e]*$/.test(path) || path.includes("?")) throw invalid(`health.${name}`, "a path that starts with /", path);
+    if (typeof path !== "string" || !/^\/[\x21-\x7e]*$/.test(path) || path.includes("?"))
+      throw invalid(`health.${name}`, "a path that starts with /", path);
     this.#questions.set(path, question);
   }
 
@@ -157,7 +170,9 @@ async function runCheck(check: HealthCheck, timeoutMs: number): Promise<CheckRes
   const latency = () => Math.round(performance.now() - start);
   try {
     const result = await Promise.race([(async () => check(controller.signal))(), timedOut]);
-    return result === false ? { status: "unhealthy", latencyMs: latency(), error: "returned false" } : { status: "healthy", latencyMs: latency() };
+    return result === false
+      ? { status: "unhealthy", latencyMs: latency(), error: "returned false" }
+      : { status: "healthy", latencyMs: latency() };
   } catch (error) {
     const message = error instanceof Error ? error.message : typeof error === "string" ? error : "failed";
     return { status: "unhealthy", latencyMs: latency(), error: message };
@@ -166,7 +181,13 @@ async function runCheck(check: HealthCheck, timeoutMs: number): Promise<CheckRes
   }
 }
 
-function send(request: IncomingMessage, response: ServerResponse, status: number, content: object, headers: Record<string, string> = {}): void {
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  content: object,
+  headers: Record<string, string> = {},
+): void {
   if (response.headersSent || response.writableEnded || response.destroyed) return;
   const body = `${JSON.stringify(content)}\n`;
   let type: string | undefined;
@@ -191,5 +212,8 @@ function milliseconds(value: unknown, name: string, least: number): number {
 }
 
 function invalid(name: string, expected: string, value: unknown): RayguardError {
-  return new RayguardError("ERR_RAYGUARD_INVALID_OPTION", `${name} must be ${expected}; got ${typeof value === "string" ? JSON.stringify(value) : String(value)}.`);
+  return new RayguardError(
+    "ERR_RAYGUARD_INVALID_OPTION",
+    `${name} must be ${expected}; got ${typeof value === "string" ? JSON.stringify(value) : String(value)}.`,
+  );
 }

@@ -29,10 +29,14 @@ export interface Incident {
 export const EVENTS = {
   HANDLER_ERROR: "The app failed before it answered.",
   LATE_ERROR: "The app failed after its response was complete; the response went out unharmed.",
-  LATE_WRITE: "The app wrote, or set a field, after its response was over; nothing of it was sent. Return after answering.",
-  GATEWAY_STATUS: "The app's own 502 or 504 went out as 500 or 503, since the edge replaces the content of 502 and 504.",
-  CLIENT_ERROR: "The request could not be parsed, or did not arrive in time; it was answered and the connection closed.",
-  RAW_WRITE: "Octets written straight to the socket were no complete valid response. Answer through the response object.",
+  LATE_WRITE:
+    "The app wrote, or set a field, after its response was over; nothing of it was sent. Return after answering.",
+  GATEWAY_STATUS:
+    "The app's own 502 or 504 went out as 500 or 503, since the edge replaces the content of 502 and 504.",
+  CLIENT_ERROR:
+    "The request could not be parsed, or did not arrive in time; it was answered and the connection closed.",
+  RAW_WRITE:
+    "Octets written straight to the socket were no complete valid response. Answer through the response object.",
 } as const;
 
 /** A reason to end an exchange in another way than the app had in mind. */

@@ -1,8 +1,8 @@
 import type { Http1Exchange } from "./intercept/http1-exchange.js";
 import { versionOf } from "./intercept/node-internals.js";
 import { MESSAGES } from "./log.js";
-import type { LintSubject } from "./validity/lint.js";
 import type { FieldLine } from "./validity/head.js";
+import type { LintSubject } from "./validity/lint.js";
 
 type Lint = typeof import("./validity/lint.js")["lint"];
 

@@ -221,7 +221,13 @@ function resolveEdge(edge: GuardOptions["edge"] = DEFAULTS.edge): EdgeProfile {
     }
     return Object.freeze(profile) as unknown as EdgeProfile;
   }
-  throw invalid("edge", `${Object.keys(EDGE_PROFILES).map((name) => `"${name}"`).join(", ")} or an object`, edge);
+  throw invalid(
+    "edge",
+    `${Object.keys(EDGE_PROFILES)
+      .map((name) => `"${name}"`)
+      .join(", ")} or an object`,
+    edge,
+  );
 }
 
 function resolveLint(lint: GuardOptions["lint"]): boolean {
@@ -252,7 +258,11 @@ function whole(value: unknown, name: string, fallback: number, least: number, mo
   if (value === undefined) return fallback;
   if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
   const unit = name.endsWith("Ms") ? "a whole number of milliseconds" : "a whole number";
-  throw invalid(name, most === Number.MAX_SAFE_INTEGER ? `${unit}, ${least} or more` : `${unit} from ${least} to ${most}`, value);
+  throw invalid(
+    name,
+    most === Number.MAX_SAFE_INTEGER ? `${unit}, ${least} or more` : `${unit} from ${least} to ${most}`,
+    value,
+  );
 }
 
 function oneOf<T extends string>(value: unknown, name: string, values: readonly T[], fallback: T): T {

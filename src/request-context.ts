@@ -32,7 +32,8 @@ export class RequestContext {
   get clientIp(): string | null {
     if (this.#clientIp === undefined) {
       const { request } = this.#owner;
-      this.#clientIp = parseConnectingIp(request?.headers["cf-connecting-ip"]) ?? request?.socket?.remoteAddress ?? null;
+      this.#clientIp =
+        parseConnectingIp(request?.headers["cf-connecting-ip"]) ?? request?.socket?.remoteAddress ?? null;
     }
     return this.#clientIp;
   }

@@ -18,7 +18,13 @@ export interface GuardStats {
 export class Counters {
   inFlight = 0;
   requests = 0;
-  readonly #outcomes: Record<RequestRecord["outcome"], number> = { intact: 0, repaired: 0, replaced: 0, "torn down": 0, "client gone": 0 };
+  readonly #outcomes: Record<RequestRecord["outcome"], number> = {
+    intact: 0,
+    repaired: 0,
+    replaced: 0,
+    "torn down": 0,
+    "client gone": 0,
+  };
   readonly #incidents = new Map<string, number>();
   readonly #prevented = { "520": 0, "522": 0, "524": 0 };
 

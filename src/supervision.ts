@@ -104,7 +104,9 @@ export class Supervision implements Supervisor {
       else exchange.abandon();
       return;
     }
-    const ms = (exchange.committed ? exchange.settings.idleDeadlineMs : exchange.settings.firstByteDeadlineMs) as number;
+    const ms = (
+      exchange.committed ? exchange.settings.idleDeadlineMs : exchange.settings.firstByteDeadlineMs
+    ) as number;
     const uploads = !exchange.committed && isMoving && exchange.request !== null && !exchange.request.complete;
     if (uploads) {
       this.watch(exchange);

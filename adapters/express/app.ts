@@ -56,7 +56,12 @@ function isMountedLate(stack: Layer[], middleware: unknown): boolean {
 
 /** Errors nobody has handled, and requests nobody has answered, are about to reach Express's own final handler. */
 function appendObservers(app: ExpressApp, guard: GuardCore): void {
-  app.use(function rayguardUnhandledError(error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) {
+  app.use(function rayguardUnhandledError(
+    error: unknown,
+    request: IncomingMessage,
+    response: ServerResponse,
+    next: Next,
+  ) {
     const exchange = exchangeOf(response);
     if (exchange === undefined || !guard.supervision.enforces) return next(error);
     exchange.cause = error;

@@ -8,19 +8,17 @@ import { createInterface } from "node:readline";
 const [binary, config] = process.argv.slice(2);
 const workerd = spawn(binary, ["serve", config, "--control-fd=3"], { stdio: ["ignore", "ignore", "inherit", "pipe"] });
 
-process.on("disconnect", () => end(0));
-process.on("SIGTERM", () => end(0));
+process.on("disconnect", () => workerd.kill("SIGKILL"));
+process.on("SIGTERM", () => workerd.kill("SIGKILL"));
 process.on("SIGINT", () => {}); // the terminal's, meant for the parent
-workerd.on("error", () => end(1));
-workerd.on("exit", () => end(1));
+// "close" also follows a failure to start; only then is everything gone.
+workerd.on("error", (error) => console.error(error.message));
+workerd.on("close", () => {
+  rmSync(dirname(config), { recursive: true, force: true });
+  process.exit();
+});
 
 createInterface({ input: workerd.stdio[3] }).on("line", (line) => {
   const { event, port } = JSON.parse(line);
   if (event === "listen" && process.connected) process.send({ port, pid: workerd.pid });
 });
-
-function end(code) {
-  workerd.kill("SIGKILL");
-  rmSync(dirname(config), { recursive: true, force: true });
-  process.exit(code);
-}

@@ -52,7 +52,8 @@ const KEPT = new Set([
 ]);
 
 /** Fields a thrown error may set, beyond those that describe content, framing or caching. */
-const REFUSED_FROM_ERROR = /^(?:content-|transfer-encoding$|connection$|keep-alive$|upgrade$|te$|trailer$|date$|cache-control$|expires$|age$|etag$|last-modified$|pragma$|set-cookie$|proxy-|:)/;
+const REFUSED_FROM_ERROR =
+  /^(?:content-|transfer-encoding$|connection$|keep-alive$|upgrade$|te$|trailer$|date$|cache-control$|expires$|age$|etag$|last-modified$|pragma$|set-cookie$|proxy-|:)/;
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -71,7 +72,12 @@ export function composePage(asked: PageRequest): Page {
 
 /** The fallback that calls no user code and formats nothing that can throw. */
 export function lastResort(status: number, ray: string | null): Page {
-  return finish(status, [], "text/plain; charset=utf-8", Buffer.from(ray === null ? `${status}\n` : `${status}\nRay ID: ${ray}\n`));
+  return finish(
+    status,
+    [],
+    "text/plain; charset=utf-8",
+    Buffer.from(ray === null ? `${status}\n` : `${status}\nRay ID: ${ray}\n`),
+  );
 }
 
 function finish(status: number, fields: FieldLine[], contentType: string, body: Buffer): Page {

@@ -43,7 +43,12 @@ export class GuardedConnection {
     this.#native = {} as Native;
     for (const name of METHODS) {
       this.#native[name] = socket[name] as unknown as Native[typeof name];
-      Object.defineProperty(socket, name, { value: STAND_INS[name], configurable: true, writable: true, enumerable: false });
+      Object.defineProperty(socket, name, {
+        value: STAND_INS[name],
+        configurable: true,
+        writable: true,
+        enumerable: false,
+      });
     }
     socket.once("close", () => this.#closed());
     socket.on("end", () => this.#halfClosed());
@@ -225,7 +230,8 @@ export class GuardedConnection {
 
   end(args: unknown[]): unknown {
     const exchange = this.current();
-    if (this.#own || exchange === undefined || exchange.settled || this.isGone(undefined)) return this.call("end", args);
+    if (this.#own || exchange === undefined || exchange.settled || this.isGone(undefined))
+      return this.call("end", args);
     const [data, encoding] = args;
     if (typeof data === "string" || data instanceof Uint8Array) {
       const sent = this.write([data, typeof encoding === "string" ? encoding : undefined], true);
@@ -238,11 +244,16 @@ export class GuardedConnection {
 
   write(args: unknown[], last = false): unknown {
     const exchange = this.current();
-    if (this.#own || exchange === undefined || (exchange as Http1Exchange).passing || this.socket.destroyed) return this.call("write", args);
+    if (this.#own || exchange === undefined || (exchange as Http1Exchange).passing || this.socket.destroyed)
+      return this.call("write", args);
     if (!exchange.supervisor.enforces) return this.call("write", args);
     const [data, encoding, third] = args;
     const octets =
-      typeof data === "string" ? Buffer.from(data, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8") : data instanceof Uint8Array ? Buffer.from(data) : null;
+      typeof data === "string"
+        ? Buffer.from(data, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8")
+        : data instanceof Uint8Array
+          ? Buffer.from(data)
+          : null;
     if (octets === null) return this.call("write", args); // throws as it always did
     exchange.socketWrite(octets, last);
     const callback = typeof encoding === "function" ? encoding : third;

@@ -8,6 +8,7 @@ import { readFields } from "../validity/draft.js";
 import { judge, reasonOf } from "../validity/guarded/index.js";
 import type { FieldLine } from "../validity/head.js";
 import { isPlainlyValid } from "../validity/scan.js";
+import { sortTrailers } from "../validity/trailers.js";
 import type { GuardedConnection } from "./connection.js";
 import { checkInterim } from "./interim.js";
 import { isFinishCallback, type NodeResponse, versionOf, type WriteCallback } from "./node-internals.js";
@@ -54,7 +55,14 @@ export class Http1Exchange extends Exchange {
   #detached = false;
   raw: RawResponse | null = null;
 
-  constructor(supervisor: Supervisor, settings: RouteSettings, request: IncomingMessage, response: NodeResponse, native: NativeMethods, connection: GuardedConnection) {
+  constructor(
+    supervisor: Supervisor,
+    settings: RouteSettings,
+    request: IncomingMessage,
+    response: NodeResponse,
+    native: NativeMethods,
+    connection: GuardedConnection,
+  ) {
     super(supervisor, settings);
     this.request = request;
     this.response = response;
@@ -180,7 +188,8 @@ export class Http1Exchange extends Exchange {
     for (const { name, value } of draft.fields) lines.push(name, value);
     native._storeHeader.call(response, firstLine, lines);
     if (draft.requestCloses) response._last = true;
-    for (const { rule, found } of repairs) this.repaired(rule in EVENTS ? { ...ruleBroken(rule, found), message: found } : ruleBroken(rule, found));
+    for (const { rule, found } of repairs)
+      this.repaired(rule in EVENTS ? { ...ruleBroken(rule, found), message: found } : ruleBroken(rule, found));
     return true;
   }
 
@@ -189,14 +198,24 @@ export class Http1Exchange extends Exchange {
     const { response, settings } = this;
     const rendered = response._header as string;
     if (rendered.length > settings.maxHeaderSectionOctets) {
-      const failure = ruleBroken("HF-18", `The header section has ${rendered.length} octets, and the edge takes ${settings.maxHeaderSectionOctets}; largest: ${largest(rendered)}.`);
+      const failure = ruleBroken(
+        "HF-18",
+        `The header section has ${rendered.length} octets, and the edge takes ${settings.maxHeaderSectionOctets}; largest: ${largest(rendered)}.`,
+      );
       if (this.supervisor.enforces) this.#doomed(failure);
       else this.supervisor.report(this, failure, "reported");
       return;
     }
     if (rendered.length > settings.maxHeaderSectionOctets / 4) this.onLargeHeader(rendered.length, largest(rendered));
-    this.#expected = response._hasBody && !response.chunkedEncoding && typeof response._contentLength === "number" ? response._contentLength : -1;
-    this.#commitsAtOnce = settings.holdBackOctets === 0 || !this.supervisor.enforces || EVENT_STREAM.test(rendered) || response.statusCode === 101;
+    this.#expected =
+      response._hasBody && !response.chunkedEncoding && typeof response._contentLength === "number"
+        ? response._contentLength
+        : -1;
+    this.#commitsAtOnce =
+      settings.holdBackOctets === 0 ||
+      !this.supervisor.enforces ||
+      EVENT_STREAM.test(rendered) ||
+      response.statusCode === 101;
     this.onHeader?.(rendered);
   }
 
@@ -232,9 +251,19 @@ export class Http1Exchange extends Exchange {
   // -- content -------------------------------------------------------------------------------------------------
 
   /** Stands in front of `_send`, which every octet of content and every chunk frame passes. */
-  send(data: string | Uint8Array, encoding: BufferEncoding | null | undefined, callback: WriteCallback, byteLength: number | undefined): boolean {
+  send(
+    data: string | Uint8Array,
+    encoding: BufferEncoding | null | undefined,
+    callback: WriteCallback,
+    byteLength: number | undefined,
+  ): boolean {
     if (this.inert || this.#capturing || this.#doom !== null) return this.#swallow(callback);
-    const octets = typeof data === "string" ? (data.length === 0 ? 0 : (byteLength ?? Buffer.byteLength(data, encoding ?? "utf8"))) : data.byteLength;
+    const octets =
+      typeof data === "string"
+        ? data.length === 0
+          ? 0
+          : (byteLength ?? Buffer.byteLength(data, encoding ?? "utf8"))
+        : data.byteLength;
     if (this.#expected >= 0 && this.#sent + octets > this.#expected && this.supervisor.enforces) {
       this.fail(longContent(this.#expected, this.#sent + octets));
       return this.#swallow(callback);
@@ -251,7 +280,12 @@ export class Http1Exchange extends Exchange {
     return this.#pass(data, encoding, callback, byteLength);
   }
 
-  #pass(data: string | Uint8Array, encoding: BufferEncoding | null | undefined, callback: WriteCallback, byteLength: number | undefined): boolean {
+  #pass(
+    data: string | Uint8Array,
+    encoding: BufferEncoding | null | undefined,
+    callback: WriteCallback,
+    byteLength: number | undefined,
+  ): boolean {
     const was = this.passing;
     this.passing = true;
     try {
@@ -261,7 +295,13 @@ export class Http1Exchange extends Exchange {
     }
   }
 
-  #hold(data: string | Uint8Array, encoding: BufferEncoding | null | undefined, callback: WriteCallback, byteLength: number | undefined, octets: number): boolean {
+  #hold(
+    data: string | Uint8Array,
+    encoding: BufferEncoding | null | undefined,
+    callback: WriteCallback,
+    byteLength: number | undefined,
+    octets: number,
+  ): boolean {
     if (this.#held === null) {
       this.#held = [];
       if (!this.ending) this.supervisor.holdBack(this);
@@ -284,7 +324,8 @@ export class Http1Exchange extends Exchange {
     const { socket } = this.response;
     let wantsMore = true;
     socket?.cork();
-    for (const { data, encoding, callback, byteLength } of held) wantsMore = this.#pass(data, encoding, callback, byteLength);
+    for (const { data, encoding, callback, byteLength } of held)
+      wantsMore = this.#pass(data, encoding, callback, byteLength);
     socket?.uncork();
     return wantsMore;
   }
@@ -301,6 +342,17 @@ export class Http1Exchange extends Exchange {
     if (isFinishCallback(callback)) this.#finish = callback;
     else if (typeof callback === "function") process.nextTick(callback, null);
     return true;
+  }
+
+  /** `end()` is about to run: the last moment to look at the trailer section. */
+  ends(): void {
+    this.ending = true;
+    const { response } = this;
+    if (response._trailer === "" || !this.supervisor.enforces) return;
+    const { kept, dropped } = sortTrailers(response._trailer);
+    if (dropped.length === 0) return;
+    response._trailer = kept;
+    this.repaired(ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`));
   }
 
   /** `end()` has returned. */
@@ -396,7 +448,14 @@ export class Http1Exchange extends Exchange {
       return true;
     }
     if (this.raw !== null && !this.committed) {
-      return this.fail({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500, err: error, closes: true });
+      return this.fail({
+        code: "RAW_WRITE",
+        message: EVENTS.RAW_WRITE,
+        prevented: 520,
+        status: 500,
+        err: error,
+        closes: true,
+      });
     }
     return this.fail(prematureClose(how, error));
   }
@@ -443,7 +502,8 @@ export class Http1Exchange extends Exchange {
     if (/(?:^|[\s,])close(?:$|[\s,])/i.test(request.headers.connection ?? "")) return false;
     if (response.maxRequestsOnConnectionReached) return false;
     // Content that is still to come, and that nobody will read, would be taken for the next request.
-    const hasContent = request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
+    const hasContent =
+      request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
     return (request.complete || !hasContent) && !this.connection.broken;
   }
 
@@ -477,7 +537,9 @@ export class Http1Exchange extends Exchange {
     const { socket } = response;
     // A method that threw may have left the socket corked for good.
     if (socket !== null) for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
-    if (dropped !== null) for (const { callback } of dropped) if (typeof callback === "function" && !isFinishCallback(callback)) process.nextTick(callback, null);
+    if (dropped !== null)
+      for (const { callback } of dropped)
+        if (typeof callback === "function" && !isFinishCallback(callback)) process.nextTick(callback, null);
     if (closes) this.connection.closeAfter(this);
   }
 
@@ -487,7 +549,8 @@ export class Http1Exchange extends Exchange {
    */
   #takeFinish(dropped: readonly Piece[] | null, queued: readonly { callback: unknown }[]): WriteCallback {
     const { response, native } = this;
-    for (const { callback } of [...(dropped ?? []), ...queued]) if (isFinishCallback(callback)) this.#finish = callback as WriteCallback;
+    for (const { callback } of [...(dropped ?? []), ...queued])
+      if (isFinishCallback(callback)) this.#finish = callback as WriteCallback;
     if (this.#finish === null && !response.finished) {
       this.#capturing = true;
       response.strictContentLength = false;
@@ -508,7 +571,8 @@ export class Http1Exchange extends Exchange {
   protected tearDown(): void {
     const { response } = this;
     // Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8).
-    const endsWithConnection = response._hasBody && !response.chunkedEncoding && !/\r\ncontent-length:/i.test(response._header ?? "");
+    const endsWithConnection =
+      response._hasBody && !response.chunkedEncoding && !/\r\ncontent-length:/i.test(response._header ?? "");
     silence(this);
     this.connection.abort(endsWithConnection);
   }
@@ -537,7 +601,13 @@ function isOutHeadersOf(response: NodeResponse, headers: object): boolean {
   if (Object.getPrototypeOf(headers) !== null) return false;
   for (const key in headers) {
     const entry = (headers as Record<string, unknown>)[key];
-    return Array.isArray(entry) && entry.length === 2 && typeof entry[0] === "string" && entry[0].toLowerCase() === key && response.hasHeader(key);
+    return (
+      Array.isArray(entry) &&
+      entry.length === 2 &&
+      typeof entry[0] === "string" &&
+      entry[0].toLowerCase() === key &&
+      response.hasHeader(key)
+    );
   }
   return false;
 }
@@ -545,7 +615,8 @@ function isOutHeadersOf(response: NodeResponse, headers: object): boolean {
 function flatten(draft: Draft): FieldLine[] {
   const lines: FieldLine[] = [];
   for (const { name, value } of draft.fields) {
-    for (const item of Array.isArray(value) ? value : [value]) if (typeof item === "string") lines.push([String(name), item]);
+    for (const item of Array.isArray(value) ? value : [value])
+      if (typeof item === "string") lines.push([String(name), item]);
   }
   return lines;
 }

@@ -1,5 +1,5 @@
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Exchange } from "../exchange.js";
 import { connectionOf } from "./connection.js";
 import type { NodeResponse } from "./node-internals.js";
@@ -23,11 +23,18 @@ export function interceptHttp2Server(server: Http2Server, guard: Http2Guard): ()
       const [request, response] = args as [Http2ServerRequest, Http2ServerResponse];
       const isHttp2 = request?.httpVersionMajor >= 2;
       if (!isHttp2 && event === "connect") return Reflect.apply(below, server, [event, ...args]) as boolean;
-      if (isHttp2 && event === "connect" && (server as unknown as { listenerCount(event: string): number }).listenerCount("connect") === 0) {
+      if (
+        isHttp2 &&
+        event === "connect" &&
+        (server as unknown as { listenerCount(event: string): number }).listenerCount("connect") === 0
+      ) {
         return Reflect.apply(below, server, [event, ...args]) as boolean;
       }
-      const exchange = isHttp2 ? guard.openHttp2(request, response) : guard.open(request as unknown as IncomingMessage, response as unknown as NodeResponse);
+      const exchange = isHttp2
+        ? guard.openHttp2(request, response)
+        : guard.open(request as unknown as IncomingMessage, response as unknown as NodeResponse);
       if (guard.answers(exchange)) return true;
+      if (!guard.enforces) return Reflect.apply(below, server, [event, ...args]) as boolean;
       const listeners = (server.rawListeners?.(event) ?? []) as ((...args: unknown[]) => unknown)[];
       for (const listener of listeners) {
         try {

@@ -1,5 +1,11 @@
-import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { IncomingMessage } from "node:http";
+import type {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+  ServerHttp2Stream,
+} from "node:http2";
 import { Exchange, kExchange, type Supervisor } from "../exchange.js";
 import type { Page } from "../fallback/page.js";
 import { EVENTS, type Failure, longContent, prematureClose, ruleBroken, shortContent } from "../incidents.js";
@@ -14,7 +20,16 @@ type Callback = ((error?: Error | null) => void) | undefined;
 type Fields = Record<string, unknown>;
 type Method = (...args: unknown[]) => unknown;
 
-const METHODS = ["respond", "respondWithFD", "respondWithFile", "additionalHeaders", "write", "end", "destroy", "close"] as const;
+const METHODS = [
+  "respond",
+  "respondWithFD",
+  "respondWithFile",
+  "additionalHeaders",
+  "write",
+  "end",
+  "destroy",
+  "close",
+] as const;
 
 /** RFC 9113, section 7: an error nobody takes for a complete stream, as NO_ERROR could be. */
 const INTERNAL_ERROR = 2;
@@ -38,7 +53,13 @@ export class Http2Exchange extends Exchange {
   status = 0;
   readonly gatewayStatus: "remap" | "keep";
 
-  constructor(supervisor: Supervisor, settings: RouteSettings, request: Http2ServerRequest, response: Http2ServerResponse, gatewayStatus: "remap" | "keep") {
+  constructor(
+    supervisor: Supervisor,
+    settings: RouteSettings,
+    request: Http2ServerRequest,
+    response: Http2ServerResponse,
+    gatewayStatus: "remap" | "keep",
+  ) {
     super(supervisor, settings);
     this.request = request as unknown as IncomingMessage;
     this.response = response;
@@ -51,7 +72,9 @@ export class Http2Exchange extends Exchange {
       Object.defineProperty(stream, name, { value: standIn, configurable: true, writable: true, enumerable: false });
     }
     // The header section counts as sent as soon as the app has decided it, as it would without the guard.
-    const sent = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Object.getPrototypeOf(this.stream)), "headersSent") ?? Object.getOwnPropertyDescriptor(Object.getPrototypeOf(this.stream), "headersSent");
+    const sent =
+      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Object.getPrototypeOf(this.stream)), "headersSent") ??
+      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(this.stream), "headersSent");
     Object.defineProperty(stream, "headersSent", {
       configurable: true,
       get: () => this.#head !== null || this.inert || (sent?.get?.call(this.stream) as boolean),
@@ -79,7 +102,9 @@ export class Http2Exchange extends Exchange {
 
   lostFields(): readonly FieldLine[] {
     return Object.entries(this.#head?.fields ?? {}).flatMap(([name, value]) =>
-      name.startsWith(":") ? [] : (Array.isArray(value) ? value : [value]).map((item): FieldLine => [name, String(item)]),
+      name.startsWith(":")
+        ? []
+        : (Array.isArray(value) ? value : [value]).map((item): FieldLine => [name, String(item)]),
     );
   }
 
@@ -104,7 +129,11 @@ export class Http2Exchange extends Exchange {
       this.#ended = true;
       if (this.#expected > 0) this.fail(shortContent(this.#expected, 0));
       else this.#commit();
-    } else if (this.settings.holdBackOctets === 0 || !this.supervisor.enforces || /^text\/event-stream/i.test(String(fields["content-type"]))) {
+    } else if (
+      this.settings.holdBackOctets === 0 ||
+      !this.supervisor.enforces ||
+      /^text\/event-stream/i.test(String(fields["content-type"]))
+    ) {
       this.#commit();
     } else {
       this.supervisor.holdBack(this);
@@ -133,7 +162,12 @@ export class Http2Exchange extends Exchange {
     }
     const lines = Object.entries(headers).filter(([name]) => !name.startsWith(":"));
     const rendered = `HTTP/1.1 ${Number(headers[":status"])} \r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
-    const verdict = checkInterim(rendered, { version: "2.0", afterFinal: this.#head !== null, before: this.#interims, most: 5 });
+    const verdict = checkInterim(rendered, {
+      version: "2.0",
+      afterFinal: this.#head !== null,
+      before: this.#interims,
+      most: 5,
+    });
     if (verdict !== null) {
       this.repaired(ruleBroken(verdict.rule, verdict.found));
       if (verdict.octets === null) return;
@@ -153,7 +187,10 @@ export class Http2Exchange extends Exchange {
     }
     const isContent = typeof chunk === "string" || chunk instanceof Uint8Array;
     if (this.#own || !isContent || this.#ended) return this.#native.write(chunk, encoding, callback) as boolean;
-    const octets = typeof chunk === "string" ? Buffer.byteLength(chunk, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8") : (chunk as Uint8Array).byteLength;
+    const octets =
+      typeof chunk === "string"
+        ? Buffer.byteLength(chunk, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8")
+        : (chunk as Uint8Array).byteLength;
     if (this.#expected >= 0 && this.#sent + octets > this.#expected && this.supervisor.enforces) {
       this.fail(longContent(this.#expected, this.#sent + octets));
       return false;
@@ -212,8 +249,11 @@ export class Http2Exchange extends Exchange {
 
   #isGone(error: unknown): boolean {
     const { stream } = this;
-    if (stream.destroyed || stream.closed || stream.aborted || stream.session === undefined || stream.session.destroyed) return true;
-    return error !== null && typeof error === "object" && /internal\/http2/.test(new Error().stack?.split("\n")[3] ?? "");
+    if (stream.destroyed || stream.closed || stream.aborted || stream.session === undefined || stream.session.destroyed)
+      return true;
+    return (
+      error !== null && typeof error === "object" && /internal\/http2/.test(new Error().stack?.split("\n")[3] ?? "")
+    );
   }
 
   #late(): void {
@@ -252,7 +292,11 @@ export class Http2Exchange extends Exchange {
       return null;
     }
     if (replace !== null) return ruleBroken(replace.rule, replace.found);
-    if (octets > this.settings.maxHeaderSectionOctets) return ruleBroken("HF-18", `The header section has ${octets} octets, and the edge takes ${this.settings.maxHeaderSectionOctets}.`);
+    if (octets > this.settings.maxHeaderSectionOctets)
+      return ruleBroken(
+        "HF-18",
+        `The header section has ${octets} octets, and the edge takes ${this.settings.maxHeaderSectionOctets}.`,
+      );
     if (repairs.length === 0) return null;
     for (const name of Object.keys(fields)) if (!name.startsWith(":")) delete fields[name];
     for (const { name, value } of draft.fields) fields[name.toLowerCase()] = value;
@@ -271,7 +315,8 @@ export class Http2Exchange extends Exchange {
     let wantsMore = true;
     this.#withOwn(() => {
       this.#native.respond(head.fields, head.options);
-      for (const { chunk, encoding, callback } of this.#held) wantsMore = this.#native.write(chunk, encoding, callback) as boolean;
+      for (const { chunk, encoding, callback } of this.#held)
+        wantsMore = this.#native.write(chunk, encoding, callback) as boolean;
     });
     this.#held = [];
     return wantsMore;
@@ -287,7 +332,8 @@ export class Http2Exchange extends Exchange {
   }
 
   release(): void {
-    if (!this.inert && !this.committed && !this.settled && this.#head !== null && !this.stream.destroyed) this.#commit();
+    if (!this.inert && !this.committed && !this.settled && this.#head !== null && !this.stream.destroyed)
+      this.#commit();
   }
 
   protected replace(page: Page): void {

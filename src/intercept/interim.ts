@@ -20,19 +20,39 @@ const LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+: ?[\t\x20-\x7e\x80-\xff]*$/;
 /** Checks a rendered interim response; `null` when it may go out as it is (RFC 9110, section 15.2). */
 export function checkInterim(rendered: string, facts: InterimFacts): InterimVerdict | null {
   if (facts.afterFinal) {
-    return { rule: "IR-3", found: "The app sent an interim response after its final header section; it was dropped.", octets: null };
+    return {
+      rule: "IR-3",
+      found: "The app sent an interim response after its final header section; it was dropped.",
+      octets: null,
+    };
   }
   if (facts.version === "1.0") {
-    return { rule: "SL-7", found: "The app sent an interim response to an HTTP/1.0 client; it was dropped.", octets: null };
+    return {
+      rule: "SL-7",
+      found: "The app sent an interim response to an HTTP/1.0 client; it was dropped.",
+      octets: null,
+    };
   }
   if (facts.before >= facts.most) {
-    return { rule: "IR-6", found: `The app sent more than ${facts.most} interim responses; the rest were dropped.`, octets: null };
+    return {
+      rule: "IR-6",
+      found: `The app sent more than ${facts.most} interim responses; the rest were dropped.`,
+      octets: null,
+    };
   }
   const [statusLine = "", ...lines] = rendered.split("\r\n");
   // A blank line anywhere but at the end would start another message.
   const fields = lines.slice(0, -2);
-  if (!/^HTTP\/1\.1 1[0-9][0-9] /.test(statusLine) || lines.slice(-2).some((line) => line !== "") || fields.some((line) => !LINE.test(line))) {
-    return { rule: "IR-4", found: "The app sent an interim response with malformed fields; it was dropped.", octets: null };
+  if (
+    !/^HTTP\/1\.1 1[0-9][0-9] /.test(statusLine) ||
+    lines.slice(-2).some((line) => line !== "") ||
+    fields.some((line) => !LINE.test(line))
+  ) {
+    return {
+      rule: "IR-4",
+      found: "The app sent an interim response with malformed fields; it was dropped.",
+      octets: null,
+    };
   }
   const kept = fields.filter((line) => !/^(?:content-length|transfer-encoding):/i.test(line));
   if (kept.length === fields.length) return null;

@@ -20,8 +20,18 @@ export interface ResponseInternals {
   outputSize: number;
   _onPendingData(delta: number): void;
   _storeHeader(firstLine: string, headers: HeadersArgument): void;
-  _send(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: WriteCallback, byteLength?: number): boolean;
-  _writeRaw(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: WriteCallback, size?: number): boolean;
+  _send(
+    data: string | Uint8Array,
+    encoding?: BufferEncoding | null,
+    callback?: WriteCallback,
+    byteLength?: number,
+  ): boolean;
+  _writeRaw(
+    data: string | Uint8Array,
+    encoding?: BufferEncoding | null,
+    callback?: WriteCallback,
+    size?: number,
+  ): boolean;
   _flushOutput(socket: Socket): unknown;
 }
 
@@ -37,11 +47,24 @@ export interface SocketInternals {
 export type NodeSocket = Socket & SocketInternals;
 
 /** Methods of a response that the guard stands in front of, on every layer. */
-export const LAYERED = ["_storeHeader", "_send", "_writeRaw", "_flushOutput", "write", "end", "destroy", "detachSocket"] as const;
+export const LAYERED = [
+  "_storeHeader",
+  "_send",
+  "_writeRaw",
+  "_flushOutput",
+  "write",
+  "end",
+  "destroy",
+  "detachSocket",
+] as const;
 
 /** Whether this `ServerResponse` has the methods that every octet passes through. */
 export function hasInternals(response: object): response is NodeResponse {
-  return LAYERED.every((name) => typeof (response as Record<string, unknown>)[name] === "function") && "_header" in response && "outputData" in response;
+  return (
+    LAYERED.every((name) => typeof (response as Record<string, unknown>)[name] === "function") &&
+    "_header" in response &&
+    "outputData" in response
+  );
 }
 
 /** `end()` names its last callback so; it settles Node's own bookkeeping and must reach the socket. */

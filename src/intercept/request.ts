@@ -12,7 +12,9 @@ const kGuarded: unique symbol = Symbol.for("rayguard.request") as never;
 export function exchangeOfRequest(request: IncomingMessage): Http1Exchange | undefined {
   const viaExpress = (request as Guarded).res?.[kExchange];
   if (viaExpress !== undefined && viaExpress.request === request) return viaExpress;
-  return request.socket === null || request.socket === undefined ? undefined : connectionOf(request.socket).find(request);
+  return request.socket === null || request.socket === undefined
+    ? undefined
+    : connectionOf(request.socket).find(request);
 }
 
 /**
@@ -29,7 +31,8 @@ export function guardRequestPrototype(prototype: object): void {
       get(this: Guarded): RequestContext | undefined {
         const context = exchangeOfRequest(this)?.context;
         // Kept on the request, since it is often asked again after the exchange has settled.
-        if (context !== undefined) Object.defineProperty(this, "rayguard", { value: context, configurable: true, writable: true });
+        if (context !== undefined)
+          Object.defineProperty(this, "rayguard", { value: context, configurable: true, writable: true });
         return context;
       },
       set(this: Guarded, value: unknown) {

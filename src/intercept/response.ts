@@ -51,15 +51,29 @@ export function createLayer(below: object): Layer {
       else exchange.storeHeader(firstLine, headers);
     },
 
-    _send(this: Guarded, data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: WriteCallback, byteLength?: number) {
+    _send(
+      this: Guarded,
+      data: string | Uint8Array,
+      encoding?: BufferEncoding | null,
+      callback?: WriteCallback,
+      byteLength?: number,
+    ) {
       const exchange = this[kExchange];
-      if (exchange === undefined || exchange.passing) return native._send.call(this, data, encoding, callback, byteLength);
+      if (exchange === undefined || exchange.passing)
+        return native._send.call(this, data, encoding, callback, byteLength);
       return exchange.send(data, encoding, callback, byteLength);
     },
 
-    _writeRaw(this: Guarded, data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: WriteCallback, size?: number) {
+    _writeRaw(
+      this: Guarded,
+      data: string | Uint8Array,
+      encoding?: BufferEncoding | null,
+      callback?: WriteCallback,
+      size?: number,
+    ) {
       const exchange = this[kExchange];
-      if (exchange === undefined || exchange.passing) return native._writeRaw.call(this, data, encoding, callback, size);
+      if (exchange === undefined || exchange.passing)
+        return native._writeRaw.call(this, data, encoding, callback, size);
       return exchange.interim(data, encoding, callback);
     },
 
@@ -78,7 +92,7 @@ export function createLayer(below: object): Layer {
     write(this: Guarded, chunk: unknown, encoding?: unknown, callback?: unknown) {
       const exchange = this[kExchange];
       if (exchange !== undefined) {
-        if (this.finished && this.listenerCount("error") === 0) {
+        if (this.finished && isLate(this, exchange)) {
           lateWrite(this, exchange, typeof encoding === "function" ? encoding : callback);
           return false;
         }
@@ -92,13 +106,15 @@ export function createLayer(below: object): Layer {
       if (exchange === undefined) return native.end.call(this, chunk, encoding, callback);
       if (this.finished) {
         // A second `end()` with content makes Node emit an `error` that nobody listens to, and the process dies.
-        if (!chunk || typeof chunk === "function" || this.listenerCount("error") > 0) return native.end.call(this, chunk, encoding, callback);
+        if (!chunk || typeof chunk === "function" || !isLate(this, exchange))
+          return native.end.call(this, chunk, encoding, callback);
         lateWrite(this, exchange, typeof encoding === "function" ? encoding : callback);
         return this;
       }
       checkEncoding(chunk, encoding);
-      if (LOSES_CORKED_CHUNKS && this.chunkedEncoding) for (let n = this.writableCorked; n > 0; n--) this.uncork();
-      exchange.ending = true;
+      if (LOSES_CORKED_CHUNKS && this.chunkedEncoding && exchange.supervisor.enforces)
+        for (let n = this.writableCorked; n > 0; n--) this.uncork();
+      exchange.ends();
       try {
         native.end.call(this, chunk, encoding, callback);
       } catch (error) {
@@ -111,7 +127,8 @@ export function createLayer(below: object): Layer {
 
     destroy(this: Guarded, error?: Error) {
       const exchange = this[kExchange];
-      if (exchange === undefined || exchange.settled || isGone(exchange, error)) return native.destroy.call(this, error);
+      if (exchange === undefined || exchange.settled || isGone(exchange, error))
+        return native.destroy.call(this, error);
       if (!exchange.closing("res.destroy", error)) native.destroy.call(this, error);
       return this;
     },
@@ -142,7 +159,10 @@ export function layerOf(response: object): Layer | undefined {
 }
 
 /** A class of responses on a layer, for the slot in which a server keeps it. */
-export function guardedClass<T extends new (...args: never[]) => object>(base: T, onCreate: (response: InstanceType<T>, request: unknown) => void): T {
+export function guardedClass<T extends new (...args: never[]) => object>(
+  base: T,
+  onCreate: (response: InstanceType<T>, request: unknown) => void,
+): T {
   const Guarded = class extends (base as unknown as new (...args: unknown[]) => object) {
     constructor(...args: unknown[]) {
       super(...args);
@@ -158,6 +178,11 @@ function isGone(exchange: Http1Exchange, error: unknown): boolean {
   return exchange.connection.isGone(error);
 }
 
+/** An app that listens for errors of its response gets them; where nobody does, they would end the process. */
+function isLate(response: NodeResponse, exchange: Http1Exchange): boolean {
+  return exchange.supervisor.enforces && response.listenerCount("error") === 0;
+}
+
 /** Node throws for an unknown encoding only when the octets leave, which under hold-back is too late for the caller. */
 function checkEncoding(chunk: unknown, encoding: unknown): void {
   if (typeof encoding === "string" && encoding !== "" && typeof chunk === "string" && !Buffer.isEncoding(encoding)) {
@@ -168,7 +193,9 @@ function checkEncoding(chunk: unknown, encoding: unknown): void {
 function lateWrite(response: NodeResponse, exchange: Http1Exchange, callback: unknown): void {
   exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: response.statusCode });
   if (typeof callback === "function") {
-    process.nextTick(callback as (error: Error) => void, Object.assign(new Error("write after end"), { code: "ERR_STREAM_WRITE_AFTER_END" }));
+    process.nextTick(
+      callback as (error: Error) => void,
+      Object.assign(new Error("write after end"), { code: "ERR_STREAM_WRITE_AFTER_END" }),
+    );
   }
 }
-

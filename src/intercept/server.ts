@@ -8,7 +8,7 @@ import type { Http1Exchange } from "./http1-exchange.js";
 import { classSlot, type NodeResponse } from "./node-internals.js";
 import { guardRequestPrototype } from "./request.js";
 import { guardedClass } from "./response.js";
-import { SocketExchange } from "./socket-exchange.js";
+import type { SocketExchange } from "./socket-exchange.js";
 
 /** A `node:http` or `node:https` server, as far as the guard needs it. */
 export interface Http1Server {
@@ -25,6 +25,8 @@ export interface Http1Server {
 
 /** What the interception of a server asks of its guard. */
 export interface ServerGuard {
+  /** False in report mode: everything is looked at, nothing is changed. */
+  readonly enforces: boolean;
   /** Opens the exchange of a request, or finds the one it has. */
   open(request: IncomingMessage, response: NodeResponse): Http1Exchange;
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange;
@@ -46,12 +48,13 @@ export function interceptServer(server: Http1Server, guard: ServerGuard): () => 
   const below = server.emit;
   const classes = interceptClasses(server, guard);
   const halfOpen = server.httpAllowHalfOpen;
-  server.httpAllowHalfOpen = true; // a client that half-closes still gets its answer; connection.ts tells it from one that is gone
+  // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
+  if (guard.enforces) server.httpAllowHalfOpen = true;
   const onConnect = (_request: IncomingMessage, socket: Socket) => {
     if (server.listenerCount("connect") === 1) connectionOf(socket).bare?.unanswered();
   };
   // Node destroys the socket of a CONNECT nobody listens for.
-  server.on("connect", onConnect);
+  if (guard.enforces) server.on("connect", onConnect);
 
   function emit(this: Http1Server, event: string | symbol, ...args: unknown[]): boolean {
     switch (event) {
@@ -60,9 +63,11 @@ export function interceptServer(server: Http1Server, guard: ServerGuard): () => 
       case "checkExpectation":
         return emitExchange(server, below, guard, event, args[0] as IncomingMessage, args[1] as NodeResponse);
       case "clientError":
+        if (!guard.enforces) break;
         return emitClientError(server, below, guard, args[0] as NodeJS.ErrnoException, args[1] as Socket);
       case "upgrade":
       case "connect":
+        if (!guard.enforces) break;
         return emitHandover(server, below, guard, event, args);
       case "connection":
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
@@ -113,10 +118,18 @@ function interceptClasses(server: Http1Server, guard: ServerGuard): () => void {
   };
 }
 
-function emitExchange(server: Http1Server, below: Http1Server["emit"], guard: ServerGuard, event: string, request: IncomingMessage, response: NodeResponse): boolean {
+function emitExchange(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  guard: ServerGuard,
+  event: string,
+  request: IncomingMessage,
+  response: NodeResponse,
+): boolean {
   if (connectionOf(request.socket).lingering) return true; // the connection has announced its end
   const exchange = guard.open(request, response);
   if (guard.answers(exchange)) return true;
+  if (!guard.enforces) return Reflect.apply(below, server, [event, request, response]) as boolean;
   return callListeners(server, below, event, [request, response], exchange);
 }
 
@@ -124,9 +137,22 @@ function emitExchange(server: Http1Server, below: Http1Server["emit"], guard: Se
  * Calls the listeners of an event so that nothing they throw, now or later, escapes: an async listener's promise is
  * watched, which `emit` does not do.
  */
-function callListeners(server: Http1Server, below: Http1Server["emit"], event: string, args: unknown[], exchange: Exchange): boolean {
+function callListeners(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  event: string,
+  args: unknown[],
+  exchange: Exchange,
+): boolean {
   const fail = (error: unknown) => {
-    if (!exchange.fail(thrown(error))) exchange.late({ code: "LATE_ERROR", message: EVENTS.LATE_ERROR, prevented: null, status: exchange.status, err: error });
+    if (!exchange.fail(thrown(error)))
+      exchange.late({
+        code: "LATE_ERROR",
+        message: EVENTS.LATE_ERROR,
+        prevented: null,
+        status: exchange.status,
+        err: error,
+      });
   };
   if ((below as unknown) !== EventEmitter.prototype.emit) {
     // Somebody else stands in front of `emit` and must see the event: an instrumentation, another guard.
@@ -151,7 +177,6 @@ function callListeners(server: Http1Server, below: Http1Server["emit"], event: s
   return listeners.length > 0;
 }
 
-
 /** Failure for something a listener threw: the status it asks for, where it is a sane 4xx or 5xx. */
 export function thrown(error: unknown): Failure {
   let status = 500;
@@ -159,7 +184,9 @@ export function thrown(error: unknown): Failure {
   try {
     if (error !== null && typeof error === "object") {
       const { status: a, statusCode: b, headers: c } = error as Record<string, unknown>;
-      const asked = [a, b].find((value) => typeof value === "number" && Number.isInteger(value) && value >= 400 && value <= 599);
+      const asked = [a, b].find(
+        (value) => typeof value === "number" && Number.isInteger(value) && value >= 400 && value <= 599,
+      );
       if (asked !== undefined) {
         status = asked as number;
         if (c !== null && typeof c === "object") headers = c as Record<string, unknown>;
@@ -171,12 +198,24 @@ export function thrown(error: unknown): Failure {
   return handlerError(error, status, headers);
 }
 
-function emitHandover(server: Http1Server, below: Http1Server["emit"], guard: ServerGuard, event: string, args: unknown[]): boolean {
+function emitHandover(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  guard: ServerGuard,
+  event: string,
+  args: unknown[],
+): boolean {
   const request = args[0] as IncomingMessage;
   const connection = connectionOf(request.socket);
   const otherwise: Failure =
     event === "connect"
-      ? { code: "MC-2", message: "Nobody answers CONNECT here; Node would have closed the connection.", prevented: 520, status: 501, closes: true }
+      ? {
+          code: "MC-2",
+          message: "Nobody answers CONNECT here; Node would have closed the connection.",
+          prevented: 520,
+          status: 501,
+          closes: true,
+        }
       : { code: "MC-2", message: "The upgrade listener did not answer.", prevented: 520, status: 500, closes: true };
   if (!connection.isIdle) {
     // Pipelined behind a request that is not answered yet: an upgrade cannot overtake it.
@@ -186,7 +225,13 @@ function emitHandover(server: Http1Server, below: Http1Server["emit"], guard: Se
   return callListeners(server, below, event, args, exchange);
 }
 
-function emitClientError(server: Http1Server, below: Http1Server["emit"], guard: ServerGuard, error: NodeJS.ErrnoException, socket: Socket): boolean {
+function emitClientError(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  guard: ServerGuard,
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+): boolean {
   const connection = connectionOf(socket);
   if (connection.broken) return true;
   if (connection.isGone(error) || error.code === "ECONNRESET" || error.code === "EPIPE") {

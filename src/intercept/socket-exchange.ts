@@ -22,12 +22,21 @@ export class SocketExchange extends Exchange {
   readonly #otherwise: Failure;
   readonly passing = false;
 
-  constructor(supervisor: Supervisor, settings: RouteSettings, request: IncomingMessage | null, connection: GuardedConnection, otherwise: Failure) {
+  constructor(
+    supervisor: Supervisor,
+    settings: RouteSettings,
+    request: IncomingMessage | null,
+    connection: GuardedConnection,
+    otherwise: Failure,
+  ) {
     super(supervisor, settings);
     this.request = request;
     this.connection = connection;
     this.#otherwise = otherwise;
-    this.#raw = new RawResponse(request?.method ?? "", request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1");
+    this.#raw = new RawResponse(
+      request?.method ?? "",
+      request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1",
+    );
     connection.bare = this;
   }
 
@@ -63,7 +72,12 @@ export class SocketExchange extends Exchange {
       const { connection } = this;
       this.status = status;
       this.inert = true;
-      connection.own(() => connection.call("write", [this.#raw.octets]));
+      // RFC 9110, section 7.8: the 100 the client waits for comes before the 101.
+      const expects = status === 101 && /^100-continue$/i.test(this.request?.headers.expect ?? "");
+      connection.own(() => {
+        if (expects) connection.call("write", ["HTTP/1.1 100 Continue\r\n\r\n"]);
+        connection.call("write", [this.#raw.octets]);
+      });
       this.settle(true);
       connection.handOver();
       return;
@@ -81,7 +95,14 @@ export class SocketExchange extends Exchange {
       return true;
     }
     if (this.#raw.octets.byteLength > 0) {
-      return this.fail({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: this.#otherwise.status, err: error, closes: true });
+      return this.fail({
+        code: "RAW_WRITE",
+        message: EVENTS.RAW_WRITE,
+        prevented: 520,
+        status: this.#otherwise.status,
+        err: error,
+        closes: true,
+      });
     }
     return this.fail(this.request === null ? this.#otherwise : prematureClose(how, error));
   }

@@ -14,7 +14,8 @@ interface TimedServer {
 export function keepAlive(server: TimedServer, settings: Settings): () => void {
   const { keepAliveTimeout } = server;
   // 0 means for ever, which is longer still.
-  if (keepAliveTimeout !== 0 && keepAliveTimeout < settings.keepAliveTimeoutMs) server.keepAliveTimeout = settings.keepAliveTimeoutMs;
+  if (keepAliveTimeout !== 0 && keepAliveTimeout < settings.keepAliveTimeoutMs)
+    server.keepAliveTimeout = settings.keepAliveTimeoutMs;
   return () => {
     if (server.keepAliveTimeout === settings.keepAliveTimeoutMs) server.keepAliveTimeout = keepAliveTimeout;
   };

@@ -1,12 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
 
 /** Shapes in which a header section reaches the renderer of `node:http`. */
-export type HeadersArgument =
-  | Record<string, unknown>
-  | readonly unknown[]
-  | OutgoingHttpHeaders
-  | null
-  | undefined;
+export type HeadersArgument = Record<string, unknown> | readonly unknown[] | OutgoingHttpHeaders | null | undefined;
 
 /** One field as the app gave it: a value may be anything. */
 export interface DraftField {

@@ -8,7 +8,10 @@ export function isPlainlyValid(
   status: number,
   headers: HeadersArgument,
   isOutHeaders: boolean,
-  facts: Pick<DraftFacts, "version" | "requestCloses" | "framingRemoved" | "addsDate" | "gatewayStatus" | "maxFieldLines">,
+  facts: Pick<
+    DraftFacts,
+    "version" | "requestCloses" | "framingRemoved" | "addsDate" | "gatewayStatus" | "maxFieldLines"
+  >,
 ): boolean {
   // 1xx, 204, 205 and 304 have framing rules of their own; 502 and 504 may be remapped.
   if (status < 200 || status > 599 || status === 204 || status === 205 || status === 304) return false;
@@ -35,7 +38,11 @@ export function isPlainlyValid(
     }
   }
   // Node adds up to four lines of its own: Date, Connection, Keep-Alive and one for framing.
-  return section.lines + 4 <= facts.maxFieldLines && !(section.hasLength && section.isChunked) && (facts.addsDate || section.hasDate);
+  return (
+    section.lines + 4 <= facts.maxFieldLines &&
+    !(section.hasLength && section.isChunked) &&
+    (facts.addsDate || section.hasDate)
+  );
 }
 
 class Section {

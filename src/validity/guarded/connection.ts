@@ -1,5 +1,5 @@
-import type { GuardedRule } from "./index.js";
 import { type Draft, dropField, setField, valuesOf } from "../draft.js";
+import type { GuardedRule } from "./index.js";
 
 /** Options a response may name in Connection; anything else names an end-to-end field by mistake. */
 const OPTIONS: Readonly<Record<string, string>> = { close: "close", "keep-alive": "keep-alive", upgrade: "Upgrade" };
@@ -11,10 +11,15 @@ export const connectionRules: readonly GuardedRule[] = [
     check: (draft) => {
       const options = connectionOptions(draft);
       if (options.length === 0 || draft.version === "2.0") return null;
-      const known = options.filter((option) => option in OPTIONS && (option !== "upgrade" || valuesOf(draft, "upgrade").length > 0));
+      const known = options.filter(
+        (option) => option in OPTIONS && (option !== "upgrade" || valuesOf(draft, "upgrade").length > 0),
+      );
       const contradicts = known.includes("close") && known.includes("keep-alive");
       if (known.length === options.length && !contradicts && valuesOf(draft, "connection").length === 1) return null;
-      return { found: "The app's Connection field named what is no connection option.", repair: (d) => setOptions(d, known) };
+      return {
+        found: "The app's Connection field named what is no connection option.",
+        repair: (d) => setOptions(d, known),
+      };
     },
   },
   {
@@ -33,9 +38,14 @@ export const connectionRules: readonly GuardedRule[] = [
       if (valuesOf(draft, "keep-alive").length === 0) return null;
       const options = connectionOptions(draft);
       const closes = draft.requestCloses || options.includes("close");
-      const wellFormed = valuesOf(draft, "keep-alive").every((v) => /^(?:timeout|max)=[0-9]+(?:, ?(?:timeout|max)=[0-9]+)*$/.test(String(v)));
+      const wellFormed = valuesOf(draft, "keep-alive").every((v) =>
+        /^(?:timeout|max)=[0-9]+(?:, ?(?:timeout|max)=[0-9]+)*$/.test(String(v)),
+      );
       if (!closes && wellFormed && (options.length === 0 || options.includes("keep-alive"))) return null;
-      return { found: "The app sent Keep-Alive on a connection that closes, or malformed.", repair: (d) => dropField(d, "keep-alive") };
+      return {
+        found: "The app sent Keep-Alive on a connection that closes, or malformed.",
+        repair: (d) => dropField(d, "keep-alive"),
+      };
     },
   },
   {
@@ -46,7 +56,8 @@ export const connectionRules: readonly GuardedRule[] = [
       if (options.includes("upgrade")) return null;
       return {
         found: "The app sent Upgrade without Connection: upgrade.",
-        repair: (d) => setOptions(d, [...options, ...(d.requestCloses && !options.includes("close") ? ["close"] : []), "upgrade"]),
+        repair: (d) =>
+          setOptions(d, [...options, ...(d.requestCloses && !options.includes("close") ? ["close"] : []), "upgrade"]),
       };
     },
   },

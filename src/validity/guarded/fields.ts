@@ -1,9 +1,21 @@
-import type { GuardedRule } from "./index.js";
 import { type Draft, type DraftField, keyOf } from "../draft.js";
 import { INVALID } from "../scan.js";
+import type { GuardedRule } from "./index.js";
 
 /** Fields whose second line makes recipients refuse the message, or take one line or the other. */
-const SINGLE = new Set(["content-type", "content-range", "content-location", "location", "date", "etag", "last-modified", "retry-after", "age", "expires", "server"]);
+const SINGLE = new Set([
+  "content-type",
+  "content-range",
+  "content-location",
+  "location",
+  "date",
+  "etag",
+  "last-modified",
+  "retry-after",
+  "age",
+  "expires",
+  "server",
+]);
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -39,7 +51,10 @@ export const fieldRules: readonly GuardedRule[] = [
         const differs = after.some((value, i) => value !== before[i] && typeof before[i] !== "number");
         if (!differs) continue;
         texts.set(field, after);
-        if (before.some((value) => typeof value !== "string" ? false : INVALID.test(value)) || before.some((v) => typeof v === "object")) {
+        if (
+          before.some((value) => (typeof value !== "string" ? false : INVALID.test(value))) ||
+          before.some((v) => typeof v === "object")
+        ) {
           found ||= String(field.name);
         }
       }
@@ -50,7 +65,8 @@ export const fieldRules: readonly GuardedRule[] = [
           if (values !== undefined) field.value = Array.isArray(field.value) ? values : values[0];
         }
       };
-      if (found !== "") return { found: `The value of ${printable(found)} changed, or holds control characters.`, repair };
+      if (found !== "")
+        return { found: `The value of ${printable(found)} changed, or holds control characters.`, repair };
       repair(draft); // true, false and the like: their text is all that was ever meant
       return null;
     },
@@ -95,7 +111,9 @@ export const fieldRules: readonly GuardedRule[] = [
       let lines = 4; // Date, Connection, Keep-Alive and framing are Node's own
       for (const field of draft.fields) lines += Array.isArray(field.value) ? field.value.length : 1;
       if (lines <= draft.maxFieldLines) return null;
-      return { found: `The app sent about ${lines} field lines, and the edge takes ${draft.maxFieldLines}: mostly ${mostRepeated(draft)}.` };
+      return {
+        found: `The app sent about ${lines} field lines, and the edge takes ${draft.maxFieldLines}: mostly ${mostRepeated(draft)}.`,
+      };
     },
   },
   {
@@ -117,13 +135,23 @@ function items(field: DraftField): unknown[] {
 }
 
 function isNothing(value: unknown): boolean {
-  return value === null || value === undefined || Number.isNaN(value) || typeof value === "function" || typeof value === "symbol" || isPlainObject(value);
+  return (
+    value === null ||
+    value === undefined ||
+    Number.isNaN(value) ||
+    typeof value === "function" ||
+    typeof value === "symbol" ||
+    isPlainObject(value)
+  );
 }
 
 /** An object nobody gave a text to: it would go out as `[object Object]`. */
 function isPlainObject(value: unknown): boolean {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return (value as { toString?: unknown }).toString === Object.prototype.toString || typeof (value as { toString?: unknown }).toString !== "function";
+  return (
+    (value as { toString?: unknown }).toString === Object.prototype.toString ||
+    typeof (value as { toString?: unknown }).toString !== "function"
+  );
 }
 
 /** Text of a value, with everything a field value must not hold turned into spaces (RFC 9110, section 5.5). */
@@ -155,7 +183,10 @@ function mostRepeated(draft: Draft): string {
 }
 
 function names(fields: readonly DraftField[]): string {
-  return fields.slice(0, 5).map((field) => printable(String(field.name))).join(", ");
+  return fields
+    .slice(0, 5)
+    .map((field) => printable(String(field.name)))
+    .join(", ");
 }
 
 function printable(name: string): string {

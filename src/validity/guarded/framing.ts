@@ -1,5 +1,5 @@
-import type { GuardedRule } from "./index.js";
 import { type Draft, dropField, setField, valuesOf } from "../draft.js";
+import type { GuardedRule } from "./index.js";
 
 /** Framing (RFC 9110, sections 6.4.1 and 8.6; RFC 9112, sections 6 and 7). */
 export const framingRules: readonly GuardedRule[] = [
@@ -25,7 +25,10 @@ export const framingRules: readonly GuardedRule[] = [
     check: (draft) => {
       const values = valuesOf(draft, "content-length");
       if (values.every((value) => Number.isSafeInteger(Number(value)))) return null;
-      return { found: "The app sent a Content-Length too large to count.", repair: (d) => dropField(d, "content-length") };
+      return {
+        found: "The app sent a Content-Length too large to count.",
+        repair: (d) => dropField(d, "content-length"),
+      };
     },
   },
   {
@@ -48,7 +51,10 @@ export const framingRules: readonly GuardedRule[] = [
     id: "FR-8",
     check: (draft) => {
       if (draft.version !== "1.0" || valuesOf(draft, "transfer-encoding").length === 0) return null;
-      return { found: "The app sent Transfer-Encoding to an HTTP/1.0 client.", repair: (d) => dropField(d, "transfer-encoding") };
+      return {
+        found: "The app sent Transfer-Encoding to an HTTP/1.0 client.",
+        repair: (d) => dropField(d, "transfer-encoding"),
+      };
     },
   },
   {
@@ -56,7 +62,10 @@ export const framingRules: readonly GuardedRule[] = [
     check: (draft) => {
       if (draft.status >= 200 && draft.status !== 204 && draft.status !== 304) return null;
       if (valuesOf(draft, "transfer-encoding").length === 0) return null;
-      return { found: `The app sent Transfer-Encoding with ${draft.status}.`, repair: (d) => dropField(d, "transfer-encoding") };
+      return {
+        found: `The app sent Transfer-Encoding with ${draft.status}.`,
+        repair: (d) => dropField(d, "transfer-encoding"),
+      };
     },
   },
   {
@@ -64,14 +73,19 @@ export const framingRules: readonly GuardedRule[] = [
     check: (draft) => {
       if (draft.status !== 204 && draft.status !== 101) return null;
       if (valuesOf(draft, "content-length").length === 0) return null;
-      return { found: `The app sent Content-Length with ${draft.status}.`, repair: (d) => dropField(d, "content-length") };
+      return {
+        found: `The app sent Content-Length with ${draft.status}.`,
+        repair: (d) => dropField(d, "content-length"),
+      };
     },
   },
   {
     id: "FR-13",
     check: (draft) => {
       if (draft.status !== 205) return null;
-      const framed = valuesOf(draft, "transfer-encoding").length > 0 || valuesOf(draft, "content-length").some((v) => Number(v) !== 0);
+      const framed =
+        valuesOf(draft, "transfer-encoding").length > 0 ||
+        valuesOf(draft, "content-length").some((v) => Number(v) !== 0);
       const hasContent = draft.contentOctets !== null && draft.contentOctets > 0;
       const repair = (d: Draft) => {
         dropField(d, "transfer-encoding");
@@ -103,7 +117,8 @@ export const framingRules: readonly GuardedRule[] = [
   {
     id: "FR-1",
     check: (draft) => {
-      if (valuesOf(draft, "transfer-encoding").length === 0 || valuesOf(draft, "content-length").length === 0) return null;
+      if (valuesOf(draft, "transfer-encoding").length === 0 || valuesOf(draft, "content-length").length === 0)
+        return null;
       return {
         found: "The app sent Content-Length beside Transfer-Encoding.",
         repair: (d) => dropField(d, "content-length"),
@@ -129,9 +144,13 @@ export const framingRules: readonly GuardedRule[] = [
       if (valuesOf(draft, "trailer").length === 0) return null;
       const chunked = valuesOf(draft, "transfer-encoding").length > 0;
       const framed = valuesOf(draft, "content-length").length > 0;
-      const possible = draft.version === "1.1" && draft.content && !framed && draft.status !== 204 && draft.status !== 304;
+      const possible =
+        draft.version === "1.1" && draft.content && !framed && draft.status !== 204 && draft.status !== 304;
       if (chunked || possible) return null;
-      return { found: "The app announced a trailer where the framing carries none.", repair: (d) => dropField(d, "trailer") };
+      return {
+        found: "The app announced a trailer where the framing carries none.",
+        repair: (d) => dropField(d, "trailer"),
+      };
     },
   },
 ];

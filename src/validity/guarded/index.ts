@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
-import { connectionRules } from "./connection.js";
 import type { Draft } from "../draft.js";
+import { connectionRules } from "./connection.js";
 import { fieldRules } from "./fields.js";
 import { framingRules } from "./framing.js";
 import { statusRules } from "./status.js";
@@ -21,7 +21,12 @@ export interface GuardedRule {
 }
 
 /** Every guarded rule that a header section can break, in the order in which repairs build on each other. */
-export const GUARDED_RULES: readonly GuardedRule[] = [...statusRules, ...fieldRules, ...framingRules, ...connectionRules];
+export const GUARDED_RULES: readonly GuardedRule[] = [
+  ...statusRules,
+  ...fieldRules,
+  ...framingRules,
+  ...connectionRules,
+];
 
 export interface Judgement {
   readonly repairs: readonly { readonly rule: string; readonly found: string }[];

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
-import type { GuardedRule } from "./index.js";
 import { setField, valuesOf } from "../draft.js";
+import type { GuardedRule } from "./index.js";
 
 /** An app's own 502 and 504 would lose their content at the edge. */
 const REMAPPED: Readonly<Record<number, number>> = { 502: 500, 504: 503 };
@@ -10,12 +10,16 @@ export const statusRules: readonly GuardedRule[] = [
   {
     id: "SL-1",
     check: ({ status }) =>
-      Number.isInteger(status) && status >= 100 && status <= 599 ? null : { found: `The app answered with status ${status}.` },
+      Number.isInteger(status) && status >= 100 && status <= 599
+        ? null
+        : { found: `The app answered with status ${status}.` },
   },
   {
     id: "SL-3",
     check: ({ status }) =>
-      status >= 200 || status === 101 ? null : { found: `The app ended its response with the interim status ${status}.` },
+      status >= 200 || status === 101
+        ? null
+        : { found: `The app ended its response with the interim status ${status}.` },
   },
   {
     id: "SL-16",
