@@ -44,12 +44,3 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
 }
 
 export default rayguard;
-
-declare global {
-  namespace Express {
-    interface Request {
-      /** What the guard knows of this request. */
-      rayguard: import("../src/request-context.js").RequestContext;
-    }
-  }
-}

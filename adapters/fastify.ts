@@ -14,7 +14,7 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     fastify.decorate("rayguard", guard as Guard);
     fastify.decorateRequest("rayguard", {
       getter(this: FastifyRequest) {
-        return this.raw.rayguard as RequestContext;
+        return this.raw.rayguard;
       },
     });
     fastify.addHook("onError", onError);

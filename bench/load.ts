@@ -3,8 +3,8 @@ import { buildRequest, CONNECTIONS, CONTENT, rayOffset, stampRay } from "./reque
 
 /** Open connections to one origin server, ready to carry requests. */
 export type Load = {
-  /** Sends at least this many requests, in waves; ends when the last answer is complete. */
-  send(requests: number): Promise<void>;
+  /** Sends this many requests in waves, the last one full; gives their number when the last answer is complete. */
+  send(requests: number): Promise<number>;
   close(): void;
 };
 
@@ -35,7 +35,9 @@ export async function openLoad(port: number): Promise<Load> {
 
   return {
     async send(requests) {
-      for (let sent = 0; sent < requests; sent += senders.length) await sendWave();
+      let sent = 0;
+      for (; sent < requests; sent += senders.length) await sendWave();
+      return sent;
     },
     close() {
       for (const sender of senders) sender.close();
@@ -63,7 +65,7 @@ function openSender(port: number, index: number): Promise<Sender> {
       answered();
       return true;
     }
-    partial += buffer.latin1Slice(0, octets);
+    partial += buffer.toString("latin1", 0, octets);
     const length = answerOctets(partial);
     if (length === undefined || partial.length < length) return true;
     if (partial.length > length || !partial.startsWith("HTTP/1.1 200 ") || !partial.endsWith(CONTENT)) {

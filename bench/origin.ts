@@ -11,13 +11,14 @@ export type Origin = {
   stop(): Promise<void>;
 };
 
-/** What the child tells about itself. */
+/** What the child tells about itself; `origins/main.js` says what each means. */
 export type Answers = {
-  /** CPU time used so far, in microseconds. */
   cpu: number;
-  /** Octets in use after garbage collection. */
-  memory: { waiting: number; octets: number };
-  timers: { waiting: number; timers: number };
+  memory: number;
+  timers: number;
+  waiting: number;
+  startProfile: undefined;
+  stopProfile: string;
 };
 
 export type OriginOptions = {

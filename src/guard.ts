@@ -22,13 +22,6 @@ import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } f
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
 
-/** Any server of `node:http`, `node:https` or `node:http2`. */
-export interface AttachableServer {
-  emit(event: string | symbol, ...args: unknown[]): boolean;
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  listenerCount(event: string): number;
-}
-
 /** Looks after every response of the servers it is attached to. */
 export interface Guard {
   /** `"closed"` after `close()`. */
@@ -36,7 +29,7 @@ export interface Guard {
   /** Registers and removes health checks. */
   readonly health: { register(name: string, check: HealthCheck): void; remove(name: string): boolean };
   /** Guards every request of a server; returns it. Attaching twice changes nothing. */
-  attach<T extends AttachableServer>(server: T): T;
+  attach<T extends object>(server: T): T;
   /** Wraps a request listener, sync or async, so that nothing it throws escapes. */
   listener(listener: RequestListener): RequestListener;
   /** Counts since the guard was made. */
@@ -87,14 +80,8 @@ export class GuardCore implements Guard {
     return this.supervision.counters.snapshot();
   }
 
-  attach<T extends AttachableServer>(server: T): T {
-    if (
-      server === null ||
-      typeof server !== "object" ||
-      typeof server.emit !== "function" ||
-      typeof server.on !== "function" ||
-      !("listening" in server)
-    ) {
+  attach<T extends object>(server: T): T {
+    if (!isServer(server)) {
       throw new RayguardError(
         "ERR_RAYGUARD_UNSUPPORTED_SERVER",
         `attach() takes a server of node:http, node:https or node:http2; got ${server === null ? "null" : typeof server}.`,
@@ -173,7 +160,7 @@ export class GuardCore implements Guard {
       this.supervision.opened(exchange);
       return exchange;
     }
-    const { server } = request.socket as Socket & { server?: AttachableServer };
+    const { server } = request.socket as Socket & { server?: object };
     if (server !== undefined && this.#state === "serving" && "listening" in server) {
       try {
         this.attach(server);
@@ -301,6 +288,15 @@ export class GuardCore implements Guard {
       MESSAGES.headerSectionLarge,
     );
   };
+}
+
+interface AnyServer {
+  emit(event: string | symbol, ...args: unknown[]): boolean;
+}
+
+function isServer(server: unknown): server is AnyServer {
+  if (server === null || typeof server !== "object" || !("listening" in server)) return false;
+  return typeof (server as Partial<AnyServer>).emit === "function";
 }
 
 function guardsOf(server: object): Set<object> {

@@ -2,7 +2,7 @@ export type { EdgeName, EdgeProfile } from "./cloudflare/edge.js";
 export type { Ray } from "./cloudflare/ray.js";
 export { ERROR_CODES, RayguardError, type RayguardErrorCode } from "./errors.js";
 export type { FallbackContent } from "./fallback/content.js";
-export { type AttachableServer, createGuard, type Guard } from "./guard.js";
+export { createGuard, type Guard } from "./guard.js";
 export type { HealthCheck, HealthOptions } from "./health.js";
 export type { Action, Incident, Prevented } from "./incidents.js";
 export type { Logger, RequestRecord } from "./log.js";
@@ -13,7 +13,7 @@ export { CHANNELS } from "./supervision.js";
 
 declare module "node:http" {
   interface IncomingMessage {
-    /** What the guard knows of this request; undefined where no guard has seen it. */
-    rayguard?: import("./request-context.js").RequestContext;
+    /** What the guard knows of this request. There once a guard has seen it: behind its listener, middleware or hook. */
+    rayguard: import("./request-context.js").RequestContext;
   }
 }

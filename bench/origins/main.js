@@ -11,36 +11,38 @@ const { start } = await import(`./${framework}.js`);
 /** Responses nobody answers, kept here so that they stay alive while their memory is measured. */
 const waiting = [];
 
+const answers = {
+  /** CPU time used so far, in microseconds. */
+  cpu() {
+    const { user, system } = process.cpuUsage();
+    return user + system;
+  },
+  /** Octets in use once garbage is collected. */
+  async memory() {
+    // More than once: finalizers and weak references free more on the next turn.
+    for (let pass = 0; pass < 4; pass++) {
+      globalThis.gc();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  },
+  timers: () => timers.count(),
+  waiting: () => waiting.length,
+  async startProfile() {
+    const { startProfile } = await import("./profiler.js");
+    return startProfile();
+  },
+  async stopProfile() {
+    const { stopProfile } = await import("./profiler.js");
+    return stopProfile();
+  },
+};
+
 const port = await start(variant, waiting);
 
 process.on("message", async ({ id, question }) => {
-  process.send({ id, answer: await answer(question) });
+  process.send({ id, answer: await answers[question]() });
 });
-process.on("disconnect", () => process.exit(0)); // an orderly exit writes the CPU profile
-process.send({ ready: true, port });
-
-async function answer(question) {
-  switch (question) {
-    case "cpu": {
-      const { user, system } = process.cpuUsage();
-      return user + system;
-    }
-    case "memory": {
-      await collectGarbage();
-      const { heapUsed, external } = process.memoryUsage();
-      return { waiting: waiting.length, octets: heapUsed + external };
-    }
-    case "timers":
-      return { waiting: waiting.length, timers: timers.count() };
-    default:
-      throw new Error(`no answer to ${question}`);
-  }
-}
-
-/** More than once: finalizers and weak references free more on the next turn. */
-async function collectGarbage() {
-  for (let pass = 0; pass < 4; pass++) {
-    globalThis.gc();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+process.on("disconnect", () => process.exit(0));
+process.send({ port });

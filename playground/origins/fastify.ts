@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import Fastify from "fastify";
+import Fastify, { LogController } from "fastify";
 import { dropClient, KEEP_ALIVE_MS } from "../causes/connection.js";
 import { CAUSES } from "../causes/index.js";
 import { GUARD_OPTIONS, HOST, type OriginOptions, slowAnswer } from "./origin.js";
@@ -8,7 +8,8 @@ import { GUARD_OPTIONS, HOST, type OriginOptions, slowAnswer } from "./origin.js
 export async function startFastify({ guarded, port }: OriginOptions): Promise<Server> {
   const app = Fastify({
     logger: true,
-    disableRequestLogging: true,
+    // The guard writes a line for each request.
+    logController: new LogController({ disableRequestLogging: true }),
     keepAliveTimeout: KEEP_ALIVE_MS,
     clientErrorHandler: dropClient,
   });

@@ -92,11 +92,8 @@ export function createLayer(below: object): Layer {
     write(this: Guarded, chunk: unknown, encoding?: unknown, callback?: unknown) {
       const exchange = this[kExchange];
       if (exchange !== undefined) {
-        if (this.finished && isLate(this, exchange)) {
-          lateWrite(this, exchange, typeof encoding === "function" ? encoding : callback);
-          return false;
-        }
-        checkEncoding(chunk, encoding);
+        if (this.finished) lateWrite(this, exchange);
+        else checkEncoding(chunk, encoding);
       }
       return native.write.call(this, chunk, encoding, callback);
     },
@@ -105,11 +102,8 @@ export function createLayer(below: object): Layer {
       const exchange = this[kExchange];
       if (exchange === undefined) return native.end.call(this, chunk, encoding, callback);
       if (this.finished) {
-        // A second `end()` with content makes Node emit an `error` that nobody listens to, and the process dies.
-        if (!chunk || typeof chunk === "function" || !isLate(this, exchange))
-          return native.end.call(this, chunk, encoding, callback);
-        lateWrite(this, exchange, typeof encoding === "function" ? encoding : callback);
-        return this;
+        if (chunk && typeof chunk !== "function") lateWrite(this, exchange);
+        return native.end.call(this, chunk, encoding, callback);
       }
       checkEncoding(chunk, encoding);
       if (LOSES_CORKED_CHUNKS && this.chunkedEncoding && exchange.supervisor.enforces)
@@ -178,11 +172,6 @@ function isGone(exchange: Http1Exchange, error: unknown): boolean {
   return exchange.connection.isGone(error);
 }
 
-/** An app that listens for errors of its response gets them; where nobody does, they would end the process. */
-function isLate(response: NodeResponse, exchange: Http1Exchange): boolean {
-  return exchange.supervisor.enforces && response.listenerCount("error") === 0;
-}
-
 /** Node throws for an unknown encoding only when the octets leave, which under hold-back is too late for the caller. */
 function checkEncoding(chunk: unknown, encoding: unknown): void {
   if (typeof encoding === "string" && encoding !== "" && typeof chunk === "string" && !Buffer.isEncoding(encoding)) {
@@ -190,12 +179,14 @@ function checkEncoding(chunk: unknown, encoding: unknown): void {
   }
 }
 
-function lateWrite(response: NodeResponse, exchange: Http1Exchange, callback: unknown): void {
+/**
+ * Node answers octets after the end with an `error` on the response. Whoever listens gets it as ever; with nobody
+ * listening it would end the process.
+ */
+function lateWrite(response: NodeResponse, exchange: Http1Exchange): void {
   exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: response.statusCode });
-  if (typeof callback === "function") {
-    process.nextTick(
-      callback as (error: Error) => void,
-      Object.assign(new Error("write after end"), { code: "ERR_STREAM_WRITE_AFTER_END" }),
-    );
-  }
+  // Node emits on the next tick. Until then listeners come and go: Fastify takes its own away.
+  if (exchange.supervisor.enforces) response.once("error", ignore);
 }
+
+function ignore(): void {}

@@ -198,6 +198,12 @@ export function thrown(error: unknown): Failure {
   return handlerError(error, status, headers);
 }
 
+/** Node hangs the octets it could not parse on the error; they may hold cookies and credentials. */
+function withoutPacket(error: NodeJS.ErrnoException & { reason?: string; bytesParsed?: number }): Error {
+  const { code, reason, bytesParsed, stack } = error;
+  return Object.assign(new Error(error.message), { code, reason, bytesParsed, stack });
+}
+
 function emitHandover(
   server: Http1Server,
   below: Http1Server["emit"],
@@ -243,7 +249,7 @@ function emitClientError(
     message: EVENTS.CLIENT_ERROR,
     prevented: 520,
     status: CLIENT_ERROR_STATUS[error.code ?? ""] ?? 400,
-    err: error,
+    err: withoutPacket(error),
     closes: true,
   };
   const answer = () => {

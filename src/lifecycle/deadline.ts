@@ -17,6 +17,7 @@ export class DeadlineQueue {
   #first: Waiting | null = null;
   #last: Waiting | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #sweeping = false;
 
   constructor(ms: number, onDue: (entry: Waiting) => void) {
     this.#ms = ms;
@@ -32,7 +33,8 @@ export class DeadlineQueue {
     if (this.#last === null) this.#first = entry;
     else this.#last.next = entry;
     this.#last = entry;
-    if (this.#timer === null) this.#arm(this.#ms);
+    // An entry that goes back while the queue is swept may have others before it: the sweep arms for the first of all.
+    if (this.#timer === null && !this.#sweeping) this.#arm(this.#ms);
   }
 
   remove(entry: Waiting): void {
@@ -60,11 +62,13 @@ export class DeadlineQueue {
 
   #sweep(): void {
     this.#timer = null;
+    this.#sweeping = true;
     const now = performance.now();
     for (let entry = this.#first; entry !== null && entry.dueAt <= now; entry = this.#first) {
       this.remove(entry);
       this.#onDue(entry);
     }
-    if (this.#first !== null && this.#timer === null) this.#arm(this.#first.dueAt - now);
+    this.#sweeping = false;
+    if (this.#first !== null) this.#arm(this.#first.dueAt - now);
   }
 }

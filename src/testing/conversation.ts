@@ -153,7 +153,13 @@ export class Conversation {
     const { socket } = this.#connection;
     if (writes !== "whole" && octets.length > writes.chunkOctets) {
       socket.write(octets.subarray(0, writes.chunkOctets));
-      this.#after(writes.delayMs, () => this.#write(octets.subarray(writes.chunkOctets)));
+      const rest = octets.subarray(writes.chunkOctets);
+      // Behind the poll phase, so that what has arrived is read first: a write that fails takes the unread with it.
+      this.#after(writes.delayMs, () =>
+        setImmediate(() => {
+          if (socket.writable && !this.#reader.over) this.#write(rest);
+        }),
+      );
       return;
     }
     socket.write(octets);

@@ -4,11 +4,9 @@ import { type AddressInfo, createServer as createTcpServer, type Server as TcpSe
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express from "express";
+import express4 from "express4";
 import fastify from "fastify";
 import { type Aid, type Framework, type Misused, type Scenario, sleep, type Variant } from "../origins/scenario.js";
-
-// No types come with the alias.
-const { default: express4 } = (await import("express4" as string)) as { default: unknown };
 
 /** Entries of rayguard, by the paths of this tree; loaded late so that bare origins run without them. */
 export type Rayguard = { createGuard: Misused; expressGuard: Misused; fastifyGuard: Misused };

@@ -61,8 +61,16 @@ describe("a connection that ends too early", () => {
   });
 
   it("does no harm to a response that was complete", async () => {
-    const result = await exchange(await answering(HELLO, reset), {});
+    const result = await exchange(await answering(HELLO, reset), {}, { keepOpenMs: 5000 });
     expect(result).toMatchObject({ valid: true, end: "reset", problems: [] });
+  });
+
+  it("is seen while the request is still being written", async () => {
+    const server = await answering(CLOSING, end);
+    const upload = { method: "POST", body: Buffer.alloc(16 * 1024 * 1024) };
+    expect(await exchange(server, upload)).toMatchObject({ valid: true, end: "fin" });
+    const slow = { writes: { chunkOctets: 1024, delayMs: 1 } };
+    expect(await exchange(server, upload, slow)).toMatchObject({ valid: true, end: "fin" });
   });
 
   it("is a missing answer when it comes unannounced between requests", async () => {

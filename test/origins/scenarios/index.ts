@@ -5,6 +5,9 @@ import closing from "./closing.js";
 import controls from "./controls.js";
 import expressAnswers from "./express-answers.js";
 import expressErrors from "./express-errors.js";
+import fastifyAnswers from "./fastify-answers.js";
+import fastifyErrors from "./fastify-errors.js";
+import fastifyHooks from "./fastify-hooks.js";
 import fields from "./fields.js";
 import framing from "./framing.js";
 import hanging from "./hanging.js";
@@ -21,6 +24,7 @@ import throwing from "./throwing.js";
 export const GROUPS: readonly Group[] = [
   ...[closing, rawSocket, hanging, status, framing, bodiless, fields, throwing, misuse, streams, proxying],
   ...[client, pipelining, protocol, interim, controls, expressErrors, expressAnswers],
+  ...[fastifyErrors, fastifyHooks, fastifyAnswers],
 ];
 
 const names = GROUPS.flatMap(({ scenarios }) => scenarios.map(({ name }) => name));

@@ -1,17 +1,15 @@
-import { type Load, openLoad } from "../load.js";
-import { type Origin, startOrigin } from "../origin.js";
-import { median, quantile } from "../statistics.js";
-import type { Framework, Variant } from "../variants.js";
+import { type Load, openLoad } from "./load.js";
+import { type Origin, startOrigin } from "./origin.js";
+import type { Framework, Variant } from "./variants.js";
 
 export type CpuOptions = {
   framework: Framework;
   variants: readonly Variant[];
   node: string;
-  nodeFlags?: string[];
   rounds: number;
   /** Requests of one variant in one round. */
   requests: number;
-  progress(done: number, of: number): void;
+  progress(done: number): void;
 };
 
 /** Server CPU time per request in microseconds, one figure per round; `again` is a second bare server. */
@@ -19,11 +17,11 @@ export type CpuTimes = Map<Slot, number[]>;
 export type Slot = Variant | "again";
 
 /**
- * The variants take turns this many times in a round, every other time in reverse order: the speed of a machine
- * drifts within seconds, above all when others use it. The figure of a round is their sum and not their median, so that
+ * The variants take turns this many times in a round, each time from another one on: the speed of a machine drifts
+ * within seconds, above all when others use it. The figure of a round is their sum and not their median, so that
  * a major garbage collection, which falls into one turn of several, is neither lost nor counted twice.
  */
-const TURNS = 12;
+const TURNS = 10;
 
 /** Requests before measuring, in parts of `requests`: enough for the optimizing compiler to settle. */
 const WARM_UP = 0.6;
@@ -42,7 +40,8 @@ export async function measureCpu(options: CpuOptions): Promise<CpuTimes> {
     try {
       for (const { load } of contenders) await load.send(Math.ceil(options.requests * WARM_UP));
       for (let turn = 0; turn < TURNS; turn++) {
-        for (const contender of turn % 2 === 0 ? contenders : contenders.toReversed()) {
+        for (let place = 0; place < contenders.length; place++) {
+          const contender = contenders[(place + turn) % contenders.length] as Contender;
           await takeTurn(contender, Math.ceil(options.requests / TURNS));
         }
       }
@@ -50,7 +49,7 @@ export async function measureCpu(options: CpuOptions): Promise<CpuTimes> {
     } finally {
       await Promise.all(contenders.map(leave));
     }
-    options.progress(round + 1, options.rounds);
+    options.progress(round + 1);
   }
   return times;
 }
@@ -58,31 +57,18 @@ export async function measureCpu(options: CpuOptions): Promise<CpuTimes> {
 type Contender = { slot: Slot; origin: Origin; load: Load; cpu: number; requests: number };
 
 async function enter(slot: Slot, options: CpuOptions): Promise<Contender> {
-  const { framework, node, nodeFlags = [] } = options;
-  const origin = await startOrigin({ framework, variant: slot === "again" ? "bare" : slot, node, nodeFlags });
+  const { framework, node } = options;
+  const origin = await startOrigin({ framework, variant: slot === "again" ? "bare" : slot, node });
   return { slot, origin, load: await openLoad(origin.port), cpu: 0, requests: 0 };
 }
 
 async function takeTurn(contender: Contender, requests: number): Promise<void> {
   const before = await contender.origin.ask("cpu");
-  await contender.load.send(requests);
+  contender.requests += await contender.load.send(requests);
   contender.cpu += (await contender.origin.ask("cpu")) - before;
-  contender.requests += requests;
 }
 
 async function leave(contender: Contender): Promise<void> {
   contender.load.close();
   await contender.origin.stop();
-}
-
-/** One variant against another. */
-export type Ratio = { median: number; low: number; high: number; rounds: number[] };
-
-/** The median over the rounds of the ratio within each round, with the quartiles. */
-export function ratioOf(times: CpuTimes, slot: Slot, against: Slot): Ratio | undefined {
-  const of = times.get(slot);
-  const base = times.get(against);
-  if (!of || !base) return undefined;
-  const rounds = of.map((time, round) => time / (base[round] as number));
-  return { median: median(rounds), low: quantile(rounds, 0.25), high: quantile(rounds, 0.75), rounds };
 }

@@ -1,0 +1,17 @@
+import type { Framework } from "./variants.js";
+
+/** The budgets of the guard, as the README promises them. */
+export const BUDGETS = {
+  /** Server CPU time per request, no logging, against the bare framework. */
+  guarded: { express: 1.05, fastify: 1.08 },
+  /** Server CPU time per request, everything on, against the bare framework. */
+  everything: { express: 1.15, fastify: 1.35 },
+  /** Server CPU time per request, everything on, against the usual stack of packages for the same job. */
+  usual: { express: 0.65, fastify: 0.65 },
+  /** Octets of each waiting request over the bare framework. */
+  memory: { express: 1_024, fastify: 1_024 },
+  /** Timers of each waiting request over the bare framework: one sweep serves all. */
+  timers: { express: 0, fastify: 0 },
+  /** Milliseconds of a cold import over the framework's own. */
+  import: { express: 15, fastify: 15 },
+} as const satisfies Record<string, Record<Framework, number>>;

@@ -1,0 +1,74 @@
+import { parseArgs } from "node:util";
+import { FRAMEWORKS, type Framework } from "./variants.js";
+
+/** Parts of the benchmark; `profile` runs only where `--only` names it. */
+export const PARTS = ["cpu", "memory", "timers", "import", "profile"] as const;
+export type Part = (typeof PARTS)[number];
+
+export type Flags = {
+  frameworks: readonly Framework[];
+  parts: readonly Part[];
+  rounds: number;
+  /** Requests of one variant in one round. */
+  requests: (framework: Framework) => number;
+  node: string;
+  check: boolean;
+  json: boolean;
+};
+
+export const USAGE = `npm run bench -- [flags]
+
+  --framework express|fastify   one framework instead of both
+  --only cpu,memory,timers,import,profile
+                                parts to run (all but profile, which tells where the CPU time goes)
+  --rounds N                    rounds of the CPU measure (10), each in fresh processes
+  --requests N                  requests of one variant in one round (express 5000, fastify 15000)
+  --node PATH                   Node binary that runs the servers
+  --check                       exit code 1 where a budget is missed
+  --json                        all figures as JSON instead of a table`;
+
+/** About the same time for each framework, so that neither is measured less well. */
+const REQUESTS: Record<Framework, number> = { express: 5_000, fastify: 15_000 };
+
+/**
+ * Reads the command line.
+ * @throws {TypeError} for a flag or value that does not exist
+ */
+export function readFlags(args: string[]): Flags | "help" {
+  const { values } = parseArgs({
+    args,
+    options: {
+      framework: { type: "string" },
+      only: { type: "string" },
+      rounds: { type: "string", default: "10" },
+      requests: { type: "string" },
+      node: { type: "string", default: process.execPath },
+      check: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return "help";
+  const requests = values.requests === undefined ? undefined : whole("requests", values.requests);
+  return {
+    frameworks: values.framework === undefined ? FRAMEWORKS : [oneOf("framework", FRAMEWORKS, values.framework)],
+    parts: values.only?.split(",").map((part) => oneOf("only", PARTS, part)) ?? PARTS.slice(0, -1),
+    rounds: whole("rounds", values.rounds),
+    requests: (framework) => requests ?? REQUESTS[framework],
+    node: values.node,
+    check: values.check,
+    json: values.json,
+  };
+}
+
+function oneOf<Value extends string>(flag: string, known: readonly Value[], value: string): Value {
+  const found = known.find((candidate) => candidate === value);
+  if (found === undefined) throw new TypeError(`--${flag} takes ${known.join(", ")}; got ${value}.`);
+  return found;
+}
+
+function whole(flag: string, value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1) throw new TypeError(`--${flag} takes a whole number; got ${value}.`);
+  return number;
+}

@@ -1,0 +1,61 @@
+import { BUDGETS } from "../budgets.js";
+import type { Flags } from "../flags.js";
+import { checkHonesty } from "../honesty.js";
+import { type CpuTimes, measureCpu, type Slot } from "../interleaved.js";
+import { pinToOneCore } from "../pin.js";
+import { progress } from "../progress.js";
+import type { Row } from "../report.js";
+import { median, quantile } from "../statistics.js";
+import { type Framework, VARIANTS } from "../variants.js";
+
+/** Server CPU time per request of every variant, as ratios. */
+export async function cpuRows(framework: Framework, flags: Flags): Promise<Row[]> {
+  const { node, rounds } = flags;
+  for (const variant of VARIANTS) {
+    progress(`${framework}: checking that ${variant} answers and logs`);
+    await checkHonesty(framework, variant, node);
+  }
+  const unpin = pinToOneCore();
+  if (unpin === undefined) progress("no taskset here: load and server race for the cores, figures repeat less well");
+  try {
+    const times = await measureCpu({
+      framework,
+      variants: VARIANTS,
+      node,
+      rounds,
+      requests: flags.requests(framework),
+      progress: (done) => progress(`${framework}: CPU time, round ${done} of ${rounds}`),
+    });
+    const ratio = (what: string, slot: Slot, against: Slot, budget?: number) =>
+      ratioRow({ framework, what, times, slot, against, budget });
+    return [
+      ratio("CPU, bare / bare: the noise of this run", "again", "bare"),
+      ratio("CPU, guard without logging / bare", "guarded", "bare", BUDGETS.guarded[framework]),
+      ratio("CPU, everything on / bare", "everything", "bare", BUDGETS.everything[framework]),
+      ratio("CPU, usual stack / bare", "usual", "bare"),
+      ratio("CPU, everything on / usual stack", "everything", "usual", BUDGETS.usual[framework]),
+    ];
+  } finally {
+    unpin?.();
+  }
+}
+
+type Comparison = {
+  framework: Framework;
+  what: string;
+  times: CpuTimes;
+  slot: Slot;
+  against: Slot;
+  budget: number | undefined;
+};
+
+/** The median over the rounds of the ratio within each round. */
+function ratioRow({ framework, what, times, slot, against, budget }: Comparison): Row {
+  const own = times.get(slot) ?? [];
+  const base = times.get(against) ?? [];
+  const values = own.map((time, round) => time / (base[round] as number));
+  const quartiles = `${quantile(values, 0.25).toFixed(3)} to ${quantile(values, 0.75).toFixed(3)}`;
+  const detail = `${quartiles}; ${median(own).toFixed(1)} / ${median(base).toFixed(1)} us`;
+  const row: Row = { framework, what, value: median(values), unit: "x", detail, values };
+  return budget === undefined ? row : { ...row, budget };
+}

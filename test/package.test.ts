@@ -1,0 +1,156 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "..");
+const require = createRequire(import.meta.url);
+
+/** The versions the project itself is tested with: the packed package must work beside the same ones. */
+const versionOf = (name: string) => (require(`${name}/package.json`) as { version: string }).version;
+const beside = ["express", "fastify", "typescript", "@types/express"].map((n) => `${n}@${versionOf(n)}`);
+
+/** One exchange through each entry; `load` is how that kind of project imports. */
+const program = (load: string) => `${load}
+const guard = createGuard({ logger: false });
+const server = http.createServer(guard.listener(() => { throw new Error("no"); }));
+guard.attach(server);
+const app = express();
+app.use(rayguard({ logger: false }));
+app.get("/", (_request, response) => { response.destroy(); });
+const origin = Fastify();
+const main = async () => {
+  await origin.register(plugin, { logger: false });
+  origin.get("/", (_request, reply) => { reply.raw.destroy(); });
+  await origin.listen({ port: 0 });
+  const servers = [server.listen(0), app.listen(0), origin.server];
+  const statuses = [];
+  for (const each of servers) {
+    const { responses, valid } = await exchange(each, { path: "/" });
+    statuses.push(valid ? responses[0].status : "invalid");
+  }
+  console.log(statuses.join(" "), named === plugin);
+  process.exit(0);
+};
+main();
+`;
+
+const ESM = `import http from "node:http";
+import express from "express";
+import Fastify from "fastify";
+import { createGuard } from "rayguard";
+import { rayguard } from "rayguard/express";
+import plugin, { rayguard as named } from "rayguard/fastify";
+import { exchange } from "rayguard/testing";`;
+
+const CJS = `const http = require("node:http");
+const express = require("express");
+const Fastify = require("fastify");
+const { createGuard } = require("rayguard");
+const { rayguard } = require("rayguard/express");
+const { default: plugin, rayguard: named } = require("rayguard/fastify");
+const { exchange } = require("rayguard/testing");`;
+
+const TYPED = `${ESM}
+import type { Guard, GuardOptions, Incident } from "rayguard";
+const options: GuardOptions = { logger: false, firstByteDeadlineMs: 1_000 };
+const guard: Guard = createGuard(options);
+const server: http.Server = guard.attach(http.createServer(guard.listener(async (request, response) => {
+  const ray: string | undefined = request.rayguard.ray?.id;
+  response.end(ray);
+})));
+const app = express();
+const middleware = rayguard({ errorContent: (incident: Incident) => ({ contentType: "text/plain", body: incident.code }) });
+app.use(middleware);
+app.get("/", (request, response) => { request.rayguard.deadline(false); response.send(request.rayguard.clientIp); });
+app.use(middleware.errorHandler);
+// @ts-expect-error an unknown option
+export const wrong = () => createGuard({ nonsense: true });
+const origin = Fastify();
+origin.register(plugin, options);
+origin.get("/", { config: { rayguard: { firstByteDeadlineMs: 5_000 } } }, async (request) => request.rayguard.ray);
+exchange(server, { path: "/" }).then(({ responses }) => console.log("typed", responses[0]?.status, named === plugin)).finally(() => process.exit(0));
+`;
+
+describe("the packed package", () => {
+  let folder: string;
+  let tarball: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "rayguard-package-"));
+    const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], { cwd: root });
+    const [packed] = Object.values(JSON.parse(stdout)) as { filename: string }[];
+    tarball = join(folder, packed?.filename as string);
+  }, 60_000);
+
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** An empty project of its own, with nothing of this one in reach. */
+  async function project(name: string, manifest: object, files: Record<string, string>, types = versionOf("@types/node")): Promise<string> {
+    const at = join(folder, name);
+    await mkdir(at);
+    await writeFile(join(at, "package.json"), JSON.stringify({ name, private: true, ...manifest }));
+    for (const [file, text] of Object.entries(files)) await writeFile(join(at, file), text);
+    const flags = ["--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts"];
+    await run("npm", ["install", ...flags, tarball, `@types/node@${types}`, ...beside], { cwd: at });
+    return at;
+  }
+
+  const node = async (cwd: string, ...args: string[]) => (await run(process.execPath, args, { cwd })).stdout.trim();
+
+  it("runs in an ESM project", async () => {
+    const at = await project("esm", { type: "module" }, { "main.js": program(ESM) });
+    expect(await node(at, "main.js")).toBe("500 500 500 true");
+  }, 120_000);
+
+  it("runs in a CommonJS project through require()", async () => {
+    const at = await project("cjs", {}, { "main.js": program(CJS) });
+    expect(await node(at, "main.js")).toBe("500 500 500 true");
+  }, 120_000);
+
+  // The oldest types a user may have, and the newest: they declare `node:http` in different ways.
+  for (const [name, module, moduleResolution, types] of [
+    ["nodenext", "nodenext", "nodenext", undefined],
+    ["bundler", "esnext", "bundler", "latest"],
+  ] as const) {
+    it(`type-checks and runs under moduleResolution ${name}`, async () => {
+      const compilerOptions = { strict: true, module, moduleResolution, target: "es2022", types: ["node"], skipLibCheck: false };
+      const at = await project(
+        name,
+        { type: "module" },
+        { "main.ts": TYPED, "tsconfig.json": JSON.stringify({ compilerOptions, files: ["main.ts"] }) },
+        types,
+      );
+      const tsc = join(at, "node_modules", "typescript");
+      const { bin } = JSON.parse(await readFile(join(tsc, "package.json"), "utf8")) as { bin: { tsc: string } };
+      await node(at, join(tsc, bin.tsc)).catch((error: { stdout: string }) => expect.fail(error.stdout));
+      expect(await node(at, "main.js")).toBe("typed 200 true");
+    }, 120_000);
+  }
+
+  it("holds the compiled files of its entries and nothing of the project's own", async () => {
+    const { stdout } = await run("tar", ["-tzf", tarball]);
+    const files = stdout.trim().split("\n");
+    for (const entry of ["src/index", "adapters/express", "adapters/fastify", "src/testing/index"]) {
+      expect(files).toContain(`package/dist/${entry}.js`);
+      expect(files).toContain(`package/dist/${entry}.d.ts`);
+    }
+    expect(files.filter((file) => /playground|bench|\/test\//.test(file))).toEqual([]);
+  });
+
+  it("does not load a framework, a logger or the lint rules until they are needed", async () => {
+    const script = `import("rayguard").then(() => import("rayguard/express")).then(() => {
+      const loaded = Object.keys(process.moduleLoadList ?? []).length;
+      const { createRequire } = process.getBuiltinModule("node:module");
+      const cache = Object.keys(createRequire(process.cwd() + "/x.js").cache);
+      console.log(cache.filter((file) => /node_modules.(?:pino|express|fastify).index|node_modules.pino.pino/.test(file)).length);
+    });`;
+    expect(await node(root, "--input-type=module", "-e", script)).toBe("0");
+  });
+});

@@ -1,0 +1,59 @@
+import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { type ProxyKind, READ_TIMEOUT_S, type Route } from "./proxy.js";
+
+/** Passes everything on. What workerd cannot take becomes what the edge shows for it; workerd itself would say 500. */
+const WORKER = `export default {
+  async fetch(request, { ORIGIN }) {
+    const timeout = AbortSignal.timeout(${READ_TIMEOUT_S * 1000});
+    try {
+      return await ORIGIN.fetch(request, { redirect: "manual", signal: timeout });
+    } catch (error) {
+      return new Response(String(error), { status: timeout.aborted ? 524 : 520 });
+    }
+  },
+};
+`;
+
+export const workerd: ProxyKind = {
+  name: "workerd",
+  install: "npm install workerd",
+  find,
+  configure,
+  args: (file) => ["serve", file],
+};
+
+function find(): string | undefined {
+  try {
+    const binary: string = createRequire(import.meta.url)("workerd").default;
+    // A binary for another C library is there, but does not start.
+    return spawnSync(binary, ["--version"]).status === 0 ? binary : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** In the text format of Cap'n Proto, whose strings are escaped as JSON's are. */
+function configure(routes: readonly Route[]): string {
+  const services = routes.flatMap(({ port, origin }) => [
+    `(name = "origin${port}", external = (address = "127.0.0.1:${origin}", http = ())),`,
+    `(name = "proxy${port}", worker = (
+      modules = [(name = "worker.js", esModule = ${JSON.stringify(WORKER)})],
+      compatibilityDate = "2026-11-01",
+      bindings = [(name = "ORIGIN", service = "origin${port}")],
+    )),`,
+  ]);
+  const sockets = routes.map(
+    ({ port }) => `(name = "http${port}", address = "127.0.0.1:${port}", http = (), service = "proxy${port}"),`,
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    ${services.join("\n    ")}
+  ],
+  sockets = [
+    ${sockets.join("\n    ")}
+  ],
+);
+`;
+}
