@@ -73,7 +73,7 @@ export const wrong = () => createGuard({ nonsense: true });
 const origin = Fastify();
 origin.register(plugin, options);
 origin.get("/", { config: { rayguard: { firstByteDeadlineMs: 5_000 } } }, async (request) => request.rayguard.ray);
-exchange(server, { path: "/" }).then(({ responses }) => console.log("typed", responses[0]?.status, named === plugin)).finally(() => process.exit(0));
+exchange(server.listen(0), { path: "/" }).then(({ responses }) => console.log("typed", responses[0]?.status, named === plugin)).finally(() => process.exit(0));
 `;
 
 describe("the packed package", () => {

@@ -23,6 +23,8 @@ export class Wire {
   readonly socket: Socket;
   end: ResponseEnd = "open";
   requests = 0;
+  /** The client still owes octets of a request: nothing else can be sent on the connection. */
+  owing = false;
   #chunks: Buffer[] = [];
   #wake = new Set<() => void>();
 
@@ -71,6 +73,12 @@ export class Wire {
   /** Sends octets that are no request of their own. */
   write(octets: string): void {
     if (!this.socket.destroyed) this.socket.write(octets, "latin1");
+  }
+
+  /** Sends a request whose content never comes to its end. */
+  sendPart(octets: string): void {
+    this.owing = true;
+    this.send(octets);
   }
 
   halfClose(): void {

@@ -139,7 +139,7 @@ scenarios.push(
     serverOptions: { requestTimeout: 300, headersTimeout: 200, connectionsCheckingInterval: 50 },
     on: ["node", "express5", "express4"],
     client: async (wire) => {
-      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 50\r\n\r\nhello");
+      wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 50\r\n\r\nhello");
       await wire.answers(1);
     },
     origin: (req, res) => {
@@ -166,7 +166,7 @@ scenarios.push(
   {
     name: "a bad chunk behind an answer that is already out",
     client: async (wire) => {
-      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+      wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
       await wire.answers(1);
       wire.write("zz\r\n");
       await sleep(50);
@@ -179,7 +179,7 @@ scenarios.push(
     name: "an upload aborted by its client",
     control: true,
     client: async (wire) => {
-      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 50000\r\n\r\nhello");
+      wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 50000\r\n\r\nhello");
       await sleep(30);
       wire.destroy();
       await sleep(50);

@@ -254,7 +254,7 @@ add("a body parser whose upload is aborted", (app, _aid, express) => {
   app.post("/", (_req: Misused, res: Misused) => res.send("hello"));
 }, {
   client: async (wire) => {
-    wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{");
+    wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{");
     await sleep(20);
     wire.destroy();
     await sleep(40);
@@ -271,7 +271,7 @@ add("a body parser fed with too much that never ends", (app, _aid, express) => {
   app.post("/", (_req: Misused, res: Misused) => res.send("hello"));
 }, {
   client: async (wire) => {
-    wire.send(`POST / HTTP/1.1\r\nHost: origin\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n${"x".repeat(200)}`);
+    wire.sendPart(`POST / HTTP/1.1\r\nHost: origin\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n${"x".repeat(200)}`);
     await wire.answers(1);
   },
   shows: [replaced(413), late],

@@ -191,7 +191,7 @@ add("no route at all", () => {}, { shows: replaced(404), control: true, bothHand
 add("an error page while an upload is unfinished", (app) => app.post("/", (_req: Misused, _res: Misused, next: Misused) => next(new Error("secret cause"))), {
   rules: ["CX-8", "CX-9"],
   client: async (wire) => {
-    wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
+    wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
     await wire.answers(1);
   },
   shows: fault,
@@ -199,7 +199,7 @@ add("an error page while an upload is unfinished", (app) => app.post("/", (_req:
 add("a 404 while an upload is unfinished", () => {}, {
   rules: ["CX-8"],
   client: async (wire) => {
-    wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
+    wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
     await wire.answers(1);
   },
   shows: [replaced(404), late],

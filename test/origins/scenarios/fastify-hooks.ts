@@ -387,7 +387,7 @@ add("Fastify's own clientErrorHandler and a slow answer", (app) =>
 });
 add("an upload that stalls, which Fastify waits for without end", (app) => app.post("/", async () => "hello"), {
   client: async (wire) => {
-    wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{");
+    wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{");
     await wire.answers(1);
   },
   shows: [late, refused(408)],

@@ -357,7 +357,7 @@ scenarios.push(
   {
     name: "an upload echoed back and aborted by its client",
     client: async (wire) => {
-      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
+      wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
       await sleep(40);
       wire.destroy();
       await sleep(30);

@@ -253,7 +253,7 @@ scenarios.push(
     rules: ["CX-8", "CX-9", "CX-7"],
     bothHandlers: true,
     client: async (wire) => {
-      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
+      wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
       await wire.answers(1);
     },
     origin: () => {
@@ -266,7 +266,7 @@ scenarios.push(
     rules: ["CX-8", "CX-9"],
     bothHandlers: true,
     client: async (wire) => {
-      wire.send("POST / HTTP/1.1\r\nHost: origin\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+      wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
       await wire.answers(1);
     },
     origin: () => {
