@@ -4,7 +4,7 @@ import type { Page } from "./fallback/page.js";
 import type { Action, Failure } from "./incidents.js";
 import type { DeadlineQueue, Waiting } from "./lifecycle/deadline.js";
 import type { Logger, RequestRecord } from "./log.js";
-import type { RouteSettings } from "./options.js";
+import type { RouteSettings, Settings } from "./options.js";
 import { RequestContext } from "./request-context.js";
 import type { FieldLine } from "./validity/head.js";
 
@@ -15,6 +15,10 @@ export const kExchange: unique symbol = Symbol.for("rayguard.exchange") as never
 export interface Supervisor {
   /** False in report mode: everything is looked at, nothing is changed. */
   readonly enforces: boolean;
+  readonly settings: Settings;
+  /** Told of every finished header section, where anybody wants to know. */
+  rendered: ((exchange: Exchange, section: string) => void) | undefined;
+  largeHeaderSection(octets: number, fields: string): void;
   watch(exchange: Exchange): void;
   holdBack(exchange: Exchange): void;
   committed(exchange: Exchange): void;

@@ -52,18 +52,17 @@ export function createGuard(options?: GuardOptions): Guard {
 export class GuardCore implements Guard {
   readonly health: Health;
   readonly supervision: Supervision;
-  readonly #lint: LintReporter | null;
   readonly #detach = new Map<object, () => void>();
   #state: "serving" | "closed" = "serving";
-  #warnedLargeHeader = new Set<string>();
 
   constructor(options?: GuardOptions) {
     const settings = resolveOptions(options);
     this.supervision = new Supervision(settings);
     this.health = new Health(settings.health, () => this.#state === "serving");
-    this.#lint = settings.lint
-      ? new LintReporter((record, message) => this.supervision.logger?.warn(record, message))
-      : null;
+    if (settings.lint) {
+      const reporter = new LintReporter((record, message) => this.supervision.logger?.warn(record, message));
+      this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
+    }
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }
@@ -185,10 +184,6 @@ export class GuardCore implements Guard {
       this.#layer(response).native,
       connection,
     );
-    exchange.gatewayStatus = settings.gatewayStatus;
-    exchange.maxInterimResponses = settings.edge.maxInterimResponses;
-    exchange.onLargeHeader = this.#onLargeHeader;
-    if (this.#lint !== null) exchange.onHeader = (rendered) => this.#lint?.look(exchange, rendered);
     (response as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
     connection.add(exchange);
     supervision.opened(exchange);
@@ -277,17 +272,6 @@ export class GuardCore implements Guard {
     guardRequestPrototype(response.req);
     return layer;
   }
-
-  readonly #onLargeHeader = (octets: number, fields: string): void => {
-    // Once for each set of fields: a large header section is usually large on every response.
-    const names = fields.replace(/ \([0-9]+ octets\)/g, "");
-    if (this.#warnedLargeHeader.has(names) || this.#warnedLargeHeader.size > 100) return;
-    this.#warnedLargeHeader.add(names);
-    this.supervision.logger?.warn(
-      { octets, fields, maxHeaderSectionOctets: this.supervision.settings.maxHeaderSectionOctets },
-      MESSAGES.headerSectionLarge,
-    );
-  };
 }
 
 interface AnyServer {

@@ -37,6 +37,7 @@ type Question = "health" | "live" | "ready";
 /** The health endpoints of a guard: Cloudflare health checks and load-balancing monitors ask them. */
 export class Health {
   readonly #questions = new Map<string, Question>();
+  readonly #paths: string[] = [];
   readonly #checks = new Map<string, HealthCheck>();
   readonly #timeoutMs: number;
   readonly #cacheMs: number;
@@ -96,9 +97,10 @@ export class Health {
 
   /** Whether a request target is one of the endpoints; the query does not matter. */
   matches(url: string): boolean {
-    if (this.#questions.has(url)) return true;
-    const query = url.indexOf("?");
-    return query !== -1 && this.#questions.has(url.slice(0, query));
+    for (const path of this.#paths) {
+      if (url === path || (url.length > path.length && url.startsWith(path) && url[path.length] === "?")) return true;
+    }
+    return false;
   }
 
   /** Answers a request that `matches`. Never throws, never waits longer than `timeoutMs`. */
@@ -127,6 +129,7 @@ export class Health {
     if (typeof path !== "string" || !/^\/[\x21-\x7e]*$/.test(path) || path.includes("?"))
       throw invalid(`health.${name}`, "a path that starts with /", path);
     this.#questions.set(path, question);
+    this.#paths.push(path);
   }
 
   #admits(request: IncomingMessage): boolean {

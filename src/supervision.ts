@@ -24,12 +24,18 @@ export class Supervision implements Supervisor {
   readonly settings: Settings;
   readonly enforces: boolean;
   readonly counters = new Counters();
+  rendered: Supervisor["rendered"] = undefined;
   readonly #queues = new Map<string, DeadlineQueue>();
+  readonly #largeHeaders = new Set<string>();
+  /** The queue nearly every request waits in, found without a look-up. */
+  readonly #usual: DeadlineQueue | null;
   #logger: Logger | null | undefined;
 
   constructor(settings: Settings) {
     this.settings = settings;
     this.enforces = settings.mode === "enforce";
+    const { firstByteDeadlineMs } = settings;
+    this.#usual = firstByteDeadlineMs === false ? null : this.#queue("deadline", firstByteDeadlineMs);
     if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
   }
 
@@ -50,7 +56,8 @@ export class Supervision implements Supervisor {
 
   opened(exchange: Exchange): void {
     this.counters.inFlight++;
-    this.watch(exchange);
+    exchange.activeAt = exchange.startedAt;
+    this.#usual?.add(exchange, exchange.startedAt);
   }
 
   // -- deadlines ---------------------------------------------------------------------------------------------------
@@ -77,7 +84,7 @@ export class Supervision implements Supervisor {
     const key = `${kind} ${ms}`;
     let queue = this.#queues.get(key);
     if (queue === undefined) {
-      queue = new DeadlineQueue(ms, kind === "hold" ? this.#onHeld : this.#onDue);
+      queue = new DeadlineQueue(ms, (entry) => (kind === "hold" ? this.#onHeld(entry) : this.#onDue(entry)));
       this.#queues.set(key, queue);
     }
     return queue;
@@ -150,6 +157,15 @@ export class Supervision implements Supervisor {
       }
     }
     return composePage({ status, ray, request, lost: exchange.lostFields(), headers: failure.headers, content });
+  }
+
+  /** Warns once for each set of fields: a section that is large once is usually large on every response. */
+  largeHeaderSection(octets: number, fields: string): void {
+    const names = fields.replace(/ \([0-9]+ octets\)/g, "");
+    if (this.#largeHeaders.has(names) || this.#largeHeaders.size > 100) return;
+    this.#largeHeaders.add(names);
+    const { maxHeaderSectionOctets } = this.settings;
+    this.logger?.warn({ code: "HF-18", octets, fields, maxHeaderSectionOctets }, MESSAGES.headerSectionLarge);
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {

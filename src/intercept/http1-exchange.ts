@@ -3,13 +3,11 @@ import { Exchange, type Supervisor } from "../exchange.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { EVENTS, type Failure, longContent, prematureClose, ruleBroken, shortContent } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
-import type { Draft, DraftFacts, HeadersArgument } from "../validity/draft.js";
-import { readFields } from "../validity/draft.js";
-import { judge, reasonOf } from "../validity/guarded/index.js";
+import type { HeadersArgument } from "../validity/draft.js";
 import type { FieldLine } from "../validity/head.js";
-import { isPlainlyValid } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
 import type { GuardedConnection } from "./connection.js";
+import { largestFields, parseLines, type RenderingContext, renderHeaderSection } from "./header-section.js";
 import { checkInterim } from "./interim.js";
 import { isFinishCallback, type NodeResponse, versionOf, type WriteCallback } from "./node-internals.js";
 import { RawResponse } from "./raw-response.js";
@@ -24,7 +22,7 @@ interface Piece {
 }
 
 /** An exchange over HTTP/1.x: what the methods in `response.ts` do to it. */
-export class Http1Exchange extends Exchange {
+export class Http1Exchange extends Exchange implements RenderingContext {
   readonly request: IncomingMessage;
   readonly response: NodeResponse;
   /** The methods the guard stands in front of, as they were before. */
@@ -46,7 +44,6 @@ export class Http1Exchange extends Exchange {
   /** Content-Length a recipient will go by; -1 where the framing is another. */
   #expected = -1;
   #sent = 0;
-  #commitsAtOnce = false;
   /** The app has ended its response before all of the announced content. */
   #isShort = false;
   #lost: readonly FieldLine[] | null = null;
@@ -54,6 +51,8 @@ export class Http1Exchange extends Exchange {
   /** The app has taken the socket away from Node (`detachSocket`). */
   #detached = false;
   raw: RawResponse | null = null;
+  /** Set by an adapter that knows better than the app what is about to go wrong. */
+  veto: (() => Failure | null) | undefined = undefined;
 
   constructor(
     supervisor: Supervisor,
@@ -112,7 +111,7 @@ export class Http1Exchange extends Exchange {
 
   /** Stands in front of `_storeHeader`, which renders the header section. */
   storeHeader(firstLine: string, headers: HeadersArgument): void {
-    const { response, native } = this;
+    const { response } = this;
     if (this.#capturing || this.inert) {
       response._header ??= firstLine;
       return;
@@ -123,108 +122,39 @@ export class Http1Exchange extends Exchange {
       this.#doomed(veto);
       return;
     }
-    const isOutHeaders = headers !== null && headers !== undefined && isOutHeadersOf(response, headers);
-    const facts = this.#facts();
-    if (isPlainlyValid(response.statusCode, headers, isOutHeaders, facts)) {
-      native._storeHeader.call(response, firstLine, headers);
-    } else if (!this.#storeJudged(firstLine, headers, isOutHeaders, facts)) {
+    const { repairs, doom, lost } = renderHeaderSection(this, firstLine, headers);
+    if (doom !== null) {
+      this.#lost = lost;
+      this.#doomed(doom);
       return;
+    }
+    for (const repair of repairs) {
+      if (this.supervisor.enforces) this.repaired(repair);
+      else this.supervisor.report(this, repair, "reported");
     }
     this.#rendered();
   }
 
-  #facts(): DraftFacts {
-    const { request, response, settings } = this;
-    const version = versionOf(request);
-    return {
-      method: request.method ?? "",
-      version,
-      requestCloses: !response.shouldKeepAlive,
-      upgradeOffered: request.headers.upgrade,
-      contentOctets: this.ending ? response._contentLength : null,
-      framingRemoved: response._removedTE && response._removedContLen,
-      addsDate: response.sendDate,
-      gatewayStatus: this.gatewayStatus,
-      maxFieldLines: settings.maxFieldLines,
-    };
-  }
-
-  /** Slow path: runs the rules. @returns false where the response is doomed and nothing was rendered */
-  #storeJudged(firstLine: string, headers: HeadersArgument, isOutHeaders: boolean, facts: DraftFacts): boolean {
-    const { response, native, supervisor } = this;
-    const draft: Draft = {
-      ...facts,
-      status: response.statusCode,
-      reason: response.statusMessage,
-      fields: readFields(headers, isOutHeaders),
-      content: response._hasBody,
-      needsDate: false,
-      needsFraming: false,
-    };
-    const untouched = { status: draft.status, reason: draft.reason };
-    const { repairs, replace } = judge(draft);
-    if (!supervisor.enforces) {
-      for (const { rule, found } of repairs) supervisor.report(this, ruleBroken(rule, found), "reported");
-      if (replace !== null) supervisor.report(this, ruleBroken(replace.rule, replace.found), "reported");
-      native._storeHeader.call(response, firstLine, headers);
-      return true;
-    }
-    if (replace !== null) {
-      this.#lost = flatten(draft);
-      // A recipient never sees this; it tells the app that its header section is decided.
-      response._header = firstLine;
-      this.#doomed(ruleBroken(replace.rule, replace.found));
-      return false;
-    }
-    if (draft.status !== untouched.status || draft.reason !== untouched.reason) {
-      response.statusCode = draft.status;
-      response.statusMessage = draft.reason;
-      firstLine = `HTTP/1.1 ${draft.status} ${draft.reason || reasonOf(draft.status)}\r\n`;
-    }
-    if (draft.needsDate) response.sendDate = true;
-    if (draft.needsFraming) response._removedTE = response._removedContLen = false;
-    if (!draft.content) response._hasBody = false;
-    const lines: unknown[] = [];
-    for (const { name, value } of draft.fields) lines.push(name, value);
-    native._storeHeader.call(response, firstLine, lines);
-    if (draft.requestCloses) response._last = true;
-    for (const { rule, found } of repairs)
-      this.repaired(rule in EVENTS ? { ...ruleBroken(rule, found), message: found } : ruleBroken(rule, found));
-    return true;
-  }
-
   /** The header section is rendered, but still ours. */
   #rendered(): void {
-    const { response, settings } = this;
+    const { response, settings, supervisor } = this;
     const rendered = response._header as string;
-    if (rendered.length > settings.maxHeaderSectionOctets) {
-      const failure = ruleBroken(
-        "HF-18",
-        `The header section has ${rendered.length} octets, and the edge takes ${settings.maxHeaderSectionOctets}; largest: ${largest(rendered)}.`,
-      );
-      if (this.supervisor.enforces) this.#doomed(failure);
-      else this.supervisor.report(this, failure, "reported");
-      return;
+    if (rendered.length > settings.maxHeaderSectionOctets / 4) {
+      const fields = largestFields(rendered);
+      if (rendered.length > settings.maxHeaderSectionOctets) {
+        const failure = ruleBroken(
+          "HF-18",
+          `The header section has ${rendered.length} octets, and the edge takes ${settings.maxHeaderSectionOctets}; largest: ${fields}.`,
+        );
+        if (supervisor.enforces) return this.#doomed(failure);
+        supervisor.report(this, failure, "reported");
+      } else supervisor.largeHeaderSection(rendered.length, fields);
     }
-    if (rendered.length > settings.maxHeaderSectionOctets / 4) this.onLargeHeader(rendered.length, largest(rendered));
-    this.#expected =
-      response._hasBody && !response.chunkedEncoding && typeof response._contentLength === "number"
-        ? response._contentLength
-        : -1;
-    this.#commitsAtOnce =
-      settings.holdBackOctets === 0 ||
-      !this.supervisor.enforces ||
-      EVENT_STREAM.test(rendered) ||
-      response.statusCode === 101;
-    this.onHeader?.(rendered);
+    if (response._hasBody && !response.chunkedEncoding && typeof response._contentLength === "number") {
+      this.#expected = response._contentLength;
+    }
+    supervisor.rendered?.(this, rendered);
   }
-
-  /** Set by the guard: what it wants to know of every finished header section. */
-  gatewayStatus: "remap" | "keep" = "remap";
-  onLargeHeader: (octets: number, fields: string) => void = () => {};
-  /** Set by an adapter that knows better than the app what is about to go wrong. */
-  veto: (() => Failure | null) | undefined = undefined;
-  onHeader: ((rendered: string) => void) | undefined = undefined;
 
   /** The app's response cannot be saved; answers as soon as no method of it is on the stack. */
   #doomed(failure: Failure): void {
@@ -272,7 +202,7 @@ export class Http1Exchange extends Exchange {
       // The usual answer: one `end()` with everything. It is complete, so there is nothing to wait for.
       const whole = this.ending && this.#held === null && (this.#expected < 0 || octets === this.#expected);
       const flushed = data === "" && callback === undefined;
-      if (!whole && !flushed && !this.#commitsAtOnce) return this.#hold(data, encoding, callback, byteLength, octets);
+      if (!whole && !flushed && !this.#commitsAtOnce()) return this.#hold(data, encoding, callback, byteLength, octets);
       this.#commit();
     }
     this.#sent += octets;
@@ -293,6 +223,14 @@ export class Http1Exchange extends Exchange {
     } finally {
       this.passing = was;
     }
+  }
+
+  /** Asked only where content comes in pieces. */
+  #commitsAtOnce(): boolean {
+    if (this.#held !== null) return false;
+    const { response, settings, supervisor } = this;
+    if (settings.holdBackOctets === 0 || !supervisor.enforces || response.statusCode === 101) return true;
+    return EVENT_STREAM.test(response._header ?? "");
   }
 
   #hold(
@@ -391,7 +329,7 @@ export class Http1Exchange extends Exchange {
       version: versionOf(this.request),
       afterFinal: this.response._header !== null,
       before: this.#interims,
-      most: this.maxInterimResponses,
+      most: this.supervisor.settings.edge.maxInterimResponses,
     });
     if (verdict !== null && this.supervisor.enforces) {
       this.repaired(ruleBroken(verdict.rule, verdict.found));
@@ -410,8 +348,6 @@ export class Http1Exchange extends Exchange {
       this.passing = was;
     }
   }
-
-  maxInterimResponses = 5;
 
   /** The app writes to the socket itself. @param last - it ends the connection with these octets */
   socketWrite(octets: Buffer, last: boolean): void {
@@ -594,49 +530,3 @@ export class Http1Exchange extends Exchange {
 }
 
 const EVENT_STREAM = /\r\ncontent-type: ?text\/event-stream/i;
-
-function isOutHeadersOf(response: NodeResponse, headers: object): boolean {
-  if (Array.isArray(headers)) return false;
-  // `writeHead` passes on either the fields of `setHeader`, as [name, value] under lower-case keys, or its argument.
-  if (Object.getPrototypeOf(headers) !== null) return false;
-  for (const key in headers) {
-    const entry = (headers as Record<string, unknown>)[key];
-    return (
-      Array.isArray(entry) &&
-      entry.length === 2 &&
-      typeof entry[0] === "string" &&
-      entry[0].toLowerCase() === key &&
-      response.hasHeader(key)
-    );
-  }
-  return false;
-}
-
-function flatten(draft: Draft): FieldLine[] {
-  const lines: FieldLine[] = [];
-  for (const { name, value } of draft.fields) {
-    for (const item of Array.isArray(value) ? value : [value])
-      if (typeof item === "string") lines.push([String(name), item]);
-  }
-  return lines;
-}
-
-function parseLines(rendered: string): FieldLine[] {
-  const lines: FieldLine[] = [];
-  for (const line of rendered.split("\r\n").slice(1)) {
-    const colon = line.indexOf(": ");
-    if (colon > 0) lines.push([line.slice(0, colon), line.slice(colon + 2)]);
-  }
-  return lines;
-}
-
-/** Names and sizes of the three largest fields; never their values, which may be cookies. */
-function largest(rendered: string): string {
-  const sizes = new Map<string, number>();
-  for (const [name, value] of parseLines(rendered)) {
-    const key = name.toLowerCase();
-    sizes.set(key, (sizes.get(key) ?? 0) + name.length + value.length + 4);
-  }
-  const top = [...sizes].sort((a, b) => b[1] - a[1]).slice(0, 3);
-  return top.map(([name, octets]) => `${name.slice(0, 60)} (${octets} octets)`).join(", ");
-}

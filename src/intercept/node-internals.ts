@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, OutgoingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { HeadersArgument } from "../validity/draft.js";
 
@@ -60,11 +60,19 @@ export const LAYERED = [
 
 /** Whether this `ServerResponse` has the methods that every octet passes through. */
 export function hasInternals(response: object): response is NodeResponse {
+  if (kOutHeaders === undefined) return false;
   return (
     LAYERED.every((name) => typeof (response as Record<string, unknown>)[name] === "function") &&
     "_header" in response &&
     "outputData" in response
   );
+}
+
+const kOutHeaders = Object.getOwnPropertySymbols(new OutgoingMessage()).find((s) => s.description === "kOutHeaders");
+
+/** The fields of `setHeader` as Node keeps them: [name, value] under the name in lower case; null while there are none. */
+export function outHeadersOf(response: NodeResponse): object | null {
+  return kOutHeaders === undefined ? null : ((response as unknown as Record<symbol, object | null>)[kOutHeaders] ?? null);
 }
 
 /** `end()` names its last callback so; it settles Node's own bookkeeping and must reach the socket. */

@@ -158,9 +158,9 @@ export function guardedClass<T extends new (...args: never[]) => object>(
   onCreate: (response: InstanceType<T>, request: unknown) => void,
 ): T {
   const Guarded = class extends (base as unknown as new (...args: unknown[]) => object) {
-    constructor(...args: unknown[]) {
-      super(...args);
-      onCreate(this as InstanceType<T>, args[0]);
+    constructor(request: unknown, options: unknown) {
+      super(request, options);
+      onCreate(this as InstanceType<T>, request);
     }
   };
   Object.defineProperty(Guarded, "name", { value: base.name });

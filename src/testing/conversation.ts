@@ -82,7 +82,7 @@ export class Conversation {
     const ending = await this.#ended;
     const ms = performance.now() - this.#started;
     signal?.removeEventListener("abort", abort);
-    
+    for (const timer of this.#timers) clearTimeout(timer);
     socket.removeAllListeners("data");
     await this.#close(ending.reset === true);
     return {

@@ -1,0 +1,275 @@
+import { createServer, Server } from "node:http";
+import { describe, expect, it, vi } from "vitest";
+import { createGuard, DEFAULTS, type GuardOptions, RayguardError } from "../src/index.js";
+import { checkDeadline, resolveOptions, resolveRoute } from "../src/options.js";
+import { exchange } from "../src/testing/index.js";
+import { listen } from "./testing/servers.js";
+
+function codeOf(act: () => unknown): string | undefined {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof RayguardError) return error.code;
+    throw error;
+  }
+  return undefined;
+}
+
+function resolve(options: unknown): ReturnType<typeof resolveOptions> {
+  return resolveOptions(options as GuardOptions);
+}
+
+describe("no options", () => {
+  it("get the defaults of the design", () => {
+    vi.stubEnv("NODE_ENV", "production");
+    expect(resolveOptions()).toEqual({
+      edge: { readTimeoutMs: 100_000, idlePoolMs: 900_000, maxHeaderSectionOctets: 131_072, maxFieldLines: 256, maxInterimResponses: 5 },
+      mode: "enforce",
+      lint: false,
+      firstByteDeadlineMs: 95_000,
+      idleDeadlineMs: 95_000,
+      holdBackOctets: 65_536,
+      holdBackMs: 25,
+      maxHeaderSectionOctets: 131_072,
+      maxFieldLines: 256,
+      keepAliveTimeoutMs: 905_000,
+      gatewayStatus: "remap",
+      errorContent: undefined,
+      health: { path: "/health" },
+      logger: undefined,
+    });
+    vi.unstubAllEnvs();
+  });
+
+  it("are what DEFAULTS says", () => {
+    const { edge, ...numbers } = DEFAULTS;
+    expect(resolveOptions()).toMatchObject(numbers);
+    expect(resolveOptions({ edge })).toEqual(resolveOptions());
+  });
+
+  it("are the same as every option undefined", () => {
+    const names = ["edge", "mode", "lint", "firstByteDeadlineMs", "idleDeadlineMs", "holdBackOctets", "holdBackMs"];
+    const more = ["maxHeaderSectionOctets", "maxFieldLines", "keepAliveTimeoutMs", "gatewayStatus", "errorContent"];
+    const rest = ["health", "logger", "trust", "direct", "overload", "crash", "shutdown", "recorder"];
+    const options = Object.fromEntries([...names, ...more, ...rest].map((name) => [name, undefined]));
+    expect(resolve(options)).toEqual(resolveOptions());
+  });
+});
+
+describe("the edge", () => {
+  it("of a Tunnel has numbers of its own", () => {
+    expect(resolveOptions({ edge: "cloudflared" })).toMatchObject({
+      maxHeaderSectionOctets: 98_304,
+      keepAliveTimeoutMs: 95_000,
+    });
+  });
+
+  it("given as an object overrides single numbers, and what follows from them", () => {
+    const { edge, keepAliveTimeoutMs, maxFieldLines } = resolveOptions({ edge: { idlePoolMs: 60_000, maxFieldLines: 100 } });
+    expect(edge).toMatchObject({ idlePoolMs: 60_000, readTimeoutMs: 100_000 });
+    expect({ keepAliveTimeoutMs, maxFieldLines }).toEqual({ keepAliveTimeoutMs: 65_000, maxFieldLines: 100 });
+  });
+
+  it("yields to a number given beside it", () => {
+    expect(resolveOptions({ edge: "cloudflared", maxFieldLines: 64 }).maxFieldLines).toBe(64);
+  });
+
+  it.each(["fastly", 1, null, [], { idlePoolMs: "1" }, { idlePoolMs: -1 }, { maxFieldLines: 1.5 }])("cannot be %j", (edge) => {
+    expect(codeOf(() => resolve({ edge }))).toBe("ERR_RAYGUARD_INVALID_OPTION");
+  });
+
+  it("has no number of an unknown name", () => {
+    expect(codeOf(() => resolve({ edge: { idlePool: 1 } }))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+  });
+});
+
+describe("bounds", () => {
+  const BOUNDS: readonly [name: keyof GuardOptions, least: number, most: number][] = [
+    ["firstByteDeadlineMs", 1, 2_147_483_647],
+    ["idleDeadlineMs", 1, 2_147_483_647],
+    ["holdBackOctets", 0, Number.MAX_SAFE_INTEGER],
+    ["holdBackMs", 1, 2_147_483_647],
+    ["maxHeaderSectionOctets", 256, Number.MAX_SAFE_INTEGER],
+    ["maxFieldLines", 8, Number.MAX_SAFE_INTEGER],
+    ["keepAliveTimeoutMs", 0, 2_147_483_647],
+  ];
+
+  it.each(BOUNDS)("take %s from %d to %d", (name, least, most) => {
+    expect(resolve({ [name]: least })[name as "holdBackMs"]).toBe(least);
+    expect(resolve({ [name]: most })[name as "holdBackMs"]).toBe(most);
+  });
+
+  it.each(
+    BOUNDS.flatMap(([name, least, most]) =>
+      [least - 1, most + 1, least + 0.5, Number.NaN, Number.POSITIVE_INFINITY, `${least}`, null, true, {}].map(
+        (value) => [name, value] as const,
+      ),
+    ),
+  )("refuse %s: %j", (name, value) => {
+    expect(() => resolve({ [name]: value })).toThrow(new RegExp(`^${name} must be a whole number`));
+    expect(codeOf(() => createGuard({ [name]: value } as GuardOptions))).toBe("ERR_RAYGUARD_INVALID_OPTION");
+  });
+
+  it.each(["firstByteDeadlineMs", "idleDeadlineMs"] as const)("let %s be turned off", (name) => {
+    expect(resolve({ [name]: false })[name]).toBe(false);
+  });
+
+  it.each(["holdBackOctets", "holdBackMs", "maxFieldLines", "keepAliveTimeoutMs"])("do not let %s be false", (name) => {
+    expect(codeOf(() => resolve({ [name]: false }))).toBe("ERR_RAYGUARD_INVALID_OPTION");
+  });
+});
+
+describe("a value no option can have", () => {
+  it.each<[option: Record<string, unknown>, message: RegExp]>([
+    [{ mode: "warn" }, /^mode must be "enforce" or "report"; got "warn"\.$/],
+    [{ mode: true }, /^mode must be .*; got true\.$/],
+    [{ lint: true }, /^lint must be false or "report"; got true\.$/],
+    [{ gatewayStatus: false }, /^gatewayStatus must be "remap" or "keep"; got false\.$/],
+    [{ errorContent: "sorry" }, /^errorContent must be a function .*; got "sorry"\.$/],
+    [{ logger: true }, /^logger must be false or an object .*; got true\.$/],
+    [{ logger: { info() {} } }, /^logger must be false or an object with the methods info, warn and error; got an object\.$/],
+    [{ logger: null }, /^logger must be .*; got null\.$/],
+    [{ health: true }, /^health must be false or an object; got true\.$/],
+    [{ health: { path: "health" } }, /^health\.path must be a path that starts with \/; got "health"\.$/],
+    [{ health: { path: "/a?b" } }, /^health\.path must be /],
+    [{ health: { livePath: 1 } }, /^health\.livePath must be /],
+    [{ health: { timeoutMs: 0 } }, /^health\.timeoutMs must be a whole number of milliseconds, 1 or more; got 0\.$/],
+    [{ health: { cacheMs: -1 } }, /^health\.cacheMs must be /],
+    [{ health: { details: "yes" } }, /^health\.details must be true, false or a function; got "yes"\.$/],
+    [{ health: { checks: null } }, /^health\.checks must be /],
+    [{ overload: true }, /^overload must be left out or false/],
+    [{ recorder: { path: "x" } }, /^recorder must be left out or false/],
+    [{ direct: "reject" }, /^direct must be left out or false/],
+  ])("%j is refused in words that name it", (option, message) => {
+    expect(() => createGuard(option as GuardOptions)).toThrow(message);
+    expect(codeOf(() => createGuard(option as GuardOptions))).toBe("ERR_RAYGUARD_INVALID_OPTION");
+  });
+
+  it.each([null, [], "x", 1])("%j as the options is refused", (options) => {
+    expect(codeOf(() => resolve(options))).toBe("ERR_RAYGUARD_INVALID_OPTION");
+  });
+
+  it("is shortened and escaped in the message", () => {
+    expect(() => resolve({ mode: `\x1b[31m${"x".repeat(500)}` })).toThrow(/^mode must be "enforce" or "report"; got "\\u001b\[31mx{75}"\.$/);
+  });
+});
+
+describe("a name nobody knows", () => {
+  it.each([{ timeout: 1 }, { firstByteDeadline: 1 }, { constructor: 1 }])("%j is refused, with the names there are", (options) => {
+    expect(codeOf(() => resolve(options))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+    expect(() => resolve(options)).toThrow(/Known options: .*firstByteDeadlineMs.*trust\.$/);
+  });
+
+  it("is refused inside health", () => {
+    expect(codeOf(() => createGuard({ health: { url: "/" } } as GuardOptions))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+  });
+
+  it("is refused for a route", () => {
+    const base = resolveOptions();
+    for (const name of ["mode", "logger", "health", "deadline"]) {
+      expect(codeOf(() => resolveRoute({ [name]: 1 }, base))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+    }
+  });
+});
+
+describe("options of parts that are not there yet", () => {
+  it.each([{ trust: "cloudflare" }, { direct: "flag" }, { crash: "drain" }, { shutdown: {} }])("%j are taken with a warning", (option) => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    resolve(option);
+    expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining(Object.keys(option)[0] as string), "RayguardWarning");
+    warn.mockRestore();
+  });
+
+  it("are silent where they are turned off", () => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    resolve({ trust: undefined, overload: false, crash: false, shutdown: false, recorder: false });
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
+  });
+});
+
+describe("the caller's object", () => {
+  it("is never changed, nor kept", () => {
+    const options = Object.freeze({ holdBackMs: 10, health: Object.freeze({ path: "/up" }), edge: Object.freeze({ maxFieldLines: 50 }) });
+    const before = structuredClone(options);
+    expect(() => createGuard({ ...options, logger: false })).not.toThrow();
+    expect(options).toEqual(before);
+    const given = { holdBackMs: 10 };
+    const settings = resolveOptions(given);
+    given.holdBackMs = 20;
+    expect(settings.holdBackMs).toBe(10);
+  });
+
+  it("gives frozen settings", () => {
+    expect(Object.isFrozen(resolveOptions())).toBe(true);
+    expect(Object.isFrozen(resolveRoute({}, resolveOptions()))).toBe(true);
+  });
+});
+
+describe("a route", () => {
+  const base = resolveOptions({ firstByteDeadlineMs: 1_000, idleDeadlineMs: false, holdBackOctets: 10, edge: "cloudflared" });
+
+  it("overrides what it names and inherits the rest", () => {
+    expect(resolveRoute({ idleDeadlineMs: 5 }, base)).toEqual({
+      firstByteDeadlineMs: 1_000,
+      idleDeadlineMs: 5,
+      holdBackOctets: 10,
+      holdBackMs: 25,
+      maxHeaderSectionOctets: 98_304,
+      maxFieldLines: 256,
+    });
+  });
+
+  it("that gives undefined inherits", () => {
+    expect(resolveRoute({ firstByteDeadlineMs: undefined } as never, base).firstByteDeadlineMs).toBe(1_000);
+  });
+
+  it("is held to the same bounds", () => {
+    expect(codeOf(() => resolveRoute({ holdBackMs: 0 }, base))).toBe("ERR_RAYGUARD_INVALID_OPTION");
+  });
+});
+
+describe("a deadline of a request", () => {
+  it.each([1, 95_000, 2_147_483_647, false] as const)("may be %j", (ms) => {
+    expect(checkDeadline(ms)).toBe(ms);
+  });
+
+  it.each([0, -1, 1.5, 2_147_483_648, Number.NaN, "5", null, undefined, true])("cannot be %j", (ms) => {
+    expect(codeOf(() => checkDeadline(ms))).toBe("ERR_RAYGUARD_INVALID_ARGUMENT");
+  });
+});
+
+describe("timeouts of an attached server", () => {
+  it("are raised above the pool of the edge, and put back by close()", () => {
+    const server = createServer();
+    const { keepAliveTimeout } = server;
+    const guard = createGuard({ logger: false });
+    guard.attach(server);
+    expect(server.keepAliveTimeout).toBe(905_000);
+    guard.close();
+    expect(server.keepAliveTimeout).toBe(keepAliveTimeout);
+  });
+
+  it.each([0, 3_600_000])("stay at %d, which is longer", (keepAliveTimeout) => {
+    const server = createServer();
+    server.keepAliveTimeout = keepAliveTimeout;
+    createGuard({ logger: false }).attach(server);
+    expect(server.keepAliveTimeout).toBe(keepAliveTimeout);
+  });
+
+  it("stay as they are in report mode", () => {
+    const { keepAliveTimeout } = createServer();
+    const server = createGuard({ logger: false, mode: "report" }).attach(createServer());
+    expect(server.keepAliveTimeout).toBe(keepAliveTimeout);
+  });
+
+  it("let a request arrive on a connection that was idle for longer than the default", async () => {
+    const server = createServer((_request, response) => response.end("ok"));
+    server.keepAliveTimeout = 1;
+    createGuard({ logger: false }).attach(server);
+    const { valid, responses } = await exchange(await listen(server), [{ path: "/1" }, { path: "/2" }]);
+    expect(valid).toBe(true);
+    expect(responses).toHaveLength(2);
+    expect(server).toBeInstanceOf(Server);
+  });
+});

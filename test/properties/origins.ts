@@ -1,0 +1,171 @@
+import { channel } from "node:diagnostics_channel";
+import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import express5 from "express";
+import express4 from "express4";
+import fastify from "fastify";
+import { rayguard as expressGuard } from "../../adapters/express.js";
+import { rayguard as fastifyGuard } from "../../adapters/fastify.js";
+import { createGuard, type Guard } from "../../src/index.js";
+import type { RequestRecord } from "../../src/log.js";
+import { interpret, type Misused, type Run, type Stage } from "./interpreter.js";
+
+export const FRAMEWORKS = ["node", "node, attached only", "express5", "express5 with errorHandler", "express4", "express4 with errorHandler", "fastify", "fastify hijacked"] as const;
+export type Framework = (typeof FRAMEWORKS)[number];
+
+const OPTIONS = { logger: false, firstByteDeadlineMs: 250, idleDeadlineMs: 250, lint: false } as const;
+/** Longest time `/ok` waits for the program before it, in milliseconds: what happens late must meet it. */
+const PATIENCE_MS = 400;
+/** The same as a guard sets, so that bare and guarded servers announce the same. */
+const KEEP_ALIVE_MS = 905_000;
+
+/** A server that stays up for every program of a campaign. */
+export interface Origin {
+  readonly port: number;
+  readonly guard: Guard | undefined;
+  readonly server: Server;
+  readonly runs: Map<string, Run>;
+  close(): Promise<void>;
+}
+
+/** What the guard said of each request, by its target. */
+export const records = new Map<string, RequestRecord[]>();
+export const incidents = new Map<string, string[]>();
+channel("rayguard:request").subscribe((message) => {
+  const record = message as RequestRecord;
+  const known = records.get(record.url);
+  if (known === undefined) records.set(record.url, [record]);
+  else known.push(record);
+});
+channel("rayguard:incident").subscribe((message) => {
+  const { url, code, action } = message as { url: string; code: string; action: string };
+  const known = incidents.get(url);
+  if (known === undefined) incidents.set(url, [`${code} ${action}`]);
+  else known.push(`${code} ${action}`);
+});
+
+/** Starts a framework with the guard, or bare. */
+export async function startOrigin(framework: Framework, guarded: boolean): Promise<Origin> {
+  const runs = new Map<string, Run>();
+  const runOf = (request: IncomingMessage) => runs.get(/^\/(?:ok|first|p)\/([^/?]+)/.exec(request.url ?? "")?.[1] ?? "");
+  const started = framework.startsWith("node")
+    ? startNode(framework, guarded, runOf)
+    : framework.startsWith("express")
+      ? startExpress(framework, guarded, runOf)
+      : await startFastify(framework, guarded, runOf);
+  const { server, guard, close } = started;
+  if (!guarded) server.keepAliveTimeout = KEEP_ALIVE_MS;
+  if (!server.listening) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { port: (server.address() as AddressInfo).port, guard, server, runs, close };
+}
+
+type Started = { server: Server; guard: Guard | undefined; close(): Promise<void> };
+type RunOf = (request: IncomingMessage) => Run | undefined;
+
+function startNode(framework: Framework, guarded: boolean, runOf: RunOf): Started {
+  const guard = guarded ? createGuard(OPTIONS) : undefined;
+  const listener = (req: Misused, res: Misused) => {
+    const run = runOf(req);
+    if (!req.url.startsWith("/p/")) return plain(run, req, res);
+    if (run === undefined) return res.end();
+    const stage: Stage = {
+      req,
+      res,
+      answersFor: "nothing",
+      answer: (how) => {
+        if (how === "nothing") return;
+        if (how === "stream") Readable.from(["stream"]).pipe(res);
+        else res.writeHead(how === "error" ? 500 : 200, { "Content-Type": "text/plain" }).end(`answer ${how}`);
+      },
+      next: () => {},
+    };
+    return interpret(run, stage);
+  };
+  const server = createServer(framework === "node" && guard ? guard.listener(listener as Misused) : (listener as Misused));
+  guard?.attach(server);
+  return { server, guard, close: () => closeServer(server, guard) };
+}
+
+function startExpress(framework: Framework, guarded: boolean, runOf: RunOf): Started {
+  const app: Misused = framework.startsWith("express5") ? express5() : (express4 as Misused)();
+  app.set("env", "test"); // otherwise the final handler prints every error
+  const guard = guarded ? expressGuard(OPTIONS) : undefined;
+  if (guard) app.use(guard);
+  app.use((req: Misused, res: Misused, next: Misused) => {
+    const run = runOf(req);
+    if (!req.url.startsWith("/p/")) return plain(run, req, res);
+    if (run === undefined) return res.end();
+    const stage: Stage = {
+      req,
+      res,
+      answersFor: "errors",
+      answer: (how) => {
+        if (how === "text") res.send("answer text");
+        else if (how === "json") res.json({ answer: "json" });
+        else if (how === "status") res.sendStatus(404);
+        else if (how === "error") next(new Error("secret of the answer"));
+        else if (how === "stream") Readable.from(["stream"]).pipe(res);
+        else res.send();
+      },
+      next,
+    };
+    return interpret(run, stage);
+  });
+  if (guard && framework.endsWith("errorHandler")) app.use(guard.errorHandler);
+  const server = createServer(app);
+  guard?.attach(server);
+  return { server, guard: guard as Guard | undefined, close: () => closeServer(server, guard) };
+}
+
+async function startFastify(framework: Framework, guarded: boolean, runOf: RunOf): Promise<Started> {
+  const app: Misused = fastify({ keepAliveTimeout: KEEP_ALIVE_MS } as ServerOptions);
+  if (guarded) await app.register(fastifyGuard, OPTIONS);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request: Misused, _content: Misused, done: (error: null) => void) => done(null));
+  app.all("/*", (request: Misused, reply: Misused) => {
+    const run = runOf(request.raw);
+    if (!request.raw.url.startsWith("/p/") || run === undefined) {
+      reply.hijack();
+      return plain(run, request.raw, reply.raw);
+    }
+    if (framework === "fastify hijacked") reply.hijack();
+    const stage: Stage = {
+      req: request.raw,
+      res: reply.raw,
+      answersFor: "all",
+      answer: (how) => {
+        if (how === "text") reply.send("answer text");
+        else if (how === "json") reply.send({ answer: "json" });
+        else if (how === "status") reply.code(404).send();
+        else if (how === "error") reply.send(new Error("secret of the answer"));
+        else if (how === "stream") reply.send(Readable.from(["stream"]));
+        else reply.send();
+      },
+      next: (error) => reply.send(error),
+    };
+    return interpret(run, stage);
+  });
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  return { server: app.server, guard: app.rayguard, close: () => app.close() };
+}
+
+/** `/first` is in front of a pipelined program, `/ok` behind it and in the way of whatever it does late. */
+async function plain(run: Run | undefined, req: IncomingMessage, res: Misused): Promise<void> {
+  req.resume();
+  const isFirst = req.url?.startsWith("/first/");
+  const wait = new Promise<void>((resolve) => setTimeout(resolve, isFirst ? 15 : PATIENCE_MS));
+  if (isFirst) await wait;
+  else if (run !== undefined) await Promise.race([wait, run.done]);
+  const content = `ok ${req.url}`;
+  res.writeHead(200, { "Content-Type": "text/plain", "Content-Length": Buffer.byteLength(content) });
+  res.end(content);
+}
+
+async function closeServer(server: Server, guard: Misused): Promise<void> {
+  await new Promise((resolve) => {
+    server.close(resolve);
+    server.closeIdleConnections();
+  });
+  guard?.close();
+}

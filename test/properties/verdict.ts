@@ -1,0 +1,167 @@
+import type { RequestRecord } from "../../src/log.js";
+import type { ExchangeResult, ParsedResponse } from "../../src/testing/index.js";
+import type { Run } from "./interpreter.js";
+import type { Program } from "./program.js";
+
+/** Everything that is known about one run of a program. */
+export type Observation = {
+  readonly program: Program;
+  readonly run: Run;
+  readonly result: ExchangeResult;
+  /** Targets of the requests, in the order in which they were sent. */
+  readonly targets: readonly string[];
+  /** What the guard said of the program's own request; one record is right. */
+  readonly records: readonly RequestRecord[];
+  readonly incidents: readonly string[];
+  /** Errors that nobody caught. */
+  readonly uncaught: readonly unknown[];
+};
+
+/** Codes of the parser for a message that stops before its end: a visible break. */
+const INCOMPLETE = new Set(["incomplete-content", "incomplete-trailer-section", "incomplete-header-section", "incomplete-status-line"]);
+/** Longest time an answer may take on a busy machine: every deadline of the origin is 250 ms. */
+const LONGEST_MS = 3000;
+
+/** Every way in which the promise is broken; empty when it is kept. The word before the colon names the kind. */
+export function breaches(seen: Observation): string[] {
+  const found: string[] = [];
+  const { program, run, result, targets } = seen;
+  const at = targets.findIndex((target) => target.startsWith("/p/"));
+  const response = result.responses[at];
+  for (const error of seen.uncaught) found.push(`uncaught: ${describe(error)}`);
+  if (result.timedOut) found.push(`timeout: ${result.octets.length} octets after ${Math.round(result.ms)} ms`);
+  if (!run.started && (at === 0 || result.responses.length >= at)) {
+    if (result.responses[at - 1]?.closes !== true) found.push("not started: the request never reached the program");
+  }
+  if (result.responses.length > targets.length) found.push(`surplus: ${result.responses.length} responses to ${targets.length} requests`);
+
+  for (const [index, one] of result.responses.entries()) {
+    if (index === at) found.push(...ownBreaches(seen, one));
+    else found.push(...otherBreaches(seen, one, targets[index] ?? "", index));
+  }
+  if (response === undefined && !(at > 0 && result.responses[at - 1]?.closes === true)) {
+    found.push(`empty: ${result.end}, ${result.octets.length} octets`);
+  }
+  const broken = result.responses.some((one) => !one.complete);
+  for (const problem of result.problems) {
+    if (INCOMPLETE.has(problem.code)) continue; // judged with its response
+    // A break takes the requests behind it along, which the reader calls unanswered.
+    if (problem.code === "unanswered" && (broken || response === undefined)) continue;
+    found.push(`${problem.code}: ${problem.message}`);
+  }
+  found.push(...recordBreaches(seen, response));
+  if (program.request === "half-closes") return found.filter((breach) => !breach.startsWith("cut:"));
+  return [...new Set(found)];
+}
+
+function ownBreaches(seen: Observation, response: ParsedResponse): string[] {
+  const found = shapeBreaches(response);
+  const { run, program, records } = seen;
+  const outcome = records[0]?.outcome;
+  if (!response.complete) {
+    if (outcome !== "torn down") found.push(`cut: an incomplete response that counts as ${outcome}`);
+    const [problem] = response.problems.filter(({ code }) => INCOMPLETE.has(code));
+    if (problem?.code === "incomplete-header-section" || problem?.code === "incomplete-status-line") found.push(`cut: ${problem.message}`);
+    return found;
+  }
+  if (outcome === "torn down" && program.request !== "half-closes") found.push("falsely complete: a response that was torn down");
+  if (outcome === "replaced") found.push(...fallbackBreaches(response));
+  if (outcome === "intact" || outcome === "repaired") found.push(...contentBreaches(run, program, response));
+  return found;
+}
+
+function shapeBreaches(response: ParsedResponse): string[] {
+  const { status } = response;
+  const found: string[] = [];
+  if (status < 200 || status > 599) found.push(`status: ${status}`);
+  if (status === 502 || status === 504 || (status >= 520 && status <= 530)) {
+    // the edge takes 520 for an app's own status as well as for one of its own
+    if (status === 502 || status === 504) found.push(`status: ${status}`);
+  }
+  const octets = response.fields.reduce((sum, [name, value]) => sum + name.length + value.length + 4, response.reason.length);
+  if (octets > 131_072) found.push(`header section: ${octets} octets`);
+  if (response.fields.length > 256) found.push(`header section: ${response.fields.length} lines`);
+  return found;
+}
+
+function fallbackBreaches(response: ParsedResponse): string[] {
+  const found: string[] = [];
+  if (response.status < 400) found.push(`fallback: with status ${response.status}`);
+  for (const name of ["content-encoding", "etag", "content-range", "last-modified", "trailer"]) {
+    if (response.field(name) !== undefined) found.push(`fallback: with ${name}`);
+  }
+  if (/public|max-age=[1-9]/.test(response.field("cache-control") ?? "")) found.push("fallback: cacheable");
+  if (/secret/.test(response.text())) found.push("fallback: with the message of the error");
+  return found;
+}
+
+/** A complete response of the app has all of the content the app has written, and the app has ended it. */
+function contentBreaches(run: Run, program: Program, response: ParsedResponse): string[] {
+  if (program.request === "HEAD" || run.touchedSocket || run.otherContent) return [];
+  const { status, content } = response;
+  const written = Buffer.concat(run.content);
+  // A thrown 404 is the app's answer in other words, and no incident.
+  if (status === 404 && run.threw404) return fallbackBreaches(response);
+  if (run.frameworkAnswers && (!run.ended || !content.equals(written))) {
+    const text = content.toString("latin1");
+    return run.content.some((chunk) => chunk.length > 0 && text.includes(chunk.toString("latin1"))) ? ["falsely complete: the app's content in part, in an answer of the framework"] : [];
+  }
+  if (!run.ended) return [`falsely complete: ${status} with ${content.length} octets, and the app never ended it`];
+  if (status === 204 || status === 205 || status === 304) return [];
+  return content.equals(written) ? [] : [`content: ${content.length} octets, and the app wrote ${written.length}`];
+}
+
+/** `/ok` and `/first` have their own exact answers. */
+function otherBreaches(seen: Observation, response: ParsedResponse, target: string, index: number): string[] {
+  const found = shapeBreaches(response);
+  const right = response.complete && response.status === 200 && response.text() === `ok ${target}`;
+  if (right) return found;
+  // A program that meddles with the socket itself may meet another request there; that one is answered all the same.
+  if (seen.run.touchedSocket && response.complete) return found;
+  const shown = `${response.status} ${JSON.stringify(response.text().slice(0, 40))}${response.complete ? "" : ", incomplete"}`;
+  return [...found, `neighbour: request ${index + 1}, ${target.split("/")[1]}, was answered ${shown}`];
+}
+
+function recordBreaches({ records, run }: Observation, response: ParsedResponse | undefined): string[] {
+  if (!run.started) return [];
+  if (records.length !== 1) return [`record: ${records.length} request records`];
+  const [record] = records;
+  if (response?.complete && record?.status !== response.status) return [`record: status ${record?.status}, and ${response.status} went out`];
+  if (response?.complete && record?.outcome === "client gone") return ["record: client gone, and the response is complete"];
+  return [];
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const place = error.stack?.split("\n").find((line) => line.includes("    at "))?.trim() ?? "";
+  return `${(error as NodeJS.ErrnoException).code ?? error.name} ${error.message} ${place}`;
+}
+
+/** What must be the same with and without the guard, for a program without a fault. */
+export function differences(bare: ExchangeResult, guarded: ExchangeResult): string[] {
+  const found: string[] = [];
+  if (bare.responses.length !== guarded.responses.length) found.push(`${guarded.responses.length} responses, bare ${bare.responses.length}`);
+  for (const [index, expected] of bare.responses.entries()) {
+    const response = guarded.responses[index];
+    if (response === undefined) break;
+    const [a, b] = [essence(expected), essence(response)];
+    for (const key of Object.keys(a) as (keyof typeof a)[]) {
+      if (a[key] !== b[key]) found.push(`${key} of response ${index + 1}: ${b[key]?.slice(0, 200)}, bare ${a[key]?.slice(0, 200)}`);
+    }
+  }
+  if (bare.end !== guarded.end) found.push(`end: ${guarded.end}, bare ${bare.end}`);
+  return found;
+}
+
+function essence(response: ParsedResponse): Record<"statusLine" | "fields" | "content" | "trailers" | "interim" | "problems" | "framing", string> {
+  const fields = response.fields.map(([name, value]) => (name.toLowerCase() === "date" && !value.includes("1994") ? [name, "now"] : [name, value]));
+  return {
+    statusLine: `${response.version} ${response.status} ${response.reason}`,
+    fields: JSON.stringify(fields),
+    content: `${response.content.length} ${response.content.toString("latin1").replaceAll("/g/", "/b/")}`,
+    trailers: JSON.stringify(response.trailers),
+    interim: JSON.stringify(response.interim),
+    problems: JSON.stringify(response.problems.map(({ code }) => code)),
+    framing: `${response.framing} ${response.complete}`,
+  };
+}

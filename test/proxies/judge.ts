@@ -1,0 +1,47 @@
+import { type ExchangeResult, exchange, type ParsedResponse } from "../../src/testing/index.js";
+import { mismatch } from "../origins/judge.js";
+import { type Misbehaviour, pathOf } from "./misbehaviours/index.js";
+
+/** What a client has seen through a proxy. */
+export interface Sight {
+  readonly status: number;
+  /** Why it is not what a correct origin server shows through a correct proxy, or `undefined`. */
+  readonly wrong: string | undefined;
+}
+
+/** Lets the origin server behind `port` misbehave once, and judges what comes back. */
+export async function provoke(port: number, misbehaviour: Misbehaviour): Promise<Sight> {
+  const ray = randomRay();
+  const { request = {}, options = {} } = misbehaviour;
+  const headers = { ...(request.headers as Record<string, string> | undefined), "CF-RAY": `${ray}-AMS` };
+  const result = await exchange({ port }, { ...request, headers, path: pathOf(misbehaviour) }, { timeoutMs: 6000, ...options });
+  const response = result.responses[0];
+  return { status: response?.status ?? 0, wrong: judge(result, response, misbehaviour, ray) };
+}
+
+function judge(
+  result: ExchangeResult,
+  response: ParsedResponse | undefined,
+  { shows }: Misbehaviour,
+  ray: string,
+): string | undefined {
+  const { responses, octets, end } = result;
+  const problems = [...result.problems];
+  const seen = { responses: [...responses], problems, octets, end, requests: 1 };
+  const reasons = shows.map((shown) => mismatch(response, shown, seen) ?? madeByProxy(response, shown.kind, ray));
+  if (reasons.includes(undefined)) return undefined;
+  return `${[...new Set(reasons)].join(", or ")}; received ${JSON.stringify(octets.toString("latin1").slice(0, 400))}`;
+}
+
+/** The guard's fallback names the Ray ID of the request; Fastify's own error handler repeats the status. */
+function madeByProxy(response: ParsedResponse | undefined, kind: string, ray: string): string | undefined {
+  if (kind !== "replaced" || response === undefined) return undefined;
+  const text = response.text();
+  const byGuard = response.field("cache-control") === "no-store" && (text.includes(ray) || text === "");
+  const byFastify = text.startsWith(`{"statusCode":${response.status},`);
+  return byGuard || byFastify ? undefined : `a ${response.status} that the origin server has not made`;
+}
+
+function randomRay(): string {
+  return Array.from({ length: 16 }, () => Math.trunc(Math.random() * 16).toString(16)).join("");
+}

@@ -1,0 +1,141 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Draft, type DraftFacts, type HeadersArgument, readFields } from "../../src/validity/draft.js";
+import { judge } from "../../src/validity/guarded/index.js";
+import { INVALID, isPlainlyValid } from "../../src/validity/scan.js";
+
+const FACTS: DraftFacts = {
+  method: "GET",
+  version: "1.1",
+  requestCloses: false,
+  upgradeOffered: undefined,
+  contentOctets: null,
+  framingRemoved: false,
+  addsDate: true,
+  gatewayStatus: "remap",
+  maxFieldLines: 256,
+};
+
+type Lines = readonly (readonly [name: string, value: unknown])[];
+
+/** The shapes in which header sections reach the renderer: writeHead's argument, in three forms, and setHeader's. */
+const SHAPES: Readonly<Record<string, (lines: Lines) => { headers: HeadersArgument; isOutHeaders: boolean }>> = {
+  "an object": (lines) => ({ headers: Object.fromEntries(lines), isOutHeaders: false }),
+  "a flat list": (lines) => ({ headers: lines.flat(1) as unknown[], isOutHeaders: false }),
+  "a list of pairs": (lines) => ({ headers: lines.map((line) => [...line]), isOutHeaders: false }),
+  "the map of setHeader": (lines) => {
+    const map = Object.create(null) as Record<string, unknown>;
+    for (const [name, value] of lines) map[name.toLowerCase()] = [name, value];
+    return { headers: map, isOutHeaders: true };
+  },
+};
+
+function flat(lines: Lines): unknown[] {
+  return lines.flatMap(([name, value]) => [name, value]);
+}
+
+describe.each(Object.entries(SHAPES))("%s", (shape, make) => {
+  const names = ["Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Trailer", "Date"];
+  const others = ["Content-Type", "Set-Cookie", "Location", "X-Any", "Vary"];
+  const known = ["0", "5", "00", "9007199254740993", "1e3", "-1", "5, 5", "chunked", "Chunked", "gzip"];
+  const more = ["close", "keep-alive", "Close", "upgrade", "websocket", "timeout=5", "text/html", "a\r\nb", "\x7f", "é"];
+  const odd = [0, 5, -1, 1.5, Number.NaN, 2 ** 60, null, undefined, true, {}, [], () => 1];
+  const value = fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom<unknown>(...known, ...more, ...odd) },
+    fc.string({ maxLength: 8 }),
+    fc.array(fc.constantFrom<unknown>("a=1", "b", "c\nd", "5", 5), { maxLength: 3 }),
+  );
+  const name = fc.constantFrom(...names, ...names.map((n) => n.toLowerCase()), ...others, "CONTENT-LENGTH");
+  const facts = fc.record({
+    version: fc.constantFrom("1.0", "1.1"),
+    requestCloses: fc.boolean(),
+    framingRemoved: fc.boolean(),
+    addsDate: fc.boolean(),
+    gatewayStatus: fc.constantFrom("remap", "keep"),
+    maxFieldLines: fc.constantFrom(8, 256),
+  } as const);
+  const status = fc.oneof(
+    fc.constantFrom(0, 99, 100, 101, 103, 200, 204, 205, 304, 404, 500, 502, 504, 599, 600),
+    fc.constant(200),
+  );
+
+  it("is called plainly valid only where no rule is broken", () => {
+    let called = 0;
+    fc.assert(
+      fc.property(status, fc.array(fc.tuple(name, value), { maxLength: 6 }), facts, (code, lines, given) => {
+        // Node itself refuses a setHeader of control characters; only lists can change after that.
+        const settable = lines.filter(([, v]) => typeof v !== "string" || !INVALID.test(v));
+        const { headers, isOutHeaders } = shape === "a flat list" ? { headers: flat(settable), isOutHeaders: false } : make(settable);
+        const asked: DraftFacts = { ...FACTS, ...given };
+        if (!isPlainlyValid(code, headers, isOutHeaders, asked)) return;
+        called++;
+        const draft: Draft = {
+          ...asked,
+          status: code,
+          reason: "",
+          fields: readFields(headers, isOutHeaders),
+          content: true,
+          needsDate: false,
+          needsFraming: false,
+        };
+        const before = structuredClone(draft.fields);
+        expect(judge(draft)).toEqual({ repairs: [], replace: null });
+        expect(draft.fields).toEqual(before);
+      }),
+      { numRuns: 3_000 },
+    );
+    // Lists of pairs always go the long way.
+    if (shape !== "a list of pairs") expect(called).toBeGreaterThan(30);
+  });
+
+  it("is plainly valid where an ordinary app made it", () => {
+    const lines: Lines = [
+      ["Content-Type", "text/html; charset=utf-8"],
+      ["Content-Length", 12],
+      ["ETag", '"x"'],
+      ["Connection", "keep-alive"],
+      ["Set-Cookie", ["a=1", "b=2"]],
+    ];
+    const { headers, isOutHeaders } = shape === "a flat list" ? { headers: flat(lines), isOutHeaders: false } : make(lines);
+    expect(isPlainlyValid(200, headers, isOutHeaders, FACTS)).toBe(shape !== "a list of pairs");
+  });
+
+  it.each<[why: string, lines: Lines, facts?: Partial<DraftFacts>]>([
+    ["Transfer-Encoding to HTTP/1.0", [["Transfer-Encoding", "chunked"]], { version: "1.0" }],
+    ["both framing fields", [["Content-Length", "5"], ["Transfer-Encoding", "chunked"]]],
+    ["a length with a sign", [["Content-Length", "+5"]]],
+    ["a length of sixteen digits", [["Content-Length", "1234567890123456"]]],
+    ["keep-alive to a client that closes", [["Connection", "keep-alive"]], { requestCloses: true }],
+    ["an option nobody knows", [["Connection", "X-Any"]]],
+    ["Trailer", [["Trailer", "X-Sum"]]],
+    ["Upgrade", [["Upgrade", "h2c"]]],
+    ["Keep-Alive", [["Keep-Alive", "timeout=5"]]],
+    ["a cookie that changed", [["Set-Cookie", ["a=1", "b\r\n"]]]],
+    ["a list of anything but cookies", [["Location", ["/a", "/b"]]]],
+    ["NaN", [["X-Any", Number.NaN]]],
+    ["an object", [["X-Any", {}]]],
+    ["too many lines", [["Set-Cookie", ["a", "b", "c", "d", "e"]]], { maxFieldLines: 8 }],
+    ["no Date", [["X-Any", "x"]], { addsDate: false }],
+  ])("goes to the rules with %s", (_why, lines, facts = {}) => {
+    const { headers, isOutHeaders } = shape === "a flat list" ? { headers: flat(lines), isOutHeaders: false } : make(lines);
+    expect(isPlainlyValid(200, headers, isOutHeaders, { ...FACTS, ...facts })).toBe(false);
+  });
+});
+
+describe("a status with rules of its own", () => {
+  it.each([0, 99, 100, 101, 103, 204, 205, 304, 600, 1000, Number.NaN])("sends %d to the rules", (status) => {
+    expect(isPlainlyValid(status, {}, false, FACTS)).toBe(false);
+  });
+
+  it.each([502, 504])("sends %d to the rules where it is remapped, and nowhere else", (status) => {
+    expect(isPlainlyValid(status, {}, false, FACTS)).toBe(false);
+    expect(isPlainlyValid(status, {}, false, { ...FACTS, gatewayStatus: "keep" })).toBe(true);
+  });
+});
+
+describe("no header fields", () => {
+  it.each([null, undefined, {}, []])("is plainly valid as %j", (headers) => {
+    expect(isPlainlyValid(200, headers, false, FACTS)).toBe(true);
+    expect(isPlainlyValid(200, headers, false, { ...FACTS, framingRemoved: true })).toBe(false);
+  });
+});
