@@ -41,6 +41,6 @@ export function renderTable(rows: readonly Row[]): string {
     .join("\n");
 }
 
-export function show(value: number, unit: Unit): string {
-  return `${value.toFixed(DECIMALS[unit])} ${unit}`;
+function show(value: number, unit: Unit): string {
+  return `${value.toFixed(DECIMALS[unit]).replace(/^-(?=[0.]+$)/, "")} ${unit}`; // no -0.00
 }

@@ -123,14 +123,13 @@ export class GuardCore implements Guard {
     ): void {
       const exchange = guard.accept(request, response);
       if (guard.answers(exchange)) return;
-      if (!guard.enforces) return listener.call(this as never, request, response);
       try {
         const result = listener.call(this as never, request, response) as unknown;
         if (result !== undefined && result !== null && typeof (result as PromiseLike<unknown>).then === "function") {
-          (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error));
+          (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
         }
       } catch (error) {
-        guard.failed(exchange, error);
+        guard.failed(exchange, error, true);
       }
     };
   }
@@ -223,17 +222,16 @@ export class GuardCore implements Guard {
     return true;
   }
 
-  /** Something threw on behalf of an exchange. */
-  failed(exchange: Exchange, error: unknown): void {
-    if (!exchange.fail(thrown(error))) {
-      exchange.late({
-        code: "LATE_ERROR",
-        message: EVENTS.LATE_ERROR,
-        prevented: null,
-        status: exchange.status,
-        err: error,
-      });
-    }
+  /**
+   * Something threw on behalf of an exchange.
+   * @param rethrows - nobody else has seen the error: where the guard only reports, it must go on its way
+   */
+  failed(exchange: Exchange, error: unknown, rethrows = false): void {
+    const taken = exchange.fail(thrown(error));
+    if (!this.enforces && rethrows) throw error;
+    if (taken || !this.enforces) return;
+    const { status } = exchange;
+    exchange.late({ code: "LATE_ERROR", message: EVENTS.LATE_ERROR, prevented: null, status, err: error });
   }
 
   /** Lays the guard over a prototype that belongs to the app, such as Express's `app.response`. */

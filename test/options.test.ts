@@ -74,7 +74,9 @@ describe("the edge", () => {
     expect(resolveOptions({ edge: "cloudflared", maxFieldLines: 64 }).maxFieldLines).toBe(64);
   });
 
-  it.each(["fastly", 1, null, [], { idlePoolMs: "1" }, { idlePoolMs: -1 }, { maxFieldLines: 1.5 }])("cannot be %j", (edge) => {
+  it.each(
+    ["fastly", 1, null, ["cloudflare"], { idlePoolMs: "1" }, { idlePoolMs: -1 }, { maxFieldLines: 1.5 }].map((edge) => ({ edge })),
+  )("cannot be %j", ({ edge }) => {
     expect(codeOf(() => resolve({ edge }))).toBe("ERR_RAYGUARD_INVALID_OPTION");
   });
 
@@ -145,7 +147,7 @@ describe("a value no option can have", () => {
     expect(codeOf(() => createGuard(option as GuardOptions))).toBe("ERR_RAYGUARD_INVALID_OPTION");
   });
 
-  it.each([null, [], "x", 1])("%j as the options is refused", (options) => {
+  it.each([{ options: null }, { options: [] }, { options: "x" }, { options: 1 }])("is refused: %j", ({ options }) => {
     expect(codeOf(() => resolve(options))).toBe("ERR_RAYGUARD_INVALID_OPTION");
   });
 

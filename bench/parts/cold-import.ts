@@ -17,9 +17,9 @@ const PAIRS = 21;
 export async function importRows(framework: Framework, { node }: Flags): Promise<Row[]> {
   const alone: number[] = [];
   const both: number[] = [];
+  progress(`${framework}: cold import, ${PAIRS} pairs of processes`);
   await importOnce([framework, `rayguard/${framework}`], node); // the files come from the disk the first time
-  for (let pair = 1; pair <= PAIRS; pair++) {
-    progress(`${framework}: cold import, pair ${pair} of ${PAIRS}`);
+  for (let pair = 0; pair < PAIRS; pair++) {
     alone.push(await importOnce([framework], node));
     both.push(await importOnce([framework, `rayguard/${framework}`], node));
   }

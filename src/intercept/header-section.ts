@@ -52,7 +52,12 @@ function isPlainStatus(status: number): boolean {
   return status !== 204 && status !== 205 && status !== 304 && status !== 502 && status !== 504;
 }
 
-function renderJudged(context: RenderingContext, firstLine: string, headers: HeadersArgument, isOut: boolean): Rendering {
+function renderJudged(
+  context: RenderingContext,
+  firstLine: string,
+  headers: HeadersArgument,
+  isOut: boolean,
+): Rendering {
   const { response, native } = context;
   const draft = draftOf(context, headers, isOut);
   const { status, reason } = draft;
@@ -60,7 +65,11 @@ function renderJudged(context: RenderingContext, firstLine: string, headers: Hea
   const found = repairs.map((repair) => ruleBroken(repair.rule, repair.found));
   if (!context.supervisor.enforces) {
     native._storeHeader.call(response, firstLine, headers);
-    return { repairs: replace === null ? found : [...found, ruleBroken(replace.rule, replace.found)], doom: null, lost: [] };
+    return {
+      repairs: replace === null ? found : [...found, ruleBroken(replace.rule, replace.found)],
+      doom: null,
+      lost: [],
+    };
   }
   if (replace !== null) {
     // A recipient never sees this; it tells the app that its header section is decided.

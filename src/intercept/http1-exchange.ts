@@ -174,8 +174,10 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.#doom ??= failure;
       return true;
     }
+    // What came first is the cause; what fails now is most often its consequence.
+    const doom = this.#doom;
     this.#doom = null;
-    return super.fail(failure);
+    return super.fail(doom === null ? failure : { ...failure, code: doom.code, message: doom.message });
   }
 
   // -- content -------------------------------------------------------------------------------------------------
@@ -304,7 +306,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     } else if (!this.committed && !this.inert) {
       this.#commit();
     }
-    if (!this.inert) this.activeAt = performance.now();
   }
 
   #short(): void {

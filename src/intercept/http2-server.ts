@@ -12,7 +12,6 @@ interface Http2Server {
 
 export interface Http2Guard extends ServerGuard {
   openHttp2(request: Http2ServerRequest, response: Http2ServerResponse): Exchange;
-  failed(exchange: Exchange, error: unknown): void;
 }
 
 /** Stands in front of a `node:http2` server. One with `allowHTTP1` hands over requests of both kinds. */
@@ -34,16 +33,15 @@ export function interceptHttp2Server(server: Http2Server, guard: Http2Guard): ()
         ? guard.openHttp2(request, response)
         : guard.open(request as unknown as IncomingMessage, response as unknown as NodeResponse);
       if (guard.answers(exchange)) return true;
-      if (!guard.enforces) return Reflect.apply(below, server, [event, ...args]) as boolean;
       const listeners = (server.rawListeners?.(event) ?? []) as ((...args: unknown[]) => unknown)[];
       for (const listener of listeners) {
         try {
           const result = listener.apply(server, args);
           if (result !== undefined && result !== null && typeof (result as PromiseLike<unknown>).then === "function") {
-            (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error));
+            (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
           }
         } catch (error) {
-          guard.failed(exchange, error);
+          guard.failed(exchange, error, true);
         }
       }
       return listeners.length > 0;

@@ -14,6 +14,7 @@ import type { Draft } from "../validity/draft.js";
 import { readFields } from "../validity/draft.js";
 import { judge } from "../validity/guarded/index.js";
 import type { FieldLine } from "../validity/head.js";
+import { sortTrailers } from "../validity/trailers.js";
 import { checkInterim } from "./interim.js";
 
 type Callback = ((error?: Error | null) => void) | undefined;
@@ -22,6 +23,7 @@ type Method = (...args: unknown[]) => unknown;
 
 const METHODS = [
   "respond",
+  "sendTrailers",
   "respondWithFD",
   "respondWithFile",
   "additionalHeaders",
@@ -176,6 +178,22 @@ export class Http2Exchange extends Exchange {
     }
     this.#interims++;
     this.#native.additionalHeaders(headers);
+  }
+
+  _sendTrailers(headers: OutgoingHttpHeaders): void {
+    if (this.inert || !this.supervisor.enforces) {
+      // The fallback has no trailers; a stream that waits for some must still be ended.
+      this.#native.sendTrailers(this.inert ? {} : headers);
+      return;
+    }
+    const kept: OutgoingHttpHeaders = {};
+    const dropped: string[] = [];
+    for (const [name, value] of Object.entries(headers)) {
+      if (sortTrailers(`${name}: ${String(value)}\r\n`).dropped.length === 0) kept[name] = value;
+      else dropped.push(name);
+    }
+    if (dropped.length > 0) this.repaired(ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`));
+    this.#native.sendTrailers(kept);
   }
 
   _write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {

@@ -72,7 +72,9 @@ const kOutHeaders = Object.getOwnPropertySymbols(new OutgoingMessage()).find((s)
 
 /** The fields of `setHeader` as Node keeps them: [name, value] under the name in lower case; null while there are none. */
 export function outHeadersOf(response: NodeResponse): object | null {
-  return kOutHeaders === undefined ? null : ((response as unknown as Record<symbol, object | null>)[kOutHeaders] ?? null);
+  return kOutHeaders === undefined
+    ? null
+    : ((response as unknown as Record<symbol, object | null>)[kOutHeaders] ?? null);
 }
 
 /** `end()` names its last callback so; it settles Node's own bookkeeping and must reach the socket. */

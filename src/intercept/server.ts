@@ -32,6 +32,8 @@ export interface ServerGuard {
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange;
   /** Answers what the guard itself answers, such as the health check. @returns true where it has */
   answers(exchange: Exchange): boolean;
+  /** Something threw on behalf of an exchange. @param rethrows - nobody else has seen the error */
+  failed(exchange: Exchange, error: unknown, rethrows?: boolean): void;
 }
 
 /** How long a listener for `clientError` may take until the guard answers in its place, in milliseconds. */
@@ -129,8 +131,7 @@ function emitExchange(
   if (connectionOf(request.socket).lingering) return true; // the connection has announced its end
   const exchange = guard.open(request, response);
   if (guard.answers(exchange)) return true;
-  if (!guard.enforces) return Reflect.apply(below, server, [event, request, response]) as boolean;
-  return callListeners(server, below, event, [request, response], exchange);
+  return callListeners(guard, server, below, event, [request, response], exchange);
 }
 
 /**
@@ -138,22 +139,14 @@ function emitExchange(
  * watched, which `emit` does not do.
  */
 function callListeners(
+  guard: ServerGuard,
   server: Http1Server,
   below: Http1Server["emit"],
   event: string,
   args: unknown[],
   exchange: Exchange,
 ): boolean {
-  const fail = (error: unknown) => {
-    if (!exchange.fail(thrown(error)))
-      exchange.late({
-        code: "LATE_ERROR",
-        message: EVENTS.LATE_ERROR,
-        prevented: null,
-        status: exchange.status,
-        err: error,
-      });
-  };
+  const fail = (error: unknown) => guard.failed(exchange, error, true);
   if ((below as unknown) !== EventEmitter.prototype.emit) {
     // Somebody else stands in front of `emit` and must see the event: an instrumentation, another guard.
     try {
@@ -228,7 +221,7 @@ function emitHandover(
     return Reflect.apply(below, server, [event, ...args]) as boolean;
   }
   const exchange = guard.openSocket(request, request.socket, otherwise);
-  return callListeners(server, below, event, args, exchange);
+  return callListeners(guard, server, below, event, args, exchange);
 }
 
 function emitClientError(
@@ -256,7 +249,7 @@ function emitClientError(
     if (socket.destroyed || !socket.writable) return;
     const exchange = guard.openSocket(null, socket, otherwise);
     if (server.listenerCount("clientError") > 0) {
-      callListeners(server, below, "clientError", [error, socket], exchange);
+      callListeners(guard, server, below, "clientError", [error, socket], exchange);
       if (exchange.isAnswered) return;
       // A listener may answer later; one that does nothing at all must not leave the client waiting.
       const timer = setTimeout(() => exchange.unanswered(), CLIENT_ERROR_PATIENCE_MS).unref();
