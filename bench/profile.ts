@@ -8,12 +8,14 @@ export type Profile = {
 /** A function, as `name file:line`. */
 export type Frame = string;
 
+const ROOT = new URL("../", import.meta.url).href;
+
 /** Self time of each function, in microseconds. */
 export function selfTimes({ nodes, samples, timeDeltas }: Profile): Map<Frame, number> {
   const frames = new Map<number, Frame>();
   for (const { id, callFrame } of nodes) {
     const { functionName, url, lineNumber } = callFrame;
-    frames.set(id, `${functionName || "(anonymous)"} ${url}:${lineNumber + 1}`);
+    frames.set(id, `${functionName || "(anonymous)"} ${url.replace(ROOT, "")}:${lineNumber + 1}`);
   }
   const times = new Map<Frame, number>();
   samples.forEach((id, index) => {
@@ -28,9 +30,10 @@ export function selfTimes({ nodes, samples, timeDeltas }: Profile): Map<Frame, n
 /** The package a function belongs to, or the engine's own word in brackets. */
 export function groupOf(frame: Frame): string {
   const [, url = ""] = /^.* (\S*):\d+$/.exec(frame) ?? [];
-  const dependency = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1];
+  const dependency = /(?:^|.*\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1];
   if (dependency !== undefined) return dependency;
-  if (url.includes("/dist/")) return "rayguard";
+  if (url.startsWith("dist/")) return "rayguard";
   if (url.startsWith("node:")) return "node";
-  return url === "" ? frame.replace(/ :\d+$/, "") : "the application";
+  if (url !== "") return "the application";
+  return frame.startsWith("(") ? frame.replace(/ :\d+$/, "") : "(native)";
 }

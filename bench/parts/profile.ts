@@ -1,27 +1,31 @@
 import type { Flags } from "../flags.js";
 import { openLoad } from "../load.js";
 import { startOrigin } from "../origin.js";
-import { pinToOneCore } from "../pin.js";
 import { type Frame, groupOf, type Profile, selfTimes } from "../profile.js";
 import { progress } from "../progress.js";
 import { type Framework, VARIANTS, type Variant } from "../variants.js";
 
-/** Functions listed for each variant. */
-const LISTED = 20;
+/** Lines of a list. */
+const LISTED = 25;
 
-/** Where the CPU time of a request goes: by package, and within the guard by function. */
+/** Where the CPU time of a request goes: by package, and by function what a variant adds to the bare framework. */
 export async function profileText(framework: Framework, flags: Flags): Promise<string> {
-  const unpin = pinToOneCore();
-  try {
-    const texts: string[] = [];
-    for (const variant of VARIANTS) {
-      progress(`${framework}: profile of ${variant}`);
-      texts.push(`${framework} ${variant}, ns per request\n${describe(await profileOf(framework, variant, flags))}`);
+  const texts: string[] = [];
+  let bare = new Map<Frame, number>();
+  for (const variant of VARIANTS) {
+    progress(`${framework}: profile of ${variant}`);
+    const times = await profileOf(framework, variant, flags);
+    if (variant === "bare") bare = times;
+    texts.push(
+      `${framework} ${variant}: ns per request by package, and over bare`,
+      list(byGroup(times), byGroup(bare), (ns) => ns),
+    );
+    if (variant !== "bare") {
+      texts.push(`${framework} ${variant}: ns per request by function, and over bare`);
+      texts.push(list(times, bare, (_, over) => over));
     }
-    return texts.join("\n\n");
-  } finally {
-    unpin?.();
   }
+  return texts.join("\n");
 }
 
 /** Self time per request and function, in nanoseconds. */
@@ -44,18 +48,20 @@ async function profileOf(framework: Framework, variant: Variant, flags: Flags): 
   }
 }
 
-function describe(times: Map<Frame, number>): string {
+function byGroup(times: Map<Frame, number>): Map<string, number> {
   const groups = new Map<string, number>();
   for (const [frame, ns] of times) {
     const group = groupOf(frame);
     groups.set(group, (groups.get(group) ?? 0) + ns);
   }
-  const guard = new Map([...times].filter(([frame]) => groupOf(frame) === "rayguard"));
-  const line = ([name, ns]: [string, number]) => `${ns.toFixed(0).padStart(8)}  ${name}`;
-  const list = (values: Map<string, number>) =>
-    [...values]
-      .sort((a, b) => b[1] - a[1])
-      .slice(0, LISTED)
-      .map(line);
-  return [...list(groups), ...(guard.size > 0 ? ["     of which rayguard", ...list(guard)] : [])].join("\n");
+  return groups;
+}
+
+function list(times: Map<string, number>, bare: Map<string, number>, rank: (ns: number, over: number) => number): string {
+  return [...times]
+    .map(([name, ns]) => ({ name, ns, over: ns - (bare.get(name) ?? 0) }))
+    .sort((a, b) => rank(b.ns, b.over) - rank(a.ns, a.over))
+    .slice(0, LISTED)
+    .map(({ name, ns, over }) => `${ns.toFixed(0).padStart(8)} ${over.toFixed(0).padStart(8)}  ${name}`)
+    .join("\n");
 }

@@ -1,9 +1,11 @@
 import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
 import { kExchange } from "../exchange.js";
 import { EVENTS } from "../incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { LOSES_CORKED_CHUNKS, type NodeResponse, type WriteCallback } from "./node-internals.js";
+import { watchSource } from "./piped-source.js";
 
 /** The methods of a response as they are below the guard. */
 export interface NativeMethods {
@@ -15,6 +17,7 @@ export interface NativeMethods {
   end: (this: NodeResponse, chunk?: unknown, encoding?: unknown, callback?: unknown) => NodeResponse;
   destroy: (this: NodeResponse, error?: Error) => NodeResponse;
   detachSocket: (this: NodeResponse, socket: Socket) => void;
+  emit: (this: NodeResponse, event: string | symbol, ...args: unknown[]) => boolean;
 }
 
 type Guarded = NodeResponse & { [kExchange]?: Http1Exchange | undefined };
@@ -43,6 +46,7 @@ export function createLayer(below: object): Layer {
     end: source.end,
     destroy: source.destroy,
     detachSocket: source.detachSocket,
+    emit: source.emit,
   };
   const methods = {
     _storeHeader(this: Guarded, firstLine: string, headers: HeadersArgument) {
@@ -130,6 +134,16 @@ export function createLayer(below: object): Layer {
     detachSocket(this: Guarded, socket: Socket) {
       native.detachSocket.call(this, socket);
       this[kExchange]?.detached();
+    },
+
+    emit(this: Guarded, event: string | symbol, argument?: unknown) {
+      // A listener for `pipe` on every response would cost more, and be seen by whoever counts listeners.
+      if (event === "pipe") {
+        const exchange = this[kExchange];
+        if (exchange !== undefined) watchSource(exchange, argument as Readable);
+      }
+      // biome-ignore lint/complexity/noArguments: forwarded without a copy, for every event of every response
+      return Reflect.apply(native.emit, this, arguments);
     },
   } as unknown as NativeMethods;
   return { native, methods };

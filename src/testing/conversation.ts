@@ -48,6 +48,7 @@ export class Conversation {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #started = performance.now();
   readonly #ended: Promise<Ending>;
+  readonly #closed: readonly Promise<void>[];
   #finish: (ending: Ending) => void = () => undefined;
   #sent = 0;
   #writing = true;
@@ -62,6 +63,9 @@ export class Conversation {
       this.#finish = resolve;
     });
     this.#connection = connect(endpoint);
+    const { socket, transport } = this.#connection;
+    // The event, not the state of that name: that is reached before the handle is closed.
+    this.#closed = [socket, transport].map((one) => new Promise<void>((resolve) => one.once("close", () => resolve())));
   }
 
   async run(): Promise<Outcome> {
@@ -187,13 +191,10 @@ export class Conversation {
   /** Leaves no socket behind. */
   async #close(reset: boolean): Promise<void> {
     const { socket, transport } = this.#connection;
-    const closed = [socket, transport].map(
-      (one) => one.closed || new Promise<void>((resolve) => one.once("close", () => resolve())),
-    );
     if (reset && transport.readyState === "open") transport.resetAndDestroy();
     socket.destroy();
     transport.destroy();
-    await Promise.all(closed);
+    await Promise.all(this.#closed);
   }
 
   #problems({ end, error, notClosed }: Ending): Problem[] {

@@ -8,7 +8,6 @@ export type Section = "header" | "interim" | "trailer";
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** Everything but HTAB, SP, visible and obs-text octets; CR is told apart as bare CR. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
 const CONTROL = /[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]/;
 
 /**

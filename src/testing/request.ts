@@ -29,7 +29,6 @@ export interface Outgoing {
 const NAMES = ["method", "path", "headers", "body", "version"];
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it refuses
 const VALUE = /^[^\x00-\x08\x0a-\x1f\x7f\u0100-\uffff]*$/;
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) [^ ]+ HTTP\/(1\.[01])$/;
 const CONTENT_EXPECTED = new Set(["POST", "PUT", "PATCH"]);

@@ -10,7 +10,6 @@ export interface StatusLine {
 }
 
 /** Everything but HTAB, SP, visible and obs-text octets. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
 const NOT_REASON = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 /**

@@ -90,6 +90,7 @@ async function startExpress(framework: Misused, { scenario, rayguard, variant }:
 async function startFastify({ scenario, rayguard, variant }: Start, aid: ScenarioAid): Promise<Started> {
   const http = scenario.serverOptions === undefined ? {} : { http: scenario.serverOptions };
   const app = fastify({ ...http, ...scenario.fastifyOptions } as Misused) as Misused;
+  scenario.server?.(app.server);
   await scenario.before?.(app, aid);
   if (rayguard) await app.register(rayguard.fastifyGuard, { ...GUARD_OPTIONS, ...scenario.guard });
   app.get("/ok", (request: Misused, reply: Misused) => {
@@ -98,7 +99,6 @@ async function startFastify({ scenario, rayguard, variant }: Start, aid: Scenari
   });
   if (scenario.fastify) await scenario.fastify(app, aid);
   else routeRaw(app, scenario, variant, aid);
-  scenario.server?.(app.server);
   await app.listen({ port: 0, host: "127.0.0.1" });
   return { server: app.server, close: () => app.close() };
 }

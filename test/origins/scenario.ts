@@ -76,7 +76,7 @@ export type Scenario = {
   showsAll?: readonly (Shown | readonly Shown[])[];
   /** Further check on the responses; throws or returns a sentence when wrong. */
   also?: (responses: readonly Misused[]) => string | undefined | boolean;
-  /** Process events the origin causes itself. */
+  /** The origin itself causes this process event, or the other one on some Node. */
   provokes?: "uncaughtException" | "unhandledRejection";
   /** Time the origin goes on misbehaving after its answer. */
   settleMs?: number;

@@ -87,8 +87,7 @@ function interpretFrom(run: Run, stage: Stage, start: number): unknown {
     if (operation[0] === "delay") {
       later(operation[1], () => {
         try {
-          const rejected = interpretFrom(run, stage, at + 1);
-          if (rejected instanceof Promise) rejected.catch(() => {});
+          ignore(interpretFrom(run, stage, at + 1));
         } catch {
           // the app's own fault, in a frame of its own
         }
@@ -97,8 +96,12 @@ function interpretFrom(run: Run, stage: Stage, start: number): unknown {
     }
     try {
       const returned = perform(run, stage, operation);
-      if (returned instanceof Promise) result = returned;
+      if (returned instanceof Promise) {
+        ignore(result);
+        result = returned;
+      }
     } catch (error) {
+      ignore(result);
       run.frameworkAnswers ||= stage.answersFor !== "nothing";
       setImmediate(run.finish);
       throw error;
@@ -107,6 +110,11 @@ function interpretFrom(run: Run, stage: Stage, start: number): unknown {
   if (result !== undefined) run.frameworkAnswers ||= stage.answersFor !== "nothing";
   setImmediate(run.finish);
   return result;
+}
+
+/** A rejection nobody returns would be the app's own crash. */
+function ignore(result: unknown): void {
+  if (result instanceof Promise) result.catch(() => {});
 }
 
 function wait(delay: Delay): Promise<void> {

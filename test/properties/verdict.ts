@@ -28,7 +28,7 @@ export function breaches(seen: Observation): string[] {
   const { program, run, result, targets } = seen;
   const at = targets.findIndex((target) => target.startsWith("/p/"));
   const response = result.responses[at];
-  for (const error of seen.uncaught) found.push(`uncaught: ${describe(error)}`);
+  for (const error of seen.uncaught) if (!isCrash(error)) found.push(`uncaught: ${describe(error)}`);
   if (result.timedOut) found.push(`timeout: ${result.octets.length} octets after ${Math.round(result.ms)} ms`);
   if (!run.started && (at === 0 || result.responses.length >= at)) {
     if (result.responses[at - 1]?.closes !== true) found.push("not started: the request never reached the program");
@@ -101,7 +101,7 @@ function contentBreaches(run: Run, program: Program, response: ParsedResponse): 
   const { status, content } = response;
   const written = Buffer.concat(run.content);
   // A thrown 404 is the app's answer in other words, and no incident.
-  if (status === 404 && run.threw404) return fallbackBreaches(response);
+  if (status === 404 && run.threw404) return [];
   if (run.frameworkAnswers && (!run.ended || !content.equals(written))) {
     const text = content.toString("latin1");
     return run.content.some((chunk) => chunk.length > 0 && text.includes(chunk.toString("latin1"))) ? ["falsely complete: the app's content in part, in an answer of the framework"] : [];
@@ -131,9 +131,14 @@ function recordBreaches({ records, run }: Observation, response: ParsedResponse 
   return [];
 }
 
+/** What a stream callback throws ends the process of a bare app too; crashes are no part of this test. */
+function isCrash(error: unknown): boolean {
+  return error instanceof Error && /Readable\.on(?:data|end)|on(?:data|end) \(node:internal\/streams|pipeOnDrain/.test(error.stack ?? "");
+}
+
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const place = error.stack?.split("\n").find((line) => line.includes("    at "))?.trim() ?? "";
+  const place = error.stack?.split("\n").filter((line) => line.includes("    at ")).slice(0, 4).map((line) => line.trim()).join(" < ") ?? "";
   return `${(error as NodeJS.ErrnoException).code ?? error.name} ${error.message} ${place}`;
 }
 

@@ -3,7 +3,7 @@ import { findInPath, type ProxyKind, READ_TIMEOUT_S, type Route } from "./proxy.
 
 /** Debian, Fedora, Alpine; a build of one's own. */
 const MODULES = ["/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/lib/apache2", "/usr/local/apache2/modules"];
-const NEEDED = ["mpm_event", "unixd", "env", "proxy", "proxy_http"];
+const NEEDED = ["mpm_event", "unixd", "authz_core", "env", "proxy", "proxy_http"];
 
 export const apachePersistent = apache("Apache, HTTP/1.1 to the origin server", "");
 
@@ -17,6 +17,7 @@ function apache(name: string, settings: string): ProxyKind {
   return {
     name,
     install: "apt-get install apache2-bin",
+    reuses: settings === "",
     find: () => (MODULES.some(hasModules) ? findInPath("apache2", "httpd") : undefined),
     configure: (routes, folder) => configure(routes, folder, settings),
     args: (file, folder) => ["-d", folder, "-f", file, "-DFOREGROUND"],
@@ -45,8 +46,9 @@ PidFile ${folder}/httpd.pid
 ErrorLog /dev/stderr
 StartServers 1
 ServerLimit 1
-ThreadsPerChild 64
-MaxRequestWorkers 64
+ThreadLimit 150
+ThreadsPerChild 150
+MaxRequestWorkers 150
 ProxyTimeout ${READ_TIMEOUT_S}
 ${hosts.join("\n")}
 `;

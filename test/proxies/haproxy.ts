@@ -3,6 +3,7 @@ import { findInPath, type ProxyKind, READ_TIMEOUT_S, type Route } from "./proxy.
 export const haproxy: ProxyKind = {
   name: "HAProxy",
   install: "apt-get install haproxy",
+  reuses: true,
   find: () => findInPath("haproxy"),
   configure,
   args: (file) => ["-db", "-f", file],

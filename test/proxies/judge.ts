@@ -4,7 +4,9 @@ import { type Misbehaviour, pathOf } from "./misbehaviours/index.js";
 
 /** What a client has seen through a proxy. */
 export interface Sight {
+  readonly name: string;
   readonly status: number;
+  readonly whole: boolean;
   /** Why it is not what a correct origin server shows through a correct proxy, or `undefined`. */
   readonly wrong: string | undefined;
 }
@@ -16,7 +18,8 @@ export async function provoke(port: number, misbehaviour: Misbehaviour): Promise
   const headers = { ...(request.headers as Record<string, string> | undefined), "CF-RAY": `${ray}-AMS` };
   const result = await exchange({ port }, { ...request, headers, path: pathOf(misbehaviour) }, { timeoutMs: 6000, ...options });
   const response = result.responses[0];
-  return { status: response?.status ?? 0, wrong: judge(result, response, misbehaviour, ray) };
+  const { status = 0, complete: whole = false } = response ?? {};
+  return { name: misbehaviour.name, status, whole, wrong: judge(result, response, misbehaviour, ray) };
 }
 
 function judge(
@@ -38,7 +41,8 @@ function madeByProxy(response: ParsedResponse | undefined, kind: string, ray: st
   if (kind !== "replaced" || response === undefined) return undefined;
   const text = response.text();
   const byGuard = response.field("cache-control") === "no-store" && (text.includes(ray) || text === "");
-  const byFastify = text.startsWith(`{"statusCode":${response.status},`);
+  const isJson = response.field("content-type") === "application/json; charset=utf-8";
+  const byFastify = isJson && (text.startsWith(`{"statusCode":${response.status},`) || text === "");
   return byGuard || byFastify ? undefined : `a ${response.status} that the origin server has not made`;
 }
 

@@ -13,6 +13,7 @@ function nginx(name: string, settings: string): ProxyKind {
   return {
     name,
     install: "apt-get install nginx-light",
+    reuses: !settings.includes("1.0"),
     find: () => findInPath("nginx"),
     configure: (routes, folder) => configure(routes, folder, settings),
     args: (file, folder) => ["-p", folder, "-c", file, "-e", "stderr"],

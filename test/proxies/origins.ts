@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import express from "express";
 import fastify from "fastify";
@@ -10,7 +10,7 @@ import { MISBEHAVIOURS, pathOf } from "./misbehaviours/index.js";
 
 /** An origin server that misbehaves at every path of `MISBEHAVIOURS`, and answers `/ok` with its query. */
 export interface Origin {
-  readonly name: string;
+  readonly framework: string;
   readonly guarded: boolean;
   readonly port: number;
   close(): Promise<unknown>;
@@ -28,8 +28,10 @@ const OPTIONS: GuardOptions = {
   maxFieldLines: 100,
 };
 
-/** Shorter than any proxy keeps an idle connection; the guard raises it. */
-const KEEP_ALIVE_MS = 300;
+/** Shorter than any proxy keeps an idle connection. Set for every origin server, since the guard is to raise it. */
+export const KEEP_ALIVE_MS = 100;
+/** What Node adds to it. */
+export const KEEP_ALIVE_BUFFER_MS = 1000;
 
 /** Starts both origin servers, with the guard and bare. */
 export async function startOrigins(): Promise<Origin[]> {
@@ -49,20 +51,20 @@ async function startExpress(guarded: boolean): Promise<Origin> {
     app.all(pathOf(misbehaviour), (misbehaviour.express ?? misbehaviour.origin) as Misused);
   }
   if (guard) app.use(guard.errorHandler as Misused);
-  const server = createServer(app);
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, app);
   guard?.attach(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  limitIdleTime(server, guarded);
   const close = async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
     server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await closed;
     guard?.close();
   };
-  return { name: "Express", guarded, port: (server.address() as AddressInfo).port, close };
+  return { framework: "Express", guarded, port: (server.address() as AddressInfo).port, close };
 }
 
 async function startFastify(guarded: boolean): Promise<Origin> {
-  const app = fastify({ forceCloseConnections: true });
+  const app = fastify({ forceCloseConnections: true, keepAliveTimeout: KEEP_ALIVE_MS });
   if (guarded) await app.register(plugin, OPTIONS);
   // Uploads reach the handlers unread.
   app.removeAllContentTypeParsers();
@@ -70,8 +72,7 @@ async function startFastify(guarded: boolean): Promise<Origin> {
   app.all("/ok", (request, reply) => reply.send(request.url));
   for (const misbehaviour of MISBEHAVIOURS) app.all(pathOf(misbehaviour), fastifyHandler(misbehaviour) as Misused);
   await app.listen({ port: 0, host: "127.0.0.1" });
-  limitIdleTime(app.server, guarded);
-  return { name: "Fastify", guarded, port: (app.server.address() as AddressInfo).port, close: () => app.close() };
+  return { framework: "Fastify", guarded, port: (app.server.address() as AddressInfo).port, close: () => app.close() };
 }
 
 /** A raw handler fails through Fastify, but a promise of it that is over answers nothing. */
@@ -81,11 +82,4 @@ function fastifyHandler({ fastify: own, origin }: (typeof MISBEHAVIOURS)[number]
     const result = origin(request.raw, reply.raw) as Misused;
     if (typeof result?.then === "function") result.then(undefined, (error: unknown) => reply.send(error));
   };
-}
-
-function limitIdleTime(server: Server, guarded: boolean): void {
-  if (guarded) return;
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  // Node 24 adds a second of its own, which only makes the same accident rarer.
-  if ("keepAliveTimeoutBuffer" in server) server.keepAliveTimeoutBuffer = 0;
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -17,6 +17,8 @@ export interface ProxyKind {
   readonly name: string;
   /** What to do where the binary is missing. */
   readonly install: string;
+  /** Whether it keeps connections to the origin server. */
+  readonly reuses: boolean;
   /** Path of the binary, or `undefined` where there is none. */
   find(): string | undefined;
   /** Text of the configuration file. `folder`: for everything the proxy writes. */
@@ -61,33 +63,28 @@ async function launch(kind: ProxyKind, binary: string, routes: readonly Route[])
   const folder = await mkdtemp(join(tmpdir(), "rayguard-proxy-"));
   const file = join(folder, "proxy.conf");
   await writeFile(file, kind.configure(routes, folder));
-  const child = spawn(binary, kind.args(file, folder), { stdio: ["ignore", "pipe", "pipe"] });
-  let log = "";
-  for (const output of [child.stdout, child.stderr]) {
-    output.setEncoding("utf8").on("data", (text: string) => {
-      log = (log + text).slice(-4000);
-    });
-  }
+  // A file, not a pipe: Apache opens its log by name, and a socket cannot be opened.
+  const log = await open(join(folder, "log"), "a+");
+  const child = spawn(binary, kind.args(file, folder), { stdio: ["ignore", log.fd, log.fd] });
   // Not even a test run that is broken off leaves a server behind.
   const end = () => void child.kill("SIGKILL");
   process.once("exit", end);
   const gone = new Promise<void>((resolve) => {
-    child.once("error", (error) => {
-      log += error.message;
-      resolve();
-    });
+    child.once("error", () => resolve());
     child.once("exit", () => resolve());
   });
   const stop = async () => {
     await terminate(child, gone);
     process.off("exit", end);
+    await log.close();
     await rm(folder, { recursive: true, force: true });
   };
   const listening = Promise.all(routes.map(({ port }) => listens(port, child)));
   const started = await Promise.race([listening, gone.then(() => undefined)]);
   if (started?.every(Boolean)) return { ports: routes.map(({ port }) => port), stop };
+  const text = await readFile(join(folder, "log"), "utf8");
   await stop();
-  throw new Error(`${kind.name} did not start:\n${log}`);
+  throw new Error(`${kind.name} did not start:\n${text}`);
 }
 
 async function terminate(child: ChildProcess, gone: Promise<void>): Promise<void> {
@@ -102,12 +99,12 @@ async function listens(port: number, child: ChildProcess): Promise<boolean> {
   const end = performance.now() + 10_000;
   while (performance.now() < end && child.exitCode === null && child.signalCode === null) {
     const socket = connect({ port, host: "127.0.0.1" });
-    const open = await once(socket, "connect").then(
+    const isOpen = await once(socket, "connect").then(
       () => true,
       () => false,
     );
     socket.destroy();
-    if (open) return true;
+    if (isOpen) return true;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return false;

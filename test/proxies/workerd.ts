@@ -18,6 +18,7 @@ const WORKER = `export default {
 export const workerd: ProxyKind = {
   name: "workerd",
   install: "npm install workerd",
+  reuses: true,
   find,
   configure,
   args: (file) => ["serve", file],

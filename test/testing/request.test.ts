@@ -85,7 +85,7 @@ describe("requests written by hand", () => {
     ["HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", ["GET 1.0 close"]],
     ["HTTP/1.0 kept alive", "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", ["GET 1.0"]],
     ["close", "GET / HTTP/1.1\r\nconnection: x, close\r\n\r\n", ["GET 1.1 close"]],
-    ["upgrade", "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n\x81\x00", ["GET 1.1 upgrade"]],
+    ["upgrade", "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n\x81\x02\r\n", ["GET 1.1 upgrade"]],
     [
       "several",
       "GET / HTTP/1.1\r\n\r\nHEAD / HTTP/1.1\r\n\r\nPUT / HTTP/1.1\r\n\r\n",

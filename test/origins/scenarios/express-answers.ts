@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { chmod, truncate, unlink } from "node:fs/promises";
 import { Readable } from "node:stream";
 import compression from "compression";
@@ -230,7 +231,7 @@ add("a session store that never answers a load", (app) => {
   }
   app.use(session({ secret: "s", resave: true, saveUninitialized: true, store: new Store() as never }));
   app.get("/", (_req: Misused, res: Misused) => res.send("hello"));
-}, { request: { headers: { cookie: "connect.sid=s%3Aabc.EbdTDMD%2FvQGwbXzKNCNVpCw0YPdC1kf%2BGPLEK3Q1MPs" } }, shows: [late, own("hello")] });
+}, { request: { headers: { cookie: `connect.sid=${encodeURIComponent(`s:abc.${createHmac("sha256", "s").update("abc").digest("base64").replace(/=+$/, "")}`)}` } }, shows: late });
 add("an on-headers listener that throws", (app) => {
   app.use((_req: Misused, res: Misused, next: Misused) => {
     const { writeHead } = res;

@@ -314,10 +314,7 @@ add("an error page while an upload is unfinished", (app) => app.post("/", async 
   rules: ["CX-7", "CX-8"],
 });
 add("a preHandler fault while an upload is unfinished", (app) => {
-  app.addHook("onRequest", async () => {
-    throw new Error("secret cause");
-  });
-  app.post("/", async () => "hello");
+  app.post("/", { onRequest: async () => Promise.reject(new Error("secret cause")) }, async () => "hello");
 }, {
   client: async (wire) => {
     wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{");

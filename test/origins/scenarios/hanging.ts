@@ -183,6 +183,7 @@ const scenarios: Scenario[] = [
   {
     name: "goes on writing slowly, each octet within the idle deadline",
     control: true,
+    guard: { firstByteDeadlineMs: 400, idleDeadlineMs: 400 },
     origin: async (_req, res) => {
       for (let i = 0; i < 5; i++) {
         res.write(String(i));

@@ -1,5 +1,4 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { cut, fault, mended, type Misused, own, sleep } from "../../origins/scenario.js";
 import type { Misbehaviour } from "./misbehaviour.js";
 
@@ -27,7 +26,7 @@ export const content: readonly Misbehaviour[] = [
       fail();
     }),
     shows: [fault],
-    bare: true,
+    bare: "Express",
   },
   {
     name: "streams from a source that fails after the first octets",
@@ -36,7 +35,7 @@ export const content: readonly Misbehaviour[] = [
       fail();
     }),
     shows: [fault],
-    bare: true,
+    bare: "Express",
   },
   {
     name: "streams from a source that fails after 100 KB",
@@ -46,7 +45,6 @@ export const content: readonly Misbehaviour[] = [
       fail();
     }),
     shows: [cut],
-    bare: true,
   },
   { name: "answers", origin: (_req, res) => res.end("hello"), shows: [own("hello")] },
   { name: "answers 1 MB in chunks", ...streaming(() => Readable.from(Array(16).fill("x".repeat(65_536)))), shows: [own(/^x{1048576}$/)] },

@@ -53,7 +53,6 @@ export const failing: readonly Misbehaviour[] = [
       res.destroy();
     },
     shows: [cut],
-    bare: true,
   },
   {
     name: "is destroyed after 100 KB of 200 KB",
@@ -64,7 +63,6 @@ export const failing: readonly Misbehaviour[] = [
       res.destroy();
     },
     shows: [cut],
-    bare: true,
   },
   {
     name: "falls silent after 100 KB in chunks",
@@ -86,7 +84,6 @@ export const failing: readonly Misbehaviour[] = [
       req.socket.destroy();
     },
     shows: [own("hello")],
-    bare: true,
   },
   {
     name: "ends 1 MB, then destroys the socket",
@@ -95,7 +92,6 @@ export const failing: readonly Misbehaviour[] = [
       req.socket.destroy();
     },
     shows: [own(/^x{1000000}$/)],
-    bare: true,
   },
   {
     name: "answers twice",

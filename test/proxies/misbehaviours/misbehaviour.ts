@@ -14,6 +14,6 @@ export interface Misbehaviour {
   readonly options?: ExchangeOptions;
   /** Alternatives. */
   readonly shows: readonly Shown[];
-  /** Without the guard every proxy answers with an error of its own, or breaks the response off. */
-  readonly bare?: true;
+  /** Without the guard every proxy answers with an error of its own, or with nothing whole; on both frameworks or one. */
+  readonly bare?: true | "Express";
 }

@@ -1,0 +1,526 @@
+import { once } from "node:events";
+import http, { type IncomingMessage, type RequestListener, ServerResponse } from "node:http";
+import http2 from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import { describe, expect, it } from "vitest";
+import { classSlot, hasInternals, isFinishCallback, LAYERED, LOSES_CORKED_CHUNKS, type NodeResponse } from "../src/intercept/node-internals.js";
+import { exchange } from "../src/testing/index.js";
+import { listen } from "./testing/servers.js";
+
+// Facts about bare Node, each of which the guard relies on. One that fails names what a new release has changed.
+
+const major = Number.parseInt(process.versions.node, 10);
+
+type Listener = (request: IncomingMessage, response: NodeResponse) => void;
+type Options = Parameters<typeof exchange>[2];
+
+/** Sends octets to a bare server and returns what came back. */
+async function ask(listener: Listener, octets = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", options: Options = {}) {
+  const server = await listen(http.createServer(listener as unknown as RequestListener));
+  return exchange(server, octets, options);
+}
+
+/** Calls of an underscore method, as they come. */
+function record(response: NodeResponse, name: "_send" | "_storeHeader" | "_writeRaw"): unknown[][] {
+  const calls: unknown[][] = [];
+  const native = response[name] as (...args: unknown[]) => unknown;
+  Object.defineProperty(response, name, {
+    configurable: true,
+    value(...args: unknown[]) {
+      calls.push(args);
+      return native.apply(response, args);
+    },
+  });
+  return calls;
+}
+
+describe("a response of node:http", () => {
+  it("has every method the guard stands in front of, on its prototype", () => {
+    for (const name of LAYERED) expect(typeof ServerResponse.prototype[name as "end"], name).toBe("function");
+    expect(hasInternals(new ServerResponse({ method: "GET", httpVersionMajor: 1, httpVersionMinor: 1 } as never))).toBe(true);
+  });
+
+  it("has the state the guard reads and sets, with these values before anything is sent", () => {
+    const response = new ServerResponse({ method: "GET", httpVersionMajor: 1, httpVersionMinor: 1 } as never) as NodeResponse;
+    expect(response).toMatchObject({
+      _header: null,
+      _headerSent: false,
+      _hasBody: true,
+      _last: false,
+      _contentLength: null,
+      _removedTE: false,
+      _removedContLen: false,
+      _trailer: "",
+      outputData: [],
+      outputSize: 0,
+      finished: false,
+      sendDate: true,
+      shouldKeepAlive: true,
+      statusCode: 200,
+    });
+    expect(typeof response._onPendingData).toBe("function");
+  });
+
+  it("finds underscore methods that are own properties of the response", async () => {
+    let seen: string[] = [];
+    const { valid } = await ask((_request, response) => {
+      const calls = [record(response, "_storeHeader"), record(response, "_send"), record(response, "_writeRaw")];
+      response.end("ok");
+      seen = calls.map((each) => (each.length > 0 ? "called" : "missed"));
+    });
+    expect(valid).toBe(true);
+    // A string as content goes through _writeRaw together with its header section.
+    expect(seen).toEqual(["called", "called", "called"]);
+  });
+
+  it("takes back a field section that was never rendered: `_header` null means nothing is decided", async () => {
+    const { responses } = await ask((_request, response) => {
+      response.statusCode = 201;
+      expect(response._header).toBeNull();
+      response.writeHead(202);
+      expect(response._header).toMatch(/^HTTP\/1\.1 202 /);
+      expect(response._headerSent).toBe(false);
+      response.end();
+      expect(response._headerSent).toBe(true);
+    });
+    expect(responses[0]?.status).toBe(202);
+  });
+});
+
+describe("_storeHeader", () => {
+  async function received(act: (response: NodeResponse) => void): Promise<unknown[]> {
+    let calls: unknown[][] = [];
+    await ask((_request, response) => {
+      calls = record(response, "_storeHeader");
+      act(response);
+      response.end("ok");
+    });
+    expect(calls).toHaveLength(1);
+    return calls[0] as unknown[];
+  }
+
+  it("gets the status line and the map of setHeader: no prototype, [name, value] under lower-case keys", async () => {
+    const [firstLine, headers] = await received((response) => response.setHeader("X-Any", "x"));
+    expect(firstLine).toBe("HTTP/1.1 200 OK\r\n");
+    expect(Object.getPrototypeOf(headers)).toBeNull();
+    expect(headers).toEqual(Object.assign(Object.create(null), { "x-any": ["X-Any", "x"] }));
+  });
+
+  it("gets that very map, kept under the symbol kOutHeaders", async () => {
+    let kept: unknown;
+    const [, headers] = await received((response) => {
+      response.setHeader("X-Any", "x");
+      const symbol = Object.getOwnPropertySymbols(response).find(({ description }) => description === "kOutHeaders");
+      kept = (response as unknown as Record<symbol, unknown>)[symbol as symbol];
+    });
+    expect(headers).toBe(kept);
+  });
+
+  it("gets the argument of writeHead itself where no field was set before", async () => {
+    const given = { "X-Any": "x" };
+    expect((await received((response) => response.writeHead(200, given)))[1]).toBe(given);
+    const list = ["X-Any", "x"];
+    expect((await received((response) => response.writeHead(200, list as never)))[1]).toBe(list);
+  });
+
+  it("gets the map of setHeader where writeHead adds to it", async () => {
+    const [, headers] = await received((response) => {
+      response.setHeader("X-First", "1");
+      response.writeHead(200, { "X-Second": "2" });
+    });
+    expect(Object.keys(headers as object)).toEqual(["x-first", "x-second"]);
+    expect(Object.getPrototypeOf(headers)).toBeNull();
+  });
+
+  it("renders a flat list, with values that are lists as lines of their own", async () => {
+    const { responses } = await ask((_request, response) => {
+      response._storeHeader("HTTP/1.1 200 OK\r\n", ["Set-Cookie", ["a=1", "b=2"], "X-Any", "x", "Content-Length", "0"]);
+      response._send("");
+      response.end();
+    });
+    expect(responses[0]?.fieldLines("set-cookie")).toEqual(["a=1", "b=2"]);
+    expect(responses[0]?.field("x-any")).toBe("x");
+  });
+
+  it("notes a Content-Length in _contentLength, and removed framing fields in _removedTE and _removedContLen", async () => {
+    const lengths: unknown[] = [];
+    await ask((_request, response) => {
+      response.writeHead(200, { "Content-Length": "2" });
+      response.end("ok");
+      lengths.push(Number(response._contentLength));
+    });
+    await ask((_request, response) => {
+      response.removeHeader("Content-Length");
+      response.removeHeader("Transfer-Encoding");
+      lengths.push(response._removedContLen, response._removedTE);
+      response.end("ok");
+    });
+    expect(lengths).toEqual([2, true, true]);
+  });
+});
+
+describe("_send", () => {
+  it("gets ('' and no callback) from flushHeaders, and from nothing else", async () => {
+    let calls: unknown[][] = [];
+    await ask((_request, response) => {
+      calls = record(response, "_send");
+      response.flushHeaders();
+      response.write("a");
+      response.end();
+    });
+    const flushes = calls.filter(([data, , callback]) => data === "" && callback === undefined);
+    expect(flushes).toEqual([calls[0]]);
+  });
+
+  it("gets the content without the header section, which Node puts in front below it", async () => {
+    let calls: unknown[][] = [];
+    await ask((_request, response) => {
+      calls = record(response, "_send");
+      response.end("ok");
+    });
+    // Up to Node 22 an empty piece follows, for the callback alone.
+    expect(calls.map(([data]) => data).filter((data) => data !== "")).toEqual(["ok"]);
+  });
+
+  it("gets every chunk with its frame", async () => {
+    let calls: unknown[][] = [];
+    const { valid } = await ask((_request, response) => {
+      calls = record(response, "_send");
+      response.write("abc");
+      response.end("de");
+    });
+    expect(valid).toBe(true);
+    const octets = calls.map(([data]) => (typeof data === "string" ? data : Buffer.from(data as Uint8Array).toString())).join("");
+    // Node 26 merges the chunks of one tick and sends them at the next.
+    if (major < 26) expect(octets).toBe("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    else expect(octets).toMatch(/de\r\n0\r\n\r\n$/);
+  });
+
+  it("gets from end, as the last callback, one whose name is \"bound onFinish\"", async () => {
+    for (const content of [undefined, "ok", Buffer.from("ok")]) {
+      for (const before of [undefined, "a"]) {
+        let calls: unknown[][] = [];
+        await ask((_request, response) => {
+          calls = record(response, "_send");
+          if (before !== undefined) response.write(before);
+          response.end(content);
+        });
+        expect(isFinishCallback(calls.at(-1)?.[2])).toBe(true);
+        expect(calls.slice(0, -1).some(([, , callback]) => isFinishCallback(callback))).toBe(false);
+      }
+    }
+  });
+
+  it("that never passes its callback on keeps `finish` from being emitted", async () => {
+    let finished = 0;
+    await ask((_request, response) => {
+      response.on("finish", () => finished++);
+      const native = response._send;
+      response._send = (data, encoding) => native.call(response, data, encoding);
+      response.end("ok");
+    });
+    expect(finished).toBe(0);
+  });
+});
+
+describe("interim responses", () => {
+  it("go through _writeRaw and not through _send", async () => {
+    let raw: unknown[][] = [];
+    let sent: unknown[][] = [];
+    const { responses } = await ask((_request, response) => {
+      raw = record(response, "_writeRaw");
+      sent = record(response, "_send");
+      response.writeProcessing();
+      expect(sent).toEqual([]);
+      response.end("ok");
+    });
+    expect(String(raw[0]?.[0])).toBe("HTTP/1.1 102 Processing\r\n\r\n");
+    expect(responses[0]?.interim).toHaveLength(1);
+  });
+});
+
+describe("a response that is flushed", () => {
+  it("is detached from its socket before the connection is closed by destroySoon", async () => {
+    const order: string[] = [];
+    await ask((request, response) => {
+      const { socket } = request;
+      const detach = response.detachSocket;
+      response.detachSocket = (given: Socket) => {
+        order.push("detachSocket");
+        detach.call(response, given);
+      };
+      const soon = socket.destroySoon;
+      socket.destroySoon = () => {
+        order.push(`destroySoon ${socket.constructor.name}`);
+        expect((socket as { _httpMessage?: unknown })._httpMessage).toBeNull();
+        soon.call(socket);
+      };
+      response.setHeader("Connection", "close");
+      response.end("ok");
+    });
+    expect(order).toEqual(["detachSocket", "destroySoon Socket"]);
+  });
+
+  it("closes the connection when _last is set after end()", async () => {
+    const { end } = await ask((_request, response) => {
+      response.end("ok");
+      response._last = true;
+    });
+    expect(end).toBe("fin");
+  });
+
+  it("is what the socket calls _httpMessage while it is under way", async () => {
+    let same = false;
+    await ask((request, response) => {
+      same = (request.socket as { _httpMessage?: unknown })._httpMessage === response;
+      response.end("ok");
+    });
+    expect(same).toBe(true);
+  });
+});
+
+describe("a pipelined response", () => {
+  const two = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
+
+  it("has no socket before its turn, and its output waits in outputData", async () => {
+    const waiting: NodeResponse[] = [];
+    let state: unknown;
+    const { valid, responses } = await ask((request, response) => {
+      waiting.push(response);
+      if (request.url === "/1") return;
+      response.end("second");
+      state = { socket: response.socket, pieces: response.outputData.length > 0, size: response.outputSize > 0 };
+      waiting[0]?.end("first");
+    }, two);
+    expect(state).toEqual({ socket: null, pieces: true, size: true });
+    expect(valid).toBe(true);
+    expect(responses.map((response) => response.text())).toEqual(["first", "second"]);
+  });
+
+  it("is flushed through _flushOutput, with the socket as its argument", async () => {
+    const flushed: unknown[] = [];
+    await ask((request, response) => {
+      if (request.url === "/1") {
+        setImmediate(() => response.end("first"));
+        return;
+      }
+      const native = response._flushOutput;
+      response._flushOutput = (socket) => {
+        flushed.push(socket === request.socket);
+        return native.call(response, socket);
+      };
+      response.end("second");
+    }, two);
+    expect(flushed).toEqual([true]);
+  });
+
+  it("keeps the callback of end() with the last piece in outputData", async () => {
+    let callbacks: unknown[] = [];
+    await ask((request, response) => {
+      if (request.url === "/1") {
+        setImmediate(() => response.end("first"));
+        return;
+      }
+      response.end("second");
+      callbacks = response.outputData.map(({ callback }) => callback);
+    }, two);
+    expect(callbacks.filter(isFinishCallback)).toHaveLength(1);
+  });
+});
+
+describe("chunks written under cork()", () => {
+  it(`${LOSES_CORKED_CHUNKS ? "are overtaken by the last chunk" : "arrive in their order"} on this Node`, async () => {
+    const { octets } = await ask((_request, response) => {
+      response.cork();
+      response.write("a");
+      response.write("b");
+      response.end("c");
+    });
+    const content = octets.toString("latin1").split("\r\n\r\n").slice(1).join("\r\n\r\n");
+    const isWhole = /a[^]*b[^]*c[^]*0\r\n\r\n$/.test(content);
+    expect(isWhole).toBe(!LOSES_CORKED_CHUNKS);
+    expect(LOSES_CORKED_CHUNKS).toBe(major === 22 || major === 24);
+  });
+
+  it("are counted in writableCorked, which uncork() lowers", async () => {
+    const counts: number[] = [];
+    await ask((_request, response) => {
+      response.cork();
+      counts.push(response.writableCorked);
+      response.uncork();
+      counts.push(response.writableCorked);
+      response.end();
+    });
+    expect(counts).toEqual([1, 0]);
+  });
+});
+
+describe("a request", () => {
+  it("destroys its socket synchronously", async () => {
+    const states: boolean[] = [];
+    const { end } = await ask((request) => {
+      const { socket } = request;
+      request.destroy();
+      // The guard lets its stand-in find out on whose behalf the socket is destroyed while destroy() is on the stack.
+      states.push(socket.destroyed);
+    });
+    expect(states).toEqual([true]);
+    expect(end).not.toBe("open");
+  });
+
+  it("hands its error on to socket.destroy", async () => {
+    const errors: unknown[] = [];
+    const error = new Error("mine");
+    await ask((request) => {
+      const { socket } = request;
+      const { destroy } = socket;
+      socket.on("error", () => {});
+      request.on("error", () => {});
+      socket.destroy = (given?: Error) => {
+        errors.push(given);
+        return destroy.call(socket, given);
+      };
+      request.destroy(error);
+    });
+    expect(errors[0]).toBe(error);
+  });
+});
+
+describe("the classes of a server", () => {
+  it("stand in slots of its own, found by the description of their symbols", () => {
+    const server = http.createServer();
+    for (const name of ["ServerResponse", "IncomingMessage"] as const) {
+      const slot = classSlot(server, name);
+      expect((server as unknown as Record<symbol, unknown>)[slot as symbol]).toBe(http[name]);
+    }
+  });
+
+  it("are read for each request, so that a class put there later is used", async () => {
+    class Mine extends ServerResponse {}
+    const names: string[] = [];
+    const server = http.createServer((_request, response) => {
+      names.push(response.constructor.name);
+      response.end("ok");
+      (server as unknown as Record<symbol, unknown>)[classSlot(server, "ServerResponse") as symbol] = Mine;
+    });
+    await exchange(await listen(server), [{ path: "/1" }, { path: "/2" }]);
+    expect(names).toEqual(["ServerResponse", "Mine"]);
+  });
+
+  it("get the request, and the options, as arguments", async () => {
+    const args: unknown[][] = [];
+    class Mine extends ServerResponse {
+      constructor(request: IncomingMessage, options?: object) {
+        super(request, options as never);
+        args.push([request.url, typeof options]);
+      }
+    }
+    const server = http.createServer({ ServerResponse: Mine as never }, (_request, response) => response.end("ok"));
+    await exchange(await listen(server), { path: "/1" });
+    expect(args).toEqual([["/1", "object"]]);
+  });
+});
+
+describe("a server", () => {
+  it("emits through an `emit` of its own", async () => {
+    const events: unknown[] = [];
+    const server = http.createServer((_request, response) => response.end("ok"));
+    const { emit } = server;
+    server.emit = (event: string, ...args: never[]) => {
+      events.push(event);
+      return emit.call(server, event, ...(args as [])) as boolean;
+    };
+    await exchange(await listen(server), { path: "/" });
+    expect(events).toEqual(expect.arrayContaining(["connection", "request"]));
+  });
+
+  it("answers a client that half-closes where httpAllowHalfOpen is set, and not otherwise", async () => {
+    for (const allowed of [true, false]) {
+      const server = http.createServer((_request, response) => setImmediate(() => setImmediate(() => response.end("ok"))));
+      expect((server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen).toBe(false);
+      (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = allowed;
+      server.on("request", (request) => request.resume());
+      const octets = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx";
+      const { responses } = await exchange(await listen(server), octets, { halfClose: true });
+      expect(responses.length === 1 && responses[0]?.complete).toBe(allowed);
+    }
+  });
+
+  it("has keepAliveTimeout, headersTimeout and requestTimeout; one of http2 has not all of them", () => {
+    const server = http.createServer();
+    expect([server.keepAliveTimeout, server.headersTimeout, server.requestTimeout].every(Number.isInteger)).toBe(true);
+    const other = http2.createServer();
+    expect("headersTimeout" in other && "keepAliveTimeout" in other).toBe(false);
+  });
+
+  it("closes the socket of a CONNECT and of a malformed request, unless somebody listens", async () => {
+    const connecting = await ask((_request, response) => response.end(), "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+    expect(connecting.octets.length).toBe(0);
+    const errors: string[] = [];
+    const server = http.createServer();
+    server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      errors.push(String(error.code));
+      socket.destroy();
+    });
+    await exchange(await listen(server), "nonsense\r\n\r\n");
+    expect(errors[0]).toMatch(/^HPE_/);
+  });
+});
+
+describe("a socket", () => {
+  it("calls destroy and destroySoon as own properties, and keeps its queue size in the handle", async () => {
+    let size: unknown;
+    await ask((request, response) => {
+      size = (request.socket as { _handle?: { writeQueueSize?: unknown } })._handle?.writeQueueSize;
+      response.end("ok");
+    });
+    expect(typeof size).toBe("number");
+  });
+
+  it("names internal/stream_base_commons or onwriteError in the stack when the connection itself fails", async () => {
+    const stacks: string[] = [];
+    const server = http.createServer((request) => {
+      const { socket } = request;
+      const { destroy } = socket;
+      socket.destroy = (error?: Error) => {
+        stacks.push(String(new Error().stack));
+        return destroy.call(socket, error);
+      };
+    });
+    await exchange(await listen(server), "GET / HTTP/1.1\r\nHost: a\r\n\r\n", { abortAfterMs: 20, timeoutMs: 500 });
+    await expect.poll(() => stacks.length).toBeGreaterThan(0);
+    expect(stacks[0]).toMatch(/stream_base_commons|onwriteError|errorOrDestroy/);
+  });
+});
+
+describe("a stream of node:http2", () => {
+  it("has the methods the guard stands in front of, and headersSent as a getter of a prototype", async () => {
+    const server = http2.createServer();
+    const seen: unknown[] = [];
+    server.on("request", (_request, response) => {
+      const { stream } = response;
+      const names = ["respond", "respondWithFD", "respondWithFile", "additionalHeaders", "write", "end", "destroy", "close"];
+      seen.push(names.every((name) => typeof (stream as unknown as Record<string, unknown>)[name] === "function"));
+      let at: object | null = stream;
+      while (at !== null && !Object.hasOwn(at, "headersSent")) at = Object.getPrototypeOf(at) as object | null;
+      seen.push(typeof Object.getOwnPropertyDescriptor(at ?? {}, "headersSent")?.get, stream.headersSent);
+      // What the response does goes through methods that are own properties of the stream.
+      const respond = stream.respond.bind(stream);
+      stream.respond = (...args) => {
+        seen.push("respond");
+        respond(...args);
+      };
+      response.end("ok");
+      seen.push(stream.headersSent);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const request = client.request({ ":path": "/" });
+    request.resume();
+    await once(request, "close");
+    client.close();
+    await new Promise((resolve) => server.close(resolve));
+    expect(seen).toEqual([true, "function", false, "respond", true]);
+  });
+});
