@@ -23,8 +23,8 @@ export type Slot = Variant | "again";
  */
 const TURNS = 10;
 
-/** Requests before measuring, in parts of `requests`: enough for the optimizing compiler to settle. */
-const WARM_UP = 0.6;
+/** Turns before those that count: enough for the optimizing compiler to settle. */
+const WARM_UP_TURNS = 6;
 
 /**
  * Measures all variants interleaved.
@@ -38,11 +38,10 @@ export async function measureCpu(options: CpuOptions): Promise<CpuTimes> {
   for (let round = 0; round < options.rounds; round++) {
     const contenders = await Promise.all(slots.map((slot) => enter(slot, options)));
     try {
-      for (const { load } of contenders) await load.send(Math.ceil(options.requests * WARM_UP));
-      for (let turn = 0; turn < TURNS; turn++) {
+      for (let turn = -WARM_UP_TURNS; turn < TURNS; turn++) {
         for (let place = 0; place < contenders.length; place++) {
-          const contender = contenders[(place + turn) % contenders.length] as Contender;
-          await takeTurn(contender, Math.ceil(options.requests / TURNS));
+          const contender = contenders[(place + turn + WARM_UP_TURNS) % contenders.length] as Contender;
+          await takeTurn(contender, Math.ceil(options.requests / TURNS), turn >= 0);
         }
       }
       for (const { slot, cpu, requests } of contenders) times.get(slot)?.push(cpu / requests);
@@ -62,10 +61,13 @@ async function enter(slot: Slot, options: CpuOptions): Promise<Contender> {
   return { slot, origin, load: await openLoad(origin.port), cpu: 0, requests: 0 };
 }
 
-async function takeTurn(contender: Contender, requests: number): Promise<void> {
+async function takeTurn(contender: Contender, requests: number, counts: boolean): Promise<void> {
   const before = await contender.origin.ask("cpu");
-  contender.requests += await contender.load.send(requests);
-  contender.cpu += (await contender.origin.ask("cpu")) - before;
+  const sent = await contender.load.send(requests);
+  const cpu = (await contender.origin.ask("cpu")) - before;
+  if (!counts) return;
+  contender.requests += sent;
+  contender.cpu += cpu;
 }
 
 async function leave(contender: Contender): Promise<void> {

@@ -1,12 +1,17 @@
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { jobsFor, runJobs } from "./pool.js";
-import type { Framework } from "./scenario.js";
+import { RIGHT_BARE } from "./right-bare.js";
+import { FRAMEWORKS, type Framework } from "./scenario.js";
 import { GROUPS } from "./scenarios/index.js";
+import type { Verdict } from "./suite.js";
+import type { Job } from "./worker.js";
 
 /**
  * Shows what a framework does with every scenario when nothing guards it, in one word each, and counts the words.
- * `--guarded` runs with the guard instead, `--only` takes a part of a name or a group, `--wrong` prints only what is
- * not fine, `--why` adds the reasons.
+ * `--guarded` runs with the guard instead, `--only` takes a group or part of a name, `--wrong` prints only what is not
+ * as expected, `--why` adds the reasons, `--json` prints everything. `--record` runs every framework and writes down
+ * which scenarios all of them get right.
  */
 const { values } = parseArgs({
   options: {
@@ -17,32 +22,59 @@ const { values } = parseArgs({
     why: { type: "boolean", default: false },
     workers: { type: "string", default: "6" },
     json: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
   },
 });
 
-const framework = values.framework as Framework;
 const scenarios = new Map(GROUPS.flatMap((group) => group.scenarios).map((scenario) => [scenario.name, scenario]));
-const jobs = jobsFor(framework, values.guarded).filter(({ name }) => name.includes(values.only) || scenarios.get(name)?.group === values.only);
-const verdicts = await runJobs(jobs, Number(values.workers));
+const groupOf = (name: string) => scenarios.get(name)?.group ?? "";
+const isControl = (name: string) => scenarios.get(name)?.control === true;
 
-const counts: Record<string, number> = {};
-let surprises = 0;
-const rows = [];
-for (const job of jobs) {
-  const verdict = verdicts.get(job.id);
-  const scenario = scenarios.get(job.name);
-  if (verdict === undefined || scenario === undefined) continue;
-  counts[verdict.word] = (counts[verdict.word] ?? 0) + 1;
-  const surprising = values.guarded ? verdict.word !== "fine" : (verdict.word === "fine") !== (scenario.control === true);
-  if (surprising) surprises++;
-  rows.push({ ...job, group: scenario.group, control: scenario.control === true, ...verdict });
-  if (values.json || (values.wrong && !surprising)) continue;
-  const mark = scenario.control ? " (control)" : "";
-  console.log(`${verdict.word.padEnd(10)} ${scenario.group.padEnd(14)} ${job.variant.padEnd(12)} ${job.name}${mark}`);
-  if (values.why && verdict.word !== "fine") {
-    for (const reason of verdict.wrong) console.log(`             ${reason}`);
-    if (verdict.received) console.log(`             ${JSON.stringify(verdict.received.slice(0, 200))} ${verdict.incidents.join(", ")}`);
-  }
+if (values.record) await record();
+else await show(values.framework as Framework);
+
+async function run(framework: Framework): Promise<[Job, Verdict][]> {
+  const jobs = jobsFor(framework, values.guarded).filter(({ name }) => name.includes(values.only) || groupOf(name) === values.only);
+  const verdicts = await runJobs(jobs, Number(values.workers));
+  return jobs.flatMap((job) => {
+    const verdict = verdicts.get(job.id);
+    return verdict === undefined ? [] : [[job, verdict] as [Job, Verdict]];
+  });
 }
-if (values.json) console.log(JSON.stringify(rows));
-console.error(`${framework}: ${jobs.length} runs`, counts, `${surprises} not as expected`);
+
+async function show(framework: Framework): Promise<void> {
+  const results = await run(framework);
+  const counts: Record<string, number> = {};
+  let surprises = 0;
+  for (const [{ name, variant }, verdict] of results) {
+    counts[verdict.word] = (counts[verdict.word] ?? 0) + 1;
+    const right = verdict.word === "fine";
+    const surprising = values.guarded ? !right : isControl(name) ? !right : RIGHT_BARE.has(name) && !right;
+    if (surprising) surprises++;
+    if (values.json || (values.wrong && !surprising)) continue;
+    const mark = isControl(name) ? " (control)" : RIGHT_BARE.has(name) ? " (right bare)" : "";
+    console.log(`${verdict.word.padEnd(10)} ${groupOf(name).padEnd(15)} ${variant.padEnd(12)} ${name}${mark}`);
+    if (values.why && !right) console.log(reasons(verdict));
+  }
+  if (values.json) console.log(JSON.stringify(results.map(([job, verdict]) => ({ ...job, group: groupOf(job.name), control: isControl(job.name), ...verdict }))));
+  console.error(`${framework}: ${results.length} runs`, counts, `${surprises} not as expected`);
+}
+
+function reasons({ wrong, received, incidents }: Verdict): string {
+  const seen = received === "" ? [] : [`${JSON.stringify(received.slice(0, 200))} ${incidents.join(", ")}`];
+  return [...wrong, ...seen].map((line) => `             ${line}`).join("\n");
+}
+
+async function record(): Promise<void> {
+  const wrong = new Set<string>();
+  const seen = new Set<string>();
+  for (const framework of FRAMEWORKS) {
+    for (const [{ name }, { word }] of await run(framework)) {
+      seen.add(name);
+      if (word !== "fine" || isControl(name)) wrong.add(name);
+    }
+  }
+  const right = [...seen].filter((name) => !wrong.has(name)).sort();
+  writeFileSync(new URL("right-bare.json", import.meta.url), `${JSON.stringify(right, null, 0).replaceAll('","', '",\n"')}\n`);
+  console.error(`${right.length} of ${seen.size} scenarios are right without the guard`);
+}

@@ -37,9 +37,11 @@ export async function runProgram(origin: Origin, program: Program, name = String
     incidents: incidents.get(target) ?? [],
     uncaught: uncaught.get(run) ?? [],
   };
-  for (const { path = "" } of requests) {
-    records.delete(path);
-    incidents.delete(path);
+  if (origin.guard !== undefined) {
+    for (const { path = "" } of requests) {
+      records.delete(path);
+      incidents.delete(path);
+    }
   }
   return observation;
 }

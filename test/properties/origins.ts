@@ -15,8 +15,8 @@ export const FRAMEWORKS = ["node", "node, attached only", "express5", "express5 
 export type Framework = (typeof FRAMEWORKS)[number];
 
 const OPTIONS = { logger: false, firstByteDeadlineMs: 250, idleDeadlineMs: 250, lint: false } as const;
-/** Longest time `/ok` waits for the program before it, in milliseconds: what happens late must meet it. */
-const PATIENCE_MS = 400;
+/** Longest time `/ok` waits for the program before it, in milliseconds: what happens late must meet it, within the deadline. */
+const PATIENCE_MS = 150;
 /** The same as a guard sets, so that bare and guarded servers announce the same. */
 const KEEP_ALIVE_MS = 905_000;
 

@@ -245,7 +245,8 @@ const goodField: fc.Arbitrary<FieldLine> = fc.oneof(
   fc.constant<FieldLine>(["Date", "Tue, 15 Nov 1994 08:12:31 GMT"]),
 );
 const goodChunk = fc.constantFrom<Chunk>("text", "buffer", "octets", "hex", "utf16", "empty", "big");
-const pause: fc.Arbitrary<Operation> = delay;
+/** Short enough for all of them together to stay within the deadline. */
+const pause: fc.Arbitrary<Operation> = fc.constantFrom<Operation>(["delay", "tick"], ["delay", "microtask"], ["delay", "immediate"], ["delay", "1 ms"], ["delay", "30 ms"]);
 const goodStatus = fc.constantFrom<Value>(200, 201, 204, 304, 404, 500, 503);
 
 /** Octets of the chunks that clean programs write. */
@@ -282,7 +283,8 @@ export const cleanProgram: fc.Arbitrary<Program> = fc
     const withTrailer = parts.trailer && !withLength && !is10 && !isBodyless && kind !== "HEAD" && chunks.length > 0;
     if (withTrailer) lines = [...lines, ["Trailer", "X-Sum"]];
     const operations: (Operation | undefined)[] = [parts.pauses[0]];
-    if (parts.interim && !is10) operations.push(["interim", "103"]);
+    // Bare Node sends the interim response of a pipelined request at once, in the midst of the one before it.
+    if (parts.interim && !is10 && !kind.startsWith("pipelined")) operations.push(["interim", "103"]);
     if (parts.head === "set") operations.push(["status", parts.status], ...lines.map(([name, value]): Operation => ["set", name, value]));
     else operations.push(["writeHead", parts.status, parts.head as "object", lines]);
     if (parts.flushes) operations.push(["flushHeaders"], parts.pauses[1]);

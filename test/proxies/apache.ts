@@ -2,7 +2,12 @@ import { existsSync } from "node:fs";
 import { findInPath, type ProxyKind, READ_TIMEOUT_S, type Route } from "./proxy.js";
 
 /** Debian, Fedora, Alpine; a build of one's own. */
-const MODULES = ["/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/lib/apache2", "/usr/local/apache2/modules"];
+const MODULES = [
+  "/usr/lib/apache2/modules",
+  "/usr/lib64/httpd/modules",
+  "/usr/lib/apache2",
+  "/usr/local/apache2/modules",
+];
 const NEEDED = ["mpm_event", "unixd", "authz_core", "env", "proxy", "proxy_http"];
 
 export const apachePersistent = apache("Apache, HTTP/1.1 to the origin server", "");
@@ -26,9 +31,11 @@ function apache(name: string, settings: string): ProxyKind {
 
 /** `retry=0`: one failed connection must not make Apache answer 503 for the next minute. */
 function configure(routes: readonly Route[], folder: string, settings: string): string {
-  const modules = NEEDED.map((name) => `<IfModule !${name}_module>
+  const modules = NEEDED.map(
+    (name) => `<IfModule !${name}_module>
   LoadModule ${name}_module ${MODULES.find(hasModules)}/mod_${name}.so
-</IfModule>`);
+</IfModule>`,
+  );
   const hosts = routes.map(
     ({ port, origin }) => `Listen 127.0.0.1:${port}
 <VirtualHost 127.0.0.1:${port}>

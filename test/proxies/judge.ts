@@ -1,6 +1,7 @@
-import { type ExchangeResult, exchange, type ParsedResponse } from "../../src/testing/index.js";
+import { type ExchangeRequest, type ExchangeResult, exchange, type ParsedResponse } from "../../src/testing/index.js";
 import { mismatch } from "../origins/judge.js";
-import { type Misbehaviour, pathOf } from "./misbehaviours/index.js";
+import { type Misbehaviour, pathOf, type Upload } from "./misbehaviours/index.js";
+import type { ProxyKind } from "./proxy.js";
 
 /** What a client has seen through a proxy. */
 export interface Sight {
@@ -12,14 +13,30 @@ export interface Sight {
 }
 
 /** Lets the origin server behind `port` misbehave once, and judges what comes back. */
-export async function provoke(port: number, misbehaviour: Misbehaviour): Promise<Sight> {
+export async function provoke(kind: ProxyKind, port: number, misbehaviour: Misbehaviour): Promise<Sight> {
   const ray = randomRay();
-  const { request = {}, options = {} } = misbehaviour;
-  const headers = { ...(request.headers as Record<string, string> | undefined), "CF-RAY": `${ray}-AMS` };
-  const result = await exchange({ port }, { ...request, headers, path: pathOf(misbehaviour) }, { timeoutMs: 6000, ...options });
+  const { request, upload, options } = misbehaviour;
+  const headers = { ...request?.headers, "CF-RAY": `${ray}-AMS` };
+  const plain = { ...request, path: pathOf(misbehaviour), headers };
+  const result = await exchange({ port }, withUpload(kind, plain, upload), { timeoutMs: 6000, ...options });
   const response = result.responses[0];
   const { status = 0, complete: whole = false } = response ?? {};
   return { name: misbehaviour.name, status, whole, wrong: judge(result, response, misbehaviour, ray) };
+}
+
+type Plain = ExchangeRequest & { headers: Record<string, string> };
+
+function withUpload(kind: ProxyKind, request: Plain, upload: Upload | undefined): ExchangeRequest {
+  if (upload === undefined) return request;
+  const { octets, chunked, unread } = upload;
+  const { headers } = request;
+  if (unread && kind.uploadHeader !== undefined) {
+    return { ...request, headers: { ...headers, [kind.uploadHeader]: `${octets}${chunked ? " chunked" : ""}` } };
+  }
+  const content = "x".repeat(octets);
+  if (!chunked) return { ...request, method: "POST", body: content };
+  const body = `${octets.toString(16)}\r\n${content}\r\n0\r\n\r\n`;
+  return { ...request, method: "POST", headers: { ...headers, "Transfer-Encoding": "chunked" }, body };
 }
 
 function judge(

@@ -22,7 +22,9 @@ function nginx(name: string, settings: string): ProxyKind {
 
 /** `proxy_next_upstream off`: a second try would hide what the origin server did to the first. */
 function configure(routes: readonly Route[], folder: string, settings: string): string {
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((of) => `${of}_temp_path ${folder}/${of};`);
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (of) => `${of}_temp_path ${folder}/${of};`,
+  );
   const servers = routes.map(
     ({ port, origin }) => `
   upstream origin${port} { server 127.0.0.1:${origin}; keepalive 8; }

@@ -19,6 +19,11 @@ export interface ProxyKind {
   readonly install: string;
   /** Whether it keeps connections to the origin server. */
   readonly reuses: boolean;
+  /**
+   * Field by which it is asked to make up an upload: the octets, and "chunked". For a proxy that resets clients which
+   * still upload when it has an answer for them, whatever the origin server does.
+   */
+  readonly uploadHeader?: string;
   /** Path of the binary, or `undefined` where there is none. */
   find(): string | undefined;
   /** Text of the configuration file. `folder`: for everything the proxy writes. */

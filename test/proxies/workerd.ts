@@ -2,23 +2,45 @@ import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { type ProxyKind, READ_TIMEOUT_S, type Route } from "./proxy.js";
 
+const UPLOAD_HEADER = "X-Upload";
+
 /** Passes everything on. What workerd cannot take becomes what the edge shows for it; workerd itself would say 500. */
 const WORKER = `export default {
   async fetch(request, { ORIGIN }) {
-    const timeout = AbortSignal.timeout(${READ_TIMEOUT_S * 1000});
+    const signal = AbortSignal.timeout(${READ_TIMEOUT_S * 1000});
     try {
-      return await ORIGIN.fetch(request, { redirect: "manual", signal: timeout });
+      return await ORIGIN.fetch(withUpload(request), { redirect: "manual", signal });
     } catch (error) {
-      return new Response(String(error), { status: timeout.aborted ? 524 : 520 });
+      return new Response(String(error), { status: signal.aborted ? 524 : 520 });
     }
   },
 };
+
+function withUpload(request) {
+  const upload = request.headers.get("${UPLOAD_HEADER}");
+  if (upload === null) return request;
+  const body = new Blob(["x".repeat(parseInt(upload))]);
+  return new Request(request, { method: "POST", body: upload.endsWith("chunked") ? ofUnknownLength(body) : body });
+}
+
+// workerd knows the length of a Blob's own stream, and announces it.
+function ofUnknownLength(blob) {
+  const reader = blob.stream().getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  });
+}
 `;
 
 export const workerd: ProxyKind = {
   name: "workerd",
   install: "npm install workerd",
   reuses: true,
+  uploadHeader: UPLOAD_HEADER,
   find,
   configure,
   args: (file) => ["serve", file],

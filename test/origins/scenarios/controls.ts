@@ -7,7 +7,7 @@ const scenarios: Scenario[] = [];
 const add = (name: string, origin: Scenario["origin"], rest: Partial<Scenario> = {}) =>
   scenarios.push({ name: `right: ${name}`, control: true, shows: own("hello"), ...(origin ? { origin } : {}), ...rest });
 
-add("end(content)", (_req, res) => res.end("hello"));
+add("end(content)", (_req, res) => res.end("hello"), { rules: ["FR-17"], shows: own("hello", { fields: { "content-length": "5" } }) });
 add("end(Buffer)", (_req, res) => res.end(Buffer.from("hello")));
 add("end(Uint8Array)", (_req, res) => res.end(new Uint8Array([104, 101, 108, 108, 111])));
 add("end() without content", (_req, res) => res.end(), { shows: own("") });

@@ -9,10 +9,25 @@ function fail(): never {
 
 /** Handlers that fail, close or never answer, before anything is committed and after. */
 export const failing: readonly Misbehaviour[] = [
-  { name: "destroys the response before the head", origin: (_req, res) => res.destroy(), shows: [fault], bare: true },
-  { name: "destroys the socket before the head", origin: (req) => req.socket.destroy(), shows: [fault], bare: true },
-  { name: "resets the connection before the head", origin: (req) => req.socket.resetAndDestroy(), shows: [fault], bare: true },
-  { name: "ends the socket before the head", origin: (req) => req.socket.end(), shows: [fault], bare: true },
+  {
+    name: "destroys the response before the head",
+    origin: (_req, res) => res.destroy(),
+    shows: [fault],
+    bare: "gateway",
+  },
+  {
+    name: "destroys the socket before the head",
+    origin: (req) => req.socket.destroy(),
+    shows: [fault],
+    bare: "gateway",
+  },
+  {
+    name: "resets the connection before the head",
+    origin: (req) => req.socket.resetAndDestroy(),
+    shows: [fault],
+    bare: "gateway",
+  },
+  { name: "ends the socket before the head", origin: (req) => req.socket.end(), shows: [fault], bare: "gateway" },
   {
     name: "destroys the response after its head is written",
     origin: (_req, res) => {
@@ -20,7 +35,7 @@ export const failing: readonly Misbehaviour[] = [
       res.destroy();
     },
     shows: [fault],
-    bare: true,
+    bare: "gateway",
   },
   { name: "throws", origin: fail, shows: [fault] },
   { name: "rejects", origin: async () => fail(), shows: [fault] },
@@ -31,7 +46,7 @@ export const failing: readonly Misbehaviour[] = [
       fail();
     },
     shows: [fault],
-    bare: true,
+    bare: "gateway",
   },
   {
     name: "writes five octets of ten, then rejects",
@@ -43,8 +58,12 @@ export const failing: readonly Misbehaviour[] = [
     },
     shows: [thrown],
   },
-  { name: "never answers", origin: () => {}, shows: [late], bare: true },
-  { name: "writes a head that waits for content that never comes", origin: (_req, res) => res.writeHead(200), shows: [late] },
+  { name: "never answers", origin: () => {}, shows: [late], bare: "gateway" },
+  {
+    name: "writes a head that waits for content that never comes",
+    origin: (_req, res) => res.writeHead(200),
+    shows: [late],
+  },
   {
     name: "is destroyed after 100 KB in chunks",
     origin: async (_req, res) => {

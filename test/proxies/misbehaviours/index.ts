@@ -4,7 +4,7 @@ import { malformed } from "./malformed.js";
 import type { Misbehaviour } from "./misbehaviour.js";
 import { uploads } from "./uploads.js";
 
-export type { Misbehaviour };
+export type { Misbehaviour, Upload } from "./misbehaviour.js";
 
 export const MISBEHAVIOURS: readonly Misbehaviour[] = [...failing, ...malformed, ...content, ...uploads];
 

@@ -1,10 +1,10 @@
-import { fault, late, mended, type Misused, own } from "../../origins/scenario.js";
+import { fault, late, type Misused, mended, own } from "../../origins/scenario.js";
 import type { Misbehaviour } from "./misbehaviour.js";
 
 /** Status line, framing and fields that no recipient can take, and octets that are no response. */
 export const malformed: readonly Misbehaviour[] = [
   withHead("announces less content than it sends", { "content-length": 3 }),
-  { ...withHead("announces more content than it sends", { "content-length": 50 }), bare: true },
+  { ...withHead("announces more content than it sends", { "content-length": 50 }), bare: "wrong" },
   withHead("sends two different Content-Length", { "content-length": ["5", "6"] }),
   withHead("sends a Content-Length that is no number", { "content-length": "abc" }),
   withHead("sends a negative Content-Length", { "content-length": -5 }),
@@ -12,7 +12,10 @@ export const malformed: readonly Misbehaviour[] = [
   withHead("sends Transfer-Encoding identity", { "transfer-encoding": "identity" }),
   withHead("sends Transfer-Encoding gzip, chunked", { "transfer-encoding": "gzip, chunked" }),
   withHead("sends Transfer-Encoding twice", { "transfer-encoding": ["chunked", "chunked"] }),
-  withHead("sends Connection and Keep-Alive of its own", { connection: "keep-alive, x-hop", "keep-alive": "timeout=0" }),
+  withHead("sends Connection and Keep-Alive of its own", {
+    connection: "keep-alive, x-hop",
+    "keep-alive": "timeout=0",
+  }),
   withHead("announces a trailer that never comes", { trailer: "x-sum" }),
   withStatus(0),
   withStatus(99),
@@ -38,7 +41,11 @@ export const malformed: readonly Misbehaviour[] = [
   },
   oversized("sends a field of 200 KB", "x-large", "x".repeat(200_000)),
   oversized("sends a field of 5 KB", "x-large", "x".repeat(5_000)),
-  oversized("sends 300 Set-Cookie lines", "set-cookie", Array.from({ length: 300 }, (_, i) => `name${i}=value${i}`)),
+  oversized(
+    "sends 300 Set-Cookie lines",
+    "set-cookie",
+    Array.from({ length: 300 }, (_, i) => `name${i}=value${i}`),
+  ),
   {
     name: "sends a header section of nearly 4 KB",
     origin: (_req, res) => {
@@ -65,13 +72,13 @@ export const malformed: readonly Misbehaviour[] = [
   },
   handMade("garbage", "garbage\r\n\r\n"),
   handMade("a TLS alert", "\x15\x03\x01\0\x02\x02\x28"),
-  handMade("half a head", "HTTP/1.1 200 OK\r\nContent-Le"),
-  handMade("a field line without a colon", "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n"),
+  { ...handMade("half a head", "HTTP/1.1 200 OK\r\nContent-Le"), bare: "gateway" },
+  { ...handMade("a field without a colon", "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n"), bare: "gateway" },
   {
     name: "writes garbage to the socket and goes quiet",
     origin: (req) => req.socket.write("garbage"),
     shows: [fault, late],
-    bare: true,
+    bare: "wrong",
   },
   {
     name: "ends the socket with a complete response by hand",
@@ -127,6 +134,6 @@ function handMade(what: string, octets: string): Misbehaviour {
     name: `writes ${what} to the socket and ends it`,
     origin: (req) => req.socket.end(octets, "latin1"),
     shows: [fault],
-    bare: true,
+    bare: "wrong",
   };
 }

@@ -1,6 +1,14 @@
 import type { ExchangeOptions, ExchangeRequest } from "../../../src/testing/index.js";
 import type { Misused, Shown } from "../../origins/scenario.js";
 
+/** Content of a request. */
+export interface Upload {
+  readonly octets: number;
+  readonly chunked: boolean;
+  /** The origin server answers without having read it. */
+  readonly unread?: true;
+}
+
 /** A way in which an origin server goes wrong, and what a client must see of it through every proxy. */
 export interface Misbehaviour {
   /** A fact in plain words, unique. */
@@ -10,10 +18,12 @@ export interface Misbehaviour {
   /** In place of `origin`, where a framework has a way of its own. */
   readonly express?: (req: Misused, res: Misused, next: (error?: unknown) => void) => unknown;
   readonly fastify?: (request: Misused, reply: Misused) => unknown;
-  readonly request?: ExchangeRequest;
+  readonly request?: Omit<ExchangeRequest, "body" | "path"> & { headers?: Record<string, string> };
+  /** Makes the request a POST. */
+  readonly upload?: Upload;
   readonly options?: ExchangeOptions;
   /** Alternatives. */
   readonly shows: readonly Shown[];
-  /** Without the guard every proxy answers with an error of its own, or with nothing whole; on both frameworks or one. */
-  readonly bare?: true | "Express";
+  /** Seen without the guard, behind every proxy: its own 502, 504 or 520, or anything but what `shows` allows. */
+  readonly bare?: "gateway" | "wrong";
 }

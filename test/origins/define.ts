@@ -1,0 +1,34 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { everyDayJobs, runJobs } from "./pool.js";
+import type { Framework, Variant } from "./scenario.js";
+import { GROUPS } from "./scenarios/index.js";
+import type { Verdict } from "./suite.js";
+
+const VARIANT: Record<Variant, string> = {
+  plain: "",
+  hijacked: " (hijacked reply)",
+  errorHandler: " (with guard.errorHandler)",
+};
+
+/** Defines a test for every scenario of a guarded framework; the runs happen in child processes, all before the first test. */
+export function defineOriginTests(framework: Framework): void {
+  const jobs = everyDayJobs(framework);
+  let verdicts = new Map<number, Verdict>();
+  beforeAll(async () => {
+    verdicts = await runJobs(jobs, 4);
+  }, 600_000);
+
+  const groupOf = new Map(GROUPS.flatMap(({ group, scenarios }) => scenarios.map(({ name }) => [name, group])));
+  for (const { group } of GROUPS) {
+    const own = jobs.filter(({ name }) => groupOf.get(name) === group);
+    if (own.length === 0) continue;
+    describe(`a guarded ${framework} origin server: ${group}`, () => {
+      for (const { id, name, variant } of own) {
+        it(`${name}${VARIANT[variant]}`, () => {
+          const verdict = verdicts.get(id);
+          expect(verdict?.wrong, verdict?.received).toEqual([]);
+        });
+      }
+    });
+  }
+}

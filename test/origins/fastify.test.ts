@@ -1,0 +1,3 @@
+import { defineOriginTests } from "./define.js";
+
+defineOriginTests("fastify");

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { catchAll, compare, findFailures, forEach, kindOf, leftovers, programsOf, runProgram, shrink, strayErrors } from "./campaign.js";
+import { FRAMEWORKS, type Framework, startOrigin } from "./origins.js";
+import { cleanProgram } from "./program.js";
+import { differences } from "./verdict.js";
+
+/** Programs in all, over every framework; RAYGUARD_PROGRAMS=100000 for the longer run. */
+const PROGRAMS = Number(process.env.RAYGUARD_PROGRAMS ?? 6000);
+const SEED = Number(process.env.RAYGUARD_SEED ?? Date.now() % 1_000_000);
+const EACH = Math.ceil(PROGRAMS / FRAMEWORKS.length);
+/** Programs without a fault run twice, bare and guarded. */
+const CLEAN_EACH = Math.ceil(EACH / 5);
+const TIMEOUT_MS = 60_000 + PROGRAMS * 25;
+/** Kinds of breach that are made smaller for the report, and the time each may take. */
+const SHRUNK = 3;
+const SHRINK_MS = 10_000;
+
+console.log(`${PROGRAMS} programs, RAYGUARD_SEED=${SEED}, Node ${process.versions.node}`);
+
+let restore: () => void;
+beforeAll(() => {
+  restore = catchAll();
+});
+afterAll(() => restore());
+
+const seedOf = (framework: Framework) => SEED + FRAMEWORKS.indexOf(framework);
+
+describe("any program of response operations", () => {
+  it.concurrent.each(FRAMEWORKS)(
+    "shows nothing but the outcomes of the promise: %s",
+    async (framework) => {
+      const origin = await startOrigin(framework, true);
+      const seed = seedOf(framework);
+      const failures = await findFailures(origin, programsOf(seed, EACH));
+      const kinds = new Map(failures.map((failed) => [kindOf(failed), failed]));
+      const smallest = await Promise.all([...kinds.values()].slice(0, SHRUNK).map((failed) => shrink(origin, failed, seed, SHRINK_MS)));
+      const report = smallest.map(({ program, breaches, incidents, octets }) => ({ program: JSON.stringify(program), breaches, incidents, octets }));
+      expect(report, `${failures.length} of ${EACH} programs broke the promise on ${framework}; RAYGUARD_SEED=${SEED}`).toEqual([]);
+      expect(await leftovers(origin)).toEqual([]);
+      await origin.close();
+    },
+    TIMEOUT_MS,
+  );
+
+  it("lets no error escape that belongs to no program", () => {
+    expect(strayErrors.map((error) => (error instanceof Error ? error.stack : error))).toEqual([]);
+  });
+});
+
+describe("a program without a fault", () => {
+  it.concurrent.each(FRAMEWORKS)(
+    "answers the same with the guard as without: %s",
+    async (framework) => {
+      const [bare, guarded] = await Promise.all([startOrigin(framework, false), startOrigin(framework, true)]);
+      const different: unknown[] = [];
+      await forEach(programsOf(seedOf(framework), CLEAN_EACH, cleanProgram), async (program) => {
+        const found = await compare(bare, guarded, program);
+        if (found.length > 0) different.push({ program: JSON.stringify(program), found });
+      });
+      expect(different.slice(0, 3), `${different.length} of ${CLEAN_EACH} programs answered otherwise on ${framework}; RAYGUARD_SEED=${SEED}`).toEqual([]);
+      await Promise.all([bare.close(), guarded.close()]);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe("the comparison itself", () => {
+  it("tells different responses apart", async () => {
+    const origin = await startOrigin("node", false);
+    const [one, other] = await Promise.all([
+      runProgram(origin, { request: "GET", style: "callback", lenient: false, operations: [["end", "text"]] }),
+      runProgram(origin, { request: "GET", style: "callback", lenient: false, operations: [["end", "buffer"]] }),
+    ]);
+    expect(differences(one.result, other.result)).not.toEqual([]);
+    await origin.close();
+  });
+});
