@@ -9,8 +9,14 @@ const kConnection: unique symbol = Symbol.for("rayguard.connection") as never;
 
 type GuardedSocket = NodeSocket & { [kConnection]?: GuardedConnection };
 
-/** Longest time a connection stays half open so that a client that still sends can read its answer, in milliseconds. */
-const LINGER_MS = 1_000;
+/**
+ * Longest time a connection stays half open so that a client that still sends can read its answer, in milliseconds.
+ * Some proxies, Apache among them, read nothing until they have sent the whole request.
+ */
+const LINGER_MS = 30_000;
+
+/** Longest silence of such a client, in milliseconds. */
+const LINGER_SILENCE_MS = 2_000;
 
 /** Longest time a half-closed client may wait for an answer to begin, in milliseconds, before it counts as gone. */
 const HALF_CLOSED_MS = 1_000;
@@ -182,8 +188,13 @@ export class GuardedConnection {
     this.lingering = true;
     this.own(() => this.call("end", []));
     const close = () => this.abort(false);
-    const timer = setTimeout(close, LINGER_MS).unref();
-    socket.once("close", () => clearTimeout(timer));
+    const until = performance.now() + LINGER_MS;
+    let read = socket.bytesRead;
+    const timer = setInterval(() => {
+      if (socket.bytesRead === read || performance.now() > until) close();
+      read = socket.bytesRead;
+    }, LINGER_SILENCE_MS).unref();
+    socket.once("close", () => clearInterval(timer));
     socket.once("end", close);
     request.once("end", close);
     request.resume();

@@ -74,15 +74,9 @@ export async function exchange(
   const outgoing = toOutgoing(request, endpoint, settings.pipeline);
   const { reader, problems, ...outcome } = await new Conversation(endpoint, outgoing, settings).run();
   const { responses, stream } = reader;
-  const expected = outgoing.reduce((sum, { requests }) => sum + requests.length, 0);
-  const answered = responses.length === expected || responses.at(-1)?.closes === true;
-  return {
-    responses,
-    problems,
-    octets: stream.slice(0, stream.length),
-    ...outcome,
-    valid: answered && problems.length === 0 && !outcome.timedOut && responses.every(({ complete }) => complete),
-  };
+  // Every incomplete response and every request without an answer is among the problems.
+  const valid = problems.length === 0;
+  return { responses, problems, octets: stream.slice(0, stream.length), ...outcome, valid };
 }
 
 function resolveOptions(options: ExchangeOptions): Settings & { pipeline: boolean } {

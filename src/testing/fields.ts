@@ -51,7 +51,6 @@ const NOT_IN_TRAILERS = new Set([
  */
 export function* readFields(stream: OctetStream, section: Section, problems: Problem[]): Reading<Field[]> {
   const fields: Field[] = [];
-  const start = stream.at;
   const report = (code: ProblemCode, offset: number, message: string, rule?: string) => {
     const own = section === "header" || code.startsWith("bare-") ? rule : section === "interim" ? "IR-4" : "TR-4";
     problems.push(problem(code, offset, message, own));
@@ -67,7 +66,7 @@ export function* readFields(stream: OctetStream, section: Section, problems: Pro
     checkOctets(line, report);
     if (line.text.startsWith(" ") || line.text.startsWith("\t")) {
       const last = fields.at(-1);
-      if (line.start === start || last === undefined) {
+      if (last === undefined) {
         report("leading-whitespace-line", line.start, `Whitespace leads the first line: ${quote(line.text)}.`);
       } else {
         report("folded-line", line.start, `The value of ${last[0]} is folded: ${quote(line.text)}.`);

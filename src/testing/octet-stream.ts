@@ -56,7 +56,7 @@ export class OctetStream {
 
   /** Tells that nothing more will come. */
   stop(end: ResponseEnd): void {
-    this.end ??= end;
+    this.end = end;
   }
 
   slice(start: number, end: number): Buffer {

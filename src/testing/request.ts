@@ -78,9 +78,7 @@ export function readRequests(octets: Buffer): Outgoing {
     const facts = factsOf(method, version === "1.0" ? "1.0" : "1.1", fields);
     requests.push(facts);
     const end = contentEnd(octets, headEnd + 4, fields);
-    if (end === undefined || end >= octets.length || facts.upgrade === true || method === "CONNECT") {
-      return { octets, requests };
-    }
+    if (end === undefined || facts.upgrade === true || method === "CONNECT") return { octets, requests };
     at = end;
   }
 }

@@ -66,7 +66,6 @@ export class ResponseReader {
     for (;;) {
       const request = this.#requests[this.responses.length];
       if (request === undefined) {
-        if (this.stream.end !== undefined) return;
         yield;
         continue;
       }

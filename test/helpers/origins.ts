@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, type Socket } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express from "express";
@@ -12,7 +12,12 @@ import { type Aid, type Framework, type Misused, type Scenario, sleep, type Vari
 export type Rayguard = { createGuard: Misused; expressGuard: Misused; fastifyGuard: Misused };
 
 export async function loadRayguard(framework: Framework): Promise<Rayguard> {
-  const entry = { node: "../../src/index.js", express5: "../../adapters/express.js", express4: "../../adapters/express.js", fastify: "../../adapters/fastify.js" }[framework];
+  const entry = {
+    node: "../../src/index.js",
+    express5: "../../adapters/express.js",
+    express4: "../../adapters/express.js",
+    fastify: "../../adapters/fastify.js",
+  }[framework];
   const { createGuard, rayguard, default: plugin } = (await import(entry)) as Misused;
   return { createGuard, expressGuard: rayguard, fastifyGuard: plugin };
 }
@@ -63,7 +68,8 @@ function ok(req: Misused, res: Misused): void {
 
 async function startNode({ scenario, rayguard }: Start, aid: ScenarioAid): Promise<Started> {
   const guard = rayguard?.createGuard({ ...GUARD_OPTIONS, ...scenario.guard });
-  const listener = (req: Misused, res: Misused) => (req.url.startsWith("/ok") ? ok(req, res) : scenario.origin?.(req, res, aid));
+  const listener = (req: Misused, res: Misused) =>
+    req.url.startsWith("/ok") ? ok(req, res) : scenario.origin?.(req, res, aid);
   const server = createServer(scenario.serverOptions ?? {}, guard ? guard.listener(listener) : listener);
   scenario.server?.(server);
   guard?.attach(server);
@@ -71,7 +77,11 @@ async function startNode({ scenario, rayguard }: Start, aid: ScenarioAid): Promi
   return { server, close: () => closeServer(server, guard) };
 }
 
-async function startExpress(framework: Misused, { scenario, rayguard, variant }: Start, aid: ScenarioAid): Promise<Started> {
+async function startExpress(
+  framework: Misused,
+  { scenario, rayguard, variant }: Start,
+  aid: ScenarioAid,
+): Promise<Started> {
   const app = framework();
   await scenario.before?.(app, aid);
   const guard = rayguard?.expressGuard({ ...GUARD_OPTIONS, ...scenario.guard });

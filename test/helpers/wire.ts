@@ -99,8 +99,13 @@ export class Wire {
 
   /** Waits for `count` final responses in all, or for the end of what can come; `false` when time runs out. */
   answers(count: number, timeoutMs = this.timeoutMs): Promise<boolean> {
-    const closing = () => this.reader.responses.at(-1)?.complete === true && this.reader.responses.at(-1)?.closes === true;
-    return this.#until(() => this.end !== "open" || (this.reader.responses.length >= count && !closing()), timeoutMs, () => this.reader.responses.length >= count && closing());
+    const closing = () =>
+      this.reader.responses.at(-1)?.complete === true && this.reader.responses.at(-1)?.closes === true;
+    return this.#until(
+      () => this.end !== "open" || (this.reader.responses.length >= count && !closing()),
+      timeoutMs,
+      () => this.reader.responses.length >= count && closing(),
+    );
   }
 
   /** Waits for the server to close. */
@@ -115,7 +120,13 @@ export class Wire {
     const end = this.end;
     const problems = this.reader.stop(end);
     this.socket.destroy();
-    return { responses: this.reader.responses, problems, octets: Buffer.concat(this.#chunks), end, requests: this.requests };
+    return {
+      responses: this.reader.responses,
+      problems,
+      octets: Buffer.concat(this.#chunks),
+      end,
+      requests: this.requests,
+    };
   }
 
   /** A response that announces close is waited for until the connection is closed, but not as long. */

@@ -34,7 +34,9 @@ if (values.record) await record();
 else await show(values.framework as Framework);
 
 async function run(framework: Framework): Promise<[Job, Verdict][]> {
-  const jobs = jobsFor(framework, values.guarded).filter(({ name }) => name.includes(values.only) || groupOf(name) === values.only);
+  const jobs = jobsFor(framework, values.guarded).filter(
+    ({ name }) => name.includes(values.only) || groupOf(name) === values.only,
+  );
   const verdicts = await runJobs(jobs, Number(values.workers));
   return jobs.flatMap((job) => {
     const verdict = verdicts.get(job.id);
@@ -56,7 +58,17 @@ async function show(framework: Framework): Promise<void> {
     console.log(`${verdict.word.padEnd(10)} ${groupOf(name).padEnd(15)} ${variant.padEnd(12)} ${name}${mark}`);
     if (values.why && !right) console.log(reasons(verdict));
   }
-  if (values.json) console.log(JSON.stringify(results.map(([job, verdict]) => ({ ...job, group: groupOf(job.name), control: isControl(job.name), ...verdict }))));
+  if (values.json)
+    console.log(
+      JSON.stringify(
+        results.map(([job, verdict]) => ({
+          ...job,
+          group: groupOf(job.name),
+          control: isControl(job.name),
+          ...verdict,
+        })),
+      ),
+    );
   console.error(`${framework}: ${results.length} runs`, counts, `${surprises} not as expected`);
 }
 
@@ -75,6 +87,9 @@ async function record(): Promise<void> {
     }
   }
   const right = [...seen].filter((name) => !wrong.has(name)).sort();
-  writeFileSync(new URL("right-bare.json", import.meta.url), `${JSON.stringify(right, null, 0).replaceAll('","', '",\n"')}\n`);
+  writeFileSync(
+    new URL("right-bare.json", import.meta.url),
+    `${JSON.stringify(right, null, 0).replaceAll('","', '",\n"')}\n`,
+  );
   console.error(`${right.length} of ${seen.size} scenarios are right without the guard`);
 }

@@ -40,15 +40,23 @@ function ownMismatch(response: ParsedResponse, shown: Shown & { kind: "own" }): 
   const { content } = shown;
   const right =
     content === undefined ||
-    (typeof content === "string" ? response.text() === content : content instanceof RegExp ? content.test(response.text()) : content(response.content));
-  if (!right) return `content ${JSON.stringify(response.content.subarray(0, 60).toString("latin1"))} (${response.content.length})`;
+    (typeof content === "string"
+      ? response.text() === content
+      : content instanceof RegExp
+        ? content.test(response.text())
+        : content(response.content));
+  if (!right)
+    return `content ${JSON.stringify(response.content.subarray(0, 60).toString("latin1"))} (${response.content.length})`;
   return fieldMismatch(response, shown.fields);
 }
 
 function fieldMismatch(response: ParsedResponse, fields: Record<string, string | RegExp | null>): string | undefined {
   for (const [name, wanted] of Object.entries(fields)) {
     const value = response.field(name);
-    const right = wanted === null ? value === undefined : value !== undefined && (typeof wanted === "string" ? value === wanted : wanted.test(value));
+    const right =
+      wanted === null
+        ? value === undefined
+        : value !== undefined && (typeof wanted === "string" ? value === wanted : wanted.test(value));
     if (!right) return `field ${name} is ${JSON.stringify(value)}`;
   }
   return undefined;
@@ -59,8 +67,12 @@ export function promiseBroken(seen: Seen, framework: Framework, actions: readonl
   for (const response of seen.responses) {
     const { status } = response;
     if (status !== 0 && (status < 200 || status > 599) && status !== 101) return `status ${status}`;
-    if (status === 502 || status === 504 || (status >= 520 && status <= 530)) return `status ${status}, which the edge replaces`;
-    const sectionOctets = response.fields.reduce((sum, [name, value]) => sum + name.length + value.length + 4, response.reason.length);
+    if (status === 502 || status === 504 || (status >= 520 && status <= 530))
+      return `status ${status}, which the edge replaces`;
+    const sectionOctets = response.fields.reduce(
+      (sum, [name, value]) => sum + name.length + value.length + 4,
+      response.reason.length,
+    );
     if (sectionOctets > 131_072) return `header section of ${sectionOctets} octets`;
     const length = response.fieldLines("content-length").join();
     if (length !== "" && !/^\d+$/.test(length)) return `Content-Length ${JSON.stringify(length)}`;
@@ -75,7 +87,8 @@ export function promiseBroken(seen: Seen, framework: Framework, actions: readonl
 
 function fallbackMismatch(response: ParsedResponse, framework: Framework): string | undefined {
   const control = response.field("cache-control") ?? "";
-  if (framework === "node" && !/no-store/.test(control)) return `fallback with Cache-Control ${JSON.stringify(control)}`;
+  if (framework === "node" && !/no-store/.test(control))
+    return `fallback with Cache-Control ${JSON.stringify(control)}`;
   if (/public|max-age=[1-9]/.test(control)) return `cacheable fallback: ${control}`;
   for (const name of ["content-encoding", "etag", "content-range", "last-modified"]) {
     if (response.field(name) !== undefined) return `fallback with ${name}`;
@@ -92,7 +105,8 @@ export function wordFor(seen: Seen, crashed: boolean): Word {
   if (crashed) return "crash";
   const all = [...seen.problems];
   if (all.some(({ code }) => code === "surplus-octets")) return "surplus";
-  if (all.some(({ code }) => !INCOMPLETE.has(code) && code !== "unanswered" && code !== "no-final-response")) return "malformed";
+  if (all.some(({ code }) => !INCOMPLETE.has(code) && code !== "unanswered" && code !== "no-final-response"))
+    return "malformed";
   const last = seen.responses.at(-1);
   if (last?.complete && seen.responses.length >= seen.requests) return "wrong";
   if (seen.end === "open") return "timeout";

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { RIGHT_BARE } from "./right-bare.js";
 import type { Framework } from "./scenario.js";
 import { GROUPS } from "./scenarios/index.js";
-import { RIGHT_BARE } from "./right-bare.js";
 import { type Verdict, variantsOf } from "./suite.js";
 import type { Done, Job } from "./worker.js";
 
@@ -21,7 +21,10 @@ export function everyDayJobs(framework: Framework): Job[] {
   const jobs = jobsFor(framework, true);
   if (process.env.RAYGUARD_ORIGINS === "all") return jobs;
   const groupOf = new Map(GROUPS.flatMap(({ group, scenarios }) => scenarios.map(({ name }) => [name, group])));
-  return jobs.filter(({ name, variant }) => !RIGHT_BARE.has(name) && (variant !== "hijacked" || HIJACK_MATTERS.has(groupOf.get(name) ?? "")));
+  return jobs.filter(
+    ({ name, variant }) =>
+      !RIGHT_BARE.has(name) && (variant !== "hijacked" || HIJACK_MATTERS.has(groupOf.get(name) ?? "")),
+  );
 }
 
 /** Every run of every scenario on a framework. */

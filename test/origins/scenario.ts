@@ -102,8 +102,16 @@ export function group(name: string, scenarios: readonly Scenario[]): Group {
   return { group: name, scenarios: scenarios.map((scenario) => ({ ...scenario, group: name })) };
 }
 
-export function own(content?: string | RegExp | ((content: Buffer) => boolean), rest: { status?: number; fields?: Fields } = {}): Shown {
-  return { kind: "own", status: rest.status ?? 200, fields: rest.fields ?? {}, ...(content === undefined ? {} : { content }) };
+export function own(
+  content?: string | RegExp | ((content: Buffer) => boolean),
+  rest: { status?: number; fields?: Fields } = {},
+): Shown {
+  return {
+    kind: "own",
+    status: rest.status ?? 200,
+    fields: rest.fields ?? {},
+    ...(content === undefined ? {} : { content }),
+  };
 }
 
 export function replaced(...statuses: number[]): Shown {

@@ -3,7 +3,15 @@ import { setImmediate as tick } from "node:timers/promises";
 import { type Rayguard, type RunningOrigin, startOrigin } from "../helpers/origins.js";
 import { type Seen, Wire } from "../helpers/wire.js";
 import { mismatch, promiseBroken, type Word, wordFor } from "./judge.js";
-import { FRAMEWORKS, type Framework, type RequestParts, type Scenario, type Shown, sleep, type Variant } from "./scenario.js";
+import {
+  FRAMEWORKS,
+  type Framework,
+  type RequestParts,
+  type Scenario,
+  type Shown,
+  sleep,
+  type Variant,
+} from "./scenario.js";
 
 export type Verdict = {
   word: Word;
@@ -18,7 +26,9 @@ export type Verdict = {
 /** The variants in which a scenario runs on a framework; none where it does not exist there. */
 export function variantsOf(scenario: Scenario, framework: Framework): Variant[] {
   const isExpress = framework === "express5" || framework === "express4";
-  const exists = scenario.origin !== undefined || (isExpress ? scenario.express !== undefined : framework === "fastify" && scenario.fastify !== undefined);
+  const exists =
+    scenario.origin !== undefined ||
+    (isExpress ? scenario.express !== undefined : framework === "fastify" && scenario.fastify !== undefined);
   if (!exists || !(scenario.on ?? FRAMEWORKS).includes(framework)) return [];
   if (isExpress) return scenario.bothHandlers ? ["plain", "errorHandler"] : ["plain"];
   return framework === "fastify" && scenario.fastify === undefined ? ["plain", "hijacked"] : ["plain"];
@@ -54,7 +64,8 @@ async function compareWithBare(run: Run): Promise<Verdict> {
   if (normalised(bare.seen) !== normalised(guarded.seen)) {
     verdict.wrong.push(`differs from the bare answer ${JSON.stringify(normalised(bare.seen).slice(0, 300))}`);
   }
-  if (verdict.incidents.length > 0) verdict.wrong.push(`incidents of a response that is right: ${verdict.incidents.join(", ")}`);
+  if (verdict.incidents.length > 0)
+    verdict.wrong.push(`incidents of a response that is right: ${verdict.incidents.join(", ")}`);
   return verdict;
 }
 
@@ -115,7 +126,11 @@ async function converse(wire: Wire, scenario: Scenario, origin: RunningOrigin): 
 }
 
 export function render({ method = "GET", path = "/", headers = {}, body, version = "1.1" }: RequestParts): string {
-  const fields = { Host: "origin", ...headers, ...(body === undefined ? {} : { "Content-Length": String(Buffer.byteLength(body)) }) };
+  const fields = {
+    Host: "origin",
+    ...headers,
+    ...(body === undefined ? {} : { "Content-Length": String(Buffer.byteLength(body)) }),
+  };
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
   return `${method} ${path} HTTP/${version}\r\n${lines.join("")}\r\n${body ?? ""}`;
 }
@@ -141,9 +156,17 @@ async function secondRequest(wire: Wire, origin: RunningOrigin, scenario: Scenar
   const content = response?.text();
   const right = response?.complete === true && content === `ok ${token}` && response.problems.length === 0;
   if (!shared) other.socket.destroy();
-  if (right || (scenario.second === "complete" && response?.complete)) return { wrong: undefined, shared, crossed: false };
-  const found = response === undefined ? `no answer (${other.end})` : `${response.status} ${JSON.stringify(content?.slice(0, 40))} ${response.problems.map(({ code }) => code)}`;
-  return { wrong: `${shared ? "same connection" : "new connection"}: ${found}`, shared, crossed: response !== undefined };
+  if (right || (scenario.second === "complete" && response?.complete))
+    return { wrong: undefined, shared, crossed: false };
+  const found =
+    response === undefined
+      ? `no answer (${other.end})`
+      : `${response.status} ${JSON.stringify(content?.slice(0, 40))} ${response.problems.map(({ code }) => code)}`;
+  return {
+    wrong: `${shared ? "same connection" : "new connection"}: ${found}`,
+    shared,
+    crossed: response !== undefined,
+  };
 }
 
 /** What the connection showed before the second request on it. */
@@ -169,11 +192,17 @@ function judge(seen: Seen, run: Run, wrong: string[]): void {
     const reasons = alternatives.map((shown) => mismatch(seen.responses[index], shown, seen));
     if (!reasons.includes(undefined)) wrong.push(`response ${index + 1}: ${reasons.join(" | ")}`);
   }
-  if (seen.responses.length > expectations.length) wrong.push(`${seen.responses.length} responses to ${expectations.length} requests`);
+  if (seen.responses.length > expectations.length)
+    wrong.push(`${seen.responses.length} responses to ${expectations.length} requests`);
   for (const { code, message } of seen.problems) if (code === "surplus-octets") wrong.push(`${code}: ${message}`);
   const last = seen.responses.at(-1);
-  if (last?.complete && last.closes && last.status !== 101 && seen.end === "open") wrong.push("not-closed: the last response announces close");
-  const broken = promiseBroken(seen, run.framework, incidents.map(({ action }) => action));
+  if (last?.complete && last.closes && last.status !== 101 && seen.end === "open")
+    wrong.push("not-closed: the last response announces close");
+  const broken = promiseBroken(
+    seen,
+    run.framework,
+    incidents.map(({ action }) => action),
+  );
   if (broken !== undefined) wrong.push(broken);
   const also = scenario.also?.(seen.responses);
   if (typeof also === "string") wrong.push(also);
@@ -188,7 +217,9 @@ function wordAfter(seen: Seen, crashed: boolean, second: Second): Word {
 
 function describe(error: unknown): string {
   try {
-    return error instanceof Error ? `${(error as NodeJS.ErrnoException).code ?? error.name} ${error.message} ${error.stack?.split("\n")[1]?.trim() ?? ""}` : String(error);
+    return error instanceof Error
+      ? `${(error as NodeJS.ErrnoException).code ?? error.name} ${error.message} ${error.stack?.split("\n")[1]?.trim() ?? ""}`
+      : String(error);
   } catch {
     return "an error that cannot be shown";
   }

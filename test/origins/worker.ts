@@ -1,7 +1,7 @@
 import { loadRayguard } from "../helpers/origins.js";
+import type { Framework, Variant } from "./scenario.js";
 import { GROUPS } from "./scenarios/index.js";
 import { runScenario, type Verdict, watchProcess } from "./suite.js";
-import type { Framework, Variant } from "./scenario.js";
 
 /** One run of a scenario, named so that it can cross to another process. */
 export type Job = { id: number; name: string; framework: Framework; variant: Variant; guarded: boolean };

@@ -95,6 +95,7 @@ export function catchAll(): () => void {
     if (run === undefined) strayErrors.push(error);
     else uncaught.set(run, [...(uncaught.get(run) ?? []), error]);
   };
+  Error.stackTraceLimit = 40; // to see whose frame it was
   const events = ["uncaughtException", "unhandledRejection"] as const;
   const before = events.map((event) => process.listeners(event as "uncaughtException"));
   for (const event of events) {

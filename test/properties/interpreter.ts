@@ -92,6 +92,7 @@ function interpretFrom(run: Run, stage: Stage, start: number): unknown {
           // the app's own fault, in a frame of its own
         }
       });
+      if (result !== undefined) run.frameworkAnswers ||= stage.answersFor !== "nothing";
       return result;
     }
     try {

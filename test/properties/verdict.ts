@@ -110,12 +110,13 @@ function contentBreaches(run: Run, program: Program, response: ParsedResponse): 
   const written = Buffer.concat(run.content);
   // A thrown 404 is the app's answer in other words, and no incident.
   if (status === 404 && run.threw404) return [];
+  // What was announced is there; the app has only not said that it is done.
+  const isWhole = status === 204 || status === 205 || status === 304 || response.field("content-length") === String(written.length);
+  if (isWhole && content.equals(written)) return [];
   if (run.frameworkAnswers && (!run.ended || !content.equals(written))) {
     const text = content.toString("latin1");
     return run.content.some((chunk) => chunk.length > 0 && text.includes(chunk.toString("latin1"))) ? ["falsely complete: the app's content in part, in an answer of the framework"] : [];
   }
-  // What was announced is there; the app has only not said that it is done.
-  const isWhole = status === 204 || status === 205 || status === 304 || response.field("content-length") === String(written.length);
   if (!run.ended && !isWhole) return [`falsely complete: ${status} with ${content.length} octets, and the app never ended it`];
   if (status === 204 || status === 205 || status === 304) return [];
   return content.equals(written) ? [] : [`content: ${content.length} octets, and the app wrote ${written.length}`];
@@ -143,7 +144,7 @@ function recordBreaches({ records, run }: Observation, response: ParsedResponse 
 
 /** What a stream callback throws ends the process of a bare app too; crashes are no part of this test. */
 function isCrash(error: unknown): boolean {
-  return error instanceof Error && /Readable\.on(?:data|end)|on(?:data|end) \(node:internal\/streams|pipeOnDrain/.test(error.stack ?? "");
+  return error instanceof Error && /node:internal\/streams\/(?:readable|pipeline)/.test(error.stack ?? "");
 }
 
 function describe(error: unknown): string {

@@ -42,14 +42,14 @@ export function findInPath(...names: string[]): string | undefined {
 }
 
 /** A proxy that runs. */
-export interface Proxy {
+export interface RunningProxy {
   /** Ports, in the order of the origin servers. */
   readonly ports: readonly number[];
   stop(): Promise<void>;
 }
 
 /** Starts a proxy in front of origin servers; resolves when it listens for each of them. */
-export async function startProxy(kind: ProxyKind, binary: string, origins: readonly number[]): Promise<Proxy> {
+export async function startProxy(kind: ProxyKind, binary: string, origins: readonly number[]): Promise<RunningProxy> {
   let reason: unknown;
   // None of them tells which port it was given, so ports are chosen first, and may be taken before they are used.
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -64,7 +64,7 @@ export async function startProxy(kind: ProxyKind, binary: string, origins: reado
   throw reason;
 }
 
-async function launch(kind: ProxyKind, binary: string, routes: readonly Route[]): Promise<Proxy> {
+async function launch(kind: ProxyKind, binary: string, routes: readonly Route[]): Promise<RunningProxy> {
   const folder = await mkdtemp(join(tmpdir(), "rayguard-proxy-"));
   const file = join(folder, "proxy.conf");
   await writeFile(file, kind.configure(routes, folder));

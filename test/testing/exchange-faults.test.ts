@@ -73,6 +73,12 @@ describe("a connection that ends too early", () => {
     expect(await exchange(server, upload, slow)).toMatchObject({ valid: true, end: "fin" });
   });
 
+  it("is seen although nobody reads what we write", async () => {
+    const server = await answering(CLOSING, (socket) => socket.pause().end());
+    const upload = { method: "POST", body: Buffer.alloc(16 * 1024 * 1024) };
+    expect(await exchange(server, upload)).toMatchObject({ valid: true, end: "fin" });
+  });
+
   it("is a missing answer when it comes unannounced between requests", async () => {
     const server = await answering(HELLO, end);
     const result = await exchange(server, [{}, {}]);
@@ -83,10 +89,12 @@ describe("a connection that ends too early", () => {
     const server = await tcp(() => undefined);
     const { port } = server.address() as AddressInfo;
     await new Promise((resolve) => server.close(resolve));
-    const result = await exchange({ port }, {});
-    expect(verdict(result)).toEqual(fault("reset", ["no-connection"]));
-    expect(result).toMatchObject({ error: { code: "ECONNREFUSED" }, firstOctetMs: undefined });
-    expect(result.octets.length).toBe(0);
+    for (const tls of [false, true]) {
+      const result = await exchange({ port, tls }, {});
+      expect(verdict(result)).toEqual(fault("reset", ["no-connection"]));
+      expect(result).toMatchObject({ error: { code: "ECONNREFUSED" }, firstOctetMs: undefined });
+      expect(result.octets.length).toBe(0);
+    }
   });
 });
 
@@ -109,7 +117,12 @@ describe("silence", () => {
   });
 
   it("is a fault behind a response that announces the close", async () => {
-    const result = await exchange(await answering(CLOSING), {});
+    const announced = await exchange(await answering(CLOSING), {});
+    expect(verdict(announced)).toEqual(fault("open", ["not-closed"], [true]));
+  });
+
+  it("is a fault behind a request that asks for the close", async () => {
+    const result = await exchange(await answering(HELLO), { headers: { Connection: "close" } });
     expect(verdict(result)).toEqual(fault("open", ["not-closed"], [true]));
   });
 });

@@ -120,11 +120,14 @@ describe("one request", () => {
 
   it("is not written on when the server is about to close", async () => {
     let received = 0;
-    const server = await answering(head("Connection: close\r\nContent-Length: 0\r\n"), (socket) => {
+    const server = await tcp((socket) => {
+      socket.once("data", () => {
+        socket.write(head("Connection: close\r\nContent-Length: 0\r\n"));
+        setTimeout(() => socket.end(), 300);
+      });
       socket.on("data", (octets) => {
         received += octets.length;
       });
-      setTimeout(() => socket.end(), 60);
     });
     const request = { method: "POST", body: "x".repeat(50_000) };
     const result = await exchange(server, request, { writes: { chunkOctets: 1000, delayMs: 1 }, keepOpenMs: 5000 });

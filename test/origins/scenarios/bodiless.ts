@@ -1,4 +1,4 @@
-import { fault, group, mended, type Misused, own, type Scenario } from "../scenario.js";
+import { fault, group, type Misused, mended, own, type Scenario } from "../scenario.js";
 
 /** Ways to give content to a response that has none. */
 const GIVING: Record<string, (res: Misused, status: number) => void> = {
@@ -45,7 +45,14 @@ for (const status of [204, 205, 304]) {
       name: `${status} with ${what}`,
       rules,
       origin: (_req, res) => give(res, status),
-      shows: [own("", { status, fields: status === 204 ? { "content-length": null, "transfer-encoding": null } : { "transfer-encoding": null } }), ...(what.startsWith("bad") ? [fault] : [])],
+      shows: [
+        own("", {
+          status,
+          fields:
+            status === 204 ? { "content-length": null, "transfer-encoding": null } : { "transfer-encoding": null },
+        }),
+        ...(what.startsWith("bad") ? [fault] : []),
+      ],
       ...(status === 304 && what === "Content-Length only" ? { control: true as const } : {}),
     });
   }

@@ -21,7 +21,8 @@ const MALFORMED: Record<string, string> = {
   "a bare CR in a field": "GET / HTTP/1.1\r\nHost: origin\r\nX-A: a\rb\r\n\r\n",
   "Content-Length with a word": "POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: abc\r\n\r\n",
   "Content-Length twice": "POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-  "Content-Length and Transfer-Encoding": "POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+  "Content-Length and Transfer-Encoding":
+    "POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
   "a bad Transfer-Encoding": "POST / HTTP/1.1\r\nHost: origin\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
   "no Host": "GET / HTTP/1.1\r\n\r\n",
   "a request line of 100 KB": `GET /${"x".repeat(100_000)} HTTP/1.1\r\nHost: origin\r\n\r\n`,
@@ -43,7 +44,10 @@ for (const [what, octets] of Object.entries(MALFORMED)) {
   });
 }
 // Node answers these by itself; the guard adds what is missing.
-for (const [what, octets] of Object.entries({ garbage: "garbage\r\n\r\n", "a large field": MALFORMED["a field of 100 KB"] ?? "" })) {
+for (const [what, octets] of Object.entries({
+  garbage: "garbage\r\n\r\n",
+  "a large field": MALFORMED["a field of 100 KB"] ?? "",
+})) {
   const client: NonNullable<Scenario["client"]> = async (wire) => {
     wire.send(octets, [{ method: "GET", version: "1.1" }]);
     await wire.answers(1);
@@ -60,7 +64,8 @@ for (const [what, octets] of Object.entries({ garbage: "garbage\r\n\r\n", "a lar
     "writes garbage": (_error, socket) => socket.end("bad request"),
     "destroys the socket 20 ms later": (_error, socket) => void setTimeout(() => socket.destroy(), 20),
     "answers without fields": (_error, socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"),
-    "answers without content length": (_error, socket) => socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nbad"),
+    "answers without content length": (_error, socket) =>
+      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nbad"),
   };
   for (const [does, listener] of Object.entries(listeners)) {
     scenarios.push({

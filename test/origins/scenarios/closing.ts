@@ -23,7 +23,13 @@ const WAYS: Record<string, (req: Misused, res: Misused) => void> = {
 const LARGE = Buffer.alloc(8 * 1024 * 1024, "x");
 const whole = own((content) => content.equals(LARGE));
 
-type Moment = { when: string; prepare: (res: Misused) => unknown; shows: Shown | readonly Shown[]; rules: string[]; on?: Scenario["on"] };
+type Moment = {
+  when: string;
+  prepare: (res: Misused) => unknown;
+  shows: Shown | readonly Shown[];
+  rules: string[];
+  on?: Scenario["on"];
+};
 
 /** How far the response has come; `shows` is what is still possible then. */
 const MOMENTS: Moment[] = [
@@ -91,7 +97,7 @@ for (const [way, close] of Object.entries(WAYS)) {
       },
       shows,
       // A connection closed after a complete answer is not reused once the client has seen it.
-      ...(when.startsWith("right after end()") ? { settleMs: 20 } : {}),
+      ...(when.startsWith("right after end()") ? { settleMs: 100 } : {}),
     });
   }
 }

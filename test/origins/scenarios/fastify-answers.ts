@@ -4,14 +4,32 @@ import { gzipSync } from "node:zlib";
 import compress from "@fastify/compress";
 import helmet from "@fastify/helmet";
 import fastifyStatic from "@fastify/static";
-import { type Aid, cut, fault, faultOrCut, group, late, own, replaced, type Misused, type Scenario, type Shown, sleep } from "../scenario.js";
+import {
+  type Aid,
+  cut,
+  fault,
+  faultOrCut,
+  group,
+  late,
+  type Misused,
+  own,
+  replaced,
+  type Scenario,
+  type Shown,
+  sleep,
+} from "../scenario.js";
 
 const scenarios: Scenario[] = [];
-const add = (name: string, fastify: NonNullable<Scenario["fastify"]>, rest: Partial<Scenario> & Pick<Scenario, "shows">) =>
-  scenarios.push({ name: `fastify: ${name}`, on: ["fastify"], fastify, ...rest });
+const add = (
+  name: string,
+  fastify: NonNullable<Scenario["fastify"]>,
+  rest: Partial<Scenario> & Pick<Scenario, "shows">,
+) => scenarios.push({ name: `fastify: ${name}`, on: ["fastify"], fastify, ...rest });
 /** A route at "/" of the app. */
-const route = (handle: (request: Misused, reply: Misused, aid: Aid) => unknown): NonNullable<Scenario["fastify"]> => (app, aid) =>
-  app.get("/", (request: Misused, reply: Misused) => handle(request, reply, aid));
+const route =
+  (handle: (request: Misused, reply: Misused, aid: Aid) => unknown): NonNullable<Scenario["fastify"]> =>
+  (app, aid) =>
+    app.get("/", (request: Misused, reply: Misused) => handle(request, reply, aid));
 const sends = (make: () => unknown) => route((_request, reply) => reply.send(make()));
 const failing = () =>
   new Readable({
@@ -29,25 +47,57 @@ const failingAfter = (octets: number) =>
   );
 
 /** Handlers that leave their request without an answer. */
-add("a handler that returns undefined", route(() => undefined), { shows: late, rules: ["MC-1"] });
-add("a handler whose promise never settles", route(() => new Promise(() => {})), { shows: late, rules: ["MC-10"] });
-add("an async handler that resolves to nothing", route(async () => {}), { shows: own(""), control: true });
-add("hijack() and nothing", route((_request, reply) => void reply.hijack()), { shows: late, rules: ["MC-1"] });
-add("hijack() and reply.send", route((_request, reply) => reply.hijack().send("hello")), { shows: late });
-add("hijack() after reply.raw.writeHead", route((_request, reply) => {
-  reply.raw.writeHead(200);
-  reply.hijack();
-}), { shows: late });
-add("a thenable that never settles", route(() => ({
-  // biome-ignore lint/suspicious/noThenProperty: a bad thenable is the point
-  then() {},
-})), { shows: late });
-add("a thenable that throws", route(() => ({
-  // biome-ignore lint/suspicious/noThenProperty: a bad thenable is the point
-  then() {
-    throw new Error("secret cause");
-  },
-})), { shows: fault });
+add(
+  "a handler that returns undefined",
+  route(() => undefined),
+  { shows: late, rules: ["MC-1"] },
+);
+add(
+  "a handler whose promise never settles",
+  route(() => new Promise(() => {})),
+  { shows: late, rules: ["MC-10"] },
+);
+add(
+  "an async handler that resolves to nothing",
+  route(async () => {}),
+  { shows: own(""), control: true },
+);
+add(
+  "hijack() and nothing",
+  route((_request, reply) => void reply.hijack()),
+  { shows: late, rules: ["MC-1"] },
+);
+add(
+  "hijack() and reply.send",
+  route((_request, reply) => reply.hijack().send("hello")),
+  { shows: late },
+);
+add(
+  "hijack() after reply.raw.writeHead",
+  route((_request, reply) => {
+    reply.raw.writeHead(200);
+    reply.hijack();
+  }),
+  { shows: late },
+);
+add(
+  "a thenable that never settles",
+  route(() => ({
+    // biome-ignore lint/suspicious/noThenProperty: a bad thenable is the point
+    then() {},
+  })),
+  { shows: late },
+);
+add(
+  "a thenable that throws",
+  route(() => ({
+    // biome-ignore lint/suspicious/noThenProperty: a bad thenable is the point
+    then() {
+      throw new Error("secret cause");
+    },
+  })),
+  { shows: fault },
+);
 
 /** Payloads that cannot be sent. */
 const PAYLOADS: Record<string, { make: () => unknown; shows?: Scenario["shows"] }> = {
@@ -108,22 +158,50 @@ const PAYLOADS: Record<string, { make: () => unknown; shows?: Scenario["shows"] 
 for (const [what, { make }] of Object.entries(PAYLOADS)) {
   const anyAnswer: readonly Shown[] = [fault, { kind: "complete" }, late];
   add(`reply.send of ${what}`, sends(make), { shows: anyAnswer });
-  add(`an async handler that returns ${what}`, route(async () => make()), { shows: anyAnswer });
-  add(`reply.send of the payload ${what}, 5 ms later`, route((_request, reply) => void setTimeout(() => reply.send(make()), 5)), { shows: anyAnswer, provokes: "uncaughtException" });
-  add(`reply.send of ${what} as text/html`, route((_request, reply) => reply.type("text/html").send(make())), { shows: anyAnswer });
+  add(
+    `an async handler that returns ${what}`,
+    route(async () => make()),
+    { shows: anyAnswer },
+  );
+  add(
+    `reply.send of the payload ${what}, 5 ms later`,
+    route((_request, reply) => void setTimeout(() => reply.send(make()), 5)),
+    { shows: anyAnswer, provokes: "uncaughtException" },
+  );
+  add(
+    `reply.send of ${what} as text/html`,
+    route((_request, reply) => reply.type("text/html").send(make())),
+    { shows: anyAnswer },
+  );
 }
 
 /** Status. */
 for (const status of [0, 99, 100, 101, 103, 199, 600, 999, 1000, "abc", undefined, null, Number.NaN, -1]) {
-  add(`reply.code(${status})`, route((_request, reply) => reply.code(status).send("hello")), { shows: fault, rules: ["SL-1", "SL-3"] });
-  add(`reply.raw.statusCode = ${status}`, route((_request, reply) => {
-    reply.raw.statusCode = status;
-    reply.send("hello");
-  }), { shows: fault, rules: ["SL-1", "SL-3"] });
+  add(
+    `reply.code(${status})`,
+    route((_request, reply) => reply.code(status).send("hello")),
+    { shows: fault, rules: ["SL-1", "SL-3"] },
+  );
+  add(
+    `reply.raw.statusCode = ${status}`,
+    route((_request, reply) => {
+      reply.raw.statusCode = status;
+      reply.send("hello");
+    }),
+    { shows: fault, rules: ["SL-1", "SL-3"] },
+  );
 }
 for (const status of [204, 205, 304]) {
-  add(`reply.code(${status}) with content`, route((_request, reply) => reply.code(status).send("hello")), { shows: own("", { status }), rules: ["FR-12", "FR-13"] });
-  add(`reply.code(${status}) with a stream`, route((_request, reply) => reply.code(status).send(Readable.from(["hello"]))), { shows: own("", { status }) });
+  add(
+    `reply.code(${status}) with content`,
+    route((_request, reply) => reply.code(status).send("hello")),
+    { shows: own("", { status }), rules: ["FR-12", "FR-13"] },
+  );
+  add(
+    `reply.code(${status}) with a stream`,
+    route((_request, reply) => reply.code(status).send(Readable.from(["hello"]))),
+    { shows: own("", { status }) },
+  );
 }
 
 /** Fields. */
@@ -158,11 +236,19 @@ for (const [what, set] of Object.entries(FIELDS)) {
     "text, 5 ms later": (reply) => void setTimeout(() => reply.send("hello"), 5),
   };
   for (const [kind, send] of Object.entries(kinds)) {
-    add(`${what} with ${kind}`, route((_request, reply) => {
-      set(reply);
-      send(reply);
-      return reply;
-    }), { shows: [fault, own("hello"), ...(kind === "a stream" ? [cut] : kind === "text" ? [] : [late])], provokes: "uncaughtException", rules: ["HF-3", "MC-5"] });
+    add(
+      `${what} with ${kind}`,
+      route((_request, reply) => {
+        set(reply);
+        send(reply);
+        return reply;
+      }),
+      {
+        shows: [fault, own("hello"), ...(kind === "a stream" ? [cut] : kind === "text" ? [] : [late])],
+        provokes: "uncaughtException",
+        rules: ["HF-3", "MC-5"],
+      },
+    );
   }
 }
 
@@ -179,39 +265,82 @@ for (const [first, one] of Object.entries(ANSWERS)) {
   for (const [second, two] of Object.entries(ANSWERS)) {
     const started = first === "reply.raw.write" || first === "reply.raw.writeHead";
     const unended = started && (second === "reply.raw.write" || second === "reply.raw.writeHead");
-    const shows: readonly Shown[] = [own(undefined), own(undefined, { status: 302 }), replaced(404), fault, ...(started ? [cut] : []), ...(unended ? [late] : [])];
-    const mine: Record<string, Shown> = { "reply.send": own("hello"), "reply.raw.end": own("hello"), "reply.redirect": own(undefined, { status: 302 }), "reply.callNotFound": replaced(404) };
-    add(`${second} after ${first}`, route((_request, reply) => {
-      one(reply);
-      two(reply);
-    }), { shows: mine[first] ? [mine[first], ...(first === "reply.callNotFound" ? [own("hello"), fault] : [])] : shows, rules: ["MC-7"], secondTakesMs: 20 });
+    const shows: readonly Shown[] = [
+      own(undefined),
+      own(undefined, { status: 302 }),
+      replaced(404),
+      fault,
+      ...(started ? [cut] : []),
+      ...(unended ? [late] : []),
+    ];
+    const mine: Record<string, Shown> = {
+      "reply.send": own("hello"),
+      "reply.raw.end": own("hello"),
+      "reply.redirect": own(undefined, { status: 302 }),
+      "reply.callNotFound": replaced(404),
+    };
+    add(
+      `${second} after ${first}`,
+      route((_request, reply) => {
+        one(reply);
+        two(reply);
+      }),
+      {
+        shows: mine[first] ? [mine[first], ...(first === "reply.callNotFound" ? [own("hello"), fault] : [])] : shows,
+        rules: ["MC-7"],
+        secondTakesMs: 20,
+      },
+    );
   }
-  add(`${first} after the deadline`, route(async (_request, reply) => {
-    await sleep(450);
-    one(reply);
-    return reply;
-  }), { shows: late, settleMs: 250 });
+  add(
+    `${first} after the deadline`,
+    route(async (_request, reply) => {
+      await sleep(450);
+      one(reply);
+      return reply;
+    }),
+    { shows: late, settleMs: 250 },
+  );
 }
-add("an answer by return and one by reply.send", route(async (_request, reply) => {
-  reply.send("hello");
-  return "again";
-}), { shows: own("hello"), rules: ["MC-7"] });
-add("reply.send again 15 ms later", route((_request, reply) => {
-  reply.send("hello");
-  setTimeout(() => reply.send("again"), 15);
-}), { shows: own("hello"), secondTakesMs: 30 });
-add("reply.header 15 ms after the answer", route((_request, reply) => {
-  reply.send("hello");
-  setTimeout(() => reply.header("x-y", "1"), 15);
-}), { shows: own("hello"), secondTakesMs: 30 });
-add("reply.removeHeader and reply.code after the answer", route((_request, reply) => {
-  reply.send("hello");
-  reply.removeHeader("x-y");
-  reply.code(500);
-}), { shows: own("hello") });
+add(
+  "an answer by return and one by reply.send",
+  route(async (_request, reply) => {
+    reply.send("hello");
+    return "again";
+  }),
+  { shows: own("hello"), rules: ["MC-7"] },
+);
+add(
+  "reply.send again 15 ms later",
+  route((_request, reply) => {
+    reply.send("hello");
+    setTimeout(() => reply.send("again"), 15);
+  }),
+  { shows: own("hello"), secondTakesMs: 30 },
+);
+add(
+  "reply.header 15 ms after the answer",
+  route((_request, reply) => {
+    reply.send("hello");
+    setTimeout(() => reply.header("x-y", "1"), 15);
+  }),
+  { shows: own("hello"), secondTakesMs: 30 },
+);
+add(
+  "reply.removeHeader and reply.code after the answer",
+  route((_request, reply) => {
+    reply.send("hello");
+    reply.removeHeader("x-y");
+    reply.code(500);
+  }),
+  { shows: own("hello") },
+);
 
 /** Streams. */
-const STREAMS: Record<string, { make: (aid: Aid) => unknown; shows: Scenario["shows"]; provokes?: Scenario["provokes"]; control?: true }> = {
+const STREAMS: Record<
+  string,
+  { make: (aid: Aid) => unknown; shows: Scenario["shows"]; provokes?: Scenario["provokes"]; control?: true }
+> = {
   "a source that fails at once": { make: failing, shows: fault },
   "a source that fails 5 ms later": {
     make: () => {
@@ -257,7 +386,11 @@ const STREAMS: Record<string, { make: (aid: Aid) => unknown; shows: Scenario["sh
     },
     shows: cut,
   },
-  "a source of objects": { make: () => Readable.from([{ a: 1 }]), shows: [...faultOrCut, late], provokes: "uncaughtException" },
+  "a source of objects": {
+    make: () => Readable.from([{ a: 1 }]),
+    shows: [...faultOrCut, late],
+    provokes: "uncaughtException",
+  },
   "a missing file": { make: () => createReadStream("/nonexistent/file"), shows: replaced(404, 500) },
   "a transform that fails": {
     make: () => {
@@ -311,7 +444,11 @@ const STREAMS: Record<string, { make: (aid: Aid) => unknown; shows: Scenario["sh
     shows: [...faultOrCut, late],
     provokes: "uncaughtException",
   },
-  "a Response": { make: () => new Response("hello", { status: 201, headers: { "x-y": "1" } }), shows: own("hello", { status: 201 }), control: true },
+  "a Response": {
+    make: () => new Response("hello", { status: 201, headers: { "x-y": "1" } }),
+    shows: own("hello", { status: 201 }),
+    control: true,
+  },
   "a Response whose body fails": {
     make: () =>
       new Response(
@@ -331,7 +468,10 @@ const STREAMS: Record<string, { make: (aid: Aid) => unknown; shows: Scenario["sh
     },
     shows: [fault, own("hello"), late],
   },
-  "a Response with wrong framing": { make: () => new Response("hello", { headers: { "content-length": "3", "transfer-encoding": "gzip" } }), shows: [fault, own("hello")] },
+  "a Response with wrong framing": {
+    make: () => new Response("hello", { headers: { "content-length": "3", "transfer-encoding": "gzip" } }),
+    shows: [fault, own("hello")],
+  },
   "a stream that works": { make: () => Readable.from(["hel", "lo"]), shows: own("hello"), control: true },
   "a web stream that works": {
     make: () =>
@@ -346,24 +486,51 @@ const STREAMS: Record<string, { make: (aid: Aid) => unknown; shows: Scenario["sh
   },
 };
 for (const [what, { make, shows, provokes, control }] of Object.entries(STREAMS)) {
-  add(`reply.send of ${what}`, route((_request, reply, aid) => reply.send(make(aid))), { shows, ...(provokes ? { provokes } : {}), ...(control ? { control } : {}), rules: ["MC-6"] });
+  add(
+    `reply.send of ${what}`,
+    route((_request, reply, aid) => reply.send(make(aid))),
+    { shows, ...(provokes ? { provokes } : {}), ...(control ? { control } : {}), rules: ["MC-6"] },
+  );
 }
-add("a stream shorter than its Content-Length", route((_request, reply) => reply.header("content-length", 20).send(Readable.from(["hel", "lo"]))), { shows: [...faultOrCut, own("hello")], rules: ["MC-5"] });
-add("a stream longer than its Content-Length", route((_request, reply) => reply.header("content-length", 3).send(Readable.from(["hel", "lo"]))), { shows: [...faultOrCut, own("hello")], rules: ["MC-7"] });
-add("a stream whose response is destroyed", route((_request, reply) => {
-  const source = new PassThrough();
-  setTimeout(() => reply.raw.destroy(), 5);
-  return reply.send(source);
-}), { shows: fault });
-add("reply.raw.write, then a stream", route((_request, reply) => {
-  reply.raw.write("hello");
-  return reply.send(Readable.from(["again"]));
-}), { shows: [fault, cut, own("helloagain"), own("hello")] });
+add(
+  "a stream shorter than its Content-Length",
+  route((_request, reply) => reply.header("content-length", 20).send(Readable.from(["hel", "lo"]))),
+  { shows: [...faultOrCut, own("hello")], rules: ["MC-5"] },
+);
+add(
+  "a stream longer than its Content-Length",
+  route((_request, reply) => reply.header("content-length", 3).send(Readable.from(["hel", "lo"]))),
+  { shows: [...faultOrCut, own("hello")], rules: ["MC-7"] },
+);
+add(
+  "a stream whose response is destroyed",
+  route((_request, reply) => {
+    const source = new PassThrough();
+    setTimeout(() => reply.raw.destroy(), 5);
+    return reply.send(source);
+  }),
+  { shows: fault },
+);
+add(
+  "reply.raw.write, then a stream",
+  route((_request, reply) => {
+    reply.raw.write("hello");
+    return reply.send(Readable.from(["again"]));
+  }),
+  { shows: [fault, cut, own("helloagain"), own("hello")] },
+);
 
 /** Trailers. */
-const TRAILERS: Record<string, { fn: (...args: Misused[]) => unknown; shows: Scenario["shows"]; provokes?: Scenario["provokes"]; control?: true }> = {
+const TRAILERS: Record<
+  string,
+  { fn: (...args: Misused[]) => unknown; shows: Scenario["shows"]; provokes?: Scenario["provokes"]; control?: true }
+> = {
   "that works": { fn: (_reply, _payload, done) => done(null, "abc"), shows: own("hello"), control: true },
-  "with CR LF": { fn: (_reply, _payload, done) => done(null, "a\r\nx-bad: 1"), shows: [fault, cut, own("hello")], provokes: "uncaughtException" },
+  "with CR LF": {
+    fn: (_reply, _payload, done) => done(null, "a\r\nx-bad: 1"),
+    shows: [fault, cut, own("hello")],
+    provokes: "uncaughtException",
+  },
   "that never comes": { fn: (_reply, _payload, _done) => {}, shows: [late, cut, own("hello")] },
   "that fails": { fn: (_reply, _payload, done) => done(new Error("secret cause")), shows: [own("hello"), fault, cut] },
   "that throws": {
@@ -373,135 +540,298 @@ const TRAILERS: Record<string, { fn: (...args: Misused[]) => unknown; shows: Sce
     shows: [own("hello"), fault, cut, late],
     provokes: "uncaughtException",
   },
-  "that rejects": { fn: async (_reply, _payload) => Promise.reject(new Error("secret cause")), shows: [own("hello"), fault, cut], provokes: "unhandledRejection" },
+  "that rejects": {
+    fn: async (_reply, _payload) => Promise.reject(new Error("secret cause")),
+    shows: [own("hello"), fault, cut],
+    provokes: "unhandledRejection",
+  },
 };
 for (const [what, { fn, shows, provokes, control }] of Object.entries(TRAILERS)) {
-  add(`a trailer ${what}`, route((_request, reply) => {
-    // Fastify tells callback trailers by their number of parameters.
-    reply.trailer("x-sum", fn.length === 2 ? (a: Misused, b: Misused) => fn(a, b) : (a: Misused, b: Misused, c: Misused) => fn(a, b, c));
-    reply.send("hello");
-  }), { shows, ...(provokes ? { provokes } : {}), ...(control ? { control } : {}), rules: ["TR-3", "TR-4"] });
+  add(
+    `a trailer ${what}`,
+    route((_request, reply) => {
+      // Fastify tells callback trailers by their number of parameters.
+      reply.trailer(
+        "x-sum",
+        fn.length === 2 ? (a: Misused, b: Misused) => fn(a, b) : (a: Misused, b: Misused, c: Misused) => fn(a, b, c),
+      );
+      reply.send("hello");
+    }),
+    { shows, ...(provokes ? { provokes } : {}), ...(control ? { control } : {}), rules: ["TR-3", "TR-4"] },
+  );
 }
-add("a trailer beside Content-Length", route((_request, reply) => {
-  reply.header("content-length", 5);
-  reply.trailer("x-sum", (_reply: Misused, _payload: Misused, done: Misused) => done(null, "abc"));
-  reply.send("hello");
-}), { shows: [own("hello"), fault], rules: ["TR-1", "FR-1"] });
+add(
+  "a trailer beside Content-Length",
+  route((_request, reply) => {
+    reply.header("content-length", 5);
+    reply.trailer("x-sum", (_reply: Misused, _payload: Misused, done: Misused) => done(null, "abc"));
+    reply.send("hello");
+  }),
+  { shows: [own("hello"), fault], rules: ["TR-1", "FR-1"] },
+);
 
 /** Serializers and schemas. */
-add("a serializer that throws", route((_request, reply) =>
-  reply
-    .serializer(() => {
+add(
+  "a serializer that throws",
+  route((_request, reply) =>
+    reply
+      .serializer(() => {
+        throw new Error("secret cause");
+      })
+      .send({ a: 1 }),
+  ),
+  { shows: fault },
+);
+add(
+  "a serializer that gives an object",
+  route((_request, reply) => reply.serializer((value: unknown) => value).send({ a: 1 })),
+  { shows: fault },
+);
+add(
+  "a reply serializer of the app that throws",
+  (app) => {
+    app.setReplySerializer(() => {
       throw new Error("secret cause");
-    })
-    .send({ a: 1 })), { shows: fault });
-add("a serializer that gives an object", route((_request, reply) => reply.serializer((value: unknown) => value).send({ a: 1 })), { shows: fault });
-add("a reply serializer of the app that throws", (app) => {
-  app.setReplySerializer(() => {
-    throw new Error("secret cause");
-  });
-  app.get("/", async () => ({ a: 1 }));
-}, { shows: fault });
-add("a response schema that cannot be met", (app) =>
-  app.get("/", { schema: { response: { 200: { type: "object", required: ["b"], properties: { b: { type: "string" } } } } } }, async () => ({ a: 1 })), { shows: fault });
-add("a response schema of another status", (app) =>
-  app.get("/", { schema: { response: { "2xx": { type: "object", properties: { a: { type: "integer" } } } } } }, async () => ({ a: "x" })), { shows: [fault, own()] });
+    });
+    app.get("/", async () => ({ a: 1 }));
+  },
+  { shows: fault },
+);
+add(
+  "a response schema that cannot be met",
+  (app) =>
+    app.get(
+      "/",
+      { schema: { response: { 200: { type: "object", required: ["b"], properties: { b: { type: "string" } } } } } },
+      async () => ({ a: 1 }),
+    ),
+  { shows: fault },
+);
+add(
+  "a response schema of another status",
+  (app) =>
+    app.get(
+      "/",
+      { schema: { response: { "2xx": { type: "object", properties: { a: { type: "integer" } } } } } },
+      async () => ({ a: "x" }),
+    ),
+  { shows: [fault, own()] },
+);
 
 /** @fastify/compress. */
 const gzip = { headers: { "accept-encoding": "gzip" } };
-const compressed = (handle: (request: Misused, reply: Misused) => unknown): NonNullable<Scenario["fastify"]> => async (app) => {
-  await app.register(compress, { threshold: 0 });
-  app.get("/", handle);
-};
+const compressed =
+  (handle: (request: Misused, reply: Misused) => unknown): NonNullable<Scenario["fastify"]> =>
+  async (app) => {
+    await app.register(compress, { threshold: 0 });
+    app.get("/", handle);
+  };
 const plain: Shown = { kind: "replaced", statuses: [500], fields: { "content-encoding": null } };
-add("compress and a throw", compressed(() => {
-  throw new Error("secret cause");
-}), { request: gzip, shows: fault });
-add("compress and a throw after reply.send", compressed((_request, reply) => {
-  reply.send("hello ".repeat(500));
-  throw new Error("secret cause");
-}), { request: gzip, shows: [own(undefined, { fields: { "content-encoding": "gzip" } }), plain] });
-add("compress and a stream that fails at once", compressed((_request, reply) => reply.type("text/plain").send(failing())), { request: gzip, shows: plain });
-add("compress and a stream that fails in mid-content", compressed((_request, reply) => {
-  const random = Buffer.from(Array.from({ length: 300_000 }, () => Math.random() * 256));
-  return reply.type("text/plain").send(
-    Readable.from(
-      (async function* () {
-        yield random;
-        await sleep(80);
-        throw new Error("secret cause");
-      })(),
-    ),
-  );
-}), { request: gzip, shows: [cut, plain, late] });
-add("compress and a Content-Length of the plain content", compressed((_request, reply) => reply.header("content-length", 3000).type("text/plain").send("hello ".repeat(500))), { request: gzip, shows: [own(undefined), fault] });
-add("compress and content that is coded already", compressed((_request, reply) => reply.header("content-encoding", "gzip").send(gzipSync("hello"))), { request: gzip, shows: own(), control: true });
-add("compress, right", compressed((_request, reply) => reply.type("text/plain").send("hello ".repeat(500))), { request: gzip, shows: own(undefined, { fields: { "content-encoding": "gzip" } }), control: true });
+add(
+  "compress and a throw",
+  compressed(() => {
+    throw new Error("secret cause");
+  }),
+  { request: gzip, shows: fault },
+);
+add(
+  "compress and a throw after reply.send",
+  compressed((_request, reply) => {
+    reply.send("hello ".repeat(500));
+    throw new Error("secret cause");
+  }),
+  { request: gzip, shows: [own(undefined, { fields: { "content-encoding": "gzip" } }), plain] },
+);
+add(
+  "compress and a stream that fails at once",
+  compressed((_request, reply) => reply.type("text/plain").send(failing())),
+  { request: gzip, shows: plain },
+);
+add(
+  "compress and a stream that fails in mid-content",
+  compressed((_request, reply) => {
+    const random = Buffer.from(Array.from({ length: 300_000 }, () => Math.random() * 256));
+    return reply.type("text/plain").send(
+      Readable.from(
+        (async function* () {
+          yield random;
+          await sleep(80);
+          throw new Error("secret cause");
+        })(),
+      ),
+    );
+  }),
+  { request: gzip, shows: [cut, plain, late] },
+);
+add(
+  "compress and a Content-Length of the plain content",
+  compressed((_request, reply) => reply.header("content-length", 3000).type("text/plain").send("hello ".repeat(500))),
+  { request: gzip, shows: [own(undefined), fault] },
+);
+add(
+  "compress and content that is coded already",
+  compressed((_request, reply) => reply.header("content-encoding", "gzip").send(gzipSync("hello"))),
+  { request: gzip, shows: own(), control: true },
+);
+add(
+  "compress, right",
+  compressed((_request, reply) => reply.type("text/plain").send("hello ".repeat(500))),
+  { request: gzip, shows: own(undefined, { fields: { "content-encoding": "gzip" } }), control: true },
+);
 
 /** Transparency. */
-const right = (name: string, fastify: NonNullable<Scenario["fastify"]>, rest: Partial<Scenario> = {}) => add(`right: ${name}`, fastify, { shows: own("hello"), control: true, ...rest });
-right("a returned string", route(async () => "hello"));
-right("a returned object", route(async () => ({ a: 1 })), { shows: own('{"a":1}') });
-right("reply.send", route((_request, reply) => reply.send("hello")));
-right("a Buffer", route((_request, reply) => reply.send(Buffer.from("hello"))));
-right("a late answer", route(async () => {
-  await sleep(60);
-  return "hello";
-}));
-right("status and fields", route((_request, reply) => reply.code(201).header("X-A", "1").type("text/plain").send("hello")), { shows: own("hello", { status: 201 }) });
-right("HEAD", route(async () => "hello"), { request: { method: "HEAD" }, shows: own("") });
-right("204", route((_request, reply) => reply.code(204).send()), { shows: own("", { status: 204 }) });
-right("a redirect", route((_request, reply) => reply.redirect("/elsewhere")), { shows: own("", { status: 302 }) });
+const right = (name: string, fastify: NonNullable<Scenario["fastify"]>, rest: Partial<Scenario> = {}) =>
+  add(`right: ${name}`, fastify, { shows: own("hello"), control: true, ...rest });
+right(
+  "a returned string",
+  route(async () => "hello"),
+);
+right(
+  "a returned object",
+  route(async () => ({ a: 1 })),
+  { shows: own('{"a":1}') },
+);
+right(
+  "reply.send",
+  route((_request, reply) => reply.send("hello")),
+);
+right(
+  "a Buffer",
+  route((_request, reply) => reply.send(Buffer.from("hello"))),
+);
+right(
+  "a late answer",
+  route(async () => {
+    await sleep(60);
+    return "hello";
+  }),
+);
+right(
+  "status and fields",
+  route((_request, reply) => reply.code(201).header("X-A", "1").type("text/plain").send("hello")),
+  { shows: own("hello", { status: 201 }) },
+);
+right(
+  "HEAD",
+  route(async () => "hello"),
+  { request: { method: "HEAD" }, shows: own("") },
+);
+right(
+  "204",
+  route((_request, reply) => reply.code(204).send()),
+  { shows: own("", { status: 204 }) },
+);
+right(
+  "a redirect",
+  route((_request, reply) => reply.redirect("/elsewhere")),
+  { shows: own("", { status: 302 }) },
+);
 right("404", () => {}, { shows: replaced(404) });
-right("an app's own not-found handler", (app) => app.setNotFoundHandler((_request: Misused, reply: Misused) => reply.code(404).send("mine")), { shows: own("mine", { status: 404 }) });
-right("an error with status 404", route(async () => {
-  throw Object.assign(new Error("mine"), { statusCode: 404 });
-}), { shows: replaced(404) });
-right("a schema error", (app) => app.get("/", { schema: { querystring: { type: "object", required: ["q"] } } }, async () => "hello"), { shows: replaced(400) });
-right("a JSON upload", (app) => app.post("/", async (request: Misused) => request.body), { request: { method: "POST", body: '{"a":1}', headers: { "content-type": "application/json" } }, shows: own('{"a":1}') });
-right("bad JSON", (app) => app.post("/", async () => "hello"), { request: { method: "POST", body: "{bad", headers: { "content-type": "application/json" } }, shows: replaced(400) });
-right("a response schema", (app) => app.get("/", { schema: { response: { 200: { type: "object", properties: { a: { type: "integer" } } } } } }, async () => ({ a: 1, b: 2 })), { shows: own('{"a":1}') });
+right(
+  "an app's own not-found handler",
+  (app) => app.setNotFoundHandler((_request: Misused, reply: Misused) => reply.code(404).send("mine")),
+  { shows: own("mine", { status: 404 }) },
+);
+right(
+  "an error with status 404",
+  route(async () => {
+    throw Object.assign(new Error("mine"), { statusCode: 404 });
+  }),
+  { shows: replaced(404) },
+);
+right(
+  "a schema error",
+  (app) => app.get("/", { schema: { querystring: { type: "object", required: ["q"] } } }, async () => "hello"),
+  { shows: replaced(400) },
+);
+right("a JSON upload", (app) => app.post("/", async (request: Misused) => request.body), {
+  request: { method: "POST", body: '{"a":1}', headers: { "content-type": "application/json" } },
+  shows: own('{"a":1}'),
+});
+right("bad JSON", (app) => app.post("/", async () => "hello"), {
+  request: { method: "POST", body: "{bad", headers: { "content-type": "application/json" } },
+  shows: replaced(400),
+});
+right(
+  "a response schema",
+  (app) =>
+    app.get(
+      "/",
+      { schema: { response: { 200: { type: "object", properties: { a: { type: "integer" } } } } } },
+      async () => ({ a: 1, b: 2 }),
+    ),
+  { shows: own('{"a":1}') },
+);
 right("hooks of every kind", (app) => {
   for (const hook of ["onRequest", "preHandler", "onSend", "onResponse"]) app.addHook(hook, async () => {});
   app.get("/", async () => "hello");
 });
-right("hijack and reply.raw", route((_request, reply) => {
-  reply.hijack();
-  reply.raw.writeHead(200, { "Content-Type": "text/plain" });
-  reply.raw.write("hel");
-  reply.raw.end("lo");
-}));
-right("an event stream by reply.raw", route(async (_request, reply) => {
-  reply.hijack();
-  reply.raw.writeHead(200, { "Content-Type": "text/event-stream" });
-  for (let i = 0; i < 3; i++) {
-    reply.raw.write(`data: ${i}\n\n`);
-    await sleep(15);
-  }
-  reply.raw.end();
-}), { shows: own(/data: 2/) });
-right("early hints", route(async (_request, reply) => {
-  reply.writeEarlyHints({ link: "</a.css>; rel=preload; as=style" });
-  return "hello";
-}));
-right("a file by @fastify/static", async (app, aid) => {
-  const path = await aid.file(50_000);
-  await app.register(fastifyStatic, { root: path.slice(0, path.lastIndexOf("/")), lastModified: false, etag: false });
-}, { request: { path: "/file.txt" }, shows: own((content) => content.length === 50_000) });
-right("a range by @fastify/static", async (app, aid) => {
-  const path = await aid.file(50_000);
-  await app.register(fastifyStatic, { root: path.slice(0, path.lastIndexOf("/")), lastModified: false, etag: false });
-}, { request: { path: "/file.txt", headers: { range: "bytes=5-9" } }, shows: own("xxxxx", { status: 206 }) });
+right(
+  "hijack and reply.raw",
+  route((_request, reply) => {
+    reply.hijack();
+    reply.raw.writeHead(200, { "Content-Type": "text/plain" });
+    reply.raw.write("hel");
+    reply.raw.end("lo");
+  }),
+);
+right(
+  "an event stream by reply.raw",
+  route(async (_request, reply) => {
+    reply.hijack();
+    reply.raw.writeHead(200, { "Content-Type": "text/event-stream" });
+    for (let i = 0; i < 3; i++) {
+      reply.raw.write(`data: ${i}\n\n`);
+      await sleep(15);
+    }
+    reply.raw.end();
+  }),
+  { shows: own(/data: 2/) },
+);
+right(
+  "early hints",
+  route(async (_request, reply) => {
+    reply.writeEarlyHints({ link: "</a.css>; rel=preload; as=style" });
+    return "hello";
+  }),
+);
+right(
+  "a file by @fastify/static",
+  async (app, aid) => {
+    const path = await aid.file(50_000);
+    await app.register(fastifyStatic, { root: path.slice(0, path.lastIndexOf("/")), lastModified: false, etag: false });
+  },
+  { request: { path: "/file.txt" }, shows: own((content) => content.length === 50_000) },
+);
+right(
+  "a range by @fastify/static",
+  async (app, aid) => {
+    const path = await aid.file(50_000);
+    await app.register(fastifyStatic, { root: path.slice(0, path.lastIndexOf("/")), lastModified: false, etag: false });
+  },
+  { request: { path: "/file.txt", headers: { range: "bytes=5-9" } }, shows: own("xxxxx", { status: 206 }) },
+);
 right("@fastify/helmet", async (app) => {
   await app.register(helmet);
   app.get("/", async () => "hello");
 });
-right("a prefixed plugin", (app) =>
-  app.register(async (inner: Misused) => inner.get("/a", async () => "hello"), { prefix: "/inner" }), { request: { path: "/inner/a" } });
-right("5 MB", route(async () => Buffer.alloc(5 << 20, "x")), { shows: own((content) => content.length === 5 << 20) });
-right("an upload piped back", (app) => {
-  app.addContentTypeParser("text/x", (_request: Misused, content: Misused, done: Misused) => done(null, content));
-  app.post("/", (request: Misused, reply: Misused) => reply.send(request.body));
-}, { request: { method: "POST", body: "hello", headers: { "content-type": "text/x" } } });
+right(
+  "a prefixed plugin",
+  (app) => app.register(async (inner: Misused) => inner.get("/a", async () => "hello"), { prefix: "/inner" }),
+  { request: { path: "/inner/a" } },
+);
+right(
+  "5 MB",
+  route(async () => Buffer.alloc(5 << 20, "x")),
+  { shows: own((content) => content.length === 5 << 20) },
+);
+right(
+  "an upload piped back",
+  (app) => {
+    app.addContentTypeParser("text/x", (_request: Misused, content: Misused, done: Misused) => done(null, content));
+    app.post("/", (request: Misused, reply: Misused) => reply.send(request.body));
+  },
+  { request: { method: "POST", body: "hello", headers: { "content-type": "text/x" } } },
+);
 
 export default group("fastify answers", scenarios);

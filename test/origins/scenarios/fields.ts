@@ -1,4 +1,4 @@
-import { fault, group, mended, type Misused, own, replaced, type Scenario, thrown } from "../scenario.js";
+import { fault, group, type Misused, mended, own, replaced, type Scenario, thrown } from "../scenario.js";
 
 const hostile = (message = "secret cause") => ({
   toString() {
@@ -32,7 +32,11 @@ const REFUSED: Record<string, { name: unknown; value: unknown; rules: string[] }
   "a list with a bad value": { name: "x-y", value: ["a", "b\r\nc"], rules: ["HF-3"] },
   "a list with undefined": { name: "x-y", value: ["a", undefined], rules: ["HF-17"] },
   "a location outside Latin-1": { name: "location", value: "/日本語", rules: ["MD-13", "HF-8"] },
-  "a file name with a line break": { name: "content-disposition", value: 'attachment; filename="a\nb.txt"', rules: ["HF-3"] },
+  "a file name with a line break": {
+    name: "content-disposition",
+    value: 'attachment; filename="a\nb.txt"',
+    rules: ["HF-3"],
+  },
   "a cookie with a line break": { name: "set-cookie", value: "a=1\nb=2", rules: ["HF-3"] },
 };
 
@@ -182,10 +186,27 @@ const LARGE: Record<string, { set: (res: Misused) => void; rules: string[] }> = 
     },
     rules: ["HF-20"],
   },
-  "500 cookies": { set: (res) => res.setHeader("set-cookie", Array.from({ length: 500 }, (_, i) => `c${i}=1`)), rules: ["HF-20"] },
-  "100 cookies of 2 KB": { set: (res) => res.setHeader("set-cookie", Array.from({ length: 100 }, (_, i) => `c${i}=${"x".repeat(2000)}`)), rules: ["HF-18"] },
+  "500 cookies": {
+    set: (res) =>
+      res.setHeader(
+        "set-cookie",
+        Array.from({ length: 500 }, (_, i) => `c${i}=1`),
+      ),
+    rules: ["HF-20"],
+  },
+  "100 cookies of 2 KB": {
+    set: (res) =>
+      res.setHeader(
+        "set-cookie",
+        Array.from({ length: 100 }, (_, i) => `c${i}=${"x".repeat(2000)}`),
+      ),
+    rules: ["HF-18"],
+  },
   "a name of 200 KB": { set: (res) => res.setHeader("x".repeat(200_000), "1"), rules: ["HF-18"] },
-  "a redirect to 200 KB": { set: (res) => res.writeHead(302, { location: `/${"x".repeat(200_000)}` }), rules: ["HF-18"] },
+  "a redirect to 200 KB": {
+    set: (res) => res.writeHead(302, { location: `/${"x".repeat(200_000)}` }),
+    rules: ["HF-18"],
+  },
   "300 fields by writeHead": {
     set: (res) => res.writeHead(200, Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`x-${i}`, "1"]))),
     rules: ["HF-20"],
@@ -343,7 +364,12 @@ scenarios.push(
 );
 
 /** Values that JavaScript turns into text nobody meant. */
-const NONSENSE: Record<string, unknown> = { null: null, NaN: Number.NaN, "an object": {}, "a list with null": ["a", null] };
+const NONSENSE: Record<string, unknown> = {
+  null: null,
+  NaN: Number.NaN,
+  "an object": {},
+  "a list with null": ["a", null],
+};
 for (const [what, value] of Object.entries(NONSENSE)) {
   scenarios.push({
     name: `${what} as a value`,
@@ -363,7 +389,7 @@ const LEGAL: Record<string, [string, unknown]> = {
   "a tab in a value": ["x-y", "a\tb"],
   "a Latin-1 value": ["x-y", "é"],
   "a number": ["x-y", 5],
-  "true": ["x-y", true],
+  true: ["x-y", true],
   "a list of values": ["x-y", ["a", "b"]],
   "an empty list": ["x-y", []],
   "ten cookies": ["set-cookie", Array.from({ length: 10 }, (_, i) => `c${i}=1; Path=/`)],

@@ -1,4 +1,4 @@
-import { cut, fault, faultOrCut, group, mended, type Misused, own, type Scenario, sleep } from "../scenario.js";
+import { cut, fault, faultOrCut, group, type Misused, mended, own, type Scenario, sleep } from "../scenario.js";
 
 const scenarios: Scenario[] = [];
 
@@ -442,7 +442,9 @@ for (const [what, send] of Object.entries(TRAILERS)) {
     rules: ["TR-1", "TR-2", "TR-4"],
     origin: (_req, res) => send(res),
     shows: [...mended("hello"), cut],
-    also: ([first]) => (first?.trailers ?? []).every(([name]: [string]) => !/content-length|transfer-encoding/i.test(name)) || "a framing field stands in the trailer section",
+    also: ([first]) =>
+      (first?.trailers ?? []).every(([name]: [string]) => !/content-length|transfer-encoding/i.test(name)) ||
+      "a framing field stands in the trailer section",
   });
 }
 scenarios.push(

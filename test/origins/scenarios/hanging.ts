@@ -8,15 +8,29 @@ const scenarios: Scenario[] = [
   { name: "never answers", rules: ["MC-1", "MC-10"], origin: () => {}, shows: late },
   { name: "awaits a promise that never settles", rules: ["MC-10"], origin: () => never(), shows: late },
   { name: "sets fields and never answers", origin: (_req, res) => void res.setHeader("etag", '"1"'), shows: late },
-  { name: "writes the head and never goes on", origin: (_req, res) => void res.writeHead(200, { etag: '"1"' }), shows: late },
+  {
+    name: "writes the head and never goes on",
+    origin: (_req, res) => void res.writeHead(200, { etag: '"1"' }),
+    shows: late,
+  },
   {
     name: "writes a head with Content-Length and never goes on",
     origin: (_req, res) => void res.writeHead(200, { "content-length": 5 }),
     shows: late,
     rules: ["MC-5"],
   },
-  { name: "flushes the head and never goes on", origin: (_req, res) => void res.flushHeaders(), shows: lateOrCut, rules: ["MC-6"] },
-  { name: "writes once and never goes on", origin: (_req, res) => void res.write("hello"), shows: lateOrCut, rules: ["MC-6"] },
+  {
+    name: "flushes the head and never goes on",
+    origin: (_req, res) => void res.flushHeaders(),
+    shows: lateOrCut,
+    rules: ["MC-6"],
+  },
+  {
+    name: "writes once and never goes on",
+    origin: (_req, res) => void res.write("hello"),
+    shows: lateOrCut,
+    rules: ["MC-6"],
+  },
   {
     name: "writes all of a chunked answer but its end",
     origin: (_req, res) => void res.write("x".repeat(200_000)),
@@ -41,9 +55,26 @@ const scenarios: Scenario[] = [
     shows: cut,
     rules: ["MC-10"],
   },
-  { name: "corks the response and never uncorks", origin: (_req, res) => { res.cork(); res.write("hello"); }, shows: lateOrCut },
-  { name: "sends 100 and nothing after it", origin: (_req, res) => void res.writeContinue(), shows: late, rules: ["MC-3"] },
-  { name: "sends 102 and nothing after it", origin: (_req, res) => void res.writeProcessing(), shows: late, rules: ["MC-3"] },
+  {
+    name: "corks the response and never uncorks",
+    origin: (_req, res) => {
+      res.cork();
+      res.write("hello");
+    },
+    shows: lateOrCut,
+  },
+  {
+    name: "sends 100 and nothing after it",
+    origin: (_req, res) => void res.writeContinue(),
+    shows: late,
+    rules: ["MC-3"],
+  },
+  {
+    name: "sends 102 and nothing after it",
+    origin: (_req, res) => void res.writeProcessing(),
+    shows: late,
+    rules: ["MC-3"],
+  },
   {
     name: "sends early hints and nothing after them",
     origin: (_req, res) => void res.writeEarlyHints({ link: "</a.css>; rel=preload" }),
@@ -64,10 +95,12 @@ const scenarios: Scenario[] = [
     name: "pipelines an iterator that stalls",
     origin: (_req, res) =>
       pipeline(
-        Readable.from((async function* () {
-          yield "x".repeat(100_000);
-          await never();
-        })()),
+        Readable.from(
+          (async function* () {
+            yield "x".repeat(100_000);
+            await never();
+          })(),
+        ),
         res,
       ).catch(() => {}),
     shows: cut,

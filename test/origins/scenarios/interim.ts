@@ -1,4 +1,4 @@
-import { cut, fault, group, own, type Misused, type Scenario, sleep, thrown } from "../scenario.js";
+import { cut, fault, group, type Misused, own, type Scenario, sleep, thrown } from "../scenario.js";
 
 const hints = { link: "</a.css>; rel=preload; as=style" };
 const hello = own("hello");

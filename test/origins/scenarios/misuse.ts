@@ -387,7 +387,10 @@ scenarios.push(
     name: "reads its own state before it answers",
     control: true,
     origin: (_req, res) => {
-      res.setHeader("x-state", [res.headersSent, res.writableEnded, res.writableFinished, res.destroyed, res.writable].join());
+      res.setHeader(
+        "x-state",
+        [res.headersSent, res.writableEnded, res.writableFinished, res.destroyed, res.writable].join(),
+      );
       res.end("hello");
     },
     shows: own("hello", { fields: { "x-state": "false,false,false,false,true" } }),

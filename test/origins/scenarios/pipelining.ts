@@ -14,7 +14,10 @@ const MISBEHAVIOUR: Record<string, { act: (req: Misused, res: Misused) => unknow
   },
   rejects: { act: async () => Promise.reject(new Error("secret cause")), shows: [fault, late] },
   "destroys its response": { act: (_req, res) => res.destroy(), shows: [fault] },
-  "destroys its response 10 ms later": { act: async (_req, res) => void setTimeout(() => res.destroy(), 10), shows: [fault] },
+  "destroys its response 10 ms later": {
+    act: async (_req, res) => void setTimeout(() => res.destroy(), 10),
+    shows: [fault],
+  },
   "destroys its request": { act: (req) => req.destroy(), shows: [fault] },
   "never answers": { act: () => {}, shows: [late] },
   "sends a bad status": {
@@ -75,7 +78,8 @@ for (const [what, { act, shows }] of Object.entries(MISBEHAVIOUR)) {
       origin: (req, res) => (req.url === "/1" ? act(req, res) : answer(req, res, 0)),
       shows,
       showsAll: [shows, [own("answer /2"), { kind: "gone" }], [own("answer /3"), { kind: "gone" }]],
-      also: (responses) => responses.length === 3 || closes(responses.at(-1)) || "an answer is missing on an open connection",
+      also: (responses) =>
+        responses.length === 3 || closes(responses.at(-1)) || "an answer is missing on an open connection",
     },
     {
       name: `the second of three pipelined requests ${what} while the first is slow`,
@@ -84,7 +88,8 @@ for (const [what, { act, shows }] of Object.entries(MISBEHAVIOUR)) {
       origin: (req, res) => (req.url === "/2" ? act(req, res) : answer(req, res, req.url === "/1" ? 50 : 0)),
       shows,
       showsAll: [own("answer /1"), shows, [own("answer /3"), { kind: "gone" }]],
-      also: (responses) => responses.length === 3 || closes(responses.at(-1)) || "an answer is missing on an open connection",
+      also: (responses) =>
+        responses.length === 3 || closes(responses.at(-1)) || "an answer is missing on an open connection",
     },
   );
 }

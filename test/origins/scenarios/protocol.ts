@@ -1,15 +1,30 @@
-import { complete, cut, fault, group, late, type Misused, own, refused, replaced, type Scenario, sleep } from "../scenario.js";
+import {
+  complete,
+  cut,
+  fault,
+  group,
+  late,
+  type Misused,
+  own,
+  refused,
+  replaced,
+  type Scenario,
+  sleep,
+} from "../scenario.js";
 
 const hello = (_req: Misused, res: Misused) => res.end("hello");
-const upgrade = "GET / HTTP/1.1\r\nHost: origin\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const upgrade =
+  "GET / HTTP/1.1\r\nHost: origin\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 const connectTo = "CONNECT origin:443 HTTP/1.1\r\nHost: origin:443\r\n\r\n";
 const expecting = "POST / HTTP/1.1\r\nHost: origin\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 const error = [replaced(500, 503), refused(400, 404, 405, 426, 501)];
 
-const sending = (octets: string): NonNullable<Scenario["client"]> => async (wire) => {
-  wire.send(octets);
-  await wire.answers(1);
-};
+const sending =
+  (octets: string): NonNullable<Scenario["client"]> =>
+  async (wire) => {
+    wire.send(octets);
+    await wire.answers(1);
+  };
 
 /** Listeners for upgrade and CONNECT that leave their client without an answer. */
 const LISTENERS: Record<string, (req: Misused, socket: Misused) => void> = {
@@ -22,7 +37,8 @@ const LISTENERS: Record<string, (req: Misused, socket: Misused) => void> = {
   "writes half a head": (_req, socket) => socket.end("HTTP/1.1 101 Switching"),
   "writes garbage": (_req, socket) => socket.end("garbage"),
   "answers 401 without framing": (_req, socket) => socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n"),
-  "answers 503 without Date": (_req, socket) => socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbusy"),
+  "answers 503 without Date": (_req, socket) =>
+    socket.end("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbusy"),
   "destroys the socket 20 ms later": (_req, socket) => void setTimeout(() => socket.destroy(), 20),
 };
 
@@ -77,7 +93,11 @@ for (const [does, listener] of Object.entries(EXPECTING)) {
       origin: hello,
       server: (server) => void server.on("checkContinue", listener),
       shows: [fault, late],
-      ...(does === "throws" ? { provokes: "uncaughtException" as const } : does === "rejects" ? { provokes: "unhandledRejection" as const } : {}),
+      ...(does === "throws"
+        ? { provokes: "uncaughtException" as const }
+        : does === "rejects"
+          ? { provokes: "unhandledRejection" as const }
+          : {}),
     },
     {
       name: `a checkExpectation listener that ${does}`,
@@ -86,7 +106,11 @@ for (const [does, listener] of Object.entries(EXPECTING)) {
       origin: hello,
       server: (server) => void server.on("checkExpectation", listener),
       shows: [fault, late],
-      ...(does === "throws" ? { provokes: "uncaughtException" as const } : does === "rejects" ? { provokes: "unhandledRejection" as const } : {}),
+      ...(does === "throws"
+        ? { provokes: "uncaughtException" as const }
+        : does === "rejects"
+          ? { provokes: "unhandledRejection" as const }
+          : {}),
     },
   );
 }
@@ -102,7 +126,9 @@ scenarios.push(
   },
   {
     name: "an h2c upgrade that nobody listens for",
-    client: sending("GET / HTTP/1.1\r\nHost: origin\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"),
+    client: sending(
+      "GET / HTTP/1.1\r\nHost: origin\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+    ),
     origin: hello,
     shows: own("hello"),
     control: true,
@@ -126,7 +152,9 @@ scenarios.push(
     origin: hello,
     server: (server) =>
       void server.on("upgrade", (_req: Misused, socket: Misused) => {
-        socket.end("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\nframes");
+        socket.end(
+          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\nframes",
+        );
       }),
     shows: { kind: "own", status: 101, fields: {} },
     control: true,
@@ -183,7 +211,10 @@ scenarios.push(
 );
 
 /** What changes for a client of HTTP/1.0. */
-const TO_1_0: Record<string, { act: (req: Misused, res: Misused) => unknown; shows: Scenario["shows"]; control?: true; rules?: string[] }> = {
+const TO_1_0: Record<
+  string,
+  { act: (req: Misused, res: Misused) => unknown; shows: Scenario["shows"]; control?: true; rules?: string[] }
+> = {
   "an answer": { act: hello, shows: own("hello"), control: true },
   "a streamed answer": {
     act: (_req, res) => {

@@ -2,15 +2,41 @@ import { get } from "node:http";
 import type { Socket } from "node:net";
 import { pipeline, Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
-import { type Aid, cut, fault, faultOrCut, group, late, mended, type Misused, own, replaced, type Scenario, type Shown, sleep } from "../scenario.js";
+import {
+  type Aid,
+  cut,
+  fault,
+  faultOrCut,
+  group,
+  late,
+  type Misused,
+  mended,
+  own,
+  replaced,
+  type Scenario,
+  type Shown,
+  sleep,
+} from "../scenario.js";
 
 /** Upstreams an origin server passes on. */
 const UPSTREAMS: Record<string, { serve: (socket: Socket) => void; shows: readonly Shown[]; rules: string[] }> = {
-  "resets at once": { serve: (socket) => socket.resetAndDestroy(), shows: [fault, replaced(503), late], rules: ["MC-2"] },
+  "resets at once": {
+    serve: (socket) => socket.resetAndDestroy(),
+    shows: [fault, replaced(503), late],
+    rules: ["MC-2"],
+  },
   "closes at once": { serve: (socket) => socket.end(), shows: [fault, replaced(503), late], rules: ["MC-2"] },
-  "answers garbage": { serve: (socket) => socket.end("garbage\r\n\r\n"), shows: [fault, replaced(503), late], rules: ["MC-2"] },
+  "answers garbage": {
+    serve: (socket) => socket.end("garbage\r\n\r\n"),
+    shows: [fault, replaced(503), late],
+    rules: ["MC-2"],
+  },
   "never answers": { serve: () => {}, shows: [late], rules: ["MC-10"] },
-  "stops in its head": { serve: (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-"), shows: [fault, replaced(503), late], rules: ["MC-2"] },
+  "stops in its head": {
+    serve: (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-"),
+    shows: [fault, replaced(503), late],
+    rules: ["MC-2"],
+  },
   "dies within a small length": {
     serve: (socket) => {
       socket.write("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhello");
@@ -29,7 +55,9 @@ const UPSTREAMS: Record<string, { serve: (socket: Socket) => void; shows: readon
   },
   "dies in mid-content between chunks": {
     serve: (socket) => {
-      socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${(100_000).toString(16)}\r\n${"x".repeat(100_000)}\r\n`);
+      socket.write(
+        `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${(100_000).toString(16)}\r\n${"x".repeat(100_000)}\r\n`,
+      );
       setTimeout(() => socket.destroy(), 80);
     },
     shows: [cut],
@@ -61,19 +89,25 @@ const UPSTREAMS: Record<string, { serve: (socket: Socket) => void; shows: readon
     shows: [fault, late],
     rules: ["SL-8"],
   },
-  "answers status 999": { serve: (socket) => socket.end("HTTP/1.1 999 what\r\nContent-Length: 5\r\n\r\nhello"), shows: [fault], rules: ["SL-1"] },
+  "answers status 999": {
+    serve: (socket) => socket.end("HTTP/1.1 999 what\r\nContent-Length: 5\r\n\r\nhello"),
+    shows: [fault],
+    rules: ["SL-1"],
+  },
   "answers 502": {
     serve: (socket) => socket.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello"),
     shows: [fault],
     rules: [],
   },
   "sends both length and chunks": {
-    serve: (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+    serve: (socket) =>
+      socket.end("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
     shows: [fault, own("hello"), replaced(503), late],
     rules: ["FR-1"],
   },
   "answers a large head": {
-    serve: (socket) => socket.end(`HTTP/1.1 200 OK\r\nX-Large: ${"x".repeat(60_000)}\r\nContent-Length: 5\r\n\r\nhello`),
+    serve: (socket) =>
+      socket.end(`HTTP/1.1 200 OK\r\nX-Large: ${"x".repeat(60_000)}\r\nContent-Length: 5\r\n\r\nhello`),
     shows: [fault, late],
     rules: ["HF-18"],
   },
@@ -94,7 +128,11 @@ const PASSING: Record<string, (port: number, res: Misused) => unknown> = {
   "a promised fetch": async (port, res) => {
     const answer = await fetch(`http://127.0.0.1:${port}/`);
     res.writeHead(answer.status, Object.fromEntries(answer.headers));
-    await new Promise((resolve, reject) => pipeline(Readable.fromWeb(answer.body as Misused), res, (error: unknown) => (error ? reject(error) : resolve(null))));
+    await new Promise((resolve, reject) =>
+      pipeline(Readable.fromWeb(answer.body as Misused), res, (error: unknown) =>
+        error ? reject(error) : resolve(null),
+      ),
+    );
   },
 };
 
@@ -131,10 +169,19 @@ scenarios.push(
     name: "fetch() fields with Transfer-Encoding and a known length",
     rules: ["FR-1"],
     origin: async (_req, res, aid) => {
-      const port = await aid.upstream((socket) => void socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
+      const port = await aid.upstream(
+        (socket) =>
+          void socket.write(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+          ),
+      );
       const answer = await fetch(`http://127.0.0.1:${port}/`);
       const text = await answer.text();
-      res.writeHead(200, { ...Object.fromEntries(answer.headers), "transfer-encoding": "chunked", "content-length": text.length });
+      res.writeHead(200, {
+        ...Object.fromEntries(answer.headers),
+        "transfer-encoding": "chunked",
+        "content-length": text.length,
+      });
       res.end(text);
     },
     shows: mended("hello"),
@@ -153,7 +200,9 @@ scenarios.push(
     name: "an upstream answer passed on with http.get",
     control: true,
     origin: async (_req, res, aid) => {
-      const port = await aid.upstream((socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Up: 1\r\n\r\nhello"));
+      const port = await aid.upstream((socket) =>
+        socket.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Up: 1\r\n\r\nhello"),
+      );
       get({ port, agent: false }, (answer) => {
         res.writeHead(answer.statusCode, { "x-up": answer.headers["x-up"] });
         answer.pipe(res);

@@ -1,4 +1,4 @@
-import { cut, fault, faultOrCut, group, mended, type Misused, own, type Scenario, sleep } from "../scenario.js";
+import { cut, fault, faultOrCut, group, type Misused, mended, own, type Scenario, sleep } from "../scenario.js";
 
 /** Octets written to the socket in place of a response, and nothing more. */
 const HAND_MADE: Record<string, string> = {
@@ -33,8 +33,18 @@ for (const [what, octets] of Object.entries(HAND_MADE)) {
   const rules = ["HF-6", "HF-7", "MC-4"];
   const shows = /length|chunk|content$/.test(what) ? faultOrCut : fault;
   scenarios.push(
-    { name: `writes ${what} to the socket and ends it`, rules, origin: (req) => void req.socket.end(octets, "latin1"), shows },
-    { name: `writes ${what} to the socket and goes quiet`, rules, origin: (req) => void req.socket.write(octets, "latin1"), shows: [fault, cut, { kind: "replaced", statuses: [503], fields: {} }] },
+    {
+      name: `writes ${what} to the socket and ends it`,
+      rules,
+      origin: (req) => void req.socket.end(octets, "latin1"),
+      shows,
+    },
+    {
+      name: `writes ${what} to the socket and goes quiet`,
+      rules,
+      origin: (req) => void req.socket.write(octets, "latin1"),
+      shows: [fault, cut, { kind: "replaced", statuses: [503], fields: {} }],
+    },
   );
 }
 
@@ -47,7 +57,12 @@ scenarios.push(
     shows: [...mended("hi"), { kind: "replaced", statuses: [503], fields: {} }],
     rules: ["MD-1"],
   },
-  { name: "ends the socket with a complete response by hand", settleMs: 20, origin: (req) => void req.socket.end(HAND_MADE_RIGHT), shows: mended("hi") },
+  {
+    name: "ends the socket with a complete response by hand",
+    settleMs: 20,
+    origin: (req) => void req.socket.end(HAND_MADE_RIGHT),
+    shows: mended("hi"),
+  },
   {
     name: "ends the socket with a hand-made 401",
     origin: (req) => void req.socket.end("HTTP/1.1 401 Unauthorized\r\n\r\n"),

@@ -106,7 +106,10 @@ for (const status of [100, 101, 103, 600, 999]) {
   );
 }
 
-for (const [own, shown] of [[502, 500], [504, 503]] as const) {
+for (const [own, shown] of [
+  [502, 500],
+  [504, 503],
+] as const) {
   scenarios.push({
     name: `an own ${own} that an edge would replace`,
     origin: (_req, res) => {

@@ -8,8 +8,8 @@ import {
   faultOrCut,
   group,
   late,
-  mended,
   type Misused,
+  mended,
   own,
   type Scenario,
   sleep,
@@ -51,7 +51,12 @@ const scenarios: Scenario[] = [];
 for (const [how, connect] of Object.entries(CONNECTING)) {
   const early = how === "pipe()" ? lateOr : how === "a promised pipeline" || how === "an iterator" ? [thrown] : [fault];
   scenarios.push(
-    { name: `a source that fails at once, by ${how}`, rules: ["MC-2"], origin: (_req, res) => connect(failing(), res), shows: early },
+    {
+      name: `a source that fails at once, by ${how}`,
+      rules: ["MC-2"],
+      origin: (_req, res) => connect(failing(), res),
+      shows: early,
+    },
     {
       name: `a source that fails 5 ms later, by ${how}`,
       rules: ["MC-2"],
@@ -167,7 +172,8 @@ for (const [how, connect] of Object.entries(CONNECTING)) {
     {
       name: `a large source that works, by ${how}`,
       control: true,
-      origin: (_req, res) => connect(Readable.from(Array.from({ length: 40 }, (_, i) => Buffer.alloc(50_000, 97 + (i % 26)))), res),
+      origin: (_req, res) =>
+        connect(Readable.from(Array.from({ length: 40 }, (_, i) => Buffer.alloc(50_000, 97 + (i % 26)))), res),
       shows: own((content) => content.length === 2_000_000),
     },
   );

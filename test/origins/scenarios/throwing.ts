@@ -88,7 +88,8 @@ const THROWN: Record<string, () => unknown> = {
   "an error with status 999": () => withFields("secret", { statusCode: 999 }),
   "an error with status '404x'": () => withFields("secret", { status: "404x" }),
   "an error with status NaN": () => withFields("secret", { status: Number.NaN }),
-  "an error with bad headers": () => withFields("secret", { status: 500, headers: { "bad name": "1", "x-y": "a\r\nb", "content-length": "abc" } }),
+  "an error with bad headers": () =>
+    withFields("secret", { status: 500, headers: { "bad name": "1", "x-y": "a\r\nb", "content-length": "abc" } }),
 };
 
 const scenarios: Scenario[] = [];
@@ -347,13 +348,31 @@ scenarios.push(
 
 /** Faults outside the handler's own frame: the process ends without the guard's crash handling. */
 const OUTSIDE: Record<string, () => void> = {
-  "in a timer": () => void setTimeout(() => { throw new Error("secret cause"); }, 5),
-  "in setImmediate": () => void setImmediate(() => { throw new Error("secret cause"); }),
-  "in nextTick": () => process.nextTick(() => { throw new Error("secret cause"); }),
-  "in a microtask": () => queueMicrotask(() => { throw new Error("secret cause"); }),
+  "in a timer": () =>
+    void setTimeout(() => {
+      throw new Error("secret cause");
+    }, 5),
+  "in setImmediate": () =>
+    void setImmediate(() => {
+      throw new Error("secret cause");
+    }),
+  "in nextTick": () =>
+    process.nextTick(() => {
+      throw new Error("secret cause");
+    }),
+  "in a microtask": () =>
+    queueMicrotask(() => {
+      throw new Error("secret cause");
+    }),
 };
 for (const [where, act] of Object.entries(OUTSIDE)) {
-  scenarios.push({ name: `throws ${where}`, provokes: "uncaughtException", origin: act, shows: replaced(500, 503), rules: ["MC-2"] });
+  scenarios.push({
+    name: `throws ${where}`,
+    provokes: "uncaughtException",
+    origin: act,
+    shows: replaced(500, 503),
+    rules: ["MC-2"],
+  });
 }
 scenarios.push(
   {

@@ -27,10 +27,14 @@ export const content: readonly Misbehaviour[] = [
   },
   {
     name: "streams from a source that fails before the first octet",
-    ...streaming(async function* () {
-      await sleep(1);
-      fail();
-    }),
+    ...streaming(
+      () =>
+        new Readable({
+          read() {
+            setImmediate(() => this.destroy(new Error("secret cause")));
+          },
+        }),
+    ),
     shows: [fault],
   },
   {

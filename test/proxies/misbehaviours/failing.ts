@@ -146,7 +146,7 @@ export const failing: readonly Misbehaviour[] = [
     shows: [own("hello")],
   },
   {
-    name: "answers with a status of the gateway",
+    name: "answers with a 502 of its own",
     origin: (_req, res: Misused) => {
       res.statusCode = 502;
       res.end("hello");

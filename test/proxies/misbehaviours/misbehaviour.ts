@@ -1,4 +1,4 @@
-import type { ExchangeOptions, ExchangeRequest } from "../../../src/testing/index.js";
+import type { ExchangeOptions } from "../../../src/testing/index.js";
 import type { Misused, Shown } from "../../origins/scenario.js";
 
 /** Content of a request. */
@@ -18,7 +18,7 @@ export interface Misbehaviour {
   /** In place of `origin`, where a framework has a way of its own. */
   readonly express?: (req: Misused, res: Misused, next: (error?: unknown) => void) => unknown;
   readonly fastify?: (request: Misused, reply: Misused) => unknown;
-  readonly request?: Omit<ExchangeRequest, "body" | "path"> & { headers?: Record<string, string> };
+  readonly request?: { method?: string; version?: "1.0" | "1.1"; headers?: Record<string, string> };
   /** Makes the request a POST. */
   readonly upload?: Upload;
   readonly options?: ExchangeOptions;

@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { catchAll, leftovers, runProgram, strayErrors } from "./campaign.js";
+import { FRAMEWORKS, type Framework, type Origin, startOrigin } from "./origins.js";
+import type { Operation, Program, RequestKind } from "./program.js";
+import { breaches } from "./verdict.js";
+
+type Outcome = "intact" | "repaired" | "replaced" | "torn down";
+
+/** A program that random search has found to break the promise, made as small as it gets. */
+type Counterexample = {
+  /** The fact that holds now. */
+  name: string;
+  program: Program;
+  /** How the guard ends it, where there is one right way; otherwise any outcome that keeps the promise. */
+  outcome?: readonly Outcome[];
+  /** Status that is shown, where there is one right one. */
+  status?: number;
+  /** Default: every framework. */
+  on?: readonly Framework[];
+};
+
+const EXPRESS = FRAMEWORKS.filter((framework) => framework.startsWith("express"));
+const PLAIN_EXPRESS: readonly Framework[] = ["express5", "express4"];
+/** Without a framework that answers by itself. */
+const RAW: readonly Framework[] = ["node", "node, attached only", "express5", "express4", "fastify hijacked"];
+
+function program(operations: readonly Operation[], request: RequestKind = "GET", rest: Partial<Program> = {}): Program {
+  return { request, style: "callback", lenient: false, operations, ...rest };
+}
+
+const ASYNC = { style: "async" } as const;
+
+const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
+  "no answer": [
+    { name: "a response that stays corked after a write meets its deadline", program: program([["write", "text"], ["cork"]]), outcome: ["replaced"], status: 503, on: RAW },
+    { name: "a socket that the app has corked meets the deadline", program: program([["flag", "socket.cork"], ["write", "text"]]), outcome: ["replaced"], status: 503, on: RAW },
+    { name: "a destroy in the tick of flushHeaders is no empty answer", program: program([["write", "text"], ["flushHeaders"], ["destroy", "res"]]), outcome: ["replaced"], status: 500 },
+    { name: "a destroy in the tick of a write over the hold-back limit is no empty answer", program: program([["write", "big"], ["destroy", "res"]]), outcome: ["replaced", "torn down"] },
+    { name: "a throw in the tick of a write over the hold-back limit is no empty answer", program: program([["write", "big"], ["throw", "error"]]), outcome: ["replaced", "torn down"] },
+    { name: "end after detachSocket is answered", program: program([["flag", "detachSocket"], ["end"]]), on: RAW },
+    { name: "write after detachSocket is answered", program: program([["flag", "detachSocket"], ["write", "text"]]), on: RAW },
+    { name: "flushHeaders after detachSocket is answered", program: program([["flag", "detachSocket"], ["flushHeaders"]]), on: RAW },
+    {
+      name: "a writeHead(204) that throws leaves the error answer its content",
+      program: program([["writeHead", 204, "object", [["bad name", "a"]]]]),
+      status: 500,
+    },
+    {
+      name: "end that throws for strictContentLength after a write that threw is answered",
+      program: program([["flag", "strictContentLength"], ["status", { odd: "undefined" }], ["write", "buffer"]], "GET", ASYNC),
+      on: ["express5", "express4"],
+    },
+    { name: "cork after the end of a pipelined response lets the next one through", program: program([["answer", "text"], ["cork"]], "pipelined behind"), on: ["node", "express5", "fastify"] },
+    { name: "a reset of a connection that is closing settles every request", program: program([["destroy", "socket reset"], ["delay", "tick"], ["destroy", "socket reset", "error"]], "pipelined behind"), on: RAW },
+  ],
+  "uncaught errors": [
+    { name: "two late writes in one tick", program: program([["end"], ["write", "text"], ["write", "text"]]), outcome: ["intact"], status: 200 },
+    { name: "a late end and a late write in one tick", program: program([["end", "text"], ["end", "text"], ["write", "text"]]), outcome: ["intact"], status: 200 },
+    { name: "three ends with content", program: program([["end", "text"], ["end", "text"], ["end", "text", "callback"]]), outcome: ["intact"], status: 200 },
+    { name: "detachSocket after the end", program: program([["end", "text"], ["flag", "detachSocket"]]) },
+    { name: "detachSocket after a destroy", program: program([["destroy", "res"], ["flag", "detachSocket"]]), outcome: ["replaced"], status: 500 },
+    { name: "detachSocket after garbage on the socket", program: program([["socket.end", "garbage"], ["flag", "detachSocket"]]), outcome: ["replaced"], status: 500 },
+    { name: "an error with invalid headers that goes to Express's final handler", program: program([["throw", "bad headers"]]), on: EXPRESS, status: 503 },
+    { name: "an error after an invalid status that goes to Express's final handler", program: program([["status", { odd: "NaN" }], ["throw", "error"]]), on: EXPRESS, status: 500 },
+    { name: "an error after an invalid reason that goes to Fastify's last resort", program: program([["reason", "a\r\nb"], ["answer", "error"]]), on: ["fastify"], status: 500 },
+    { name: "a rejection after an invalid reason that goes to Fastify's last resort", program: program([["reason", "wide \u2713"], ["throw", "error"]], "GET", ASYNC), on: ["fastify"], status: 500 },
+  ],
+  "a neighbour's answer": [
+    { name: "res.destroy after the end leaves the connection to the next request", program: program([["end", "text"], ["destroy", "res"]]), outcome: ["intact"], status: 200 },
+    { name: "res.destroy with an error after the end leaves the connection to the next request", program: program([["answer", "text"], ["destroy", "res", "error"]]), status: 200, on: ["node", "express5", "express4", "fastify"] },
+    { name: "req.destroy after the end leaves the connection to the next request", program: program([["end", "text"], ["destroy", "req"]]), outcome: ["intact"], status: 200 },
+    { name: "a later req.destroy leaves the connection to the next request", program: program([["end"], ["delay", "tick"], ["destroy", "req", "error"]]), outcome: ["intact"], status: 200 },
+    { name: "next(error) before the end does not close the connection", program: program([["next", "error"], ["end", "text", "callback"]]), on: EXPRESS },
+    { name: "next(error) before the end harms no request in front", program: program([["next", "error"], ["end", "text", "callback"]], "pipelined behind"), on: EXPRESS },
+    { name: "next() and then a rejection does not close the connection", program: program([["next", "nothing"], ["reject", "error"]]), on: EXPRESS },
+    { name: "next(error) and then a throw does not close the connection", program: program([["next", "error"], ["writeHead", 0, "object", []]]), on: EXPRESS },
+    { name: "a rejection and then an answer harms no request in front", program: program([["reject", "error"], ["delay", "immediate"], ["end", "text", "callback"]], "pipelined behind"), on: PLAIN_EXPRESS },
+    { name: "an error twice harms no request in front", program: program([["answer", "error"], ["throw", "error"]], "pipelined behind"), on: EXPRESS },
+    { name: "detachSocket lets no pipelined request overtake", program: program([["flag", "detachSocket"]], "pipelined in front"), outcome: ["replaced"], status: 503, on: ["node, attached only", "fastify hijacked"] },
+  ],
+  "octets between messages": [
+    { name: "garbage on the socket after the end", program: program([["end"], ["delay", "immediate"], ["socket.write", "garbage"]]), outcome: ["intact"], status: 200 },
+    { name: "garbage with the end of the socket after the end", program: program([["end", "text"], ["delay", "immediate"], ["socket.end", "garbage"]]), outcome: ["intact"], status: 200 },
+    { name: "garbage from an async handler after the end", program: program([["end", "text", "callback"], ["socket.end", "garbage"]], "GET", ASYNC), status: 200 },
+    { name: "garbage after a hand-made response", program: program([["socket.write", "chunked response"], ["socket.end", "garbage"]], "GET", ASYNC), status: 200, on: RAW },
+    { name: "garbage after an interim status as final", program: program([["writeHead", 100, "object", []], ["socket.end", "garbage"]], "GET", ASYNC), status: 500, on: RAW },
+    { name: "an interim response of a pipelined request stays out of its content", program: program([["interim", "100"], ["end", "buffer"]], "pipelined behind"), status: 200 },
+  ],
+  "false completeness": [
+    { name: "a response without content is complete once its header section is out: HEAD", program: program([["flushHeaders"]], "HEAD"), status: 200, on: RAW },
+    { name: "a response without content is complete once its header section is out: 204", program: program([["status", 204], ["flushHeaders"]]), status: 204, on: RAW },
+    { name: "content as long as announced is complete without an end", program: program([["set", "Content-Length", 5], ["write", "text"], ["delay", "60 ms"]]), status: 200, on: RAW },
+    { name: "a hand-made stream that stalls ends with a reset", program: program([["writeHead", 200, "object", []], ["socket.write", "response without length"]]), on: RAW },
+  ],
+  "connections that were to close": [
+    { name: "a hand-made response to a request that closes", program: program([["socket.write", "response"]], "closes"), status: 200, on: RAW },
+    { name: "a hand-made chunked response to a request that closes", program: program([["socket.write", "chunked response"]], "closes"), status: 200, on: RAW },
+    { name: "Upgrade in a response to HTTP/1.0 keep-alive", program: program([["set", "Upgrade", "websocket"], ["end", "text"]], "HTTP/1.0 keep-alive"), status: 200 },
+  ],
+  "the request log": [
+    { name: "names the status that went out, not one assigned later", program: program([["end"], ["status", 204]]), outcome: ["intact"], status: 200 },
+    { name: "names the status of the fallback, not one assigned later", program: program([["destroy", "res"], ["status", 204]]), outcome: ["replaced"], status: 500 },
+  ],
+};
+
+let restore: () => void;
+const origins = new Map<Framework, Origin>();
+beforeAll(async () => {
+  restore = catchAll();
+  for (const framework of FRAMEWORKS) origins.set(framework, await startOrigin(framework, true));
+});
+afterAll(async () => {
+  for (const origin of origins.values()) {
+    expect(await leftovers(origin)).toEqual([]);
+    await origin.close();
+  }
+  restore();
+  expect(strayErrors.map((error) => (error instanceof Error ? error.stack : error))).toEqual([]);
+});
+
+describe.each(Object.entries(COUNTEREXAMPLES))("%s", (group, examples) => {
+  // One at a time where an error may escape that does not tell its program.
+  const isAlone = group === "uncaught errors";
+  const test = isAlone ? it : it.concurrent;
+  const rows = examples.flatMap((example) => (example.on ?? FRAMEWORKS).map((framework) => [example.name, framework, example] as const));
+
+  test.each(rows)("%s: %s", async (_name, framework, { program: one, outcome, status }) => {
+    const strays = strayErrors.length;
+    const seen = await runProgram(origins.get(framework) as Origin, one);
+    expect(breaches(seen), JSON.stringify(seen.result.octets.toString("latin1").slice(0, 400))).toEqual([]);
+    if (isAlone) expect(strayErrors.slice(strays)).toEqual([]);
+    if (outcome !== undefined) expect(outcome).toContain(seen.records[0]?.outcome);
+    const own = seen.result.responses[seen.targets.findIndex((target) => target.startsWith("/p/"))];
+    if (status !== undefined && own?.complete) expect(own.status).toBe(status);
+  });
+});
