@@ -57,6 +57,7 @@ function openSender(port: number, index: number): Promise<Sender> {
   const buffer = Buffer.allocUnsafe(16_384);
   let knownOctets = 0; // the answers of one server are equally long: the first of a length is parsed
   let partial = "";
+  let lost: Error | undefined;
   let answered = () => {};
   let failed: (error: Error) => void = () => {};
 
@@ -81,6 +82,7 @@ function openSender(port: number, index: number): Promise<Sender> {
   const socket = connect({ port, host: "127.0.0.1", noDelay: true, onread: { buffer, callback: receive } });
   const sender: Sender = {
     send(serial, onAnswered, onFailed) {
+      if (lost !== undefined) return onFailed(lost);
       answered = onAnswered;
       failed = onFailed;
       stampRay(request, ray, serial);
@@ -90,10 +92,14 @@ function openSender(port: number, index: number): Promise<Sender> {
       socket.destroy();
     },
   };
+  const lose = (error: Error) => {
+    lost ??= error;
+    failed(error);
+  };
   return new Promise((resolve, reject) => {
     failed = reject;
-    socket.on("error", (error) => failed(error));
-    socket.on("close", () => failed(new Error("the server closed a connection")));
+    socket.on("error", lose);
+    socket.on("close", () => lose(new Error(`the server on port ${port} closed a connection`)));
     socket.on("connect", () => resolve(sender));
   });
 }

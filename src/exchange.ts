@@ -57,8 +57,9 @@ export abstract class Exchange implements Waiting {
   readonly startedAt: number = performance.now();
   /** Time of the last movement of the response. */
   activeAt = 0;
-  /** Observed progress of the connection, compared between two looks. */
+  /** Observed progress of the connection, compared between two looks, and when it was last seen to change. */
   progress = 0;
+  movedAt = 0;
   /** Called once the fate is known and the whole response has been handed over. */
   whenSettled: (() => void) | undefined = undefined;
   #context: RequestContext | undefined = undefined;
@@ -88,6 +89,8 @@ export abstract class Exchange implements Waiting {
   abstract release(): void;
   /** A number that changes whenever octets move on the connection, in either direction. */
   abstract movement(): number;
+  /** Octets the recipient has not taken yet. */
+  abstract backlog(): number;
   /** Gives up on a response that is over, but that the recipient does not take. */
   abstract abandon(): void;
 
@@ -116,7 +119,8 @@ export abstract class Exchange implements Waiting {
     } else {
       const page = this.supervisor.compose(this, known);
       // A 404 that the app has thrown is its answer, in other words; only faults are incidents.
-      if (known.code !== "HANDLER_ERROR" || page.status >= 500) {
+      const isAnswer = known.code === "HANDLER_ERROR" && page.status < 500;
+      if (!isAnswer && known.clientGone !== true) {
         this.outcome = "replaced";
         this.supervisor.report(this, { ...known, status: page.status }, "replaced");
       }

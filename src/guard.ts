@@ -94,7 +94,7 @@ export class GuardCore implements Guard {
       this.#detach.set(server, () => guards.delete(this));
       return server;
     }
-    const isHttp1 = "headersTimeout" in server && "keepAliveTimeout" in server;
+    const isHttp1 = "headersTimeout" in server && !("updateSettings" in server);
     const restore = isHttp1
       ? interceptServer(server as unknown as Http1Server, this)
       : interceptHttp2Server(server, this);

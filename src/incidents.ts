@@ -49,6 +49,8 @@ export interface Failure {
   readonly err?: unknown;
   /** Fields of a thrown error that are worth keeping (`err.headers`). */
   readonly headers?: Record<string, unknown> | undefined;
+  /** The client has probably gone away: it is answered all the same, but that is no incident. */
+  readonly clientGone?: boolean;
   /** The app asked for the connection to end: the fallback closes it. */
   readonly closes?: boolean;
 }
@@ -108,6 +110,17 @@ export function longContent(expected: number, written: number): Failure {
     message: `Content-Length said ${expected} octets and the app wrote at least ${written}. Set the length of what is really sent, or none.`,
     prevented: 520,
     status: 500,
+  };
+}
+
+export function sourceFailed(err: unknown): Failure {
+  return {
+    code: "MC-9",
+    message:
+      "The source of a pipe() into the response failed in mid-content, which pipe() does not pass on. Use pipeline(), or destroy the response when the source fails.",
+    prevented: 520,
+    status: 500,
+    err,
   };
 }
 

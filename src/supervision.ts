@@ -92,41 +92,44 @@ export class Supervision implements Supervisor {
 
   readonly #onHeld = (entry: Waiting): void => {
     const exchange = entry as Exchange;
-    // Back to where it waited before: what is held may be nothing more than a moment of a long wait.
-    const { activeAt } = exchange;
     exchange.release();
-    if (!exchange.committed && !exchange.settled && exchange.queue === null) this.#waitOn(exchange, activeAt);
+    if (exchange.committed || exchange.settled || exchange.inert) return;
+    // Still uncommitted, since the app has it corked or has written no whole header section: the deadline goes on.
+    const { firstByteDeadlineMs } = exchange.settings;
+    if (firstByteDeadlineMs !== false && exchange.activeAt + firstByteDeadlineMs <= performance.now())
+      this.#onDue(entry);
+    else this.holdBack(exchange);
   };
 
   readonly #onDue = (entry: Waiting): void => {
     const exchange = entry as Exchange;
     if (exchange.settled) return;
+    const now = performance.now();
     const moved = exchange.movement();
     const isMoving = moved !== exchange.progress;
-    exchange.progress = moved;
-    const now = performance.now();
+    if (isMoving) {
+      exchange.progress = moved;
+      exchange.movedAt = now;
+    }
     if (exchange.isOver() || exchange.inert) {
       // Everything is handed over; all that is left is whether the recipient takes it.
       if (isMoving) this.watch(exchange);
       else exchange.abandon();
       return;
     }
-    const ms = (
-      exchange.committed ? exchange.settings.idleDeadlineMs : exchange.settings.firstByteDeadlineMs
-    ) as number;
-    const uploads = !exchange.committed && isMoving && exchange.request !== null && !exchange.request.complete;
-    if (uploads) {
-      this.watch(exchange);
+    const { committed, request, settings } = exchange;
+    const ms = (committed ? settings.idleDeadlineMs : settings.firstByteDeadlineMs) as number;
+    const uploads = !committed && isMoving && request !== null && !request.complete;
+    // A recipient that takes nothing stalls the response, however much the app goes on writing.
+    const since = uploads ? now : committed && exchange.backlog() > 0 ? exchange.movedAt : exchange.activeAt;
+    if (since + ms > now + 1) {
+      this.#waitOn(exchange, since);
       return;
     }
-    if (exchange.activeAt + ms > now + 1) {
-      this.#waitOn(exchange, exchange.activeAt);
-      return;
-    }
-    const failure = exchange.committed ? idleDeadline(exchange.settings) : firstByteDeadline(exchange.settings);
+    const failure = committed ? idleDeadline(settings) : firstByteDeadline(settings);
     exchange.abort(new RayguardError("ERR_RAYGUARD_DEADLINE", failure.message));
-    if (!exchange.fail(failure) && !this.enforces) exchange.queue?.remove(exchange);
-    else if (!exchange.settled) this.watch(exchange);
+    // What is replaced or torn down has to leave the process, too; what is only reported has been.
+    if (exchange.fail(failure) && !exchange.settled) this.watch(exchange);
   };
 
   /**

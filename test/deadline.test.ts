@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from "node:http";
-import { setTimeout as after } from "node:timers/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { DeadlineQueue, type Waiting } from "../src/lifecycle/deadline.js";
@@ -135,7 +135,13 @@ describe("no answer", () => {
 
   it.each<[how: string, listener: RequestListener]>([
     ["the header section is decided", (_request, response) => void response.writeHead(200, { "X-Mine": "1" })],
-    ["content is corked for good", (_request, response) => { response.cork(); response.write("ab"); }],
+    [
+      "content is corked for good",
+      (_request, response) => {
+        response.cork();
+        response.write("ab");
+      },
+    ],
   ])("is answered although %s", async (_how, listener) => {
     const { server } = await serve(listener);
     const { valid, responses, timedOut } = await exchange(server, { path: "/" }, { timeoutMs: 1_000 });
@@ -196,10 +202,13 @@ describe("silence inside a committed response", () => {
     ["with a length", { "Content-Length": "9" }],
     ["in chunks", {}],
   ])("cuts it visibly, %s", async (_how, headers) => {
-    const { server, guard } = await serve((_request, response) => {
-      response.writeHead(200, headers);
-      response.write("abc");
-    }, { holdBackOctets: 0 });
+    const { server, guard } = await serve(
+      (_request, response) => {
+        response.writeHead(200, headers);
+        response.write("abc");
+      },
+      { holdBackOctets: 0 },
+    );
     const { responses, valid } = await exchange(server, { path: "/" });
     expect(valid).toBe(false);
     expect(responses[0]).toMatchObject({ status: 200, complete: false });
@@ -207,13 +216,16 @@ describe("silence inside a committed response", () => {
   });
 
   it("never comes while it keeps moving", async () => {
-    const { server } = await serve(async (_request, response) => {
-      for (let n = 0; n < 8; n++) {
-        response.write("x");
-        await after(15);
-      }
-      response.end();
-    }, { holdBackOctets: 0 });
+    const { server } = await serve(
+      async (_request, response) => {
+        for (let n = 0; n < 8; n++) {
+          response.write("x");
+          await wait(15);
+        }
+        response.end();
+      },
+      { holdBackOctets: 0 },
+    );
     const { responses, valid, ms } = await exchange(server, { path: "/" });
     expect(ms).toBeGreaterThan(100);
     expect(valid).toBe(true);
@@ -235,7 +247,7 @@ describe("req.rayguard.deadline()", () => {
       if (request.url === "/less") request.rayguard?.deadline(10);
       else {
         request.rayguard?.deadline(request.url === "/longer" ? 5_000 : false);
-        await after(80);
+        await wait(80);
         response.end("ok");
       }
     });
@@ -245,9 +257,9 @@ describe("req.rayguard.deadline()", () => {
 
   it("counts from the call", async () => {
     const { server } = await serve(async (request, response) => {
-      await after(25);
+      await wait(25);
       request.rayguard?.deadline(40);
-      await after(25);
+      await wait(25);
       response.end("ok");
     });
     expect((await exchange(server, { path: "/" })).responses[0]?.status).toBe(200);
@@ -273,7 +285,7 @@ describe("req.rayguard.deadline()", () => {
     });
     await exchange(server, { path: "/" });
     again();
-    await after(20);
+    await wait(20);
     expect(guard.stats()).toMatchObject({ incidents: {}, requests: 1 });
   });
 });
@@ -284,7 +296,10 @@ describe("timers", () => {
   it("do not keep the process alive, and none is left once the guard is closed", async () => {
     const before = timers();
     const { server, guard } = await serve((_request, response) => response.end("ok"), { firstByteDeadlineMs: 60_000 });
-    await exchange(server, Array.from({ length: 20 }, (_, n) => ({ path: `/${n}` })));
+    await exchange(
+      server,
+      Array.from({ length: 20 }, (_, n) => ({ path: `/${n}` })),
+    );
     guard.close();
     server.close();
     // An unref'ed timer is no active resource; neither is one that is cleared.

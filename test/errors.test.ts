@@ -46,7 +46,9 @@ describe("every code", () => {
 
 describe("attach()", () => {
   it.each([null, undefined, 5, "server", {}, new net.Socket(), net.createServer(), () => {}])("refuses %o", (value) => {
-    expect(thrown(() => createGuard({ logger: false }).attach(value as never)).code).toBe("ERR_RAYGUARD_UNSUPPORTED_SERVER");
+    expect(thrown(() => createGuard({ logger: false }).attach(value as never)).code).toBe(
+      "ERR_RAYGUARD_UNSUPPORTED_SERVER",
+    );
   });
 
   it("returns the server, and changes nothing the second time", () => {
@@ -60,13 +62,15 @@ describe("attach()", () => {
 });
 
 describe("health.register()", () => {
-  it.each([
-    ["", () => true],
+  const check = () => true;
+
+  it.each<[name: unknown, check: unknown]>([
+    ["", check],
     ["name", "no function"],
-    [1, () => true],
-  ])("refuses (%j, %o)", (name, check) => {
+    [1, check],
+  ])("refuses (%j, %o)", (name, given) => {
     const { health } = createGuard({ logger: false });
-    expect(thrown(() => health.register(name as string, check as never)).code).toBe("ERR_RAYGUARD_INVALID_ARGUMENT");
+    expect(thrown(() => health.register(name as string, given as never)).code).toBe("ERR_RAYGUARD_INVALID_ARGUMENT");
   });
 });
 
@@ -76,14 +80,22 @@ describe("an error of the app", () => {
     const seen: unknown[] = [];
     const note = (record: object) => seen.push((record as { err?: unknown }).err);
     const guard = createGuard({ logger: { info() {}, warn: note, error: note } });
-    const server = createServer(guard.listener(() => { throw error; }));
+    const server = createServer(
+      guard.listener(() => {
+        throw error;
+      }),
+    );
     await exchange(await listen(guard.attach(server)), { path: "/" });
     expect(seen).toEqual([error]);
   });
 
   it.each([undefined, null, "text", 5, Symbol("s"), Object.create(null)])("may be %o", async (error) => {
     const guard = createGuard({ logger: false });
-    const server = createServer(guard.listener(() => { throw error; }));
+    const server = createServer(
+      guard.listener(() => {
+        throw error;
+      }),
+    );
     const { valid, responses } = await exchange(await listen(guard.attach(server)), [{ path: "/1" }, { path: "/2" }]);
     expect(valid).toBe(true);
     expect(responses.map(({ status }) => status)).toEqual([500, 500]);

@@ -15,14 +15,18 @@ const { default: express4 } = (await import("express4" as string)) as { default:
 type Attached = "attached" | "not attached";
 type Setup = (app: Express, guard: ReturnType<typeof rayguard>, express: typeof express5) => void;
 
-const VERSIONS = [["Express 4", express4], ["Express 5", express5]] as const;
+const VERSIONS = [
+  ["Express 4", express4],
+  ["Express 5", express5],
+] as const;
 const PLAIN = { headers: { Accept: "text/plain", "CF-RAY": "0123456789abcdef" } };
 
 describe.each(VERSIONS)("%s", (version, express) => {
   async function serve(setup: Setup, options: GuardOptions = {}, attached: Attached = "attached") {
     const incidents: Incident[] = [];
     const messages: string[] = [];
-    const note = (record: object, message: string) => (message === "incident" ? incidents.push(record as Incident) : messages.push(message));
+    const note = (record: object, message: string) =>
+      message === "incident" ? incidents.push(record as Incident) : messages.push(message);
     const app = express();
     app.set("env", "test"); // keeps Express from printing errors
     const guard = rayguard({ logger: { info() {}, warn: note, error: note }, ...options });
@@ -33,7 +37,10 @@ describe.each(VERSIONS)("%s", (version, express) => {
   }
 
   async function statusesOf(server: Server, ...paths: string[]): Promise<number[]> {
-    const { responses, valid, problems } = await exchange(server, paths.map((path) => ({ ...PLAIN, path })));
+    const { responses, valid, problems } = await exchange(
+      server,
+      paths.map((path) => ({ ...PLAIN, path })),
+    );
     expect(problems).toEqual([]);
     expect(valid).toBe(true);
     return responses.map(({ status }) => status);
@@ -41,37 +48,97 @@ describe.each(VERSIONS)("%s", (version, express) => {
 
   const routes: Setup = (app) => {
     app.get("/ok", (_request, response) => void response.send("ok"));
-    app.get("/throw", () => { throw new Error("SECRET"); });
-    app.get("/reject", async () => { throw new Error("SECRET"); });
+    app.get("/throw", () => {
+      throw new Error("SECRET");
+    });
+    app.get("/reject", async () => {
+      throw new Error("SECRET");
+    });
     app.get("/next", (_request, _response, next) => next(new Error("SECRET")));
     app.get("/teapot", (_request, _response, next) => next(Object.assign(new Error("SECRET"), { status: 418 })));
-    app.get("/write", (_request, response) => { response.write("partial"); throw new Error("SECRET"); });
-    app.get("/destroy", (request) => { request.socket.destroy(); });
-    app.get("/twice", (_request, response) => { response.send("ok"); response.send("again"); });
-    app.get("/late", (_request, response, next) => { response.send("ok"); next(new Error("SECRET")); });
+    app.get("/write", (_request, response) => {
+      response.write("partial");
+      throw new Error("SECRET");
+    });
+    app.get("/destroy", (request) => {
+      request.socket.destroy();
+    });
+    app.get("/twice", (_request, response) => {
+      response.send("ok");
+      response.send("again");
+    });
+    app.get("/late", (_request, response, next) => {
+      response.send("ok");
+      next(new Error("SECRET"));
+    });
   };
-  const PATHS = ["/ok", "/throw", "/reject", "/next", "/teapot", "/write", "/twice", "/late", "/nowhere", "/ok", "/destroy"];
+  const PATHS = [
+    "/ok",
+    "/throw",
+    "/reject",
+    "/next",
+    "/teapot",
+    "/write",
+    "/twice",
+    "/late",
+    "/nowhere",
+    "/ok",
+    "/destroy",
+  ];
   const STATUSES = [200, 500, 500, 500, 418, 500, 200, 200, 404, 200, 500];
 
   describe.each(["attached", "not attached"] as const)("%s", (attached) => {
     it.each<[where: string, setup: Setup]>([
-      ["on the app", (app, guard) => { app.use(guard); routes(app, guard, express); }],
-      ["on the app, with errorHandler", (app, guard) => { app.use(guard); routes(app, guard, express); app.use(guard.errorHandler); }],
-      ["on the app twice", (app, guard) => { app.use(guard); app.use(guard); routes(app, guard, express); }],
-      ["two guards", (app, guard) => { app.use(guard); app.use(rayguard({ logger: false })); routes(app, guard, express); }],
-      ["on a router", (app, guard) => {
-        const router = express.Router();
-        router.use(guard);
-        routes(router as unknown as Express, guard, express);
-        app.use(router);
-      }],
-      ["on a mounted app", (app, guard) => {
-        const inner = express();
-        inner.set("env", "test");
-        inner.use(guard);
-        routes(inner, guard, express);
-        app.use(inner);
-      }],
+      [
+        "on the app",
+        (app, guard) => {
+          app.use(guard);
+          routes(app, guard, express);
+        },
+      ],
+      [
+        "on the app, with errorHandler",
+        (app, guard) => {
+          app.use(guard);
+          routes(app, guard, express);
+          app.use(guard.errorHandler);
+        },
+      ],
+      [
+        "on the app twice",
+        (app, guard) => {
+          app.use(guard);
+          app.use(guard);
+          routes(app, guard, express);
+        },
+      ],
+      [
+        "two guards",
+        (app, guard) => {
+          app.use(guard);
+          app.use(rayguard({ logger: false }));
+          routes(app, guard, express);
+        },
+      ],
+      [
+        "on a router",
+        (app, guard) => {
+          const router = express.Router();
+          router.use(guard);
+          routes(router as unknown as Express, guard, express);
+          app.use(router);
+        },
+      ],
+      [
+        "on a mounted app",
+        (app, guard) => {
+          const inner = express();
+          inner.set("env", "test");
+          inner.use(guard);
+          routes(inner, guard, express);
+          app.use(inner);
+        },
+      ],
     ])("answers every request with the guard %s", async (_where, setup) => {
       const { server } = await serve(setup, {}, attached);
       expect(await statusesOf(server, ...PATHS)).toEqual(STATUSES);
@@ -90,13 +157,20 @@ describe.each(VERSIONS)("%s", (version, express) => {
   });
 
   it("says nothing of the kind where it is first", async () => {
-    const { server, messages } = await serve((app, guard) => { app.use(guard); routes(app, guard, express); });
+    const { server, messages } = await serve((app, guard) => {
+      app.use(guard);
+      routes(app, guard, express);
+    });
     await statusesOf(server, "/ok");
     expect(messages).toEqual([]);
   });
 
   describe("guard.errorHandler", () => {
-    const setup: Setup = (app, guard) => { app.use(guard); routes(app, guard, express); app.use(guard.errorHandler); };
+    const setup: Setup = (app, guard) => {
+      app.use(guard);
+      routes(app, guard, express);
+      app.use(guard.errorHandler);
+    };
 
     it("answers with negotiated content and the Ray ID, and gives the incident its cause", async () => {
       const { server, incidents } = await serve(setup);
@@ -111,7 +185,10 @@ describe.each(VERSIONS)("%s", (version, express) => {
       const { server, incidents } = await serve((app, guard) => {
         app.use(guard);
         routes(app, guard, express);
-        app.use(((_error, _request, response, _next) => void response.status(422).send("mine")) as express5.ErrorRequestHandler);
+        app.use(
+          ((_error, _request, response, _next) =>
+            void response.status(422).send("mine")) as express5.ErrorRequestHandler,
+        );
         app.use(guard.errorHandler);
       });
       expect(await statusesOf(server, "/next", "/reject")).toEqual([422, 422]);
@@ -128,7 +205,9 @@ describe.each(VERSIONS)("%s", (version, express) => {
   it("answers 500 quickly while the upload is unfinished", async () => {
     const { server } = await serve((app, guard) => {
       app.use(guard);
-      app.post("/", () => { throw new Error("x"); });
+      app.post("/", () => {
+        throw new Error("x");
+      });
     });
     const octets = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nhello";
     const { responses, ms } = await exchange(server, octets);
@@ -140,7 +219,12 @@ describe.each(VERSIONS)("%s", (version, express) => {
     const { server } = await serve((app, guard) => {
       app.use(guard);
       app.get("/", (_request, response) => {
-        response.set({ ETag: '"x"', "Cache-Control": "public, max-age=60", "Content-Encoding": "gzip", "Access-Control-Allow-Origin": "*" });
+        response.set({
+          ETag: '"x"',
+          "Cache-Control": "public, max-age=60",
+          "Content-Encoding": "gzip",
+          "Access-Control-Allow-Origin": "*",
+        });
         throw new Error("x");
       });
     });
@@ -194,14 +278,20 @@ describe.each(VERSIONS)("%s", (version, express) => {
       if (order === "behind") app.use(guard);
       routes(app, guard, express);
       app.get("/big", (_request, response) => void response.send("x".repeat(200_000)));
-      app.get("/zipped", (_request, response) => { response.type("text/plain").write("x".repeat(20_000)); throw new Error("x"); });
+      app.get("/zipped", (_request, response) => {
+        response.type("text/plain").write("x".repeat(20_000));
+        throw new Error("x");
+      });
     };
 
     it("answers every request", async () => {
       const { server } = await serve(setup);
       const headers = { "Accept-Encoding": "gzip", Accept: "text/plain" };
       const paths = ["/ok", "/big", "/throw", "/reject", "/zipped", "/nowhere", "/ok"];
-      const { responses, problems } = await exchange(server, paths.map((path) => ({ path, headers })));
+      const { responses, problems } = await exchange(
+        server,
+        paths.map((path) => ({ path, headers })),
+      );
       expect(problems).toEqual([]);
       expect(responses.map(({ status }) => status)).toEqual([200, 200, 500, 500, 500, 404, 200]);
       expect(responses[1]?.field("content-encoding")).toBe("gzip");
@@ -214,20 +304,32 @@ describe.each(VERSIONS)("%s", (version, express) => {
   it("gives every request its context", async () => {
     const { server } = await serve((app, guard) => {
       app.use(guard);
-      app.get("/", (request, response) => void response.json({ ray: request.rayguard.ray, ip: request.rayguard.clientIp }));
+      app.get(
+        "/",
+        (request, response) => void response.json({ ray: request.rayguard.ray, ip: request.rayguard.clientIp }),
+      );
     });
-    const { responses } = await exchange(server, { path: "/", headers: { "CF-RAY": "0123456789abcdef-FRA", "CF-Connecting-IP": "203.0.113.7" } });
-    expect(JSON.parse(responses[0]?.text() ?? "")).toEqual({ ray: { id: "0123456789abcdef", colo: "FRA" }, ip: "203.0.113.7" });
+    const { responses } = await exchange(server, {
+      path: "/",
+      headers: { "CF-RAY": "0123456789abcdef-FRA", "CF-Connecting-IP": "203.0.113.7" },
+    });
+    expect(JSON.parse(responses[0]?.text() ?? "")).toEqual({
+      ray: { id: "0123456789abcdef", colo: "FRA" },
+      ip: "203.0.113.7",
+    });
   });
 
   it("overrides the numbers of the outer guard where it is mounted on a router", async () => {
-    const { server } = await serve((app, guard, make) => {
-      app.use(guard);
-      const router = make.Router();
-      router.use(rayguard({ logger: false, firstByteDeadlineMs: 30 }));
-      router.get("/", () => {});
-      app.use("/fast", router);
-    }, { firstByteDeadlineMs: 60_000 });
+    const { server } = await serve(
+      (app, guard, make) => {
+        app.use(guard);
+        const router = make.Router();
+        router.use(rayguard({ logger: false, firstByteDeadlineMs: 30 }));
+        router.get("/", () => {});
+        app.use("/fast", router);
+      },
+      { firstByteDeadlineMs: 60_000 },
+    );
     expect(await statusesOf(server, "/fast")).toEqual([503]);
   });
 

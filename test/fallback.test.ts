@@ -20,12 +20,20 @@ async function ask(listener: RequestListener, request: ExchangeRequest = {}, opt
   return response;
 }
 
-const throwing = (error: unknown): RequestListener => () => { throw error; };
+const throwing =
+  (error: unknown): RequestListener =>
+  () => {
+    throw error;
+  };
 const secret = () => Object.assign(new Error("SECRET-MESSAGE"), { stack: "SECRET-STACK", code: "SECRET-CODE" });
 
 describe("the content of a fallback", () => {
   it.each([
-    ["a browser", "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8", "text/html; charset=utf-8"],
+    [
+      "a browser",
+      "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8",
+      "text/html; charset=utf-8",
+    ],
     ["curl", "*/*", "application/problem+json"],
     ["an API client", "application/json", "application/json"],
     ["one that knows RFC 9457", "application/problem+json, application/json;q=0.9", "application/problem+json"],
@@ -45,7 +53,12 @@ describe("the content of a fallback", () => {
 
   it("is problem details by RFC 9457", async () => {
     const response = await ask(throwing(secret()), { headers: { Accept: "application/problem+json" } });
-    expect(JSON.parse(response.text())).toMatchObject({ type: "about:blank", title: "Internal Server Error", status: 500, ray_id: RAY });
+    expect(JSON.parse(response.text())).toMatchObject({
+      type: "about:blank",
+      title: "Internal Server Error",
+      status: 500,
+      ray_id: RAY,
+    });
   });
 
   it("has no Ray ID where the request has none that looks like one", async () => {
@@ -88,19 +101,22 @@ describe("the fields of a fallback", () => {
     Location: "/elsewhere",
   };
 
-  it.each(["setHeader", "writeHead", "write"])("keep who may read it and drop what described the lost content: %s", async (how) => {
-    const all = { ...KEPT, ...DROPPED, "Cache-Control": "public, max-age=60" };
-    const response = await ask((_request, r) => {
-      if (how === "setHeader") for (const [name, value] of Object.entries(all)) r.setHeader(name, value);
-      else r.writeHead(200, all);
-      if (how === "write") r.write("partial");
-      throw secret();
-    });
-    for (const [name, value] of Object.entries(KEPT)) expect(response.fieldLines(name), name).toEqual([value]);
-    for (const name of Object.keys(DROPPED)) expect(response.fieldLines(name), name).toEqual([]);
-    expect(response.fieldLines("cache-control")).toEqual(["no-store"]);
-    expect(response.fieldLines("date")).toHaveLength(1);
-  });
+  it.each(["setHeader", "writeHead", "write"])(
+    "keep who may read it and drop what described the lost content: %s",
+    async (how) => {
+      const all = { ...KEPT, ...DROPPED, "Cache-Control": "public, max-age=60" };
+      const response = await ask((_request, r) => {
+        if (how === "setHeader") for (const [name, value] of Object.entries(all)) r.setHeader(name, value);
+        else r.writeHead(200, all);
+        if (how === "write") r.write("partial");
+        throw secret();
+      });
+      for (const [name, value] of Object.entries(KEPT)) expect(response.fieldLines(name), name).toEqual([value]);
+      for (const name of Object.keys(DROPPED)) expect(response.fieldLines(name), name).toEqual([]);
+      expect(response.fieldLines("cache-control")).toEqual(["no-store"]);
+      expect(response.fieldLines("date")).toHaveLength(1);
+    },
+  );
 
   it("ask for patience with 503, unless the error says how long", async () => {
     expect((await ask(throwing(Object.assign(new Error("x"), { status: 503 })))).field("retry-after")).toBe("5");
@@ -117,7 +133,9 @@ describe("err.status and err.statusCode", () => {
     [{ status: 429, statusCode: 500 }, 429],
     [{ status: 200, statusCode: 403 }, 403],
     [{ status: 599 }, 599],
-    ...[200, 302, 399, 600, 1_000, 0, -1, 404.5, Number.NaN, "404", null, {}].map((status) => [{ status }, 500] as const),
+    ...[200, 302, 399, 600, 1_000, 0, -1, 404.5, Number.NaN, "404", null, {}].map(
+      (status) => [{ status }, 500] as const,
+    ),
     [{ status: 502 }, 500],
     [{ status: 504 }, 503],
   ] as const)("%j gives %d", async (fields, status) => {
@@ -129,10 +147,42 @@ describe("err.status and err.statusCode", () => {
   });
 
   it.each([
-    ["status", { get status() { throw new Error("getter"); } }],
-    ["statusCode", { get statusCode() { throw new Error("getter"); } }],
-    ["headers", { status: 404, get headers() { throw new Error("getter"); } }],
-    ["every field", new Proxy({}, { get() { throw new Error("getter"); } })],
+    [
+      "status",
+      {
+        get status() {
+          throw new Error("getter");
+        },
+      },
+    ],
+    [
+      "statusCode",
+      {
+        get statusCode() {
+          throw new Error("getter");
+        },
+      },
+    ],
+    [
+      "headers",
+      {
+        status: 404,
+        get headers() {
+          throw new Error("getter");
+        },
+      },
+    ],
+    [
+      "every field",
+      new Proxy(
+        {},
+        {
+          get() {
+            throw new Error("getter");
+          },
+        },
+      ),
+    ],
   ])("that throw from a getter give 500: %s", async (_name, error) => {
     expect((await ask(throwing(error))).status).toBe(500);
   });
@@ -156,7 +206,9 @@ describe("err.headers", () => {
       "Set-Cookie": "a=1",
       "Cache-Control": "public",
       ":status": "200",
-      get "X-Getter"() { throw new Error("getter"); },
+      get "X-Getter"() {
+        throw new Error("getter");
+      },
     };
     const response = await ask(throwing(Object.assign(new Error("x"), { status: 401, headers })));
     expect(response.status).toBe(401);
@@ -171,15 +223,21 @@ describe("err.headers", () => {
     expect(response.fieldLines("cache-control")).toEqual(["no-store"]);
   });
 
-  it.each([[[]], ["text"], [new Map([["X-A", "b"]])], [null], [5]])("that are no object of fields are ignored: %o", async (headers) => {
-    expect((await ask(throwing(Object.assign(new Error("x"), { status: 418, headers })))).status).toBe(418);
-  });
+  it.each([[[]], ["text"], [new Map([["X-A", "b"]])], [null], [5]])(
+    "that are no object of fields are ignored: %o",
+    async (headers) => {
+      expect((await ask(throwing(Object.assign(new Error("x"), { status: 418, headers })))).status).toBe(418);
+    },
+  );
 
   it("do not repeat a field that the lost response had", async () => {
     const response = await ask((_request, r) => {
       r.setHeader("X-Request-Id", "1");
       r.setHeader("Access-Control-Allow-Origin", "https://a.example");
-      throw Object.assign(new Error("x"), { status: 403, headers: { "access-control-allow-origin": "https://b.example" } });
+      throw Object.assign(new Error("x"), {
+        status: 403,
+        headers: { "access-control-allow-origin": "https://b.example" },
+      });
     });
     expect(response.fieldLines("access-control-allow-origin")).toHaveLength(1);
   });
@@ -200,12 +258,21 @@ describe("errorContent", () => {
 
   it("may be octets", async () => {
     const body = new Uint8Array([0, 255, 10]);
-    const response = await ask(throwing(secret()), {}, { errorContent: () => ({ contentType: "application/x", body }) });
+    const response = await ask(
+      throwing(secret()),
+      {},
+      { errorContent: () => ({ contentType: "application/x", body }) },
+    );
     expect([...response.content]).toEqual([0, 255, 10]);
   });
 
   it.each<[what: string, errorContent: () => unknown]>([
-    ["throws", () => { throw new Error("x"); }],
+    [
+      "throws",
+      () => {
+        throw new Error("x");
+      },
+    ],
     ["gives nothing", () => undefined],
     ["gives null", () => null],
     ["gives text", () => "sorry"],
@@ -214,9 +281,21 @@ describe("errorContent", () => {
     ["gives no body", () => ({ contentType: "text/plain" })],
     ["gives a type with CR LF", () => ({ contentType: "text/plain\r\nX-Evil: 1", body: "x" })],
     ["gives a body that is no text", () => ({ contentType: "text/plain", body: 5 })],
-    ["gives a getter that throws", () => ({ get contentType() { throw new Error("x"); }, body: "x" })],
+    [
+      "gives a getter that throws",
+      () => ({
+        get contentType() {
+          throw new Error("x");
+        },
+        body: "x",
+      }),
+    ],
   ])("that %s leaves the built-in content", async (_what, errorContent) => {
-    const response = await ask(throwing(secret()), { headers: { Accept: "text/html" } }, { errorContent: errorContent as () => FallbackContent });
+    const response = await ask(
+      throwing(secret()),
+      { headers: { Accept: "text/html" } },
+      { errorContent: errorContent as () => FallbackContent },
+    );
     expect(response.status).toBe(500);
     expect(response.text()).toContain("<h1>500 Internal Server Error</h1>");
     expect(response.field("x-evil")).toBeUndefined();
@@ -232,7 +311,13 @@ describe("the last resort", () => {
   });
 
   it("takes the place of a page that cannot be composed", () => {
-    const request = { headers: { get accept() { throw new Error("x"); } } };
+    const request = {
+      headers: {
+        get accept() {
+          throw new Error("x");
+        },
+      },
+    };
     const page = composePage({ status: 500, ray: null, request: request as never, lost: [] });
     expect(page.body.toString()).toBe("500\n");
   });

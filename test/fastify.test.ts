@@ -20,7 +20,9 @@ type Setup = (app: FastifyInstance, register: (scope?: FastifyInstance) => Promi
 
 async function serve(setup: Setup, options: GuardOptions = {}, server: FastifyServerOptions = {}) {
   const incidents: Incident[] = [];
-  const note = (record: object, message: string) => { if (message === "incident") incidents.push(record as Incident); };
+  const note = (record: object, message: string) => {
+    if (message === "incident") incidents.push(record as Incident);
+  };
   const app = fastify(server);
   const given = { logger: { info() {}, warn: note, error: note }, ...options };
   await setup(app, async (scope = app) => scope.register(rayguard, given));
@@ -49,19 +51,69 @@ async function statusesOf(app: FastifyInstance, ...paths: string[]): Promise<num
 
 function routes(app: FastifyInstance): void {
   app.get("/ok", () => ({ ok: true }));
-  app.get("/throw", () => { throw new Error("x"); });
-  app.get("/reject", async () => { throw new Error("x"); });
-  app.get("/teapot", async () => { throw Object.assign(new Error("x"), { statusCode: 418 }); });
-  app.get("/getter", async () => { throw { get statusCode() { throw new Error("getter"); } }; });
+  app.get("/throw", () => {
+    throw new Error("x");
+  });
+  app.get("/reject", async () => {
+    throw new Error("x");
+  });
+  app.get("/teapot", async () => {
+    throw Object.assign(new Error("x"), { statusCode: 418 });
+  });
+  app.get("/getter", async () => {
+    throw {
+      get statusCode() {
+        throw new Error("getter");
+      },
+    };
+  });
   app.get("/undefined", () => undefined);
-  app.get("/stream", (_request, reply) => reply.send(new Readable({ read() { this.destroy(new Error("x")); } })));
-  app.get("/raw", (_request, reply) => { reply.raw.write("a"); throw new Error("x"); });
-  app.get("/destroy", (_request, reply) => { reply.raw.destroy(); return reply; });
-  app.get("/hijack", (_request, reply) => { reply.hijack(); throw new Error("x"); });
-  app.get("/hijack-late", async (_request, reply) => { reply.hijack(); await Promise.resolve(); throw new Error("x"); });
-  app.get("/hijack-ok", (_request, reply) => { reply.hijack(); reply.raw.end("raw"); });
+  app.get("/stream", (_request, reply) =>
+    reply.send(
+      new Readable({
+        read() {
+          this.destroy(new Error("x"));
+        },
+      }),
+    ),
+  );
+  app.get("/raw", (_request, reply) => {
+    reply.raw.write("a");
+    throw new Error("x");
+  });
+  app.get("/destroy", (_request, reply) => {
+    reply.raw.destroy();
+    return reply;
+  });
+  app.get("/hijack", (_request, reply) => {
+    reply.hijack();
+    throw new Error("x");
+  });
+  app.get("/hijack-late", async (_request, reply) => {
+    reply.hijack();
+    await Promise.resolve();
+    throw new Error("x");
+  });
+  app.get("/hijack-ok", (_request, reply) => {
+    reply.hijack();
+    reply.raw.end("raw");
+  });
 }
-const PATHS = ["/ok", "/throw", "/reject", "/teapot", "/getter", "/stream", "/raw", "/hijack", "/hijack-late", "/hijack-ok", "/none", "/undefined", "/destroy"];
+const PATHS = [
+  "/ok",
+  "/throw",
+  "/reject",
+  "/teapot",
+  "/getter",
+  "/stream",
+  "/raw",
+  "/hijack",
+  "/hijack-late",
+  "/hijack-ok",
+  "/none",
+  "/undefined",
+  "/destroy",
+];
 const STATUSES = [200, 500, 500, 418, 500, 500, 500, 500, 500, 200, 404, 503, 500];
 
 describe("the plugin", () => {
@@ -70,15 +122,55 @@ describe("the plugin", () => {
   });
 
   it.each<[where: string, setup: Setup]>([
-    ["before the routes", async (app, register) => { await register(); routes(app); }],
-    ["not awaited", (app, register) => { void register(); app.register(async (inner) => routes(inner)); }],
-    ["twice", async (app, register) => { await register(); await register(); routes(app); }],
-    ["in an inner scope", async (app, register) => { await app.register(async (inner) => { await register(inner); routes(inner); }); }],
-    ["in an outer and an inner scope", async (app, register) => {
-      await register();
-      await app.register(async (inner) => { await register(inner); routes(inner); });
-    }],
-    ["behind other plugins", async (app, register) => { await app.register(fastifyHelmet); await register(); routes(app); }],
+    [
+      "before the routes",
+      async (app, register) => {
+        await register();
+        routes(app);
+      },
+    ],
+    [
+      "not awaited",
+      (app, register) => {
+        void register();
+        app.register(async (inner) => routes(inner));
+      },
+    ],
+    [
+      "twice",
+      async (app, register) => {
+        await register();
+        await register();
+        routes(app);
+      },
+    ],
+    [
+      "in an inner scope",
+      async (app, register) => {
+        await app.register(async (inner) => {
+          await register(inner);
+          routes(inner);
+        });
+      },
+    ],
+    [
+      "in an outer and an inner scope",
+      async (app, register) => {
+        await register();
+        await app.register(async (inner) => {
+          await register(inner);
+          routes(inner);
+        });
+      },
+    ],
+    [
+      "behind other plugins",
+      async (app, register) => {
+        await app.register(fastifyHelmet);
+        await register();
+        routes(app);
+      },
+    ],
   ])("answers every request when it is registered %s", async (_where, setup) => {
     const { app } = await serve(setup, { firstByteDeadlineMs: 100 });
     expect(await statusesOf(app, ...PATHS)).toEqual(STATUSES);
@@ -86,7 +178,13 @@ describe("the plugin", () => {
   });
 
   it("answers every request of routes that were there before it", async () => {
-    const { app } = await serve(async (instance, register) => { routes(instance); await register(); }, { firstByteDeadlineMs: 100 });
+    const { app } = await serve(
+      async (instance, register) => {
+        routes(instance);
+        await register();
+      },
+      { firstByteDeadlineMs: 100 },
+    );
     expect(await statusesOf(app, "/ok", "/throw", "/raw", "/none", "/destroy")).toEqual([200, 500, 500, 404, 500]);
   });
 
@@ -95,7 +193,10 @@ describe("the plugin", () => {
       await register();
       instance.get("/", (request) => ({ ray: request.rayguard.ray, same: request.rayguard === request.raw.rayguard }));
     });
-    expect(JSON.parse((await answersOf(app, "/"))[0]?.text() ?? "")).toEqual({ ray: { id: "0123456789abcdef", colo: null }, same: true });
+    expect(JSON.parse((await answersOf(app, "/"))[0]?.text() ?? "")).toEqual({
+      ray: { id: "0123456789abcdef", colo: null },
+      same: true,
+    });
     expect(app.rayguard.state).toBe("serving");
     expect(app.rayguard.stats().requests).toBe(1);
   });
@@ -139,25 +240,55 @@ describe("error and not-found handlers of the user", () => {
   });
 
   it.each<[how: string, handler: (...args: never[]) => unknown]>([
-    ["throws", () => { throw new Error("again"); }],
-    ["throws undefined", () => { throw undefined; }],
-    ["rejects", async () => { throw new Error("again"); }],
+    [
+      "throws",
+      () => {
+        throw new Error("again");
+      },
+    ],
+    [
+      "throws undefined",
+      () => {
+        throw undefined;
+      },
+    ],
+    [
+      "rejects",
+      async () => {
+        throw new Error("again");
+      },
+    ],
     ["returns a symbol", () => Symbol("s")],
     ["never answers", () => new Promise(() => {})],
-    ["sends twice", ((_error: unknown, _request: unknown, reply: { code(n: number): { send(v: unknown): void } }) => { reply.code(500).send("a"); reply.code(500).send("b"); }) as never],
+    [
+      "sends twice",
+      ((_error: unknown, _request: unknown, reply: { code(n: number): { send(v: unknown): void } }) => {
+        reply.code(500).send("a");
+        reply.code(500).send("b");
+      }) as never,
+    ],
   ])("that fail leave a complete error answer: one that %s", async (_how, handler) => {
-    const { app } = await serve(async (instance, register) => {
-      await register();
-      instance.setErrorHandler(handler as never);
-      routes(instance);
-    }, { firstByteDeadlineMs: 100 });
+    const { app } = await serve(
+      async (instance, register) => {
+        await register();
+        instance.setErrorHandler(handler as never);
+        routes(instance);
+      },
+      { firstByteDeadlineMs: 100 },
+    );
     const [status] = await statusesOf(app, "/throw", "/ok");
     expect([500, 503]).toContain(status);
   });
 });
 
 describe("an error answer", () => {
-  const LOST = { "Content-Encoding": "gzip", ETag: '"x"', "Cache-Control": "public, max-age=60", "Set-Cookie": "sid=1", "Content-Disposition": "attachment" };
+  const LOST = {
+    "Content-Encoding": "gzip",
+    ETag: '"x"',
+    "Cache-Control": "public, max-age=60",
+    "Set-Cookie": "sid=1",
+    "Content-Disposition": "attachment",
+  };
 
   it("loses the fields of the content it replaces, and keeps the others", async () => {
     const { app } = await serve(async (instance, register) => {
@@ -177,21 +308,36 @@ describe("an error answer", () => {
   it("keeps what the user's error handler sets", async () => {
     const { app } = await serve(async (instance, register) => {
       await register();
-      instance.setErrorHandler((_error, _request, reply) => reply.code(500).header("etag", '"mine"').header("set-cookie", "mine=1").send("mine"));
-      instance.get("/", (_request, reply) => { reply.headers(LOST); throw new Error("x"); });
+      instance.setErrorHandler((_error, _request, reply) =>
+        reply.code(500).header("etag", '"mine"').header("set-cookie", "mine=1").send("mine"),
+      );
+      instance.get("/", (_request, reply) => {
+        reply.headers(LOST);
+        throw new Error("x");
+      });
     });
     const [response] = await answersOf(app, "/");
-    expect([response?.field("etag"), response?.field("set-cookie"), response?.field("content-encoding")]).toEqual(['"mine"', "mine=1", undefined]);
+    expect([response?.field("etag"), response?.field("set-cookie"), response?.field("content-encoding")]).toEqual([
+      '"mine"',
+      "mine=1",
+      undefined,
+    ]);
   });
 
   it("is no gzip where @fastify/compress was at work", async () => {
     const { app } = await serve(async (instance, register) => {
       await register();
       await instance.register(fastifyCompress, { threshold: 0 });
-      instance.get("/", (_request, reply) => { reply.send("x".repeat(5_000)); throw new Error("x"); });
+      instance.get("/", (_request, reply) => {
+        reply.send("x".repeat(5_000));
+        throw new Error("x");
+      });
       instance.get("/ok", () => "x".repeat(5_000));
     });
-    const { responses, problems } = await exchange(app.server, ["/ok", "/"].map((path) => ({ path, headers: { "Accept-Encoding": "gzip" } })));
+    const { responses, problems } = await exchange(
+      app.server,
+      ["/ok", "/"].map((path) => ({ path, headers: { "Accept-Encoding": "gzip" } })),
+    );
     expect(problems).toEqual([]);
     expect(responses[0]?.field("content-encoding")).toBe("gzip");
     if (responses[1]?.status !== 200) expect(responses[1]?.field("content-encoding")).toBeUndefined();
@@ -203,7 +349,9 @@ describe("config: { rayguard }", () => {
     const { app } = await serve(async (instance, register) => {
       await register();
       instance.get("/short", { config: { rayguard: { firstByteDeadlineMs: 30 } } }, () => new Promise(() => {}));
-      instance.get("/small", { config: { rayguard: { maxHeaderSectionOctets: 512 } } }, (_request, reply) => reply.header("x-big", "x".repeat(600)).send("ok"));
+      instance.get("/small", { config: { rayguard: { maxHeaderSectionOctets: 512 } } }, (_request, reply) =>
+        reply.header("x-big", "x".repeat(600)).send("ok"),
+      );
       instance.get("/big", (_request, reply) => reply.header("x-big", "x".repeat(600)).send("ok"));
     });
     expect(await statusesOf(app, "/short", "/small", "/big")).toEqual([503, 500, 200]);
@@ -212,7 +360,9 @@ describe("config: { rayguard }", () => {
   it("is refused when the route is declared, not when it is asked for", async () => {
     const app = fastify();
     await app.register(rayguard, { logger: false });
-    expect(() => app.get("/", { config: { rayguard: { firstByteDeadlineMs: -1 } } }, () => "x")).toThrow(/firstByteDeadlineMs must be/);
+    expect(() => app.get("/", { config: { rayguard: { firstByteDeadlineMs: -1 } } }, () => "x")).toThrow(
+      /firstByteDeadlineMs must be/,
+    );
     await app.close();
   });
 });
@@ -223,7 +373,17 @@ describe("inject()", () => {
     await app.register(rayguard, { logger: false, firstByteDeadlineMs: 100 });
     routes(app);
     const statuses: Record<string, number> = {};
-    for (const path of ["/ok", "/throw", "/reject", "/teapot", "/hijack", "/hijack-ok", "/none", "/undefined", "/destroy"]) {
+    for (const path of [
+      "/ok",
+      "/throw",
+      "/reject",
+      "/teapot",
+      "/hijack",
+      "/hijack-ok",
+      "/none",
+      "/undefined",
+      "/destroy",
+    ]) {
       statuses[path] = (await app.inject(path)).statusCode;
     }
     expect(statuses).toEqual({
@@ -251,12 +411,28 @@ describe("http2: true", () => {
     routes(app as unknown as FastifyInstance);
     await app.listen({ port: 0, host: "127.0.0.1" });
     const client = http2.connect(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`);
-    closing.push(() => { client.destroy(); return app.close(); });
+    closing.push(() => {
+      client.destroy();
+      return app.close();
+    });
     const seen: Record<string, unknown> = {};
-    for (const path of ["/ok", "/throw", "/teapot", "/undefined", "/stream", "/raw", "/destroy", "/hijack", "/health", "/ok"]) {
+    for (const path of [
+      "/ok",
+      "/throw",
+      "/teapot",
+      "/undefined",
+      "/stream",
+      "/raw",
+      "/destroy",
+      "/hijack",
+      "/health",
+      "/ok",
+    ]) {
       const stream = client.request({ ":path": path });
       stream.on("error", () => {});
-      stream.on("response", (headers) => { seen[path] = headers[":status"]; });
+      stream.on("response", (headers) => {
+        seen[path] = headers[":status"];
+      });
       stream.resume();
       const closed = new Promise((resolve) => stream.on("close", () => resolve(stream.rstCode)));
       const time = new Promise((resolve) => setTimeout(resolve, 500, "never answered").unref());
@@ -273,12 +449,17 @@ describe("settings of the server", () => {
   it("guards both addresses of localhost", async () => {
     const app = fastify();
     await app.register(rayguard, { logger: false });
-    app.get("/destroy", (request) => { request.raw.socket.destroy(); });
+    app.get("/destroy", (request) => {
+      request.raw.socket.destroy();
+    });
     await app.listen({ port: 0, host: "localhost" });
     closing.push(() => app.close());
-    for (const { address, port } of app.addresses()) {
+    for (const { address, port } of app.addresses() as AddressInfo[]) {
       const { responses } = await exchange({ host: address, port }, { path: "/destroy" });
-      expect(responses.map(({ status }) => status), address).toEqual([500]);
+      expect(
+        responses.map(({ status }) => status),
+        address,
+      ).toEqual([500]);
     }
   });
 
@@ -308,7 +489,14 @@ describe("settings of the server", () => {
   });
 
   it("keeps to a serverFactory and requestTimeout of the user", async () => {
-    const { app } = await serve(async (instance, register) => { await register(); routes(instance); }, {}, { requestTimeout: 5_000, keepAliveTimeout: 2_000_000 });
+    const { app } = await serve(
+      async (instance, register) => {
+        await register();
+        routes(instance);
+      },
+      {},
+      { requestTimeout: 5_000, keepAliveTimeout: 2_000_000 },
+    );
     expect(app.server.requestTimeout).toBe(5_000);
     expect(app.server.keepAliveTimeout).toBe(2_000_000);
     expect(await statusesOf(app, "/ok")).toEqual([200]);

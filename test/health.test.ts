@@ -106,7 +106,14 @@ describe("checks", () => {
     ["that resolve", async () => {}, 200],
     ["that return false", () => false, 503, "returned false"],
     ["that resolve to false", async () => false, 503, "returned false"],
-    ["that throw", () => { throw new Error("no connection"); }, 503, "no connection"],
+    [
+      "that throw",
+      () => {
+        throw new Error("no connection");
+      },
+      503,
+      "no connection",
+    ],
     ["that reject with no error", () => Promise.reject(undefined), 503, "failed"],
     ["that hang", () => new Promise(() => {}), 503, "no result within 20 ms"],
   ])("%s give their result", async (_what, check, status, error) => {
@@ -114,7 +121,11 @@ describe("checks", () => {
     const response = await ask();
     expect(response.status).toBe(status);
     expect(response.field("retry-after")).toBe(status === 503 ? "5" : undefined);
-    const db = { status: status === 200 ? "healthy" : "unhealthy", latencyMs: expect.any(Number), ...(error === undefined ? {} : { error }) };
+    const db = {
+      status: status === 200 ? "healthy" : "unhealthy",
+      latencyMs: expect.any(Number),
+      ...(error === undefined ? {} : { error }),
+    };
     expect(statusOf(response)).toMatchObject({
       status: status === 200 ? "healthy" : "unhealthy",
       checks: { db, other: { status: "healthy" } },
@@ -123,7 +134,15 @@ describe("checks", () => {
 
   it("get a signal that aborts when their time is up", async () => {
     let signal: AbortSignal | undefined;
-    const { ask } = await serve({ timeoutMs: 20, checks: { db: (given) => { signal = given; return new Promise(() => {}); } } });
+    const { ask } = await serve({
+      timeoutMs: 20,
+      checks: {
+        db: (given) => {
+          signal = given;
+          return new Promise(() => {});
+        },
+      },
+    });
     await ask();
     expect(signal?.aborted).toBe(true);
   });
@@ -131,7 +150,15 @@ describe("checks", () => {
   it("run once for any number of callers at a time", async () => {
     let runs = 0;
     const gate = new EventEmitter();
-    const { server } = await serve({ cacheMs: 0, checks: { db: async () => { runs++; await once(gate, "open"); } } });
+    const { server } = await serve({
+      cacheMs: 0,
+      checks: {
+        db: async () => {
+          runs++;
+          await once(gate, "open");
+        },
+      },
+    });
     const asked = Array.from({ length: 5 }, () => exchange(server, { path: "/health" }));
     await expect.poll(() => server.listenerCount("request") >= 0 && runs).toBe(1);
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -143,7 +170,9 @@ describe("checks", () => {
 
   it("are reused for cacheMs, until one is registered or removed", async () => {
     let runs = 0;
-    const count = () => { runs++; };
+    const count = () => {
+      runs++;
+    };
     const { ask, guard } = await serve({ cacheMs: 60_000, checks: { db: count } });
     await ask();
     await ask();
@@ -158,7 +187,14 @@ describe("checks", () => {
 
   it("run again at once where cacheMs is 0", async () => {
     let runs = 0;
-    const { ask } = await serve({ cacheMs: 0, checks: { db: () => { runs++; } } });
+    const { ask } = await serve({
+      cacheMs: 0,
+      checks: {
+        db: () => {
+          runs++;
+        },
+      },
+    });
     await ask();
     await ask();
     expect(runs).toBe(2);
@@ -167,8 +203,18 @@ describe("checks", () => {
   it("that are registered while others run count at the next question", async () => {
     const gate = new EventEmitter();
     let running = () => {};
-    const started = new Promise<void>((resolve) => { running = resolve; });
-    const { ask, guard } = await serve({ cacheMs: 60_000, checks: { slow: async () => { running(); await once(gate, "open"); } } });
+    const started = new Promise<void>((resolve) => {
+      running = resolve;
+    });
+    const { ask, guard } = await serve({
+      cacheMs: 60_000,
+      checks: {
+        slow: async () => {
+          running();
+          await once(gate, "open");
+        },
+      },
+    });
     const first = ask();
     await started;
     guard.health.register("late", () => false);
@@ -182,8 +228,18 @@ describe("checks", () => {
   it("registered during a run are not hidden by the result of that run", async () => {
     const gate = new EventEmitter();
     let running = () => {};
-    const started = new Promise<void>((resolve) => { running = resolve; });
-    const { ask, guard } = await serve({ cacheMs: 60_000, checks: { slow: async () => { running(); await once(gate, "open"); } } });
+    const started = new Promise<void>((resolve) => {
+      running = resolve;
+    });
+    const { ask, guard } = await serve({
+      cacheMs: 60_000,
+      checks: {
+        slow: async () => {
+          running();
+          await once(gate, "open");
+        },
+      },
+    });
     const first = ask();
     await started;
     guard.health.register("late", () => false);
@@ -197,7 +253,11 @@ describe("checks", () => {
 });
 
 describe("details", () => {
-  const checks = { db: () => { throw new Error("password=hunter2"); } };
+  const checks = {
+    db: () => {
+      throw new Error("password=hunter2");
+    },
+  };
 
   it("are for nobody by default", async () => {
     const { ask } = await serve({ checks });
@@ -212,7 +272,13 @@ describe("details", () => {
     expect(statusOf(await ask({ headers: { "X-Probe": "me" } }))).toHaveProperty("checks");
   });
 
-  it.each([() => { throw new Error("x"); }, () => "yes" as never, async () => true])("are for nobody where the function is %o", async (details) => {
+  it.each([
+    () => {
+      throw new Error("x");
+    },
+    () => "yes" as never,
+    async () => true,
+  ])("are for nobody where the function is %o", async (details) => {
     const { ask } = await serve({ checks, details: details as never });
     expect(statusOf(await ask())).not.toHaveProperty("checks");
   });
@@ -221,7 +287,9 @@ describe("details", () => {
 describe("livePath and readyPath", () => {
   it("split the two questions", async () => {
     const { ask } = await serve({ livePath: "/live", readyPath: "/ready", checks: { db: () => false } });
-    expect([(await ask("/live")).status, (await ask("/ready")).status, (await ask("/health")).status]).toEqual([200, 503, 503]);
+    expect([(await ask("/live")).status, (await ask("/ready")).status, (await ask("/health")).status]).toEqual([
+      200, 503, 503,
+    ]);
   });
 
   it("after close() say draining and alive, where the listener still asks the guard", async () => {
@@ -255,7 +323,11 @@ describe("Express", () => {
       app.use((_request, response) => void response.send("app"));
       const server = createServer(app);
       if (attached) guard.attach(server);
-      const { responses, valid } = await exchange(await listen(server), [{ path: "/health" }, { path: "/" }, { path: "/health?x" }]);
+      const { responses, valid } = await exchange(await listen(server), [
+        { path: "/health" },
+        { path: "/" },
+        { path: "/health?x" },
+      ]);
       expect(valid).toBe(true);
       expect(responses.map((response) => response.text().slice(0, 10))).toEqual(['{"status":', "app", '{"status":']);
     }
@@ -295,7 +367,10 @@ describe("HTTP/2", () => {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    for (const [method, content] of [["GET", /^\{"status":"healthy"/], ["HEAD", /^$/]] as const) {
+    for (const [method, content] of [
+      ["GET", /^\{"status":"healthy"/],
+      ["HEAD", /^$/],
+    ] as const) {
       const stream = client.request({ ":path": "/health", ":method": method });
       const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
       let text = "";

@@ -42,9 +42,21 @@ async function serve(listener: Listener, options: GuardOptions = {}) {
   return { guard, incidents, client, ask: (headers = {}, content?: string) => ask(client, headers, content) };
 }
 
-async function ask(client: http2.ClientHttp2Session, headers: http2.OutgoingHttpHeaders, content?: string): Promise<Seen> {
-  const stream = client.request({ ":path": "/", ":method": content === undefined ? "GET" : "POST", ...headers }, { endStream: content === undefined });
-  const seen = { status: 0, headers: {} as Record<string, unknown>, trailers: undefined as Record<string, unknown> | undefined, interim: [] as number[] };
+async function ask(
+  client: http2.ClientHttp2Session,
+  headers: http2.OutgoingHttpHeaders,
+  content?: string,
+): Promise<Seen> {
+  const stream = client.request(
+    { ":path": "/", ":method": content === undefined ? "GET" : "POST", ...headers },
+    { endStream: content === undefined },
+  );
+  const seen = {
+    status: 0,
+    headers: {} as Record<string, unknown>,
+    trailers: undefined as Record<string, unknown> | undefined,
+    interim: [] as number[],
+  };
   const chunks: Buffer[] = [];
   stream.on("headers", (interim) => seen.interim.push(Number(interim[":status"])));
   stream.on("response", (fields) => {
@@ -66,11 +78,41 @@ describe("a valid response over HTTP/2", () => {
   it.each<[how: string, listener: Listener]>([
     ["end()", (_, r) => r.end("content")],
     ["writeHead()", (_, r) => r.writeHead(200, { "X-Mine": "1" }).end("content")],
-    ["write() and end()", (_, r) => { r.write("con"); r.end("tent"); }],
-    ["a length", (_, r) => { r.setHeader("content-length", 7); r.end("content"); }],
-    ["the stream itself", (_, r) => { r.stream.respond({ ":status": 200 }); r.stream.end("content"); }],
-    ["pieces over time", (_, r) => { r.write("con"); setTimeout(() => r.end("tent"), 40); }],
-    ["no hold-back", (_, r) => { r.write("con"); r.end("tent"); }],
+    [
+      "write() and end()",
+      (_, r) => {
+        r.write("con");
+        r.end("tent");
+      },
+    ],
+    [
+      "a length",
+      (_, r) => {
+        r.setHeader("content-length", 7);
+        r.end("content");
+      },
+    ],
+    [
+      "the stream itself",
+      (_, r) => {
+        r.stream.respond({ ":status": 200 });
+        r.stream.end("content");
+      },
+    ],
+    [
+      "pieces over time",
+      (_, r) => {
+        r.write("con");
+        setTimeout(() => r.end("tent"), 40);
+      },
+    ],
+    [
+      "no hold-back",
+      (_, r) => {
+        r.write("con");
+        r.end("tent");
+      },
+    ],
   ])("is intact through %s", async (how, listener) => {
     const { ask, guard, incidents } = await serve(listener, how === "no hold-back" ? { holdBackOctets: 0 } : {});
     for (let n = 0; n < 2; n++) {
@@ -90,7 +132,7 @@ describe("a valid response over HTTP/2", () => {
 
   it("keeps its trailers", async () => {
     const { ask } = await serve((_, r) => {
-      r.setTrailer("x-sum", "6");
+      r.addTrailers({ "x-sum": "6" });
       r.write("content");
       r.end();
     });
@@ -115,7 +157,10 @@ describe("a valid response over HTTP/2", () => {
   });
 
   it("may come after 100 (Continue)", async () => {
-    const { ask } = await serve((q, r) => { q.resume(); q.on("end", () => r.end("ok")); });
+    const { ask } = await serve((q, r) => {
+      q.resume();
+      q.on("end", () => r.end("ok"));
+    });
     expect(await ask({ expect: "100-continue" }, "content")).toMatchObject({ status: 200, content: "ok" });
   });
 
@@ -132,7 +177,9 @@ describe("a valid response over HTTP/2", () => {
     const pushed = new Promise<string>((resolve) => {
       client.on("stream", (stream) => {
         let content = "";
-        stream.on("data", (chunk) => { content += String(chunk); });
+        stream.on("data", (chunk) => {
+          content += String(chunk);
+        });
         stream.on("end", () => resolve(content));
       });
     });
@@ -150,67 +197,203 @@ describe("a response over HTTP/2 that fails before anything is out", () => {
     readonly options?: GuardOptions;
   }
   it.each<Case>([
-    { how: "throws", listener: () => { throw new Error("x"); }, code: "HANDLER_ERROR" },
-    { how: "rejects", listener: async () => { throw new Error("x"); }, code: "HANDLER_ERROR" },
-    { how: "throws 503", listener: () => { throw Object.assign(new Error("x"), { status: 503 }); }, status: 503, code: "HANDLER_ERROR" },
-    { how: "writes and throws", listener: (_, r) => { r.write("a"); throw new Error("x"); }, code: "HANDLER_ERROR" },
-    { how: "decides its fields and throws", listener: (_, r) => { r.writeHead(200, { etag: '"x"' }); throw new Error("x"); }, code: "HANDLER_ERROR" },
+    {
+      how: "throws",
+      listener: () => {
+        throw new Error("x");
+      },
+      code: "HANDLER_ERROR",
+    },
+    {
+      how: "rejects",
+      listener: async () => {
+        throw new Error("x");
+      },
+      code: "HANDLER_ERROR",
+    },
+    {
+      how: "throws 503",
+      listener: () => {
+        throw Object.assign(new Error("x"), { status: 503 });
+      },
+      status: 503,
+      code: "HANDLER_ERROR",
+    },
+    {
+      how: "writes and throws",
+      listener: (_, r) => {
+        r.write("a");
+        throw new Error("x");
+      },
+      code: "HANDLER_ERROR",
+    },
+    {
+      how: "decides its fields and throws",
+      listener: (_, r) => {
+        r.writeHead(200, { etag: '"x"' });
+        throw new Error("x");
+      },
+      code: "HANDLER_ERROR",
+    },
     { how: "destroys the response", listener: (_, r) => r.destroy(), code: "MC-2" },
     { how: "destroys the stream", listener: (_, r) => r.stream.destroy(), code: "MC-2" },
-    { how: "destroys the stream with an error", listener: (_, r) => { r.stream.on("error", () => {}); r.stream.destroy(new Error("x")); }, code: "MC-2" },
+    {
+      how: "destroys the stream with an error",
+      listener: (_, r) => {
+        r.stream.on("error", () => {});
+        r.stream.destroy(new Error("x"));
+      },
+      code: "MC-2",
+    },
     { how: "closes the stream", listener: (_, r) => r.stream.close(), code: "MC-2" },
     // Node forgets such a stream without a word to the client.
-    { how: "destroys the request", listener: (q) => q.destroy(), status: 503, code: "MC-10", options: { firstByteDeadlineMs: 40 } },
+    {
+      how: "destroys the request",
+      listener: (q) => q.destroy(),
+      status: 503,
+      code: "MC-10",
+      options: { firstByteDeadlineMs: 40 },
+    },
     { how: "never answers", listener: () => {}, status: 503, code: "MC-10", options: { firstByteDeadlineMs: 40 } },
-    { how: "decides its fields and hangs", listener: (_, r) => { r.cork?.(); }, status: 503, code: "MC-10", options: { firstByteDeadlineMs: 40 } },
-    { how: "sends less than its length", listener: (_, r) => { r.writeHead(200, { "content-length": 9 }); r.end("abc"); }, code: "MC-5" },
-    { how: "sends more than its length", listener: (_, r) => { r.writeHead(200, { "content-length": 2 }); r.end("abc"); }, code: "MC-7" },
-    { how: "answers 101", listener: (_, r) => { r.stream.respond({ ":status": 101 }); r.end(); }, code: "HANDLER_ERROR" },
-    { how: "answers 600", listener: (_, r) => { r.stream.respond({ ":status": 600 }); r.stream.end(); }, code: "SL-1" },
-    { how: "has too many fields", listener: (_, r) => { for (let n = 0; n < 300; n++) r.setHeader(`x-${n}`, "1"); r.end(); }, code: "HF-20" },
-    { how: "has too large fields", listener: (_, r) => { r.setHeader("x-big", "x".repeat(2_000)); r.end(); }, code: "HF-18", options: { maxHeaderSectionOctets: 1_024 } },
+    {
+      how: "decides its fields and hangs",
+      listener: (_, r) => {
+        r.cork?.();
+      },
+      status: 503,
+      code: "MC-10",
+      options: { firstByteDeadlineMs: 40 },
+    },
+    {
+      how: "sends less than its length",
+      listener: (_, r) => {
+        r.writeHead(200, { "content-length": 9 });
+        r.end("abc");
+      },
+      code: "MC-5",
+    },
+    {
+      how: "sends more than its length",
+      listener: (_, r) => {
+        r.writeHead(200, { "content-length": 2 });
+        r.end("abc");
+      },
+      code: "MC-7",
+    },
+    {
+      how: "answers 101",
+      listener: (_, r) => {
+        r.stream.respond({ ":status": 101 });
+        r.end();
+      },
+      code: "HANDLER_ERROR",
+    },
+    {
+      how: "answers 600",
+      listener: (_, r) => {
+        r.stream.respond({ ":status": 600 });
+        r.stream.end();
+      },
+      code: "SL-1",
+    },
+    {
+      how: "has too many fields",
+      listener: (_, r) => {
+        for (let n = 0; n < 300; n++) r.setHeader(`x-${n}`, "1");
+        r.end();
+      },
+      code: "HF-20",
+    },
+    {
+      how: "has too large fields",
+      listener: (_, r) => {
+        r.setHeader("x-big", "x".repeat(2_000));
+        r.end();
+      },
+      code: "HF-18",
+      options: { maxHeaderSectionOctets: 1_024 },
+    },
   ])("is replaced where the app $how", async ({ listener, status = 500, code, options }) => {
     const { ask, incidents } = await serve(listener, options);
     for (let n = 0; n < 2; n++) {
       const seen = await ask({ "cf-ray": "0123456789abcdef-FRA" });
       expect({ status: seen.status, code: seen.code }).toEqual({ status, code: 0 });
       expect(seen.content).toContain("0123456789abcdef");
-      expect(seen.headers).toMatchObject({ "cache-control": "no-store", "content-length": String(seen.content.length) });
+      expect(seen.headers).toMatchObject({
+        "cache-control": "no-store",
+        "content-length": String(seen.content.length),
+      });
       expect(seen.headers).not.toHaveProperty("etag");
     }
-    if (code !== "HANDLER_ERROR" || status !== 500) expect(incidents.map((incident) => incident.code)).toEqual([code, code]);
+    if (code !== "HANDLER_ERROR" || status !== 500)
+      expect(incidents.map((incident) => incident.code)).toEqual([code, code]);
   });
 
   it("is complete after an upload nobody read", async () => {
-    const { ask } = await serve(() => { throw new Error("x"); });
+    const { ask } = await serve(() => {
+      throw new Error("x");
+    });
     expect(await ask({}, "x".repeat(200_000))).toMatchObject({ status: 500 });
   });
 
   it("has no content after HEAD", async () => {
-    const { ask } = await serve(() => { throw new Error("x"); });
+    const { ask } = await serve(() => {
+      throw new Error("x");
+    });
     expect(await ask({ ":method": "HEAD" })).toMatchObject({ status: 500, content: "", code: 0 });
   });
 });
 
 describe("a status with rules of its own over HTTP/2", () => {
-  it.each([[502, 500], [504, 503]])("%d goes out as %d", async (given, status) => {
-    const { ask, incidents } = await serve((_, r) => { r.writeHead(given); r.end("mine"); });
+  it.each([
+    [502, 500],
+    [504, 503],
+  ])("%d goes out as %d", async (given, status) => {
+    const { ask, incidents } = await serve((_, r) => {
+      r.writeHead(given);
+      r.end("mine");
+    });
     expect(await ask()).toMatchObject({ status, content: "mine", code: 0 });
     expect(incidents.map(({ code }) => code)).toEqual(["GATEWAY_STATUS"]);
   });
 
   it.each([204, 205, 304])("%d has no content", async (status) => {
-    const { ask } = await serve((_, r) => { r.writeHead(status); r.end("content"); });
+    const { ask } = await serve((_, r) => {
+      r.writeHead(status);
+      r.end("content");
+    });
     expect(await ask()).toMatchObject({ status, content: "", code: 0 });
   });
 });
 
 describe("a response over HTTP/2 that fails when part of it is out", () => {
   it.each<[how: string, listener: Listener, options?: GuardOptions]>([
-    ["is destroyed", (_, r) => { r.write("abc", () => r.stream.destroy()); }],
-    ["is closed without an error", (_, r) => { r.write("abc", () => r.stream.close()); }],
-    ["stalls", (_, r) => { r.write("abc"); }, { idleDeadlineMs: 40 }],
-    ["ends short of its length", (_, r) => { r.writeHead(200, { "content-length": 9 }); r.write("abc", () => r.end()); }],
+    [
+      "is destroyed",
+      (_, r) => {
+        r.write("abc", () => r.stream.destroy());
+      },
+    ],
+    [
+      "is closed without an error",
+      (_, r) => {
+        r.write("abc", () => r.stream.close());
+      },
+    ],
+    [
+      "stalls",
+      (_, r) => {
+        r.write("abc");
+      },
+      { idleDeadlineMs: 40 },
+    ],
+    [
+      "ends short of its length",
+      (_, r) => {
+        r.writeHead(200, { "content-length": 9 });
+        r.write("abc", () => r.end());
+      },
+    ],
   ])("is reset with an error where it %s", async (_how, listener, options = {}) => {
     const { ask, guard } = await serve(listener, { holdBackOctets: 0, ...options });
     const { status, code } = await ask();
@@ -258,7 +441,13 @@ describe("a client that goes away over HTTP/2", () => {
 
 describe("report mode over HTTP/2", () => {
   it("changes nothing and reports", async () => {
-    const { ask, incidents } = await serve((_, r) => { r.writeHead(502); r.end("mine"); }, { mode: "report" });
+    const { ask, incidents } = await serve(
+      (_, r) => {
+        r.writeHead(502);
+        r.end("mine");
+      },
+      { mode: "report" },
+    );
     expect(await ask()).toMatchObject({ status: 502, content: "mine", code: 0 });
     expect(incidents.map(({ code, action }) => [code, action])).toEqual([["GATEWAY_STATUS", "reported"]]);
   });

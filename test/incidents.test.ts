@@ -1,7 +1,16 @@
 import { createServer, type RequestListener } from "node:http";
 import { describe, expect, it } from "vitest";
+import {
+  EVENTS,
+  firstByteDeadline,
+  handlerError,
+  idleDeadline,
+  longContent,
+  prematureClose,
+  ruleBroken,
+  shortContent,
+} from "../src/incidents.js";
 import { createGuard, type Incident } from "../src/index.js";
-import { EVENTS, firstByteDeadline, handlerError, idleDeadline, longContent, prematureClose, ruleBroken, shortContent } from "../src/incidents.js";
 import { exchange } from "../src/testing/index.js";
 import { RULES } from "../src/validity/catalogue.js";
 import { listen } from "./testing/servers.js";
@@ -17,11 +26,14 @@ describe("a failure", () => {
     ["short content", shortContent(5, 3), 500, 520],
     ["long content", longContent(3, 5), 500, 520],
     ["a broken rule", ruleBroken("FR-1", "The app sent both."), 500, 520],
-  ] as const)("of %s says what was seen, what to do, and what it would have been", (_what, failure, status, prevented) => {
-    expect(failure).toMatchObject({ status, prevented });
-    expect(failure.code in RULES || failure.code in EVENTS).toBe(true);
-    expect(failure.message).toMatch(/^[A-Z][^\n]*\.$/);
-  });
+  ] as const)(
+    "of %s says what was seen, what to do, and what it would have been",
+    (_what, failure, status, prevented) => {
+      expect(failure).toMatchObject({ status, prevented });
+      expect(failure.code in RULES || failure.code in EVENTS).toBe(true);
+      expect(failure.message).toMatch(/^[A-Z][^\n]*\.$/);
+    },
+  );
 
   it("names the numbers that were in force", () => {
     expect(firstByteDeadline(deadlines).message).toContain("10 ms");
@@ -40,12 +52,16 @@ describe("each departure from intact", () => {
   it.each<Departure>([
     {
       what: "a throw",
-      listener: () => { throw new Error("x"); },
+      listener: () => {
+        throw new Error("x");
+      },
       incident: { code: "HANDLER_ERROR", action: "replaced", prevented: 520, status: 500 },
     },
     {
       what: "a rejection",
-      listener: (async () => { throw new Error("x"); }) as RequestListener,
+      listener: (async () => {
+        throw new Error("x");
+      }) as RequestListener,
       incident: { code: "HANDLER_ERROR", action: "replaced", prevented: 520, status: 500 },
     },
     {
@@ -55,32 +71,48 @@ describe("each departure from intact", () => {
     },
     {
       what: "a wrong framing",
-      listener: (_, r) => { r.writeHead(200, { "Content-Length": "2", "Transfer-Encoding": "chunked" }).end("ok"); },
+      listener: (_, r) => {
+        r.writeHead(200, { "Content-Length": "2", "Transfer-Encoding": "chunked" }).end("ok");
+      },
       incident: { code: "FR-1", action: "repaired", prevented: 520, status: null },
     },
     {
       what: "a destroy in mid-content",
-      listener: (_, r) => { r.writeHead(200, { "Content-Type": "text/event-stream" }); r.write("a", () => r.destroy()); },
+      listener: (_, r) => {
+        r.writeHead(200, { "Content-Type": "text/event-stream" });
+        r.write("a", () => r.destroy());
+      },
       incident: { code: "MC-2", action: "torn down", prevented: 520, status: null },
     },
     {
       what: "a second answer",
-      listener: (_, r) => { r.end("ok"); r.end("again"); },
+      listener: (_, r) => {
+        r.end("ok");
+        r.end("again");
+      },
       incident: { code: "LATE_WRITE", action: "ignored", prevented: null, status: null },
     },
     {
       what: "a throw after the answer",
-      listener: (_, r) => { r.end("ok"); throw new Error("x"); },
+      listener: (_, r) => {
+        r.end("ok");
+        throw new Error("x");
+      },
       incident: { code: "LATE_ERROR", action: "ignored", prevented: null, status: null },
     },
     {
       what: "a 502 of the app's own",
-      listener: (_, r) => { r.writeHead(502).end("upstream"); },
+      listener: (_, r) => {
+        r.writeHead(502).end("upstream");
+      },
       incident: { code: "GATEWAY_STATUS", action: "repaired", status: null },
     },
     {
       what: "a flood of interim responses",
-      listener: (_, r) => { for (let n = 0; n < 20; n++) r.writeProcessing(); r.end("ok"); },
+      listener: (_, r) => {
+        for (let n = 0; n < 20; n++) r.writeProcessing();
+        r.end("ok");
+      },
       incident: { code: "IR-6", action: "repaired" },
     },
   ])("is one incident: $what", async ({ listener, incident }) => {
@@ -99,8 +131,7 @@ describe("each departure from intact", () => {
       message: "incident",
       record: { ray: "0123456789abcdef", colo: "FRA", method: "GET", url: "/a?b=c", verified: false, ...incident },
     });
-    const { reason } = seen[0]?.record as { reason: string };
-    expect(reason).toMatch(/^[A-Z][^\n]*\.$/);
+    expect(seen[0]?.record).toMatchObject({ reason: expect.stringMatching(/^[A-Z][^\n]*\.$/) });
     expect(guard.stats().incidents).toEqual({ [incident.code as string]: 1 });
   });
 
@@ -118,7 +149,9 @@ describe("each departure from intact", () => {
 describe("a 4xx that the app throws", () => {
   it("is its answer, and no incident", async () => {
     const guard = createGuard({ logger: false });
-    const server = createServer(() => { throw Object.assign(new Error("no"), { status: 404 }); });
+    const server = createServer(() => {
+      throw Object.assign(new Error("no"), { status: 404 });
+    });
     const { responses } = await exchange(await listen(guard.attach(server)), { path: "/" });
     expect(responses[0]?.status).toBe(404);
     expect(guard.stats()).toMatchObject({ incidents: {}, outcomes: { intact: 1 } });

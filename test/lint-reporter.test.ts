@@ -59,7 +59,13 @@ describe("lint: report", () => {
 
   it("says each thing once for each route, whatever the query", async () => {
     const { server, warnings } = await serve(old);
-    await exchange(server, [{ path: "/a" }, { path: "/a?x" }, { path: "/b" }, { path: "/a", method: "HEAD" }, { path: "/b" }]);
+    await exchange(server, [
+      { path: "/a" },
+      { path: "/a?x" },
+      { path: "/b" },
+      { path: "/a", method: "HEAD" },
+      { path: "/b" },
+    ]);
     expect(warnings.map(({ route }) => route)).toEqual(["GET /a", "GET /b", "HEAD /a"]);
   });
 
@@ -100,7 +106,12 @@ describe("lint: report", () => {
 });
 
 describe("lint left out", () => {
-  it.each([["development", 1], ["production", 0], ["test", 0], ["", 0]])("under NODE_ENV=%s warns %d times", async (environment, count) => {
+  it.each([
+    ["development", 1],
+    ["production", 0],
+    ["test", 0],
+    ["", 0],
+  ])("under NODE_ENV=%s warns %d times", async (environment, count) => {
     vi.stubEnv("NODE_ENV", environment);
     const { server, warnings } = await serve(old, {});
     await exchange(server, { path: "/" });

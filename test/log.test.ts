@@ -28,7 +28,10 @@ class Log extends EventEmitter {
   readonly logger = pino({ base: null }, this.stream);
 
   get lines(): Line[] {
-    return this.text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Line);
+    return this.text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Line);
   }
 
   of(message: string): Line[] {
@@ -64,72 +67,145 @@ describe("the request line", () => {
 
   it.each<Case>([
     { of: "an intact response", listener: ok, line: { status: 200, octets: 2, outcome: "intact" } },
-    { of: "a HEAD request", listener: ok, request: "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n", line: { method: "HEAD", status: 200, octets: 0 } },
-    { of: "an HTTP/1.0 request", listener: ok, request: "GET /a HTTP/1.0\r\n\r\n", line: { status: 200, octets: 2, outcome: "intact" } },
-    { of: "a chunked response", listener: (_, r) => { r.write("ab"); r.end("c"); }, line: { status: 200, outcome: "intact" } },
-    { of: "a 204", listener: (_, r) => { r.writeHead(204).end(); }, line: { status: 204, octets: 0, outcome: "intact" } },
+    {
+      of: "a HEAD request",
+      listener: ok,
+      request: "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n",
+      line: { method: "HEAD", status: 200, octets: 0 },
+    },
+    {
+      of: "an HTTP/1.0 request",
+      listener: ok,
+      request: "GET /a HTTP/1.0\r\n\r\n",
+      line: { status: 200, octets: 2, outcome: "intact" },
+    },
+    {
+      of: "a chunked response",
+      listener: (_, r) => {
+        r.write("ab");
+        r.end("c");
+      },
+      line: { status: 200, outcome: "intact" },
+    },
+    {
+      of: "a 204",
+      listener: (_, r) => {
+        r.writeHead(204).end();
+      },
+      line: { status: 204, octets: 0, outcome: "intact" },
+    },
     {
       of: "a replaced response",
-      listener: () => { throw new Error("x"); },
+      listener: () => {
+        throw new Error("x");
+      },
       line: { status: 500, outcome: "replaced", incident: "HANDLER_ERROR" },
     },
-    { of: "a repaired response", listener: (_, r) => { r.writeHead(502).end("up"); }, line: { status: 500, outcome: "repaired", incident: "GATEWAY_STATUS" } },
-    { of: "a deadline", listener: () => {}, options: { firstByteDeadlineMs: 20 }, line: { status: 503, outcome: "replaced", incident: "MC-10" } },
+    {
+      of: "a repaired response",
+      listener: (_, r) => {
+        r.writeHead(502).end("up");
+      },
+      line: { status: 500, outcome: "repaired", incident: "GATEWAY_STATUS" },
+    },
+    {
+      of: "a deadline",
+      listener: () => {},
+      options: { firstByteDeadlineMs: 20 },
+      line: { status: 503, outcome: "replaced", incident: "MC-10" },
+    },
     {
       of: "a response that is torn down",
-      listener: (_, r) => { r.write("ab", () => r.destroy()); },
+      listener: (_, r) => {
+        r.write("ab", () => r.destroy());
+      },
       options: { holdBackOctets: 0 },
       line: { status: 200, outcome: "torn down", incident: "MC-2" },
     },
-    { of: "a client that has gone", listener: () => {}, exchanging: { abortAfterMs: 20 }, line: { status: 0, octets: 0, outcome: "client gone" } },
+    {
+      of: "a client that has gone",
+      listener: () => {},
+      exchanging: { abortAfterMs: 20 },
+      line: { status: 0, octets: 0, outcome: "client gone" },
+    },
     {
       of: "a client that leaves in mid-content",
-      listener: (_, r) => { r.write("ab"); },
+      listener: (_, r) => {
+        r.write("ab");
+      },
       options: { holdBackOctets: 0 },
       exchanging: { abortAfterMs: 30 },
       line: { status: 200, outcome: "client gone" },
     },
-    { of: "two pipelined requests", listener: ok, request: get + get, count: 2, line: { status: 200, outcome: "intact" } },
+    {
+      of: "two pipelined requests",
+      listener: ok,
+      request: get + get,
+      count: 2,
+      line: { status: 200, outcome: "intact" },
+    },
     {
       of: "an upgrade that is accepted",
       listener: ok,
       request: "GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
       line: { status: 101, outcome: "intact" },
     },
-  ])("of $of is written exactly once, with its exact keys", async ({ listener, options = {}, request = get, exchanging, line, count = 1 }) => {
-    const { log, guard, server } = await serve(listener, options);
-    if (request.includes("Upgrade")) {
-      server.on("upgrade", (_request, socket) => {
-        socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
-      });
-    }
-    await exchange(server, request, exchanging);
-    await log.until("request", count);
-    // A request after it would push out whatever else was still to come of the first.
-    await exchange(server, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
-    const lines = log.of("request");
-    expect(lines).toHaveLength(count);
-    for (const one of lines) {
-      const keys = Object.keys(one).filter((key) => !["level", "time", "msg"].includes(key));
-      expect(keys).toEqual(line.incident === undefined ? KEYS : [...KEYS, "incident"]);
-      expect(one).toMatchObject({ level: 30, method: "GET", url: "/a", ray: null, colo: null, clientIp: "127.0.0.1", verified: false, ...line });
-      expect(one.ms).toBeTypeOf("number");
-    }
-    expect(guard.stats()).toMatchObject({ inFlight: 0, requests: count + 1 });
-  });
+  ])(
+    "of $of is written exactly once, with its exact keys",
+    async ({ listener, options = {}, request = get, exchanging, line, count = 1 }) => {
+      const { log, guard, server } = await serve(listener, options);
+      if (request.includes("Upgrade")) {
+        server.on("upgrade", (_request, socket) => {
+          socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+        });
+      }
+      await exchange(server, request, exchanging);
+      await log.until("request", count);
+      // A request after it would push out whatever else was still to come of the first.
+      await exchange(server, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+      const lines = log.of("request");
+      expect(lines).toHaveLength(count);
+      for (const one of lines) {
+        const keys = Object.keys(one).filter((key) => !["level", "time", "msg"].includes(key));
+        expect(keys).toEqual(line.incident === undefined ? KEYS : [...KEYS, "incident"]);
+        expect(one).toMatchObject({
+          level: 30,
+          method: "GET",
+          url: "/a",
+          ray: null,
+          colo: null,
+          clientIp: "127.0.0.1",
+          verified: false,
+          ...line,
+        });
+        expect(one.ms).toBeTypeOf("number");
+      }
+      expect(guard.stats()).toMatchObject({ inFlight: 0, requests: count + 1 });
+    },
+  );
 
   it("of a request that could not be parsed is written once, with the address of the peer", async () => {
     const { log, server } = await serve(ok);
     await exchange(server, "nonsense\r\n\r\n");
     const [line] = await log.until("request", 1);
-    expect(line).toMatchObject({ status: 400, outcome: "replaced", incident: "CLIENT_ERROR", method: "", url: "", clientIp: "127.0.0.1" });
+    expect(line).toMatchObject({
+      status: 400,
+      outcome: "replaced",
+      incident: "CLIENT_ERROR",
+      method: "",
+      url: "",
+      clientIp: "127.0.0.1",
+    });
     expect(log.of("request")).toHaveLength(1);
     expect(log.of("incident")).toHaveLength(1);
   });
 
   it("carries Ray ID and client address", async () => {
     const { log, server } = await serve(ok);
-    await exchange(server, { path: "/", headers: { "CF-Ray": "0123456789ABCDEF-ams", "CF-Connecting-IP": "2001:db8::7" } });
+    await exchange(server, {
+      path: "/",
+      headers: { "CF-Ray": "0123456789ABCDEF-ams", "CF-Connecting-IP": "2001:db8::7" },
+    });
     const [line] = await log.until("request", 1);
     expect(line).toMatchObject({ ray: "0123456789abcdef", colo: "AMS", clientIp: "2001:db8::7" });
   });
@@ -147,11 +223,16 @@ describe("the request line", () => {
 
 describe("what a client sends", () => {
   it("never brings credentials, secrets or control characters into a line", async () => {
-    const { log, server } = await serve((request) => {
-      if (request.url?.startsWith("/fail")) throw new Error("failed");
-    }, { firstByteDeadlineMs: 20 });
-    const fields = "Authorization: Bearer TOP-SECRET\r\nCookie: sid=TOP-SECRET\r\nX-Api-Key: TOP-SECRET\r\nProxy-Authorization: TOP-SECRET\r\n";
-    const query = "?token=TOP-SECRET&a=1&Api_Key=TOP-SECRET&%70assword=TOP-SECRET&code=TOP-SECRET&X-Amz-Signature=TOP-SECRET";
+    const { log, server } = await serve(
+      (request) => {
+        if (request.url?.startsWith("/fail")) throw new Error("failed");
+      },
+      { firstByteDeadlineMs: 20 },
+    );
+    const fields =
+      "Authorization: Bearer TOP-SECRET\r\nCookie: sid=TOP-SECRET\r\nX-Api-Key: TOP-SECRET\r\nProxy-Authorization: TOP-SECRET\r\n";
+    const query =
+      "?token=TOP-SECRET&a=1&Api_Key=TOP-SECRET&%70assword=TOP-SECRET&code=TOP-SECRET&X-Amz-Signature=TOP-SECRET";
     const forged = `CF-RAY: 0123456789abcdef\x9b31m\r\nCF-Connecting-IP: 1.2.3.4\x85\r\nCF-IPCountry: \x90\r\n`;
     for (const path of ["/fail", "/hang"]) {
       await exchange(server, `GET ${path}${query} HTTP/1.1\r\nHost: a\r\n${fields}${forged}\r\n`);
@@ -188,16 +269,53 @@ describe("what a client sends", () => {
 });
 
 describe("a logger that throws", () => {
-  const throws = () => { throw new Error("the disk is full"); };
+  const throws = () => {
+    throw new Error("the disk is full");
+  };
   const logger = { info: throws, warn: throws, error: throws };
 
   it.each<[when: string, listener: RequestListener, options: GuardOptions, status: number]>([
     ["for a request line", ok, {}, 200],
-    ["for an incident", () => { throw new Error("x"); }, {}, 500],
-    ["for a repair", (_, r) => { r.writeHead(502).end(); }, {}, 500],
-    ["for an errorContent that throws as well", () => { throw new Error("x"); }, { errorContent: throws }, 500],
-    ["for a large header section", (_, r) => { r.setHeader("X-Big", "x".repeat(200)).end("ok"); }, { maxHeaderSectionOctets: 512 }, 200],
-    ["for a lint finding", (_, r) => { r.setHeader("Age", "old").end("ok"); }, { lint: "report" }, 200],
+    [
+      "for an incident",
+      () => {
+        throw new Error("x");
+      },
+      {},
+      500,
+    ],
+    [
+      "for a repair",
+      (_, r) => {
+        r.writeHead(502).end();
+      },
+      {},
+      500,
+    ],
+    [
+      "for an errorContent that throws as well",
+      () => {
+        throw new Error("x");
+      },
+      { errorContent: throws },
+      500,
+    ],
+    [
+      "for a large header section",
+      (_, r) => {
+        r.setHeader("X-Big", "x".repeat(200)).end("ok");
+      },
+      { maxHeaderSectionOctets: 512 },
+      200,
+    ],
+    [
+      "for a lint finding",
+      (_, r) => {
+        r.setHeader("Age", "old").end("ok");
+      },
+      { lint: "report" },
+      200,
+    ],
   ])("harms nothing %s", async (_when, listener, options, status) => {
     const guard = createGuard({ logger, ...options });
     const server = await listen(guard.attach(createServer(listener)));
@@ -221,7 +339,10 @@ describe("the default logger", () => {
       });`;
     const args = ["--import", "tsx", "--input-type=module", "-e", script];
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: new URL("..", import.meta.url) });
-    const lines = stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Line);
+    const lines = stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Line);
     expect(lines.map(({ msg }) => msg)).toEqual(["request", "incident", "request"]);
     expect(lines.map(({ level }) => level)).toEqual([30, 50, 30]);
     expect(lines[0]).not.toHaveProperty("pid");
@@ -231,7 +352,13 @@ describe("the default logger", () => {
 describe("no logger", () => {
   it("writes nothing and still counts", async () => {
     const guard = createGuard({ logger: false });
-    const server = await listen(guard.attach(createServer(() => { throw new Error("x"); })));
+    const server = await listen(
+      guard.attach(
+        createServer(() => {
+          throw new Error("x");
+        }),
+      ),
+    );
     await exchange(server, [{ path: "/1" }, { path: "/2" }]);
     expect(guard.stats()).toEqual({
       requests: 2,
@@ -271,10 +398,14 @@ describe("diagnostics_channel", () => {
     for (const name of Object.values(CHANNELS)) subscribe(name, note);
     const error = new Error("x");
     const guard = createGuard({ logger: false });
-    const server = await listen(guard.attach(createServer((request, response) => {
-      if (request.url === "/fail") throw error;
-      response.end("ok");
-    })));
+    const server = await listen(
+      guard.attach(
+        createServer((request, response) => {
+          if (request.url === "/fail") throw error;
+          response.end("ok");
+        }),
+      ),
+    );
     await exchange(server, [{ path: "/" }, { path: "/fail" }, { path: "/health" }]);
     for (const name of Object.values(CHANNELS)) unsubscribe(name, note);
     expect(seen).toMatchObject([
@@ -290,15 +421,25 @@ describe("diagnostics_channel", () => {
     const before = process.listeners("uncaughtException");
     process.removeAllListeners("uncaughtException");
     process.on("uncaughtException", note);
-    const subscriber = () => { throw new Error("from a subscriber"); };
+    const subscriber = () => {
+      throw new Error("from a subscriber");
+    };
     for (const name of Object.values(CHANNELS)) subscribe(name, subscriber);
     const guard = createGuard({ logger: false });
-    const server = await listen(guard.attach(createServer(() => { throw new Error("x"); })));
+    const server = await listen(
+      guard.attach(
+        createServer(() => {
+          throw new Error("x");
+        }),
+      ),
+    );
     const { valid } = await exchange(server, [{ path: "/1" }, { path: "/2" }]);
     for (const name of Object.values(CHANNELS)) unsubscribe(name, subscriber);
     process.off("uncaughtException", note);
     for (const listener of before) process.on("uncaughtException", listener);
     expect(valid).toBe(true);
-    expect(uncaught.map((error) => (error as Error).message).every((message) => message === "from a subscriber")).toBe(true);
+    expect(uncaught.map((error) => (error as Error).message).every((message) => message === "from a subscriber")).toBe(
+      true,
+    );
   });
 });

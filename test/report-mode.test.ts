@@ -11,11 +11,17 @@ import { listen } from "./testing/servers.js";
 type Options = Parameters<typeof exchange>[2];
 
 /** Octets received, without what the clock decides. */
-async function octetsOf(listener: RequestListener, request: string, guarded: GuardOptions | undefined, exchanging: Options) {
+async function octetsOf(
+  listener: RequestListener,
+  request: string,
+  guarded: GuardOptions | undefined,
+  exchanging: Options,
+) {
   const incidents: { code: string; action: string }[] = [];
   const note = (record: object) => incidents.push(record as { code: string; action: string });
   const server = createServer(listener);
-  if (guarded !== undefined) createGuard({ ...guarded, mode: "report", logger: { info() {}, warn: note, error: note } }).attach(server);
+  if (guarded !== undefined)
+    createGuard({ ...guarded, mode: "report", logger: { info() {}, warn: note, error: note } }).attach(server);
   const { octets, end } = await exchange(await listen(server), request, exchanging);
   return { octets: octets.toString("latin1").replace(/\r\nDate: [^\r]+/g, "\r\nDate: now"), end, incidents };
 }
@@ -33,34 +39,145 @@ describe("mode: report", () => {
 
   it.each<Case>([
     { what: "a valid response", listener: (_, r) => r.end("ok"), codes: [] },
-    { what: "two chunks", listener: (_, r) => { r.write("a"); setImmediate(() => r.end("b")); }, codes: [] },
+    {
+      what: "two chunks",
+      listener: (_, r) => {
+        r.write("a");
+        setImmediate(() => r.end("b"));
+      },
+      codes: [],
+    },
     { what: "a closed connection", listener: (q) => q.socket.destroy(), codes: ["MC-2"] },
-    { what: "a destroyed response", listener: (_, r) => { r.destroy(); }, codes: ["MC-2"] },
-    { what: "a destroyed request", listener: (q) => { q.destroy(); }, codes: ["MC-2"] },
-    { what: "contradicting framing", listener: (_, r) => { r.writeHead(200, { "Content-Length": "2", "Transfer-Encoding": "chunked" }).end("ok"); }, codes: ["FR-1"] },
-    { what: "content after its length", listener: (_, r) => { r.writeHead(200, { "Content-Length": 2 }); r.write("abc"); r.end(); }, codes: ["MC-7"] },
-    { what: "less content than its length", listener: (_, r) => { r.writeHead(200, { "Content-Length": 9 }).end("abc"); }, codes: ["MC-5"], exchanging: { timeoutMs: 100 } },
-    { what: "a status nobody knows", listener: (_, r) => { r.writeHead(999).end("x"); }, codes: ["SL-1"] },
-    { what: "a 502", listener: (_, r) => { r.writeHead(502).end("x"); }, codes: ["GATEWAY_STATUS"] },
-    { what: "too large a header section", listener: (_, r) => { r.setHeader("X-Big", "x".repeat(600)).end("x"); }, codes: ["HF-18"], options: { maxHeaderSectionOctets: 512 } },
-    { what: "no answer", listener: () => {}, codes: ["MC-10"], options: { firstByteDeadlineMs: 30 }, exchanging: { timeoutMs: 120 } },
-    { what: "a hand-written answer", listener: (q) => { q.socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); }, codes: ["MC-2"] },
-    { what: "octets on the socket", listener: (q) => { q.socket.end("garbage"); }, codes: ["MC-2"] },
-    { what: "a forbidden trailer", listener: (_, r) => { r.write("a"); r.addTrailers({ "Set-Cookie": "a=1" }); r.end(); }, codes: ["TR-2"] },
-    { what: "an interim response to HTTP/1.0", request: "GET / HTTP/1.0\r\n\r\n", listener: (_, r) => { r.writeProcessing(); r.end("x"); }, codes: ["SL-7"] },
+    {
+      what: "a destroyed response",
+      listener: (_, r) => {
+        r.destroy();
+      },
+      codes: ["MC-2"],
+    },
+    {
+      what: "a destroyed request",
+      listener: (q) => {
+        q.destroy();
+      },
+      codes: ["MC-2"],
+    },
+    {
+      what: "contradicting framing",
+      listener: (_, r) => {
+        r.writeHead(200, { "Content-Length": "2", "Transfer-Encoding": "chunked" }).end("ok");
+      },
+      codes: ["FR-1"],
+    },
+    {
+      what: "content after its length",
+      listener: (_, r) => {
+        r.writeHead(200, { "Content-Length": 2 });
+        r.write("abc");
+        r.end();
+      },
+      codes: ["MC-7"],
+    },
+    {
+      what: "less content than its length",
+      listener: (_, r) => {
+        r.writeHead(200, { "Content-Length": 9 }).end("abc");
+      },
+      codes: ["MC-5"],
+      exchanging: { timeoutMs: 100 },
+    },
+    {
+      what: "a status nobody knows",
+      listener: (_, r) => {
+        r.writeHead(999).end("x");
+      },
+      codes: ["SL-1"],
+    },
+    {
+      what: "a 502",
+      listener: (_, r) => {
+        r.writeHead(502).end("x");
+      },
+      codes: ["GATEWAY_STATUS"],
+    },
+    {
+      what: "too large a header section",
+      listener: (_, r) => {
+        r.setHeader("X-Big", "x".repeat(600)).end("x");
+      },
+      codes: ["HF-18"],
+      options: { maxHeaderSectionOctets: 512 },
+    },
+    {
+      what: "no answer",
+      listener: () => {},
+      codes: ["MC-10"],
+      options: { firstByteDeadlineMs: 30 },
+      exchanging: { timeoutMs: 120 },
+    },
+    {
+      what: "a hand-written answer",
+      listener: (q) => {
+        q.socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      },
+      codes: ["MC-2"],
+    },
+    {
+      what: "octets on the socket",
+      listener: (q) => {
+        q.socket.end("garbage");
+      },
+      codes: ["MC-2"],
+    },
+    {
+      what: "a forbidden trailer",
+      listener: (_, r) => {
+        r.write("a");
+        r.addTrailers({ "Set-Cookie": "a=1" });
+        r.end();
+      },
+      codes: ["TR-2"],
+    },
+    {
+      what: "an interim response to HTTP/1.0",
+      request: "GET / HTTP/1.0\r\n\r\n",
+      listener: (_, r) => {
+        r.writeProcessing();
+        r.end("x");
+      },
+      codes: ["SL-7"],
+    },
     { what: "a malformed request", request: "nonsense\r\n\r\n", listener: (_, r) => r.end("x"), codes: [] },
-    { what: "an upgrade nobody answers", request: "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", listener: (_, r) => r.end("x"), codes: [] },
-    { what: "a CONNECT nobody answers", request: "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", listener: (_, r) => r.end("x"), codes: [] },
-    { what: "a client that half-closes", listener: (_, r) => void setTimeout(() => r.end("x"), 20), codes: [], exchanging: { halfClose: true } },
+    {
+      what: "an upgrade nobody answers",
+      request: "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+      listener: (_, r) => r.end("x"),
+      codes: [],
+    },
+    {
+      what: "a CONNECT nobody answers",
+      request: "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
+      listener: (_, r) => r.end("x"),
+      codes: [],
+    },
+    {
+      what: "a client that half-closes",
+      listener: (_, r) => void setTimeout(() => r.end("x"), 20),
+      codes: [],
+      exchanging: { halfClose: true },
+    },
     { what: "two pipelined requests", request: get + get, listener: (_, r) => r.end("ok"), codes: [] },
-  ])("changes no octet of $what, and reports it", async ({ listener, request = get, codes, options = {}, exchanging = {} }) => {
-    const bare = await octetsOf(listener, request, undefined, exchanging);
-    const guarded = await octetsOf(listener, request, options, exchanging);
-    expect(guarded.octets).toBe(bare.octets);
-    expect(guarded.end).toBe(bare.end);
-    expect(guarded.incidents.map(({ code }) => code)).toEqual(codes);
-    expect(guarded.incidents.every(({ action }) => action === "reported")).toBe(true);
-  });
+  ])(
+    "changes no octet of $what, and reports it",
+    async ({ listener, request = get, codes, options = {}, exchanging = {} }) => {
+      const bare = await octetsOf(listener, request, undefined, exchanging);
+      const guarded = await octetsOf(listener, request, options, exchanging);
+      expect(guarded.octets).toBe(bare.octets);
+      expect(guarded.end).toBe(bare.end);
+      expect(guarded.incidents.map(({ code }) => code)).toEqual(codes);
+      expect(guarded.incidents.every(({ action }) => action === "reported")).toBe(true);
+    },
+  );
 
   it("lets errors through to whoever caught them before", async () => {
     const guard = createGuard({ mode: "report", logger: false });
@@ -76,7 +193,9 @@ describe("mode: report", () => {
       }
     } as typeof emit;
     const error = new Error("x");
-    server.on("request", () => { throw error; });
+    server.on("request", () => {
+      throw error;
+    });
     await listen(guard.attach(server));
     await exchange(server, { path: "/" }, { timeoutMs: 100 });
     expect(caught).toEqual([error]);

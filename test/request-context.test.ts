@@ -11,7 +11,9 @@ async function serve(listener: RequestListener, options: GuardOptions = {}) {
   return listen(guard.attach(createServer(listener)));
 }
 
-async function contextOf(headers: [string, string][]): Promise<Pick<RequestContext, "ray" | "clientIp" | "verified" | "country">> {
+async function contextOf(
+  headers: [string, string][],
+): Promise<Pick<RequestContext, "ray" | "clientIp" | "verified" | "country">> {
   let seen: RequestContext | undefined;
   const server = await serve((request, response) => {
     seen = request.rayguard;
@@ -32,7 +34,15 @@ describe("CF-RAY", () => {
   });
 
   it.each([
-    ...["", "0", "0123456789abcde", "0123456789abcdef0", "0123456789abcdeg-FRA", "0123456789abcdef-FRAX", "0123456789abcdef-"],
+    ...[
+      "",
+      "0",
+      "0123456789abcde",
+      "0123456789abcdef0",
+      "0123456789abcdeg-FRA",
+      "0123456789abcdef-FRAX",
+      "0123456789abcdef-",
+    ],
     ...["0123456789abcdef-FR1", "0123456789abcdef_FRA", " 0123456789abcdef", "0123456789abcdef, 0123456789abcdef-FRA"],
     ...["0123456789abcdef\r\nX: y", "0123456789abcdef-FRA\n", "0123456789abcdef-\u00c5BC", "x".repeat(100_000)],
     ...[undefined, null, 5, ["0123456789abcdef"]],
@@ -41,31 +51,69 @@ describe("CF-RAY", () => {
   });
 
   it("that comes twice is none", async () => {
-    const { ray } = await contextOf([["CF-RAY", "0123456789abcdef-FRA"], ["CF-RAY", "0123456789abcdef-FRA"]]);
+    const { ray } = await contextOf([
+      ["CF-RAY", "0123456789abcdef-FRA"],
+      ["CF-RAY", "0123456789abcdef-FRA"],
+    ]);
     expect(ray).toBeNull();
   });
 });
 
 describe("CF-Connecting-IP", () => {
-  it.each(["203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7", "::1", "2001:0db8:0000:0000:0000:0000:0000:0001"])("of %s is an address", (value) => {
-    expect(parseConnectingIp(value)).toBe(value);
-  });
+  it.each(["203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7", "::1", "2001:0db8:0000:0000:0000:0000:0000:0001"])(
+    "of %s is an address",
+    (value) => {
+      expect(parseConnectingIp(value)).toBe(value);
+    },
+  );
 
   it.each([
-    ...["", "203.0.113.7, 10.0.0.1", "fe80::1%eth0", "203.0.113", "203.0.113.256", "203.0.113.07", "localhost", "[::1]", "::1:80:"],
-    ...["203.0.113.7:80", " 203.0.113.7", "203.0.113.7\n", "\x1b[31m1.2.3.4", "1".repeat(1_000), undefined, ["203.0.113.7"]],
+    ...[
+      "",
+      "203.0.113.7, 10.0.0.1",
+      "fe80::1%eth0",
+      "203.0.113",
+      "203.0.113.256",
+      "203.0.113.07",
+      "localhost",
+      "[::1]",
+      "::1:80:",
+    ],
+    ...[
+      "203.0.113.7:80",
+      " 203.0.113.7",
+      "203.0.113.7\n",
+      "\x1b[31m1.2.3.4",
+      "1".repeat(1_000),
+      undefined,
+      ["203.0.113.7"],
+    ],
   ])("of %j is none", (value) => {
     expect(parseConnectingIp(value)).toBeNull();
   });
 
   it("that is none leaves the address of the peer", async () => {
-    expect(await contextOf([["CF-Connecting-IP", "203.0.113.7, 10.0.0.1"]])).toMatchObject({ clientIp: "127.0.0.1", verified: false });
-    expect(await contextOf([["CF-Connecting-IP", "203.0.113.7"]])).toMatchObject({ clientIp: "203.0.113.7", verified: false });
+    expect(await contextOf([["CF-Connecting-IP", "203.0.113.7, 10.0.0.1"]])).toMatchObject({
+      clientIp: "127.0.0.1",
+      verified: false,
+    });
+    expect(await contextOf([["CF-Connecting-IP", "203.0.113.7"]])).toMatchObject({
+      clientIp: "203.0.113.7",
+      verified: false,
+    });
   });
 });
 
 describe("CF-IPCountry", () => {
-  it.each([["DE", "DE"], ["T1", "T1"], ["XX", "XX"], ["de", null], ["DEU", null], ["D\n", null], [undefined, null]])("of %j is %j", (value, country) => {
+  it.each([
+    ["DE", "DE"],
+    ["T1", "T1"],
+    ["XX", "XX"],
+    ["de", null],
+    ["DEU", null],
+    ["D\n", null],
+    [undefined, null],
+  ])("of %j is %j", (value, country) => {
     expect(parseCountry({ "cf-ipcountry": value })).toBe(country);
   });
 });
@@ -84,10 +132,14 @@ describe("req.rayguard", () => {
   it("is there behind guard.listener without attach", async () => {
     const guard = createGuard({ logger: false });
     let seen: unknown;
-    const server = await listen(createServer(guard.listener((request, response) => {
-      seen = request.rayguard?.clientIp;
-      response.end();
-    })));
+    const server = await listen(
+      createServer(
+        guard.listener((request, response) => {
+          seen = request.rayguard?.clientIp;
+          response.end();
+        }),
+      ),
+    );
     await exchange(server, { path: "/" });
     expect(seen).toBe("127.0.0.1");
   });
@@ -130,7 +182,9 @@ describe("req.rayguard.signal", () => {
     [
       "when the response is torn down",
       "ERR_RAYGUARD_INCOMPLETE",
-      (_, r) => { r.write("a", () => r.destroy(new Error("x"))); },
+      (_, r) => {
+        r.write("a", () => r.destroy(new Error("x")));
+      },
       { holdBackOctets: 0 },
       {},
     ],
@@ -152,11 +206,14 @@ describe("req.rayguard.signal", () => {
 
   it("is aborted already where it is asked for too late", async () => {
     let context: RequestContext | undefined;
-    const server = await serve((request) => {
-      context = request.rayguard;
-    }, { firstByteDeadlineMs: 20 });
+    const server = await serve(
+      (request) => {
+        context = request.rayguard;
+      },
+      { firstByteDeadlineMs: 20 },
+    );
     await exchange(server, { path: "/" });
     expect(context?.signal.aborted).toBe(true);
-    expect((context?.signal.reason as RayguardError).code).toBe("ERR_RAYGUARD_DEADLINE");
+    expect(context?.signal.reason).toMatchObject({ code: "ERR_RAYGUARD_DEADLINE" });
   });
 });

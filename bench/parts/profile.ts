@@ -57,7 +57,11 @@ function byGroup(times: Map<Frame, number>): Map<string, number> {
   return groups;
 }
 
-function list(times: Map<string, number>, bare: Map<string, number>, rank: (ns: number, over: number) => number): string {
+function list(
+  times: Map<string, number>,
+  bare: Map<string, number>,
+  rank: (ns: number, over: number) => number,
+): string {
   return [...times]
     .map(([name, ns]) => ({ name, ns, over: ns - (bare.get(name) ?? 0) }))
     .sort((a, b) => rank(b.ns, b.over) - rank(a.ns, a.over))

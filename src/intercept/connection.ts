@@ -41,6 +41,8 @@ export class GuardedConnection {
   broken = false;
   /** The last response is out and the connection waits for the client: requests that still arrive are not served. */
   lingering = false;
+  /** False while every guard that sees this connection only reports. */
+  enforces = false;
   #own = false;
   #finished: IncomingMessage | null = null;
 
@@ -61,6 +63,7 @@ export class GuardedConnection {
   }
 
   add(exchange: Http1Exchange): void {
+    this.enforces = exchange.supervisor.enforces;
     if (this.#last === null) this.#first = exchange;
     else this.#last.following = exchange;
     this.#last = exchange;
@@ -93,6 +96,17 @@ export class GuardedConnection {
 
   get isIdle(): boolean {
     return this.#first === null && this.bare === null;
+  }
+
+  /** A number that changes whenever octets enter or leave the process. `bytesWritten` counts those still queued. */
+  movement(): number {
+    const { socket } = this;
+    return socket.bytesRead + socket.bytesWritten - socket.writableLength - (socket._handle?.writeQueueSize ?? 0);
+  }
+
+  /** The content of the request that was answered last is still to come, and nobody will read it. */
+  get owesContent(): boolean {
+    return this.#finished !== null && !this.#finished.complete;
   }
 
   /** Whom the app means when it touches the socket. */
@@ -255,6 +269,8 @@ export class GuardedConnection {
 
   write(args: unknown[], last = false): unknown {
     const exchange = this.current();
+    // Between two responses nobody may speak: the octets would be taken for the start of the next one (MC-7).
+    if (exchange === undefined && !this.#own && this.#finished !== null && this.enforces) return true;
     if (this.#own || exchange === undefined || (exchange as Http1Exchange).passing || this.socket.destroyed)
       return this.call("write", args);
     if (!exchange.supervisor.enforces) return this.call("write", args);

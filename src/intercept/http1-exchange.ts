@@ -1,7 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { Exchange, type Supervisor } from "../exchange.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
-import { EVENTS, type Failure, longContent, prematureClose, ruleBroken, shortContent } from "../incidents.js";
+import {
+  EVENTS,
+  type Failure,
+  longContent,
+  prematureClose,
+  ruleBroken,
+  shortContent,
+  sourceFailed,
+} from "../incidents.js";
 import type { RouteSettings } from "../options.js";
 import type { HeadersArgument } from "../validity/draft.js";
 import type { FieldLine } from "../validity/head.js";
@@ -50,6 +58,12 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   #interims = 0;
   /** The app has taken the socket away from Node (`detachSocket`). */
   #detached = false;
+  /** Part of the response was out when that happened. */
+  #wasOut = false;
+  /** Source of a `pipe()` into this response that failed after the header section was decided. */
+  sourceError: { readonly error: unknown } | undefined = undefined;
+  /** A readable is being piped into this response. */
+  piped = false;
   raw: RawResponse | null = null;
   /** Set by an adapter that knows better than the app what is about to go wrong. */
   veto: (() => Failure | null) | undefined = undefined;
@@ -81,8 +95,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     if (!this.committed) return false;
     // A pipelined response waits for its turn in a queue of its own; until then it can still be taken back.
     const { response } = this;
-    const waitsForItsTurn = response.outputData.length > 0 && response.socket === null && !this.#detached;
-    return !waitsForItsTurn;
+    return response.outputData.length === 0 || response.socket !== null || this.#wasOut;
   }
 
   isOver(): boolean {
@@ -90,8 +103,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   movement(): number {
-    const { socket } = this.connection;
-    return socket.bytesRead + socket.bytesWritten - (socket._handle?.writeQueueSize ?? 0);
+    return this.connection.movement();
+  }
+
+  backlog(): number {
+    return this.connection.socket.writableLength;
   }
 
   lostFields(): readonly FieldLine[] {
@@ -150,6 +166,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
         supervisor.report(this, failure, "reported");
       } else supervisor.largeHeaderSection(rendered.length, fields);
     }
+    // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
+    if (response.maxRequestsOnConnectionReached && supervisor.enforces) response._last = true;
     if (response._hasBody && !response.chunkedEncoding && typeof response._contentLength === "number") {
       this.#expected = response._contentLength;
     }
@@ -288,6 +306,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   ends(): void {
     this.ending = true;
     const { response } = this;
+    if (this.sourceError !== undefined) this.fail(sourceFailed(this.sourceError.error));
     if (response._trailer === "" || !this.supervisor.enforces) return;
     const { kept, dropped } = sortTrailers(response._trailer);
     if (dropped.length === 0) return;
@@ -303,9 +322,22 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     } else if (this.#expected >= 0 && this.#sent !== this.#expected && this.response._hasBody) {
       if (this.supervisor.enforces) this.#short();
       else this.supervisor.report(this, shortContent(this.#expected, this.#sent), "reported");
-    } else if (!this.committed && !this.inert) {
-      this.#commit();
+    } else {
+      if (!this.committed && !this.inert) this.#commit();
+      if (this.#detached && !this.inert) this.#sendDetached();
     }
+  }
+
+  /** Without its socket, Node keeps a response queued for ever. */
+  #sendDetached(): void {
+    const { response, connection } = this;
+    const pieces = response.outputData.map(({ data, encoding }) =>
+      typeof data === "string" ? Buffer.from(data, (encoding ?? "utf8") as BufferEncoding) : data,
+    );
+    response.outputData = [];
+    this.inert = true;
+    connection.finishDetached(this, Buffer.concat(pieces));
+    silence(this);
   }
 
   #short(): void {
@@ -488,7 +520,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     const { response, native } = this;
     for (const { callback } of [...(dropped ?? []), ...queued])
       if (isFinishCallback(callback)) this.#finish = callback as WriteCallback;
-    if (this.#finish === null && !response.finished) {
+    if (this.#finish === null) {
+      response.finished = false; // an app may have set it without ending anything
       this.#capturing = true;
       response.strictContentLength = false;
       response.destroyed = false;
@@ -524,6 +557,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.connection.remove(this);
       this.settle(true);
     } else {
+      this.#wasOut = this.committed;
       this.#detached = true;
       this.connection.detached = this;
     }

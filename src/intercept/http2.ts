@@ -98,6 +98,10 @@ export class Http2Exchange extends Exchange {
     return this.committed && this.#ended;
   }
 
+  backlog(): number {
+    return this.stream.writableLength;
+  }
+
   movement(): number {
     return this.#sent + (this.stream.state?.localWindowSize ?? 0) - this.stream.writableLength;
   }

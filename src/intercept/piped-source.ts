@@ -1,37 +1,29 @@
 import { errorMonitor } from "node:events";
 import type { Readable } from "node:stream";
-import type { Exchange } from "../exchange.js";
-
-/** A response that is being piped to, as far as its source matters. */
-interface Destination extends Exchange {
-  readonly response: { readonly _header: string | null; readonly writableEnded: boolean };
-}
+import { sourceFailed } from "../incidents.js";
+import type { Http1Exchange } from "./http1-exchange.js";
 
 /**
  * Watches the source of a `pipe()` into a response. `pipe()` lets go of a source that fails and never ends what it
- * wrote to, so that the response would hang until a deadline.
+ * wrote to; the response would hang until a deadline, or be ended by an app that takes part of the content for all.
  */
-export function watchSource(exchange: Destination, source: Readable): void {
+export function watchSource(exchange: Http1Exchange, source: Readable): void {
   if (typeof source?.once !== "function") return;
-  let cause: unknown;
+  const { response } = exchange;
+  exchange.piped = true;
+  let failure: { readonly error: unknown } | undefined;
   source.once(errorMonitor, (error: unknown) => {
-    cause = error;
+    failure = { error };
+    // With no header section yet, the app can still answer otherwise.
+    if (response._header !== null) exchange.sourceError = failure;
   });
   source.once("close", () => {
+    exchange.piped = false;
     if (source.readableEnded) return;
     // Whoever listens for the error of the source gets to deal with it first.
     setImmediate(() => {
-      const { response } = exchange;
-      // With no header section yet, the app can still answer otherwise, and may be about to.
       if (exchange.settled || response.writableEnded || response._header === null) return;
-      exchange.fail({
-        code: "MC-9",
-        message:
-          "The source of a pipe() into the response failed, and pipe() does not end what it wrote. Use pipeline() or handle the error.",
-        prevented: 520,
-        status: 500,
-        err: cause,
-      });
+      exchange.fail(sourceFailed(failure?.error));
     });
   });
 }

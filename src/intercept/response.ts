@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { kExchange } from "../exchange.js";
-import { EVENTS } from "../incidents.js";
+import { EVENTS, handlerError } from "../incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { LOSES_CORKED_CHUNKS, type NodeResponse, type WriteCallback } from "./node-internals.js";
@@ -95,11 +95,17 @@ export function createLayer(below: object): Layer {
 
     write(this: Guarded, chunk: unknown, encoding?: unknown, callback?: unknown) {
       const exchange = this[kExchange];
-      if (exchange !== undefined) {
-        if (this.finished) lateWrite(this, exchange);
-        else checkEncoding(chunk, encoding);
+      if (exchange === undefined) return native.write.call(this, chunk, encoding, callback);
+      if (this.finished) lateWrite(this, exchange);
+      else checkEncoding(chunk, encoding);
+      try {
+        return native.write.call(this, chunk, encoding, callback);
+      } catch (error) {
+        // Nobody stands between a source that is piped and this call: the error would end the process.
+        if (!exchange.piped || !exchange.supervisor.enforces) throw error;
+        exchange.fail(handlerError(error));
+        return false;
       }
-      return native.write.call(this, chunk, encoding, callback);
     },
 
     end(this: Guarded, chunk?: unknown, encoding?: unknown, callback?: unknown) {
@@ -141,6 +147,13 @@ export function createLayer(below: object): Layer {
       if (event === "pipe") {
         const exchange = this[kExchange];
         if (exchange !== undefined) watchSource(exchange, argument as Readable);
+      } else if (event === "error" && this.listenerCount("error") === 0) {
+        // With nobody listening, an error of the response would end the process; Node's own and the app's alike.
+        const exchange = this[kExchange];
+        if (exchange?.supervisor.enforces) {
+          if (!exchange.fail(handlerError(argument))) lateWrite(this, exchange, argument);
+          return true;
+        }
       }
       // biome-ignore lint/complexity/noArguments: forwarded without a copy, for every event of every response
       return Reflect.apply(native.emit, this, arguments);
@@ -193,14 +206,6 @@ function checkEncoding(chunk: unknown, encoding: unknown): void {
   }
 }
 
-/**
- * Node answers octets after the end with an `error` on the response. Whoever listens gets it as ever; with nobody
- * listening it would end the process.
- */
-function lateWrite(response: NodeResponse, exchange: Http1Exchange): void {
-  exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: response.statusCode });
-  // Node emits on the next tick. Until then listeners come and go: Fastify takes its own away.
-  if (exchange.supervisor.enforces) response.once("error", ignore);
+function lateWrite(response: NodeResponse, exchange: Http1Exchange, err?: unknown): void {
+  exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: response.statusCode, err });
 }
-
-function ignore(): void {}

@@ -244,6 +244,8 @@ function emitClientError(
     status: CLIENT_ERROR_STATUS[error.code ?? ""] ?? 400,
     err: withoutPacket(error),
     closes: true,
+    // The octets end in the middle of a message: whoever sent them has closed.
+    clientGone: error.code === "HPE_INVALID_EOF_STATE",
   };
   const answer = () => {
     if (socket.destroyed || !socket.writable) return;
@@ -259,7 +261,13 @@ function emitClientError(
   const waiting = [...connection];
   const last = waiting.at(-1);
   if (last === undefined) {
-    answer();
+    // What is malformed is the rest of a request that has been answered: another answer would be one too many.
+    if (connection.owesContent) connection.abort(false);
+    else answer();
+    return true;
+  }
+  if (otherwise.clientGone && last.isOut()) {
+    connection.abort(false);
     return true;
   }
   // Responses are under way. The malformed octets belong to the content of the last request, or come after it: in its

@@ -53,6 +53,10 @@ export class SimulatedExchange extends Exchange {
     return 0;
   }
 
+  backlog(): number {
+    return 0;
+  }
+
   lostFields(): readonly FieldLine[] {
     return Object.entries(this.response.getHeaders()).map(([name, value]): FieldLine => [name, String(value)]);
   }

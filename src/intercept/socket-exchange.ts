@@ -49,7 +49,11 @@ export class SocketExchange extends Exchange {
   }
 
   movement(): number {
-    return this.connection.socket.bytesRead + this.connection.socket.bytesWritten;
+    return this.connection.movement();
+  }
+
+  backlog(): number {
+    return this.connection.socket.writableLength;
   }
 
   lostFields(): readonly FieldLine[] {

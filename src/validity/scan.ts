@@ -47,6 +47,13 @@ const DATE = 1;
 const LENGTH = 2;
 const CHUNKED = 4;
 const FRAMED_TWICE = LENGTH | CHUNKED;
+// Fields that occur once. Names are compared without case, and `writeHead` takes them in any.
+const ETAG = 8;
+const LOCATION = 16;
+const RETRY_AFTER = 32;
+const CONTENT_TYPE = 64;
+const LAST_MODIFIED = 128;
+const CONTENT_RANGE = 256;
 
 // One scan runs at a time and never calls out, so its state can live here instead of in an object for each response.
 let seen = 0;
@@ -59,9 +66,11 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
   if (typeof value !== "string" && typeof value !== "number") return takesList(name, value);
   switch (name.length) {
     case 4:
-      if (!isNamed(name, "date")) break;
-      if ((seen & DATE) !== 0) return false;
-      seen |= DATE;
+      if (isNamed(name, "date")) return once(DATE);
+      if (isNamed(name, "etag")) return once(ETAG);
+      break;
+    case 8:
+      if (isNamed(name, "location")) return once(LOCATION);
       break;
     case 7:
       if (isNamed(name, "trailer") || isNamed(name, "upgrade")) return false;
@@ -69,6 +78,16 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
     case 10:
       if (isNamed(name, "keep-alive")) return false;
       if (isNamed(name, "connection") && value !== "close" && (value !== "keep-alive" || !persists)) return false;
+      break;
+    case 11:
+      if (isNamed(name, "retry-after")) return once(RETRY_AFTER);
+      break;
+    case 12:
+      if (isNamed(name, "content-type")) return once(CONTENT_TYPE);
+      break;
+    case 13:
+      if (isNamed(name, "last-modified")) return once(LAST_MODIFIED);
+      if (isNamed(name, "content-range")) return once(CONTENT_RANGE);
       break;
     case 14:
       if (!isNamed(name, "content-length")) break;
@@ -84,6 +103,12 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
       break;
   }
   return !Number.isNaN(value);
+}
+
+function once(field: number): boolean {
+  if ((seen & field) !== 0) return false;
+  seen |= field;
+  return true;
 }
 
 function takesList(name: string, value: unknown): boolean {

@@ -15,7 +15,7 @@ export function defineOriginTests(framework: Framework): void {
   const jobs = everyDayJobs(framework);
   let verdicts = new Map<number, Verdict>();
   beforeAll(async () => {
-    verdicts = await runJobs(jobs, 4);
+    verdicts = await runJobs(jobs, 6);
   }, 600_000);
 
   const groupOf = new Map(GROUPS.flatMap(({ group, scenarios }) => scenarios.map(({ name }) => [name, group])));

@@ -82,8 +82,8 @@ export type Scenario = {
   settleMs?: number;
   /** The second request takes this long to be answered, so that late misbehaviour meets it. */
   secondTakesMs?: number;
-  /** What the second request must get: its own answer, or any complete one. */
-  second?: "own" | "complete";
+  /** The second request may get any complete answer, or goes to a new connection in every case. */
+  second?: "complete" | "elsewhere";
   /** Options of the guard over those of the suite. */
   guard?: Record<string, unknown>;
 };
@@ -116,6 +116,11 @@ export function own(
 
 export function replaced(...statuses: number[]): Shown {
   return { kind: "replaced", statuses, fields: {} };
+}
+
+/** A fallback in which `fields` stand as given. */
+export function fallbackWith(fields: Fields): Shown {
+  return { kind: "replaced", statuses: [500], fields };
 }
 
 export function refused(...statuses: number[]): Shown {

@@ -141,7 +141,12 @@ type Second = { wrong: string | undefined; shared: boolean; crossed: boolean };
 async function secondRequest(wire: Wire, origin: RunningOrigin, scenario: Scenario, bare: boolean): Promise<Second> {
   const token = Math.random().toString(36).slice(2);
   const path = `/ok?token=${token}${scenario.secondTakesMs ? `&ms=${scenario.secondTakesMs}` : ""}`;
-  const shared = wire.end === "open" && wire.reader.reusable && !wire.owing && !wire.socket.writableEnded;
+  const shared =
+    wire.end === "open" &&
+    wire.reader.reusable &&
+    scenario.second !== "elsewhere" &&
+    !wire.owing &&
+    !wire.socket.writableEnded;
   let other: Wire;
   try {
     other = shared ? wire : await Wire.open(origin.port);

@@ -27,7 +27,8 @@ export async function runProgram(origin: Origin, program: Program, name = String
   origin.runs.delete(name);
   const target = `/p/${name}`;
   // The fate of a response is known when the last octet has been acknowledged, which may be after it was read.
-  for (let n = 0; n < 50 && run.started && origin.guard !== undefined && !records.has(target); n++) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let n = 0; n < 50 && run.started && origin.guard !== undefined && !records.has(target); n++)
+    await new Promise((resolve) => setTimeout(resolve, 5));
   const observation: Observation = {
     program,
     run,
@@ -46,7 +47,10 @@ export async function runProgram(origin: Origin, program: Program, name = String
   return observation;
 }
 
-function requestsFor({ request }: Program, name: string): { requests: ExchangeRequest[]; pipeline: boolean; halfClose: boolean; late: boolean } {
+function requestsFor(
+  { request }: Program,
+  name: string,
+): { requests: ExchangeRequest[]; pipeline: boolean; halfClose: boolean; late: boolean } {
   const own: ExchangeRequest = { path: `/p/${name}` };
   const ok: ExchangeRequest = { path: `/ok/${name}` };
   const first: ExchangeRequest = { path: `/first/${name}` };
@@ -60,11 +64,29 @@ function requestsFor({ request }: Program, name: string): { requests: ExchangeRe
     case "POST":
       return { ...plain, requests: [{ ...own, method: "POST", headers: type, body: "sent" }, ok] };
     case "POST in pieces":
-      return { ...plain, requests: [{ ...own, method: "POST", headers: type, body: "sent".repeat(60) }, ok], late: true };
+      return {
+        ...plain,
+        requests: [{ ...own, method: "POST", headers: type, body: "sent".repeat(60) }, ok],
+        late: true,
+      };
     case "POST unfinished":
-      return { ...plain, requests: [{ ...own, method: "POST", headers: { ...type, "Content-Length": "40" }, body: "sent" }] };
+      return {
+        ...plain,
+        requests: [{ ...own, method: "POST", headers: { ...type, "Content-Length": "40" }, body: "sent" }],
+      };
     case "POST chunked":
-      return { ...plain, requests: [{ ...own, method: "POST", headers: { ...type, "Transfer-Encoding": "chunked" }, body: "4\r\nsent\r\n0\r\n\r\n" }, ok] };
+      return {
+        ...plain,
+        requests: [
+          {
+            ...own,
+            method: "POST",
+            headers: { ...type, "Transfer-Encoding": "chunked" },
+            body: "4\r\nsent\r\n0\r\n\r\n",
+          },
+          ok,
+        ],
+      };
     case "HTTP/1.0":
       return { ...plain, requests: [{ ...own, version: "1.0" }] };
     case "HTTP/1.0 keep-alive":
@@ -74,7 +96,10 @@ function requestsFor({ request }: Program, name: string): { requests: ExchangeRe
     case "pipelined behind":
       return { ...plain, requests: [first, own, ok], pipeline: true };
     case "expects 100":
-      return { ...plain, requests: [{ ...own, method: "POST", headers: { ...type, Expect: "100-continue" }, body: "sent" }, ok] };
+      return {
+        ...plain,
+        requests: [{ ...own, method: "POST", headers: { ...type, Expect: "100-continue" }, body: "sent" }, ok],
+      };
     case "closes":
       return { ...plain, requests: [{ ...own, headers: { Connection: "close" } }] };
     case "half-closes":
@@ -112,7 +137,13 @@ export function catchAll(): () => void {
 
 // -- campaigns -----------------------------------------------------------------------------------------------------
 
-export type Failed = { index: number; program: Program; breaches: string[]; octets: string; incidents: readonly string[] };
+export type Failed = {
+  index: number;
+  program: Program;
+  breaches: string[];
+  octets: string;
+  incidents: readonly string[];
+};
 
 /** The `count` programs that a seed stands for. */
 export function programsOf(seed: number, count: number, arbitrary: fc.Arbitrary<Program> = anyProgram): Program[] {
@@ -120,7 +151,11 @@ export function programsOf(seed: number, count: number, arbitrary: fc.Arbitrary<
 }
 
 /** Calls `act` for every item, some at once. */
-export async function forEach<T>(items: readonly T[], act: (item: T, index: number) => Promise<void>, concurrency = CONCURRENCY): Promise<void> {
+export async function forEach<T>(
+  items: readonly T[],
+  act: (item: T, index: number) => Promise<void>,
+  concurrency = CONCURRENCY,
+): Promise<void> {
   let next = 0;
   const work = async () => {
     for (let index = next++; index < items.length; index = next++) await act(items[index] as T, index);
@@ -142,7 +177,13 @@ export async function judge(origin: Origin, program: Program, index = 0): Promis
   const observation = await runProgram(origin, program);
   const found = breaches(observation);
   if (found.length === 0) return undefined;
-  return { index, program, breaches: found, octets: observation.result.octets.toString("latin1").slice(0, 600), incidents: observation.incidents };
+  return {
+    index,
+    program,
+    breaches: found,
+    octets: observation.result.octets.toString("latin1").slice(0, 600),
+    incidents: observation.incidents,
+  };
 }
 
 /** The smallest program with the same kind of breach that fast-check finds in the time. */
@@ -155,7 +196,13 @@ export async function shrink(origin: Origin, failed: Failed, seed: number, timeM
     smallest = again;
     throw new Error(kind);
   });
-  await fc.check(property, { seed, path: String(failed.index), numRuns: failed.index + 1, interruptAfterTimeLimit: timeMs, endOnFailure: false });
+  await fc.check(property, {
+    seed,
+    path: String(failed.index),
+    numRuns: failed.index + 1,
+    interruptAfterTimeLimit: timeMs,
+    endOnFailure: false,
+  });
   return smallest;
 }
 
@@ -175,7 +222,9 @@ export async function leftovers(origin: Origin): Promise<string[]> {
   const found: string[] = [];
   for (let n = 0; n < 60; n++) {
     found.length = 0;
-    const connections = await new Promise<number>((resolve) => origin.server.getConnections((_error, count) => resolve(count)));
+    const connections = await new Promise<number>((resolve) =>
+      origin.server.getConnections((_error, count) => resolve(count)),
+    );
     const inFlight = origin.guard?.stats().inFlight ?? 0;
     if (inFlight !== 0) found.push(`${inFlight} requests count as under way`);
     if (connections !== 0) found.push(`${connections} connections are open`);
@@ -185,4 +234,4 @@ export async function leftovers(origin: Origin): Promise<string[]> {
   return found;
 }
 
-export { startOrigin, type Framework, type Origin };
+export { type Framework, type Origin, startOrigin };

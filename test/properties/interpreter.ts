@@ -61,7 +61,9 @@ export class Run {
 /** Runs a program as a request handler would; what it throws or rejects with at once is the handler's own. */
 export function interpret(run: Run, stage: Stage): unknown {
   run.started = true;
-  return currentRun.run(run, () => (run.program.style === "async" ? interpretAsync(run, stage) : interpretFrom(run, stage, 0)));
+  return currentRun.run(run, () =>
+    run.program.style === "async" ? interpretAsync(run, stage) : interpretFrom(run, stage, 0),
+  );
 }
 
 async function interpretAsync(run: Run, stage: Stage): Promise<void> {
@@ -155,7 +157,7 @@ function act(run: Run, stage: Stage, operation: Operation): unknown {
   const { socket } = req;
   switch (operation[0]) {
     case "status":
-      res.statusCode = valueOf(operation[1]);
+      res.statusCode = realValue(operation[1]);
       return;
     case "reason":
       res.statusMessage = operation[1];
@@ -183,7 +185,12 @@ function act(run: Run, stage: Stage, operation: Operation): unknown {
     case "interim":
       return interim(res, operation[1]);
     case "destroy":
-      return destroy(run, stage, operation[1], operation[2] === undefined ? undefined : new Error("destroyed by the program"));
+      return destroy(
+        run,
+        stage,
+        operation[1],
+        operation[2] === undefined ? undefined : new Error("destroyed by the program"),
+      );
     case "socket.write":
       run.touchedSocket = true;
       return void socket.write(RAW_OCTETS[operation[1]]);
@@ -276,7 +283,12 @@ function pipe(run: Run, res: Misused, how: string, by: "pipe" | "pipeline"): voi
   else setTimeout(fail, 5);
 }
 
-function listen(run: Run, res: Misused, event: "finish" | "close" | "error", how?: "end" | "write" | "destroy" | "setHeader"): void {
+function listen(
+  run: Run,
+  res: Misused,
+  event: "finish" | "close" | "error",
+  how?: "end" | "write" | "destroy" | "setHeader",
+): void {
   if (event === "error") {
     res.on("error", () => {});
     return;
@@ -297,14 +309,14 @@ function listen(run: Run, res: Misused, event: "finish" | "close" | "error", how
 
 /** Gives `use` the value, which may change right afterwards. */
 function withValue(value: Value, use: (value: unknown) => void): void {
-  const real = valueOf(value);
+  const real = realValue(value);
   use(real);
   if (typeof value !== "object") return;
   if (value.odd === "list that changes") (real as string[]).push("x\r\nContent-Length: 1\r\n\r\nevil");
   if (value.odd === "object that changes") (real as { changed: boolean }).changed = true;
 }
 
-function valueOf(value: Value): unknown {
+function realValue(value: Value): unknown {
   if (typeof value !== "object") return value;
   return ODD[value.odd]();
 }
@@ -320,7 +332,7 @@ const ODD: Record<OddValue, () => unknown> = {
   "list that changes": () => ["a"],
   "object that changes": () => ({
     changed: false,
-    toString() {
+    toString(this: { changed: boolean }) {
       return this.changed ? "x\r\n\r\nevil" : "calm";
     },
   }),
@@ -332,12 +344,16 @@ const ODD: Record<OddValue, () => unknown> = {
 };
 
 function objectOf(lines: readonly FieldLine[]): Record<string, unknown> {
-  return Object.fromEntries(lines.map(([name, value]) => [name, valueOf(value)]));
+  return Object.fromEntries(lines.map(([name, value]) => [name, realValue(value)]));
 }
 
 function writeHead(res: Misused, status: Value, how: "object" | "flat" | "reason", lines: readonly FieldLine[]): void {
-  const code = valueOf(status);
-  if (how === "flat") res.writeHead(code, lines.flatMap(([name, value]) => [name, valueOf(value)]));
+  const code = realValue(status);
+  if (how === "flat")
+    res.writeHead(
+      code,
+      lines.flatMap(([name, value]) => [name, realValue(value)]),
+    );
   else if (how === "reason") res.writeHead(code, "Chosen", objectOf(lines));
   else res.writeHead(code, objectOf(lines));
 }
@@ -382,7 +398,10 @@ function errorOf(kind: Thrown): unknown {
     case "404":
       return Object.assign(new Error("secret of the program"), { status: 404 });
     case "bad headers":
-      return Object.assign(new Error("secret of the program"), { status: 503, headers: { "X-Bad": "a\r\nb", "Retry-After": "9" } });
+      return Object.assign(new Error("secret of the program"), {
+        status: 503,
+        headers: { "X-Bad": "a\r\nb", "Retry-After": "9" },
+      });
     case "null":
       return null;
     case "string":
@@ -409,6 +428,7 @@ function flag(run: Run, { req, res }: Stage, name: string): void {
       req.socket.cork();
       break;
     case "res.setTimeout":
+      run.touchedSocket = true; // the timeout stays on the socket
       res.setTimeout(20);
       break;
     case "socket.setTimeout":

@@ -1,5 +1,5 @@
 import { channel } from "node:diagnostics_channel";
-import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import express5 from "express";
@@ -11,10 +11,20 @@ import { createGuard, type Guard } from "../../src/index.js";
 import type { RequestRecord } from "../../src/log.js";
 import { interpret, type Misused, type Run, type Stage } from "./interpreter.js";
 
-export const FRAMEWORKS = ["node", "node, attached only", "express5", "express5 with errorHandler", "express4", "express4 with errorHandler", "fastify", "fastify hijacked"] as const;
+export const FRAMEWORKS = [
+  "node",
+  "node, attached only",
+  "express5",
+  "express5 with errorHandler",
+  "express4",
+  "express4 with errorHandler",
+  "fastify",
+  "fastify hijacked",
+] as const;
 export type Framework = (typeof FRAMEWORKS)[number];
 
-const OPTIONS = { logger: false, firstByteDeadlineMs: 250, idleDeadlineMs: 250, lint: false } as const;
+const OPTIONS = { logger: false, lint: false } as const;
+type Options = typeof OPTIONS & { firstByteDeadlineMs: number; idleDeadlineMs: number };
 /** Longest time `/ok` waits for the program before it, in milliseconds: what happens late must meet it, within the deadline. */
 const PATIENCE_MS = 150;
 /** The same as a guard sets, so that bare and guarded servers announce the same. */
@@ -46,14 +56,16 @@ channel("rayguard:incident").subscribe((message) => {
 });
 
 /** Starts a framework with the guard, or bare. */
-export async function startOrigin(framework: Framework, guarded: boolean): Promise<Origin> {
+export async function startOrigin(framework: Framework, guarded: boolean, deadlineMs = 250): Promise<Origin> {
+  const options = guarded ? { ...OPTIONS, firstByteDeadlineMs: deadlineMs, idleDeadlineMs: deadlineMs } : undefined;
   const runs = new Map<string, Run>();
-  const runOf = (request: IncomingMessage) => runs.get(/^\/(?:ok|first|p)\/([^/?]+)/.exec(request.url ?? "")?.[1] ?? "");
+  const runOf = (request: IncomingMessage) =>
+    runs.get(/^\/(?:ok|first|p)\/([^/?]+)/.exec(request.url ?? "")?.[1] ?? "");
   const started = framework.startsWith("node")
-    ? startNode(framework, guarded, runOf)
+    ? startNode(framework, options, runOf)
     : framework.startsWith("express")
-      ? startExpress(framework, guarded, runOf)
-      : await startFastify(framework, guarded, runOf);
+      ? startExpress(framework, options, runOf)
+      : await startFastify(framework, options, runOf);
   const { server, guard, close } = started;
   if (!guarded) server.keepAliveTimeout = KEEP_ALIVE_MS;
   if (!server.listening) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -63,8 +75,8 @@ export async function startOrigin(framework: Framework, guarded: boolean): Promi
 type Started = { server: Server; guard: Guard | undefined; close(): Promise<void> };
 type RunOf = (request: IncomingMessage) => Run | undefined;
 
-function startNode(framework: Framework, guarded: boolean, runOf: RunOf): Started {
-  const guard = guarded ? createGuard(OPTIONS) : undefined;
+function startNode(framework: Framework, options: Options | undefined, runOf: RunOf): Started {
+  const guard = options ? createGuard(options) : undefined;
   const listener = (req: Misused, res: Misused) => {
     const run = runOf(req);
     if (!req.url.startsWith("/p/")) return plain(run, req, res);
@@ -82,15 +94,17 @@ function startNode(framework: Framework, guarded: boolean, runOf: RunOf): Starte
     };
     return interpret(run, stage);
   };
-  const server = createServer(framework === "node" && guard ? guard.listener(listener as Misused) : (listener as Misused));
+  const server = createServer(
+    framework === "node" && guard ? guard.listener(listener as Misused) : (listener as Misused),
+  );
   guard?.attach(server);
   return { server, guard, close: () => closeServer(server, guard) };
 }
 
-function startExpress(framework: Framework, guarded: boolean, runOf: RunOf): Started {
+function startExpress(framework: Framework, options: Options | undefined, runOf: RunOf): Started {
   const app: Misused = framework.startsWith("express5") ? express5() : (express4 as Misused)();
   app.set("env", "test"); // otherwise the final handler prints every error
-  const guard = guarded ? expressGuard(OPTIONS) : undefined;
+  const guard = options ? expressGuard(options) : undefined;
   if (guard) app.use(guard);
   app.use((req: Misused, res: Misused, next: Misused) => {
     const run = runOf(req);
@@ -118,9 +132,9 @@ function startExpress(framework: Framework, guarded: boolean, runOf: RunOf): Sta
   return { server, guard: guard as Guard | undefined, close: () => closeServer(server, guard) };
 }
 
-async function startFastify(framework: Framework, guarded: boolean, runOf: RunOf): Promise<Started> {
-  const app: Misused = fastify({ keepAliveTimeout: KEEP_ALIVE_MS } as ServerOptions);
-  if (guarded) await app.register(fastifyGuard, OPTIONS);
+async function startFastify(framework: Framework, options: Options | undefined, runOf: RunOf): Promise<Started> {
+  const app: Misused = fastify({ keepAliveTimeout: KEEP_ALIVE_MS });
+  if (options) await app.register(fastifyGuard, options);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request: Misused, _content: Misused, done: (error: null) => void) => done(null));
   app.all("/*", (request: Misused, reply: Misused) => {
@@ -151,7 +165,8 @@ async function startFastify(framework: Framework, guarded: boolean, runOf: RunOf
 }
 
 /** `/first` is in front of a pipelined program, `/ok` behind it and in the way of whatever it does late. */
-async function plain(run: Run | undefined, req: IncomingMessage, res: Misused): Promise<void> {
+async function plain(run: Run | undefined, req: Misused, res: Misused): Promise<void> {
+  req.rayguard?.deadline(false);
   req.resume();
   const isFirst = req.url?.startsWith("/first/");
   const wait = new Promise<void>((resolve) => setTimeout(resolve, isFirst ? 15 : PATIENCE_MS));

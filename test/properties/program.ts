@@ -44,10 +44,32 @@ export const ODD_VALUES = [
 export type OddValue = (typeof ODD_VALUES)[number];
 export type Value = string | number | { readonly odd: OddValue };
 
-export const CHUNKS = ["text", "buffer", "octets", "hex", "utf16", "empty", "big", "bad encoding", "number", "object", "null"] as const;
+export const CHUNKS = [
+  "text",
+  "buffer",
+  "octets",
+  "hex",
+  "utf16",
+  "empty",
+  "big",
+  "bad encoding",
+  "number",
+  "object",
+  "null",
+] as const;
 export type Chunk = (typeof CHUNKS)[number];
 
-export const RAW = ["garbage", "response", "response without length", "response in part", "closing response", "chunked response", "wrong length", "empty line", "nothing"] as const;
+export const RAW = [
+  "garbage",
+  "response",
+  "response without length",
+  "response in part",
+  "closing response",
+  "chunked response",
+  "wrong length",
+  "empty line",
+  "nothing",
+] as const;
 export type Raw = (typeof RAW)[number];
 
 export type FieldLine = readonly [name: string, value: Value];
@@ -77,11 +99,28 @@ export type Operation =
   | readonly ["throw", Thrown]
   | readonly ["reject", Thrown]
   | readonly ["delay", Delay]
-  | readonly ["pipe", "whole" | "fails first" | "fails later" | "destroyed first" | "destroyed later" | "stalls", "pipe" | "pipeline"]
+  | readonly [
+      "pipe",
+      "whole" | "fails first" | "fails later" | "destroyed first" | "destroyed later" | "stalls",
+      "pipe" | "pipeline",
+    ]
   | readonly ["on", "finish" | "close", "end" | "write" | "destroy" | "setHeader"]
   | readonly ["on", "error"]
   | readonly ["read"]
-  | readonly ["flag", "sendDate" | "shouldKeepAlive" | "strictContentLength" | "useChunkedEncodingByDefault" | "socket.cork" | "res.setTimeout" | "socket.setTimeout" | "detachSocket" | "deadline"]
+  | readonly [
+      "flag",
+      (
+        | "sendDate"
+        | "shouldKeepAlive"
+        | "strictContentLength"
+        | "useChunkedEncodingByDefault"
+        | "socket.cork"
+        | "res.setTimeout"
+        | "socket.setTimeout"
+        | "detachSocket"
+        | "deadline"
+      ),
+    ]
   | readonly ["answer", "text" | "json" | "error" | "status" | "stream" | "nothing"]
   | readonly ["next", "error" | "nothing"];
 
@@ -102,7 +141,29 @@ const framingField: fc.Arbitrary<FieldLine> = fc.oneof(
     arbitrary: fc.tuple(
       fc.constantFrom("Content-Length", "content-length"),
       fc.oneof(
-        { weight: 6, arbitrary: fc.constantFrom<Value>(5, "5", 10, 0, 4, 3, 102_400, "5, 5", "5,6", -1, "abc", "", "+5", "5.0", 1e21, "99999999999999999999", "0x5", " 5") },
+        {
+          weight: 6,
+          arbitrary: fc.constantFrom<Value>(
+            5,
+            "5",
+            10,
+            0,
+            4,
+            3,
+            102_400,
+            "5, 5",
+            "5,6",
+            -1,
+            "abc",
+            "",
+            "+5",
+            "5.0",
+            1e21,
+            "99999999999999999999",
+            "0x5",
+            " 5",
+          ),
+        },
         { weight: 1, arbitrary: oddValue },
       ),
     ),
@@ -112,7 +173,20 @@ const framingField: fc.Arbitrary<FieldLine> = fc.oneof(
     arbitrary: fc.tuple(
       fc.constantFrom("Transfer-Encoding", "transfer-encoding"),
       fc.oneof(
-        { weight: 6, arbitrary: fc.constantFrom<Value>("chunked", "Chunked", "identity", "gzip, chunked", "gzip", "chunked, chunked", "chunked,gzip", "xchunked", "") },
+        {
+          weight: 6,
+          arbitrary: fc.constantFrom<Value>(
+            "chunked",
+            "Chunked",
+            "identity",
+            "gzip, chunked",
+            "gzip",
+            "chunked, chunked",
+            "chunked,gzip",
+            "xchunked",
+            "",
+          ),
+        },
         { weight: 1, arbitrary: oddValue },
       ),
     ),
@@ -122,21 +196,57 @@ const framingField: fc.Arbitrary<FieldLine> = fc.oneof(
     arbitrary: fc.tuple(
       fc.constantFrom("Connection", "connection"),
       fc.oneof(
-        { weight: 6, arbitrary: fc.constantFrom<Value>("close", "keep-alive", "Close", "keep-alive, close", "upgrade", "x-thing", "", "close, x-thing") },
+        {
+          weight: 6,
+          arbitrary: fc.constantFrom<Value>(
+            "close",
+            "keep-alive",
+            "Close",
+            "keep-alive, close",
+            "upgrade",
+            "x-thing",
+            "",
+            "close, x-thing",
+          ),
+        },
         { weight: 1, arbitrary: oddValue },
       ),
     ),
   },
-  { weight: 1, arbitrary: fc.tuple(fc.constantFrom("Keep-Alive"), fc.constantFrom<Value>("timeout=5", "timeout=x", "")) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(fc.constantFrom("Keep-Alive"), fc.constantFrom<Value>("timeout=5", "timeout=x", "")),
+  },
   { weight: 1, arbitrary: fc.tuple(fc.constantFrom("Upgrade"), fc.constantFrom<Value>("websocket", "h2c", "")) },
   { weight: 2, arbitrary: fc.tuple(fc.constantFrom("Trailer"), fc.constantFrom<Value>("X-Sum", "Content-Length", "")) },
 );
 
 const otherField: fc.Arbitrary<FieldLine> = fc.oneof(
-  { weight: 4, arbitrary: fc.tuple(fc.constantFrom("X-Thing", "Content-Type", "Set-Cookie", "ETag", "Content-Encoding", "Cache-Control", "Vary"), fc.constantFrom<Value>("a", "text/event-stream", "", "a=b; Path=/", "no-store", 7)) },
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom("X-Thing", "Set-Cookie", "Content-Type", "Date", "Location"), oddValue) },
-  { weight: 1, arbitrary: fc.tuple(fc.constantFrom("Date", "Content-Type", "Location", "date"), fc.constantFrom<Value>("Tue, 15 Nov 1994 08:12:31 GMT", "yesterday", "")) },
-  { weight: 1, arbitrary: fc.tuple(fc.constantFrom("bad name", "", "X:Y", "X\r\nY", "höhe", "__proto__", "toString"), fc.constantFrom<Value>("a")) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(
+      fc.constantFrom("X-Thing", "Content-Type", "Set-Cookie", "ETag", "Content-Encoding", "Cache-Control", "Vary"),
+      fc.constantFrom<Value>("a", "text/event-stream", "", "a=b; Path=/", "no-store", 7),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(fc.constantFrom("X-Thing", "Set-Cookie", "Content-Type", "Date", "Location"), oddValue),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(
+      fc.constantFrom("Date", "Content-Type", "Location", "date"),
+      fc.constantFrom<Value>("Tue, 15 Nov 1994 08:12:31 GMT", "yesterday", ""),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(
+      fc.constantFrom("bad name", "", "X:Y", "X\r\nY", "höhe", "__proto__", "toString"),
+      fc.constantFrom<Value>("a"),
+    ),
+  },
 );
 
 const field = fc.oneof({ weight: 3, arbitrary: framingField }, { weight: 2, arbitrary: otherField });
@@ -145,7 +255,22 @@ const fields = fc.array(field, { maxLength: 3 });
 const status = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom<Value>(200, 404, 500) },
   { weight: 3, arbitrary: fc.constantFrom<Value>(204, 205, 304, 103, 100, 101) },
-  { weight: 2, arbitrary: fc.constantFrom<Value>(0, 99, 502, 504, 520, 600, 999, "abc", "200", { odd: "NaN" }, { odd: "undefined" }) },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom<Value>(
+      0,
+      99,
+      502,
+      504,
+      520,
+      600,
+      999,
+      "abc",
+      "200",
+      { odd: "NaN" },
+      { odd: "undefined" },
+    ),
+  },
 );
 
 const chunk = fc.oneof(
@@ -157,11 +282,31 @@ const thrown = fc.constantFrom<Thrown>("error", "404", "bad headers", "null", "s
 
 const head: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 3, arbitrary: fc.tuple(fc.constant("status" as const), status) },
-  { weight: 1, arbitrary: fc.tuple(fc.constant("reason" as const), fc.constantFrom("Fine", "", "a\r\nb", "wide \u2713", "\u00fc", "a".repeat(3000))) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(
+      fc.constant("reason" as const),
+      fc.constantFrom("Fine", "", "a\r\nb", "wide \u2713", "\u00fc", "a".repeat(3000)),
+    ),
+  },
   { weight: 6, arbitrary: field.map(([name, value]): Operation => ["set", name, value]) },
   { weight: 2, arbitrary: field.map(([name, value]): Operation => ["append", name, value]) },
-  { weight: 1, arbitrary: fc.tuple(fc.constant("remove" as const), fc.constantFrom("Date", "Content-Length", "Transfer-Encoding", "Connection", "X-Thing")) },
-  { weight: 3, arbitrary: fc.tuple(fc.constant("writeHead" as const), status, fc.constantFrom("object" as const, "flat" as const, "reason" as const), fields) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(
+      fc.constant("remove" as const),
+      fc.constantFrom("Date", "Content-Length", "Transfer-Encoding", "Connection", "X-Thing"),
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(
+      fc.constant("writeHead" as const),
+      status,
+      fc.constantFrom("object" as const, "flat" as const, "reason" as const),
+      fields,
+    ),
+  },
 );
 
 const content: fc.Arbitrary<Operation> = fc.oneof(
@@ -171,13 +316,32 @@ const content: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Operation>(["end"]) },
   { weight: 1, arbitrary: fc.constant<Operation>(["flushHeaders"]) },
   { weight: 1, arbitrary: fc.constantFrom<Operation>(["cork"], ["uncork"]) },
-  { weight: 1, arbitrary: fc.tuple(fc.constant("trailers" as const), fc.array(fc.oneof(fc.constant<FieldLine>(["X-Sum", "1"]), field), { minLength: 1, maxLength: 2 })) },
-  { weight: 1, arbitrary: fc.tuple(fc.constant("interim" as const), fc.constantFrom("100" as const, "102" as const, "103" as const, "103 bad" as const)) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(
+      fc.constant("trailers" as const),
+      fc.array(fc.oneof(fc.constant<FieldLine>(["X-Sum", "1"]), field), { minLength: 1, maxLength: 2 }),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(
+      fc.constant("interim" as const),
+      fc.constantFrom("100" as const, "102" as const, "103" as const, "103 bad" as const),
+    ),
+  },
   {
     weight: 2,
     arbitrary: fc.tuple(
       fc.constant("pipe" as const),
-      fc.constantFrom("whole" as const, "fails first" as const, "fails later" as const, "destroyed first" as const, "destroyed later" as const, "stalls" as const),
+      fc.constantFrom(
+        "whole" as const,
+        "fails first" as const,
+        "fails later" as const,
+        "destroyed first" as const,
+        "destroyed later" as const,
+        "stalls" as const,
+      ),
       fc.constantFrom("pipe" as const, "pipeline" as const),
     ),
   },
@@ -196,17 +360,50 @@ const violence: fc.Arbitrary<Operation> = fc.oneof(
 );
 
 const rest: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 2, arbitrary: fc.tuple(fc.constant("on" as const), fc.constantFrom("finish" as const, "close" as const), fc.constantFrom("end" as const, "write" as const, "destroy" as const, "setHeader" as const)) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(
+      fc.constant("on" as const),
+      fc.constantFrom("finish" as const, "close" as const),
+      fc.constantFrom("end" as const, "write" as const, "destroy" as const, "setHeader" as const),
+    ),
+  },
   { weight: 1, arbitrary: fc.constantFrom<Operation>(["on", "error"], ["read"]) },
   {
     weight: 2,
     arbitrary: fc.tuple(
       fc.constant("flag" as const),
-      fc.constantFrom("sendDate" as const, "shouldKeepAlive" as const, "strictContentLength" as const, "useChunkedEncodingByDefault" as const, "socket.cork" as const, "res.setTimeout" as const, "socket.setTimeout" as const, "detachSocket" as const, "deadline" as const),
+      fc.constantFrom(
+        "sendDate" as const,
+        "shouldKeepAlive" as const,
+        "strictContentLength" as const,
+        "useChunkedEncodingByDefault" as const,
+        "socket.cork" as const,
+        "res.setTimeout" as const,
+        "socket.setTimeout" as const,
+        "detachSocket" as const,
+        "deadline" as const,
+      ),
     ),
   },
-  { weight: 3, arbitrary: fc.tuple(fc.constant("answer" as const), fc.constantFrom("text" as const, "json" as const, "error" as const, "status" as const, "stream" as const, "nothing" as const)) },
-  { weight: 1, arbitrary: fc.tuple(fc.constant("next" as const), fc.constantFrom("error" as const, "nothing" as const)) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(
+      fc.constant("answer" as const),
+      fc.constantFrom(
+        "text" as const,
+        "json" as const,
+        "error" as const,
+        "status" as const,
+        "stream" as const,
+        "nothing" as const,
+      ),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(fc.constant("next" as const), fc.constantFrom("error" as const, "nothing" as const)),
+  },
 );
 
 const delay: fc.Arbitrary<Operation> = fc.tuple(
@@ -225,7 +422,10 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 2, arbitrary: rest },
 );
 
-const request = fc.oneof({ weight: 4, arbitrary: fc.constant<RequestKind>("GET") }, { weight: 8, arbitrary: fc.constantFrom(...REQUESTS) });
+const request = fc.oneof(
+  { weight: 4, arbitrary: fc.constant<RequestKind>("GET") },
+  { weight: 8, arbitrary: fc.constantFrom(...REQUESTS) },
+);
 
 /** Any program at all. */
 export const anyProgram: fc.Arbitrary<Program> = fc.record({
@@ -238,7 +438,10 @@ export const anyProgram: fc.Arbitrary<Program> = fc.record({
 // -- programs without a fault ------------------------------------------------------------------------------------
 
 const goodField: fc.Arbitrary<FieldLine> = fc.oneof(
-  fc.tuple(fc.constantFrom("X-Thing", "Vary", "ETag", "Content-Type", "Cache-Control", "__proto__"), fc.constantFrom<Value>("a", "b; c=d", "\u00fc", 7)),
+  fc.tuple(
+    fc.constantFrom("X-Thing", "Vary", "ETag", "Content-Type", "Cache-Control", "__proto__"),
+    fc.constantFrom<Value>("a", "b; c=d", "\u00fc", 7),
+  ),
   fc.tuple(fc.constant("Set-Cookie"), fc.constantFrom<Value>("a=b", { odd: "list" })),
   fc.constant<FieldLine>(["Connection", "close"]),
   fc.constant<FieldLine>(["Transfer-Encoding", "chunked"]),
@@ -246,16 +449,42 @@ const goodField: fc.Arbitrary<FieldLine> = fc.oneof(
 );
 const goodChunk = fc.constantFrom<Chunk>("text", "buffer", "octets", "hex", "utf16", "empty", "big");
 /** Short enough for all of them together to stay within the deadline. */
-const pause: fc.Arbitrary<Operation> = fc.constantFrom<Operation>(["delay", "tick"], ["delay", "microtask"], ["delay", "immediate"], ["delay", "1 ms"], ["delay", "30 ms"]);
+const pause: fc.Arbitrary<Operation> = fc.constantFrom<Operation>(
+  ["delay", "tick"],
+  ["delay", "microtask"],
+  ["delay", "immediate"],
+  ["delay", "1 ms"],
+  ["delay", "30 ms"],
+);
 const goodStatus = fc.constantFrom<Value>(200, 201, 204, 304, 404, 500, 503);
 
 /** Octets of the chunks that clean programs write. */
-export const CHUNK_OCTETS: Readonly<Partial<Record<Chunk, number>>> = { text: 5, buffer: 5, octets: 5, hex: 5, utf16: 10, empty: 0, big: 102_400 };
+export const CHUNK_OCTETS: Readonly<Partial<Record<Chunk, number>>> = {
+  text: 5,
+  buffer: 5,
+  octets: 5,
+  hex: 5,
+  utf16: 10,
+  empty: 0,
+  big: 102_400,
+};
 
 /** Programs that a correct app could be: the guard changes nothing about them. */
 export const cleanProgram: fc.Arbitrary<Program> = fc
   .record({
-    request: fc.constantFrom<RequestKind>("GET", "HEAD", "POST", "POST chunked", "POST in pieces", "HTTP/1.0", "HTTP/1.0 keep-alive", "expects 100", "closes", "pipelined in front", "pipelined behind"),
+    request: fc.constantFrom<RequestKind>(
+      "GET",
+      "HEAD",
+      "POST",
+      "POST chunked",
+      "POST in pieces",
+      "HTTP/1.0",
+      "HTTP/1.0 keep-alive",
+      "expects 100",
+      "closes",
+      "pipelined in front",
+      "pipelined behind",
+    ),
     style: fc.constantFrom<Style>("callback", "async"),
     status: goodStatus,
     fields: fc.uniqueArray(goodField, { maxLength: 3, selector: ([name]) => name }),
@@ -275,9 +504,14 @@ export const cleanProgram: fc.Arbitrary<Program> = fc
     const is10 = kind.startsWith("HTTP/1.0");
     const chunks = isBodyless ? [] : parts.chunks;
     const last = isBodyless ? undefined : parts.last;
-    let lines = parts.fields.filter(([name]) => name !== "Transfer-Encoding" || (!is10 && !isBodyless && !parts.hasLength));
+    let lines = parts.fields.filter(
+      ([name]) => name !== "Transfer-Encoding" || (!is10 && !isBodyless && !parts.hasLength),
+    );
     if (is10 && kind !== "HTTP/1.0") lines = lines.filter(([name]) => name !== "Connection");
-    const octets = [...chunks.map(([name]) => name), ...(last === undefined ? [] : [last])].reduce((sum, name) => sum + (CHUNK_OCTETS[name] ?? 0), 0);
+    const octets = [...chunks.map(([name]) => name), ...(last === undefined ? [] : [last])].reduce(
+      (sum, name) => sum + (CHUNK_OCTETS[name] ?? 0),
+      0,
+    );
     const withLength = parts.hasLength && !isBodyless;
     if (withLength) lines = [...lines, ["Content-Length", octets]];
     const withTrailer = parts.trailer && !withLength && !is10 && !isBodyless && kind !== "HEAD" && chunks.length > 0;
@@ -285,7 +519,8 @@ export const cleanProgram: fc.Arbitrary<Program> = fc
     const operations: (Operation | undefined)[] = [parts.pauses[0]];
     // Bare Node sends the interim response of a pipelined request at once, in the midst of the one before it.
     if (parts.interim && !is10 && !kind.startsWith("pipelined")) operations.push(["interim", "103"]);
-    if (parts.head === "set") operations.push(["status", parts.status], ...lines.map(([name, value]): Operation => ["set", name, value]));
+    if (parts.head === "set")
+      operations.push(["status", parts.status], ...lines.map(([name, value]): Operation => ["set", name, value]));
     else operations.push(["writeHead", parts.status, parts.head as "object", lines]);
     if (parts.flushes) operations.push(["flushHeaders"], parts.pauses[1]);
     if (parts.corks) operations.push(["cork"]);

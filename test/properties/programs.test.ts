@@ -1,5 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { catchAll, compare, findFailures, forEach, kindOf, leftovers, programsOf, runProgram, shrink, strayErrors } from "./campaign.js";
+import {
+  catchAll,
+  compare,
+  findFailures,
+  forEach,
+  kindOf,
+  leftovers,
+  programsOf,
+  runProgram,
+  shrink,
+  strayErrors,
+} from "./campaign.js";
 import { FRAMEWORKS, type Framework, startOrigin } from "./origins.js";
 import { cleanProgram } from "./program.js";
 import { differences } from "./verdict.js";
@@ -37,9 +48,19 @@ describe("any program of response operations", () => {
       const seed = seedOf(framework);
       const failures = await findFailures(origin, programsOf(seed, EACH));
       const kinds = new Map(failures.map((failed) => [kindOf(failed), failed]));
-      const smallest = await Promise.all([...kinds.values()].slice(0, SHRUNK).map((failed) => shrink(origin, failed, seed, SHRINK_MS)));
-      const report = smallest.map(({ program, breaches, incidents, octets }) => ({ program: JSON.stringify(program), breaches, incidents, octets }));
-      expect(report, `${failures.length} of ${EACH} programs broke the promise on ${framework}; RAYGUARD_SEED=${SEED}`).toEqual([]);
+      const smallest = await Promise.all(
+        [...kinds.values()].slice(0, SHRUNK).map((failed) => shrink(origin, failed, seed, SHRINK_MS)),
+      );
+      const report = smallest.map(({ program, breaches, incidents, octets }) => ({
+        program: JSON.stringify(program),
+        breaches,
+        incidents,
+        octets,
+      }));
+      expect(
+        report,
+        `${failures.length} of ${EACH} programs broke the promise on ${framework}; RAYGUARD_SEED=${SEED}`,
+      ).toEqual([]);
       expect(await leftovers(origin)).toEqual([]);
       await origin.close();
     },
@@ -51,13 +72,16 @@ describe("a program without a fault", () => {
   it.concurrent.each(FRAMEWORKS)(
     "answers the same with the guard as without: %s",
     async (framework) => {
-      const [bare, guarded] = await Promise.all([startOrigin(framework, false), startOrigin(framework, true)]);
+      const [bare, guarded] = await Promise.all([startOrigin(framework, false), startOrigin(framework, true, 5000)]);
       const different: unknown[] = [];
       await forEach(programsOf(seedOf(framework), CLEAN_EACH, cleanProgram), async (program) => {
         const found = await compare(bare, guarded, program);
         if (found.length > 0) different.push({ program: JSON.stringify(program), found });
       });
-      expect(different.slice(0, 3), `${different.length} of ${CLEAN_EACH} programs answered otherwise on ${framework}; RAYGUARD_SEED=${SEED}`).toEqual([]);
+      expect(
+        different.slice(0, 3),
+        `${different.length} of ${CLEAN_EACH} programs answered otherwise on ${framework}; RAYGUARD_SEED=${SEED}`,
+      ).toEqual([]);
       await Promise.all([bare.close(), guarded.close()]);
     },
     TIMEOUT_MS,

@@ -52,7 +52,11 @@ const CASES: readonly Case[] = [
   {
     id: "SL-8",
     when: "101 nobody asked for",
-    broken: { ...websocket, upgradeOffered: undefined, fields: fields(["Upgrade", "websocket"], ["Connection", "Upgrade"]) },
+    broken: {
+      ...websocket,
+      upgradeOffered: undefined,
+      fields: fields(["Upgrade", "websocket"], ["Connection", "Upgrade"]),
+    },
     becomes: "replace",
     valid: { ...websocket, fields: fields(["Upgrade", "websocket"], ["Connection", "Upgrade"]) },
   },
@@ -61,7 +65,11 @@ const CASES: readonly Case[] = [
     when: "101 to another protocol than those offered",
     broken: { ...websocket, fields: fields(["Upgrade", "h2c"], ["Connection", "Upgrade"]) },
     becomes: "replace",
-    valid: { ...websocket, upgradeOffered: "h2c, WebSocket", fields: fields(["Upgrade", "websocket"], ["Connection", "Upgrade"]) },
+    valid: {
+      ...websocket,
+      upgradeOffered: "h2c, WebSocket",
+      fields: fields(["Upgrade", "websocket"], ["Connection", "Upgrade"]),
+    },
   },
   {
     id: "SL-8",
@@ -78,7 +86,13 @@ const CASES: readonly Case[] = [
     becomes: { fields: fields(["Upgrade", "websocket"], ["Connection", "Upgrade"]) },
     valid: { ...websocket, fields: fields(["Upgrade", "websocket"], ["Connection", "upgrade"]) },
   },
-  { id: "SL-16", when: "101 on HTTP/2", broken: { status: 101, version: "2.0" }, becomes: "replace", valid: { version: "2.0" } },
+  {
+    id: "SL-16",
+    when: "101 on HTTP/2",
+    broken: { status: 101, version: "2.0" },
+    becomes: "replace",
+    valid: { version: "2.0" },
+  },
   {
     id: "GATEWAY_STATUS",
     when: "a 502 of the app's own",
@@ -329,7 +343,16 @@ it("has a case for every rule that a header section can break", () => {
 });
 
 describe("a repaired draft", () => {
-  const names = ["Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Trailer", "Date", "Age"];
+  const names = [
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Keep-Alive",
+    "Upgrade",
+    "Trailer",
+    "Date",
+    "Age",
+  ];
   const values = [
     ...["0", "3", "5, 5", "-1", "chunked", "gzip, chunked", "close", "keep-alive", "upgrade, close", "Close, Vary"],
     ...["timeout=5", "websocket", "Digest", "a\r\nb", "", 0, 7, 1.5, Number.NaN, null, undefined, true, {}],
@@ -387,43 +410,169 @@ describe("a rule that is judged beside the header section", () => {
   const ok: RequestListener = (_request, response) => response.end("ok");
 
   it.each<Wire>([
-    { id: "MC-1", fact: "a handler that throws gets 500", listener: () => { throw new Error("x"); }, status: 500, incidents: ["HANDLER_ERROR"] },
-    { id: "MC-2", fact: "a closed connection becomes 500", listener: (request) => request.socket.destroy(), status: 500 },
-    { id: "MC-5", fact: "short content is replaced", listener: (_, r) => r.writeHead(200, { "Content-Length": 9 }).end("abc"), status: 500 },
-    { id: "MC-7", fact: "long content is replaced", listener: (_, r) => r.writeHead(200, { "Content-Length": 2 }).end("abc"), status: 500 },
-    { id: "MC-10", fact: "a handler that never answers gets 503", listener: () => {}, options: { firstByteDeadlineMs: 30 }, status: 503 },
+    {
+      id: "MC-1",
+      fact: "a handler that throws gets 500",
+      listener: () => {
+        throw new Error("x");
+      },
+      status: 500,
+      incidents: ["HANDLER_ERROR"],
+    },
+    {
+      id: "MC-2",
+      fact: "a closed connection becomes 500",
+      listener: (request) => request.socket.destroy(),
+      status: 500,
+    },
+    {
+      id: "MC-5",
+      fact: "short content is replaced",
+      listener: (_, r) => r.writeHead(200, { "Content-Length": 9 }).end("abc"),
+      status: 500,
+    },
+    {
+      id: "MC-7",
+      fact: "long content is replaced",
+      listener: (_, r) => r.writeHead(200, { "Content-Length": 2 }).end("abc"),
+      status: 500,
+    },
+    {
+      id: "MC-10",
+      fact: "a handler that never answers gets 503",
+      listener: () => {},
+      options: { firstByteDeadlineMs: 30 },
+      status: 503,
+    },
     {
       id: "MC-10",
       fact: "a response that stalls in its content is cut",
-      listener: (_, r) => { r.writeHead(200, { "Content-Length": 9 }).write("abc"); },
+      listener: (_, r) => {
+        r.writeHead(200, { "Content-Length": 9 }).write("abc");
+      },
       options: { idleDeadlineMs: 30, holdBackOctets: 0 },
       status: 200,
       problems: ["MC-5"],
     },
-    { id: "HF-18", fact: "a header section over the budget is replaced", listener: (_, r) => r.setHeader("X-Big", "x".repeat(600)).end("ok"), options: { maxHeaderSectionOctets: 512 }, status: 500 },
-    { id: "SL-7", fact: "an HTTP/1.0 client gets no interim response", listener: (_, r) => { r.writeProcessing(); r.end("ok"); }, request: old, status: 200, content: "ok" },
-    { id: "IR-1", fact: "an interim response loses its framing fields", listener: (_, r) => { r.writeEarlyHints({ link: "</a>; rel=preload", "content-length": "5" }); r.end("ok"); }, status: 200, content: "ok" },
-    { id: "IR-3", fact: "an interim response after the final header section is dropped", listener: (_, r) => { r.flushHeaders(); try { r.writeProcessing(); } catch { /* Node 24 throws */ } r.end("ok"); }, status: 200, content: "ok" },
-    { id: "IR-6", fact: "a flood of interim responses is cut short", listener: (_, r) => { for (let n = 0; n < 9; n++) r.writeProcessing(); r.end("ok"); }, status: 200, content: "ok" },
-    { id: "TR-2", fact: "a forbidden trailer is left out", listener: (_, r) => { r.write("ok"); r.addTrailers({ "Set-Cookie": "a=1", "X-Sum": "1" }); r.end(); }, status: 200, content: "ok" },
-    { id: "SL-4", fact: "a reason phrase with CR LF is refused and the request answered", listener: (_, r) => { r.writeHead(200, "a\r\nX: y"); }, status: 500, incidents: ["HANDLER_ERROR"] },
-    { id: "FR-11", fact: "HEAD gets no content", listener: ok, request: "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", status: 200, content: "", incidents: [] },
-    { id: "FR-12", fact: "204 gets no content", listener: (_, r) => { r.writeHead(204).end("content"); }, status: 204, content: "", incidents: [] },
-    { id: "FR-12", fact: "304 gets no content", listener: (_, r) => { r.writeHead(304).end("content"); }, status: 304, content: "", incidents: [] },
-  ])("$id: $fact", async ({ id, listener, request = get, options, exchanging, status, content, incidents = [id], problems = [] }) => {
-    const seen: string[] = [];
-    const logger = { info() {}, warn: (record: object) => note(record), error: (record: object) => note(record) };
-    const note = (record: object) => seen.push((record as Incident).code);
-    const guard = createGuard({ logger, ...options });
-    const server = await listen(guard.attach(createServer(listener)));
-    const result = await exchange(server, request, exchanging);
-    expect(result.problems.map(({ rule }) => rule)).toEqual(problems);
-    expect(result.responses.map((response) => response.status)).toEqual([status]);
-    if (content !== undefined) expect(result.responses[0]?.text()).toBe(content);
-    // Node 24 refuses some of these before they reach the guard.
-    if (id === "IR-3" && seen.length === 0) return;
-    expect(seen).toEqual(incidents);
-  });
+    {
+      id: "HF-18",
+      fact: "a header section over the budget is replaced",
+      listener: (_, r) => r.setHeader("X-Big", "x".repeat(600)).end("ok"),
+      options: { maxHeaderSectionOctets: 512 },
+      status: 500,
+    },
+    {
+      id: "SL-7",
+      fact: "an HTTP/1.0 client gets no interim response",
+      listener: (_, r) => {
+        r.writeProcessing();
+        r.end("ok");
+      },
+      request: old,
+      status: 200,
+      content: "ok",
+    },
+    {
+      id: "IR-1",
+      fact: "an interim response loses its framing fields",
+      listener: (_, r) => {
+        r.writeEarlyHints({ link: "</a>; rel=preload", "content-length": "5" });
+        r.end("ok");
+      },
+      status: 200,
+      content: "ok",
+    },
+    {
+      id: "IR-3",
+      fact: "an interim response after the final header section is dropped",
+      listener: (_, r) => {
+        r.flushHeaders();
+        try {
+          r.writeProcessing();
+        } catch {
+          /* Node 24 throws */
+        }
+        r.end("ok");
+      },
+      status: 200,
+      content: "ok",
+    },
+    {
+      id: "IR-6",
+      fact: "a flood of interim responses is cut short",
+      listener: (_, r) => {
+        for (let n = 0; n < 9; n++) r.writeProcessing();
+        r.end("ok");
+      },
+      status: 200,
+      content: "ok",
+    },
+    {
+      id: "TR-2",
+      fact: "a forbidden trailer is left out",
+      listener: (_, r) => {
+        r.write("ok");
+        r.addTrailers({ "Set-Cookie": "a=1", "X-Sum": "1" });
+        r.end();
+      },
+      status: 200,
+      content: "ok",
+    },
+    {
+      id: "SL-4",
+      fact: "a reason phrase with CR LF is refused and the request answered",
+      listener: (_, r) => {
+        r.writeHead(200, "a\r\nX: y");
+      },
+      status: 500,
+      incidents: ["HANDLER_ERROR"],
+    },
+    {
+      id: "FR-11",
+      fact: "HEAD gets no content",
+      listener: ok,
+      request: "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+      status: 200,
+      content: "",
+      incidents: [],
+    },
+    {
+      id: "FR-12",
+      fact: "204 gets no content",
+      listener: (_, r) => {
+        r.writeHead(204).end("content");
+      },
+      status: 204,
+      content: "",
+      incidents: [],
+    },
+    {
+      id: "FR-12",
+      fact: "304 gets no content",
+      listener: (_, r) => {
+        r.writeHead(304).end("content");
+      },
+      status: 304,
+      content: "",
+      incidents: [],
+    },
+  ])(
+    "$id: $fact",
+    async ({ id, listener, request = get, options, exchanging, status, content, incidents = [id], problems = [] }) => {
+      const seen: string[] = [];
+      const logger = { info() {}, warn: (record: object) => note(record), error: (record: object) => note(record) };
+      const note = (record: object) => seen.push((record as Incident).code);
+      const guard = createGuard({ logger, ...options });
+      const server = await listen(guard.attach(createServer(listener)));
+      const result = await exchange(server, request, exchanging);
+      expect(result.problems.map(({ rule }) => rule)).toEqual(problems);
+      expect(result.responses.map((response) => response.status)).toEqual([status]);
+      if (content !== undefined) expect(result.responses[0]?.text()).toBe(content);
+      // Node 24 refuses some of these before they reach the guard.
+      if (id === "IR-3" && seen.length === 0) return;
+      expect(seen).toEqual(incidents);
+    },
+  );
 
   it("SL-10: Expect and Upgrade together get 100 before 101", async () => {
     const guard = createGuard({ logger: false });

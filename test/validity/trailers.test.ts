@@ -17,8 +17,26 @@ describe("trailer lines that may go out", () => {
 
 describe("trailer lines that must not follow content (TR-2)", () => {
   it.each([
-    ...["Content-Length", "Transfer-Encoding", "Host", "Authorization", "Set-Cookie", "Content-Type", "Content-Encoding"],
-    ...["Content-Range", "Trailer", "Cache-Control", "Location", "Vary", "WWW-Authenticate", "Connection", "TE", "Date"],
+    ...[
+      "Content-Length",
+      "Transfer-Encoding",
+      "Host",
+      "Authorization",
+      "Set-Cookie",
+      "Content-Type",
+      "Content-Encoding",
+    ],
+    ...[
+      "Content-Range",
+      "Trailer",
+      "Cache-Control",
+      "Location",
+      "Vary",
+      "WWW-Authenticate",
+      "Connection",
+      "TE",
+      "Date",
+    ],
   ])("drops %s in any case", (name) => {
     for (const written of [name, name.toLowerCase(), name.toUpperCase()]) {
       const sorted = sortTrailers(`X-Before: 1\r\n${written}: 1\r\nX-After: 2\r\n`);
@@ -27,28 +45,40 @@ describe("trailer lines that must not follow content (TR-2)", () => {
   });
 
   // RFC 9110, section 6.5.1: request modifiers, authentication, content; a trailer never comes in time for these.
-  it.each(["Content-Language", "Content-Location", "If-Match", "Cookie2", "Set-Cookie2"])("leaves %s to the lint", (name) => {
-    expect(sortTrailers(`${name}: x\r\n`).dropped.length).toBeLessThanOrEqual(1);
-  });
+  it.each(["Content-Language", "Content-Location", "If-Match", "Cookie2", "Set-Cookie2"])(
+    "leaves %s to the lint",
+    (name) => {
+      expect(sortTrailers(`${name}: x\r\n`).dropped.length).toBeLessThanOrEqual(1);
+    },
+  );
 });
 
 describe("trailer lines that break the grammar (TR-4)", () => {
-  it.each(["no colon", "Bad Name: x", ": x", "X-Nul: a\0b", "X-Lf: a\nX-Evil: b", "X-Cr: a\rb", "X-Wide: \u20ac", " X: y"])(
-    "drops %j and never repeats it",
-    (line) => {
-      const { kept, dropped } = sortTrailers(`X-Sum: 1\r\n${line}\r\n`);
-      expect(kept).toBe("X-Sum: 1\r\n");
-      expect(dropped).toEqual(["a malformed line"]);
-    },
-  );
+  it.each([
+    "no colon",
+    "Bad Name: x",
+    ": x",
+    "X-Nul: a\0b",
+    "X-Lf: a\nX-Evil: b",
+    "X-Cr: a\rb",
+    "X-Wide: \u20ac",
+    " X: y",
+  ])("drops %j and never repeats it", (line) => {
+    const { kept, dropped } = sortTrailers(`X-Sum: 1\r\n${line}\r\n`);
+    expect(kept).toBe("X-Sum: 1\r\n");
+    expect(dropped).toEqual(["a malformed line"]);
+  });
 
   it("keeps nothing but field lines, whatever is rendered", () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ unit: fc.constantFrom(..."aX-: \t\r\n\0\x7f\xe9=") }), { maxLength: 5 }), (lines) => {
-        const { kept } = sortTrailers(lines.map((line) => `${line}\r\n`).join(""));
-        expect(kept).toMatch(/^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/);
-        expect(sortTrailers(kept)).toEqual({ kept, dropped: [] });
-      }),
+      fc.property(
+        fc.array(fc.string({ unit: fc.constantFrom(..."aX-: \t\r\n\0\x7f\xe9=") }), { maxLength: 5 }),
+        (lines) => {
+          const { kept } = sortTrailers(lines.map((line) => `${line}\r\n`).join(""));
+          expect(kept).toMatch(/^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/);
+          expect(sortTrailers(kept)).toEqual({ kept, dropped: [] });
+        },
+      ),
     );
   });
 });
