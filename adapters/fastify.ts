@@ -1,7 +1,8 @@
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest, RouteHandlerMethod } from "fastify";
 import fp from "fastify-plugin";
 import type { Guard, GuardOptions, RequestContext, RouteSettings } from "../src/index.js";
-import { exchangeOf, GuardCore, handlerError, isLostWithContent } from "../src/internals.js";
+import { exchangeOf, GuardCore } from "../src/internals.js";
+import { onError } from "./fastify/error-handling.js";
 
 type RouteConfig = { rayguard?: Partial<RouteSettings> };
 
@@ -47,22 +48,6 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
   done();
 };
 
-/** An error is about to be answered: what described the lost content goes, before any error handler adds its own. */
-function onError(_request: FastifyRequest, reply: FastifyReply, error: unknown, done: () => void): void {
-  const exchange = exchangeOf(reply.raw);
-  if (exchange !== undefined && exchange.supervisor.enforces) {
-    exchange.cause = error;
-    for (const [name, value] of Object.entries(reply.getHeaders())) {
-      if (isLostWithContent(name, value)) reply.removeHeader(name);
-    }
-    // Fastify's last resort takes the status nobody has set, which is 200.
-    if ("veto" in exchange) {
-      exchange.veto = () => (isLastResort(reply) && reply.raw.statusCode < 400 ? handlerError(error) : null);
-    }
-  }
-  done();
-}
-
 /** Fastify forgets what a handler throws once it has hijacked the reply. */
 function watchHijacked(handler: RouteHandlerMethod, guard: GuardCore): RouteHandlerMethod {
   const failed = (reply: FastifyReply, error: unknown) => {
@@ -81,11 +66,6 @@ function watchHijacked(handler: RouteHandlerMethod, guard: GuardCore): RouteHand
     return result as undefined;
   };
   return Object.defineProperty(watched, "name", { value: handler.name });
-}
-
-function isLastResort(reply: FastifyReply): boolean {
-  const symbol = Object.getOwnPropertySymbols(reply).find((s) => s.description?.includes("nextErrorHandler"));
-  return symbol !== undefined && (reply as unknown as Record<symbol, unknown>)[symbol] === false;
 }
 
 /** The guard as a Fastify 5 plugin: `await app.register(rayguard, options)`. */

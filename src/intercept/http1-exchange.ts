@@ -336,7 +336,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     );
     response.outputData = [];
     this.inert = true;
-    connection.finishDetached(this, Buffer.concat(pieces));
+    connection.finishDetached(this, announcingClose(Buffer.concat(pieces)));
     silence(this);
   }
 
@@ -562,6 +562,17 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.connection.detached = this;
     }
   }
+}
+
+/** A rendered message whose connection will not be kept after all. */
+function announcingClose(octets: Buffer): Buffer {
+  const end = octets.indexOf("\r\n\r\n") + 2;
+  const head = octets.toString("latin1", 0, end);
+  const closing = head.replace(
+    /\r\nConnection: keep-alive(?:\r\nKeep-Alive: [^\r]*)?\r\n/i,
+    "\r\nConnection: close\r\n",
+  );
+  return Buffer.concat([Buffer.from(closing, "latin1"), octets.subarray(end)]);
 }
 
 const EVENT_STREAM = /\r\ncontent-type: ?text\/event-stream/i;

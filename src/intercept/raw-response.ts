@@ -37,8 +37,9 @@ export class RawResponse {
   /**
    * A complete, valid response, with Date and framing added where the app left them out; `null` while there is none.
    * @param end - "fin" once the app has ended the connection
+   * @param mustClose - the connection cannot be used after it in any case
    */
-  answer(end: ResponseEnd): RawAnswer | null {
+  answer(end: ResponseEnd, mustClose = end !== "open"): RawAnswer | null {
     if (this.#octets === 0 || this.#octets > LIMIT) return null;
     const parsed = parseResponse(this.octets, { method: this.#method, end, requestVersion: this.#version });
     if (parsed === null || !parsed.complete || parsed.status < 200) return null;
@@ -46,7 +47,7 @@ export class RawResponse {
     let added = "";
     if (parsed.field("date") === undefined) added += `Date: ${new Date().toUTCString()}\r\n`;
     if (parsed.framing === "close") added += `Content-Length: ${parsed.content.byteLength}\r\n`;
-    const closes = parsed.closes || end !== "open";
+    const closes = parsed.closes || mustClose;
     if (closes && parsed.field("connection") === undefined) added += "Connection: close\r\n";
     return { octets: withFields(this.octets, added), status: parsed.status, closes };
   }

@@ -86,7 +86,7 @@ export class SocketExchange extends Exchange {
       connection.handOver();
       return;
     }
-    const answer = this.#raw.answer(last ? "fin" : "open");
+    const answer = this.#raw.answer(last ? "fin" : "open", true);
     if (answer !== null) this.#send(answer.octets, answer.status);
   }
 

@@ -121,10 +121,17 @@ function routeRaw(app: Misused, scenario: Scenario, variant: Variant, aid: Scena
     if (variant === "hijacked") reply.hijack();
     const result = scenario.origin?.(request.raw, reply.raw, aid) as Misused;
     // Fastify answers for a handler whose promise is over: these origins answer by themselves, and fail through Fastify.
-    if (typeof result?.then === "function") result.then(undefined, (error: unknown) => reply.code(500).send(error));
+    if (typeof result?.then === "function") result.then(undefined, (error: unknown) => passOn(error, reply));
   };
   app.all("/", handler);
   app.all("/*", handler);
+}
+
+/** Fastify cannot take everything that can be thrown. */
+function passOn(error: unknown, reply: Misused): void {
+  try {
+    reply.code(500).send(error);
+  } catch {}
 }
 
 function listen(server: Server): Promise<void> {

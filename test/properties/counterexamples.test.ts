@@ -330,6 +330,56 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
   ],
   "octets between messages": [
     {
+      name: "a header section with Content-Type twice has it once: a flat list",
+      program: program([
+        [
+          "writeHead",
+          200,
+          "flat",
+          [
+            ["Content-Type", "a"],
+            ["Content-Type", "b"],
+          ],
+        ],
+        ["end", "text"],
+      ]),
+      status: 200,
+    },
+    {
+      name: "detachSocket after garbage lets nothing follow the fallback that closes",
+      program: program(
+        [
+          ["socket.end", "garbage"],
+          ["flag", "detachSocket"],
+        ],
+        "pipelined in front",
+      ),
+      on: RAW,
+    },
+    {
+      name: "detachSocket after a destroy lets nothing follow the fallback that closes",
+      program: program(
+        [
+          ["destroy", "res", "error"],
+          ["flag", "detachSocket"],
+        ],
+        "pipelined in front",
+      ),
+      on: RAW,
+    },
+    {
+      name: "detachSocket and a later reset are answered once",
+      program: program(
+        [
+          ["flag", "detachSocket"],
+          ["delay", "tick"],
+          ["destroy", "socket reset", "error"],
+        ],
+        "pipelined in front",
+      ),
+      on: RAW,
+    },
+    {
       name: "uncork without cork keeps no chunk until after the last one",
       program: program([["write", "text"], ["uncork"], ["write", "text"], ["delay", "30 ms"], ["end", "text"]]),
       outcome: ["intact"],
@@ -442,7 +492,13 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
   "connections that were to close": [
     {
       name: "a response to HTTP/1.0 keep-alive says whether the connection persists, even without Connection",
-      program: program([["remove", "Connection"], ["end", "text"]], "HTTP/1.0 keep-alive"),
+      program: program(
+        [
+          ["remove", "Connection"],
+          ["end", "text"],
+        ],
+        "HTTP/1.0 keep-alive",
+      ),
       status: 200,
     },
     {
