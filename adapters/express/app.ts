@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http";
 import { exchangeOf, type GuardCore, MESSAGES } from "../../src/internals.js";
 import { awaitLayers } from "./async-layers.js";
 import { dropLostFields } from "./lost-fields.js";
@@ -67,7 +67,10 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     exchange.cause = error;
     // The final handler would destroy the socket, and with it whatever else is under way on this connection.
     if (response.headersSent || exchange.inert) return guard.failed(exchange, error);
+    if (!isPresentable(error)) return guard.failed(exchange, error);
+    if (!Number.isInteger(response.statusCode)) response.statusCode = 500;
     dropLostFields(response);
+    voidOnceSent(response);
     answerInTime(guard, request, response, error);
     next(error);
   });
@@ -75,6 +78,31 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     if (exchangeOf(response) !== undefined) answerInTime(guard, request, response, { status: 404 });
     next();
   });
+}
+
+/** The final handler waits for the rest of the upload; where the app answers meanwhile, its calls must not throw there. */
+function voidOnceSent(response: ServerResponse): void {
+  for (const name of ["setHeader", "removeHeader"] as const) {
+    const below = response[name] as (...args: unknown[]) => unknown;
+    const value = function (this: ServerResponse, ...args: unknown[]) {
+      return this.headersSent ? this : below.apply(this, args);
+    };
+    Object.defineProperty(response, name, { value, configurable: true, writable: true });
+  }
+}
+
+/** Whether the final handler can send the fields of an error: it sets them where nobody catches what that throws. */
+function isPresentable(error: unknown): boolean {
+  try {
+    const { headers } = Object(error) as { headers?: unknown };
+    for (const [name, value] of Object.entries(Object(headers ?? {}))) {
+      validateHeaderName(name);
+      validateHeaderValue(name, value as string);
+    }
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The final handler answers only when the whole request content has arrived, which may be never. */

@@ -22,6 +22,10 @@ export function onError(request: FastifyRequest, reply: FastifyReply, error: unk
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       if (isLostWithContent(name, value)) reply.removeHeader(name);
     }
+    // Fastify's last resort hands both to writeHead, where nobody catches what that throws.
+    const { raw } = reply;
+    if (!Number.isInteger(raw.statusCode)) raw.statusCode = 500;
+    if (/[^\t\x20-\x7e\x80-\xff]/.test(raw.statusMessage ?? "")) raw.statusMessage = "";
     watchErrorHandler(request);
     // The last resort takes the status nobody has set, which is 200.
     if ("veto" in exchange) {

@@ -149,7 +149,9 @@ export class GuardedConnection {
   abort(reset: boolean): void {
     const { socket } = this;
     this.own(() => {
-      if (reset) {
+      // What was written in this very tick is still corked; without it a break would look like no answer at all.
+      for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
+      if (reset && !socket.writableEnded) {
         try {
           this.call("resetAndDestroy", []);
           return;
@@ -176,7 +178,7 @@ export class GuardedConnection {
   passThrough(exchange: Http1Exchange, octets: Buffer): void {
     this.own(() => this.socket.write(octets));
     this.#release();
-    this.socket.once("close", () => exchange.settle(true));
+    this.socket.prependOnceListener("close", () => exchange.settle(true));
   }
 
   /** Gives the socket its own methods back: another protocol has taken over. */
@@ -241,7 +243,16 @@ export class GuardedConnection {
   // -- in front of the socket's methods ---------------------------------------------------------------------------
 
   destroy(how: (typeof METHODS)[number], args: unknown[]): unknown {
+    // Node cannot reset a connection that it is already ending: it would never emit `close`.
+    if (how === "resetAndDestroy" && this.socket.writableEnded) how = "destroy";
     const exchange = this.current();
+    if (
+      how === "destroy" &&
+      !this.#own &&
+      isFinalHandler() &&
+      !(exchange as Http1Exchange | undefined)?.response?.headersSent
+    )
+      return this.socket;
     const error = how === "destroy" ? args[0] : undefined;
     if (this.#own || exchange === undefined || exchange.settled || this.isGone(error)) {
       if (how === "destroySoon" && !this.#own && exchange === undefined) {
@@ -255,8 +266,13 @@ export class GuardedConnection {
 
   end(args: unknown[]): unknown {
     const exchange = this.current();
-    if (this.#own || exchange === undefined || exchange.settled || this.isGone(undefined))
-      return this.call("end", args);
+    if (this.#own || this.isGone(undefined)) return this.call("end", args);
+    if (exchange === undefined || exchange.settled) {
+      if (exchange !== undefined || this.#finished === null || this.broken || !this.enforces) return this.call("end", args);
+      // Between two responses nothing may go out: it would be taken for the next one.
+      const done = args.find((argument) => typeof argument === "function");
+      return this.call("end", done === undefined ? [] : [done]);
+    }
     const [data, encoding] = args;
     if (typeof data === "string" || data instanceof Uint8Array) {
       const sent = this.write([data, typeof encoding === "string" ? encoding : undefined], true);
@@ -269,10 +285,15 @@ export class GuardedConnection {
 
   write(args: unknown[], last = false): unknown {
     const exchange = this.current();
-    // Between two responses nobody may speak: the octets would be taken for the start of the next one (MC-7).
-    if (exchange === undefined && !this.#own && this.#finished !== null && this.enforces) return true;
-    if (this.#own || exchange === undefined || (exchange as Http1Exchange).passing || this.socket.destroyed)
+    if (this.#own || (exchange as Http1Exchange | undefined)?.passing || this.socket.destroyed)
       return this.call("write", args);
+    if (exchange === undefined) {
+      if (this.#finished === null || this.broken || !this.enforces) return this.call("write", args);
+      // Between two responses nobody may speak: the octets would be taken for the start of the next one (MC-7).
+      const done = args.find((argument) => typeof argument === "function");
+      if (done !== undefined) process.nextTick(done as () => void);
+      return true;
+    }
     if (!exchange.supervisor.enforces) return this.call("write", args);
     const [data, encoding, third] = args;
     const octets =
@@ -287,6 +308,14 @@ export class GuardedConnection {
     if (typeof callback === "function") process.nextTick(callback as () => void);
     return true;
   }
+}
+
+/**
+ * Express's final handler destroys the socket when a header section is out, even if that response is complete and
+ * another request is under way.
+ */
+function isFinalHandler(): boolean {
+  return /[\\/]finalhandler[\\/]index\.js/.test(new Error().stack ?? "");
 }
 
 const STAND_INS: { [K in (typeof METHODS)[number]]: (this: GuardedSocket, ...args: unknown[]) => unknown } = {

@@ -19,6 +19,7 @@ import { largestFields, parseLines, type RenderingContext, renderHeaderSection }
 import { checkInterim } from "./interim.js";
 import { isFinishCallback, type NodeResponse, versionOf, type WriteCallback } from "./node-internals.js";
 import { RawResponse } from "./raw-response.js";
+import { awaitsContent } from "./request.js";
 import type { NativeMethods } from "./response.js";
 import { silence } from "./silence.js";
 
@@ -55,6 +56,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** The app has ended its response before all of the announced content. */
   #isShort = false;
   #lost: readonly FieldLine[] | null = null;
+  #status = 0;
+  #commitsSoon = false;
+  #completes = false;
+  /** A hand-written response without framing goes straight out. */
+  #streamsRaw = false;
   #interims = 0;
   /** The app has taken the socket away from Node (`detachSocket`). */
   #detached = false;
@@ -84,7 +90,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   get status(): number {
-    return this.committed ? this.response.statusCode : 0;
+    return this.committed ? this.#status : 0;
   }
 
   get octets(): number {
@@ -95,11 +101,17 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     if (!this.committed) return false;
     // A pipelined response waits for its turn in a queue of its own; until then it can still be taken back.
     const { response } = this;
-    return response.outputData.length === 0 || response.socket !== null || this.#wasOut;
+    if (this.#detached) return this.#wasOut;
+    return response.outputData.length === 0 || response.socket !== null;
   }
 
   isOver(): boolean {
-    return this.committed && this.response.finished && !this.ending && !this.#isShort;
+    return this.committed && this.response.finished && !this.ending && !this.#isShort && !this.#detached;
+  }
+
+  /** Node has seen the last octet go. */
+  isFlushed(): boolean {
+    return this.response.writableFinished;
   }
 
   movement(): number {
@@ -138,6 +150,24 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.#doomed(veto);
       return;
     }
+    const { statusCode } = response;
+    // Node would close without a word.
+    if (
+      response._removedConnection &&
+      (!response.shouldKeepAlive || versionOf(this.request) === "1.0") &&
+      this.supervisor.enforces
+    )
+      response._removedConnection = false;
+    if (
+      !response._hasBody &&
+      this.request.method !== "HEAD" &&
+      statusCode >= 200 &&
+      statusCode !== 204 &&
+      statusCode !== 304
+    ) {
+      // A `writeHead(204)` that threw half-way has left this behind: the answer in its place has content.
+      response._hasBody = true;
+    }
     const { repairs, doom, lost } = renderHeaderSection(this, firstLine, headers);
     if (doom !== null) {
       this.#lost = lost;
@@ -155,6 +185,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   #rendered(): void {
     const { response, settings, supervisor } = this;
     const rendered = response._header as string;
+    this.#status = response.statusCode;
     if (rendered.length > settings.maxHeaderSectionOctets / 4) {
       const fields = largestFields(rendered);
       if (rendered.length > settings.maxHeaderSectionOctets) {
@@ -192,10 +223,38 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.#doom ??= failure;
       return true;
     }
+    if (this.#isWhole()) {
+      // The recipient has all that was announced: only the end is missing.
+      if (!this.#completes) {
+        this.#completes = true;
+        this.repaired(failure);
+        process.nextTick(() => {
+          if (!this.settled && !this.response.finished) this.response.end();
+        });
+      }
+      return true;
+    }
     // What came first is the cause; what fails now is most often its consequence.
     const doom = this.#doom;
     this.#doom = null;
     return super.fail(doom === null ? failure : { ...failure, code: doom.code, message: doom.message });
+  }
+
+  /** Every octet that the header section announced is out, and the app has not ended its response. */
+  #isWhole(): boolean {
+    const { response } = this;
+    if (
+      !this.committed ||
+      this.inert ||
+      this.settled ||
+      response.finished ||
+      this.#detached ||
+      this.#isShort ||
+      this.#streamsRaw
+    )
+      return false;
+    if (!this.supervisor.enforces || !this.isOut()) return false;
+    return !response._hasBody || (this.#expected >= 0 && this.#sent === this.#expected);
   }
 
   // -- content -------------------------------------------------------------------------------------------------
@@ -223,6 +282,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       const whole = this.ending && this.#held === null && (this.#expected < 0 || octets === this.#expected);
       const flushed = data === "" && callback === undefined;
       if (!whole && !flushed && !this.#commitsAtOnce()) return this.#hold(data, encoding, callback, byteLength, octets);
+      if (flushed && !this.ending && this.supervisor.enforces) {
+        this.#held ??= [];
+        this.#held.push({ data, encoding, callback, byteLength });
+        return this.#commitSoon();
+      }
       this.#commit();
     }
     this.#sent += octets;
@@ -268,7 +332,20 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.#sent += octets;
     this.#heldOctets += octets;
     if (this.#heldOctets < this.settings.holdBackOctets || this.ending) return true;
-    return this.#commit();
+    return this.#commitSoon();
+  }
+
+  /** Node keeps what is written in one tick in a corked socket anyway: until then a failure can still be replaced. */
+  #commitSoon(): boolean {
+    if (this.#commitsSoon) return true;
+    this.#commitsSoon = true;
+    process.nextTick(() => {
+      this.#commitsSoon = false;
+      if (!this.committed && !this.inert && !this.settled && this.#doom === null && this.#held !== null) {
+        this.#commit();
+      }
+    });
+    return true;
   }
 
   /** Lets what is held go, header section first. */
@@ -357,7 +434,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   /** Stands in front of `_writeRaw` for what does not come from `_send`: interim responses. */
   interim(data: string | Uint8Array, encoding: BufferEncoding | null | undefined, callback: WriteCallback): boolean {
-    if (this.inert) return this.#swallow(callback);
+    // Before its turn Node would put the header section in front of it, and the interim response into the content.
+    if (this.inert || (this.response.socket === null && this.supervisor.enforces)) return this.#swallow(callback);
     const verdict = checkInterim(String(data), {
       version: versionOf(this.request),
       afterFinal: this.response._header !== null,
@@ -393,7 +471,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.supervisor.holdBack(this);
     }
     this.raw.add(octets);
-    const answer = this.raw.answer(last ? "fin" : "open");
+    const answer = this.raw.answer(last ? "fin" : "open", last || !this.#canPersist());
     if (answer !== null) this.#adopt(answer.octets, answer.status, answer.closes);
   }
 
@@ -406,6 +484,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     }
     if (this.inert || this.isOver()) {
       if (this.outcome === "torn down") return false;
+      // A complete response that promised a persistent connection: closing it would cost the next request its answer.
+      if (!how.startsWith("socket.") || (this.connection.culprit === this && !awaitsContent(this.request))) return true;
       // Complete, but perhaps not flushed: Node closes the connection once it is.
       this.response._last = true;
       this.connection.closeAfter(this);
@@ -436,6 +516,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.committed = true;
     this.response._last = true;
     this.supervisor.committed(this);
+    this.#streamsRaw = true;
+    this.#status = stream.status;
     this.connection.passThrough(this, stream.octets);
   }
 
@@ -448,7 +530,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   #adopt(octets: Buffer, status: number, closes: boolean): void {
     this.raw = null;
     this.inert = true;
-    this.response.statusCode = status;
+    this.#status = this.response.statusCode = status;
     this.#write(octets, octets.toString("latin1", 0, octets.indexOf("\r\n\r\n") + 4), closes);
   }
 
@@ -458,7 +540,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     const { request, response } = this;
     const closes = failure.closes === true || !this.#canPersist();
     const { head, octets } = renderHttp1(page, request.method ?? "", closes);
-    response.statusCode = page.status;
+    this.#status = response.statusCode = page.status;
     response.statusMessage = page.reason;
     this.#sent = request.method === "HEAD" ? 0 : page.body.byteLength;
     this.#write(octets, head, closes);
@@ -542,13 +624,21 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     const { response } = this;
     // Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8).
     const endsWithConnection =
-      response._hasBody && !response.chunkedEncoding && !/\r\ncontent-length:/i.test(response._header ?? "");
+      this.#streamsRaw ||
+      (response._hasBody && !response.chunkedEncoding && !/\r\ncontent-length:/i.test(response._header ?? ""));
     silence(this);
     this.connection.abort(endsWithConnection);
   }
 
   abandon(): void {
+    // Behind a pipelined request that takes longer: not the recipient's fault.
+    if (this.response.socket === null && !this.#detached) {
+      this.supervisor.watch(this);
+      return;
+    }
     this.connection.abort(false);
+    // Where Node does not emit `close`, nobody else would tell.
+    setImmediate(() => this.settle(false));
   }
 
   /** Node detaches the socket when the response has been flushed; an app that does it takes the connection over. */
@@ -557,7 +647,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.connection.remove(this);
       this.settle(true);
     } else {
-      this.#wasOut = this.committed;
+      this.#wasOut = this.isOut();
       this.#detached = true;
       this.connection.detached = this;
     }

@@ -13,6 +13,7 @@ export interface ResponseInternals {
   _last: boolean;
   _contentLength: number | null;
   _removedTE: boolean;
+  _removedConnection: boolean;
   _removedContLen: boolean;
   _trailer: string;
   maxRequestsOnConnectionReached: boolean;

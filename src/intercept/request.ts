@@ -44,8 +44,25 @@ export function guardRequestPrototype(prototype: object): void {
       writable: true,
       value: function destroy(this: Guarded, error?: Error) {
         const exchange = exchangeOfRequest(this);
+        // Answered, and the connection is on to other requests.
+        if (
+          (exchange === undefined || exchange.settled) &&
+          !awaitsContent(this) &&
+          this.socket &&
+          !this.socket.destroyed &&
+          !connectionOf(this.socket).isOwn &&
+          !connectionOf(this.socket).isGone(error)
+        ) {
+          this.resume();
+          return this;
+        }
         if (exchange === undefined || exchange.settled || exchange.connection.isOwn) return below.call(this, error);
         const { connection } = exchange;
+        // Complete, and the connection has promised to persist: there is nothing left to end.
+        if (exchange.isOver() && !awaitsContent(this) && exchange.supervisor.enforces) {
+          this.resume();
+          return this;
+        }
         connection.culprit = exchange;
         try {
           return below.call(this, error);
@@ -55,4 +72,10 @@ export function guardRequestPrototype(prototype: object): void {
       },
     },
   });
+}
+
+/** Whether content of the request is still to come. `complete` alone does not tell inside the request listener. */
+export function awaitsContent(request: IncomingMessage): boolean {
+  const { headers, complete } = request;
+  return !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0);
 }

@@ -90,6 +90,8 @@ export function createLayer(below: object): Layer {
         return native._flushOutput.call(this, socket);
       } finally {
         exchange.passing = was;
+        // An app that corked its response while it waited for its turn, and has ended it, will never uncork the socket.
+        if (this.finished) for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
       }
     },
 
@@ -117,7 +119,11 @@ export function createLayer(below: object): Layer {
       }
       checkEncoding(chunk, encoding);
       if (LOSES_CORKED_CHUNKS && this.chunkedEncoding && exchange.supervisor.enforces)
-        for (let n = this.writableCorked; n > 0; n--) this.uncork();
+        if (this.writableCorked !== 0) {
+          // Below zero too: an `uncork()` without `cork()` makes Node keep every later chunk until after the last one.
+          while (this.writableCorked < 1) this.cork();
+          while (this.writableCorked > 0) this.uncork();
+        }
       exchange.ends();
       try {
         native.end.call(this, chunk, encoding, callback);
@@ -138,8 +144,21 @@ export function createLayer(below: object): Layer {
     },
 
     detachSocket(this: Guarded, socket: Socket) {
+      const exchange = this[kExchange];
+      // Node detaches the socket itself once the response is flushed, and ends the process where the app was first.
+      if (
+        exchange !== undefined &&
+        exchange.supervisor.enforces &&
+        (this.socket !== socket || exchange.isOver() || exchange.inert)
+      ) {
+        if (this.socket === socket && exchange.isFlushed()) {
+          native.detachSocket.call(this, socket);
+          exchange.detached();
+        }
+        return;
+      }
       native.detachSocket.call(this, socket);
-      this[kExchange]?.detached();
+      exchange?.detached();
     },
 
     emit(this: Guarded, event: string | symbol, argument?: unknown) {

@@ -128,7 +128,8 @@ function emitExchange(
   request: IncomingMessage,
   response: NodeResponse,
 ): boolean {
-  if (connectionOf(request.socket).lingering) return true; // the connection has announced its end
+  const { lingering, detached } = connectionOf(request.socket);
+  if (lingering || detached !== null) return true; // the connection has announced its end, or the app has taken it over
   const exchange = guard.open(request, response);
   if (guard.answers(exchange)) return true;
   return callListeners(guard, server, below, event, [request, response], exchange);

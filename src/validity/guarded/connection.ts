@@ -10,7 +10,19 @@ export const connectionRules: readonly GuardedRule[] = [
     id: "CX-5",
     check: (draft) => {
       const options = connectionOptions(draft);
-      if (options.length === 0 || draft.version === "2.0") return null;
+      if (draft.version === "2.0") return null;
+      // An HTTP/1.0 client takes a connection to close unless told otherwise, and Node tells only where the app said nothing.
+      if (
+        draft.version === "1.0" &&
+        valuesOf(draft, "connection").length > 0 &&
+        !options.includes("close") &&
+        !options.includes("keep-alive")
+      )
+        return {
+          found: "The app's Connection field did not say whether the connection persists.",
+          repair: (d) => setOptions(d, ["close", ...options.filter((o) => o in OPTIONS)]),
+        };
+      if (options.length === 0) return null;
       const known = options.filter(
         (option) => option in OPTIONS && (option !== "upgrade" || valuesOf(draft, "upgrade").length > 0),
       );
@@ -57,7 +69,11 @@ export const connectionRules: readonly GuardedRule[] = [
       return {
         found: "The app sent Upgrade without Connection: upgrade.",
         repair: (d) =>
-          setOptions(d, [...options, ...(d.requestCloses && !options.includes("close") ? ["close"] : []), "upgrade"]),
+          setOptions(d, [
+            ...options,
+            ...((d.requestCloses || d.version === "1.0") && !options.includes("close") ? ["close"] : []),
+            "upgrade",
+          ]),
       };
     },
   },
