@@ -19,6 +19,9 @@ const incidentChannel = channel(CHANNELS.incident);
 /** Fallbacks may carry these; the edge replaces the content of 502 and 504, and 52x are its own. */
 const GATEWAY: Readonly<Record<number, number>> = { 502: 500, 504: 503 };
 
+/** A sweep that comes later than this was kept from running, in milliseconds. */
+const LATE_MS = 50;
+
 /** Watches over every exchange of a guard: deadlines, hold-back, incidents, the log and the counters. */
 export class Supervision implements Supervisor {
   readonly settings: Settings;
@@ -124,6 +127,11 @@ export class Supervision implements Supervisor {
     const since = uploads ? now : committed && exchange.backlog() > 0 ? exchange.movedAt : exchange.activeAt;
     if (since + ms > now + 1) {
       this.#waitOn(exchange, since);
+      return;
+    }
+    if (now - exchange.dueAt > LATE_MS) {
+      // The event loop was blocked, and timers run before what has arrived meanwhile is read: look again after that.
+      this.#queue("deadline", 1).add(exchange, now);
       return;
     }
     const failure = committed ? idleDeadline(settings) : firstByteDeadline(settings);

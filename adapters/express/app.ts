@@ -1,6 +1,6 @@
-import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http";
+import { IncomingMessage, ServerResponse, validateHeaderName, validateHeaderValue } from "node:http";
 import { exchangeOf, type GuardCore, MESSAGES } from "../../src/internals.js";
-import { awaitLayers } from "./async-layers.js";
+import { awaitLayers, awaitParams } from "./async-layers.js";
 import { dropLostFields } from "./lost-fields.js";
 
 type Next = (error?: unknown) => void;
@@ -34,14 +34,24 @@ export function prepareApp(app: ExpressApp, guard: GuardCore, middleware: unknow
   prepared.add(app);
   let root = app;
   while (root.parent !== undefined) root = root.parent;
-  // Mounted applications inherit from the prototypes of the one above.
-  guard.layOver(root.response, root.request);
+  // Below every application made by this copy of Express: one that is mounted by a router, not by `app.use`, does not
+  // inherit from the one above. Responses no guard has seen pass straight through.
+  guard.layOver(justAbove(ServerResponse.prototype, root.response), justAbove(IncomingMessage.prototype, root.request));
   const stack = stackOf(root);
   if (stack?.[0] !== undefined) awaitLayers(stack[0]);
+  if (root._router !== undefined) awaitParams(root._router);
   if (stack !== undefined && isMountedLate(stack, middleware)) guard.supervision.logger?.warn({}, MESSAGES.mountedLate);
   if (prepared.has(root) && root !== app) return;
   prepared.add(root);
   appendObservers(root, guard);
+}
+
+/** The prototype in a chain that inherits from `base` itself; the start of the chain where there is none. */
+function justAbove(base: object, start: object): object {
+  for (let at: object | null = start; at !== null; at = Object.getPrototypeOf(at)) {
+    if (Object.getPrototypeOf(at) === base) return at;
+  }
+  return start;
 }
 
 function stackOf(app: ExpressApp): Layer[] | undefined {
@@ -91,10 +101,15 @@ function voidOnceSent(response: ServerResponse): void {
   }
 }
 
-/** Whether the final handler can send the fields of an error: it sets them where nobody catches what that throws. */
+/**
+ * Whether Express can show and log an error. It reads these of it, and sets the fields, where nobody catches what that
+ * throws.
+ */
 function isPresentable(error: unknown): boolean {
   try {
-    const { headers } = Object(error) as { headers?: unknown };
+    const { status, statusCode, headers, stack, message } = Object(error) as Record<string, unknown>;
+    void [status, statusCode, message];
+    String(stack || (error as object).toString());
     for (const [name, value] of Object.entries(Object(headers ?? {}))) {
       validateHeaderName(name);
       validateHeaderValue(name, value as string);

@@ -40,6 +40,37 @@ export function awaitLayers(layer: object): void {
   };
 }
 
+interface RouterPrototype {
+  process_params?: (this: { params?: Record<string, Handler[]> }, ...args: unknown[]) => unknown;
+}
+
+const awaited = new WeakSet<object>();
+
+/** The same for the callbacks of `app.param()` and `router.param()`. */
+export function awaitParams(router: object): void {
+  const prototype = Object.getPrototypeOf(router) as RouterPrototype;
+  const { process_params } = prototype;
+  if (patched.has(prototype) || typeof process_params !== "function") return;
+  patched.add(prototype);
+
+  prototype.process_params = function (...args) {
+    for (const callbacks of Object.values(this.params ?? {})) {
+      for (const [i, callback] of callbacks.entries()) if (!awaited.has(callback)) callbacks[i] = awaitParam(callback);
+    }
+    return process_params.apply(this, args);
+  };
+}
+
+function awaitParam(callback: Handler): Handler {
+  const param: Handler = (request, response, next, ...rest) => {
+    const result = callback(request, response, next, ...rest);
+    forward(result, next as Next);
+    return result;
+  };
+  awaited.add(param);
+  return param;
+}
+
 function forward(result: unknown, next: Next): void {
   if (result === null || result === undefined || typeof (result as PromiseLike<unknown>).then !== "function") return;
   (result as PromiseLike<unknown>).then(undefined, (error) => next(error || new Error("Rejected promise")));

@@ -171,6 +171,11 @@ export class GuardedConnection {
   /** Writes to a socket that Node has been made to forget, and ends it. */
   finishDetached(exchange: Http1Exchange, octets: Buffer): void {
     this.detached = null;
+    if (this.socket._httpMessage) {
+      // Another response has the socket already; octets of this one would end up in it.
+      exchange.settle(false);
+      return;
+    }
     this.own(() => this.socket.end(octets, () => exchange.settle(true)));
   }
 
@@ -268,7 +273,8 @@ export class GuardedConnection {
     const exchange = this.current();
     if (this.#own || this.isGone(undefined)) return this.call("end", args);
     if (exchange === undefined || exchange.settled) {
-      if (exchange !== undefined || this.#finished === null || this.broken || !this.enforces) return this.call("end", args);
+      if (exchange !== undefined || this.#finished === null || this.broken || !this.enforces)
+        return this.call("end", args);
       // Between two responses nothing may go out: it would be taken for the next one.
       const done = args.find((argument) => typeof argument === "function");
       return this.call("end", done === undefined ? [] : [done]);

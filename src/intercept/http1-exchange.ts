@@ -427,6 +427,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.ending = false;
     // The length of content that never went out must not frame the content that will.
     if (this.response._header === null) this.response._contentLength = null;
+    if (this.committed && !this.inert && this.#sent === this.#expected) {
+      // `strictContentLength` throws when everything is with the socket already, and leaves the response without its end.
+      this.response.strictContentLength = false;
+      this.native.end.call(this.response);
+    }
     if (this.#doom !== null) process.nextTick(() => this.#meetDoom());
   }
 
@@ -650,6 +655,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.#wasOut = this.isOut();
       this.#detached = true;
       this.connection.detached = this;
+      // Node would hand the socket to the next request, and with it the rest of this response.
+      this.connection.lingering = true;
     }
   }
 }
