@@ -79,7 +79,7 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     if (response.headersSent || exchange.inert) return guard.failed(exchange, error);
     if (!isPresentable(error)) return guard.failed(exchange, error);
     if (!Number.isInteger(response.statusCode)) response.statusCode = 500;
-    dropLostFields(response);
+    if (isFault(error)) dropLostFields(response);
     voidOnceSent(response);
     answerInTime(guard, request, response, error);
     next(error);
@@ -88,6 +88,12 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     if (exchangeOf(response) !== undefined) answerInTime(guard, request, response, { status: 404 });
     next();
   });
+}
+
+/** Fields of a 4xx, such as the Accept-Ranges of a 416, belong to the answer as much as to the content. */
+function isFault(error: unknown): boolean {
+  const { status, statusCode } = Object(error) as Record<string, unknown>;
+  return ![status, statusCode].some((value) => typeof value === "number" && value >= 400 && value < 500);
 }
 
 /** The final handler waits for the rest of the upload; where the app answers meanwhile, its calls must not throw there. */

@@ -42,6 +42,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   /** `end()` is on the stack. */
   ending = false;
+  /** Node has emitted `finish`, and will detach the socket. */
+  finishing = false;
   /** Octets on their way to the socket are Node's own, or the guard's. */
   passing = false;
   /** `end()` is called for its bookkeeping alone: nothing it writes goes out. */
@@ -107,11 +109,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   isOver(): boolean {
     return this.committed && this.response.finished && !this.ending && !this.#isShort && !this.#detached;
-  }
-
-  /** Node has seen the last octet go. */
-  isFlushed(): boolean {
-    return this.response.writableFinished;
   }
 
   movement(): number {

@@ -145,17 +145,9 @@ export function createLayer(below: object): Layer {
 
     detachSocket(this: Guarded, socket: Socket) {
       const exchange = this[kExchange];
-      // Node detaches the socket itself once the response is flushed, and ends the process where the app was first.
-      if (
-        exchange !== undefined &&
-        exchange.supervisor.enforces &&
-        (this.socket !== socket || exchange.isOver() || exchange.inert)
-      ) {
-        if (this.socket === socket && exchange.isFlushed()) {
-          native.detachSocket.call(this, socket);
-          exchange.detached();
-        }
-        return;
+      // Node detaches the socket itself when it emits `finish`, and ends the process where the app was first.
+      if (exchange?.supervisor.enforces && !exchange.finishing) {
+        if (this.socket !== socket || exchange.isOver() || exchange.inert) return;
       }
       native.detachSocket.call(this, socket);
       exchange?.detached();
@@ -163,7 +155,10 @@ export function createLayer(below: object): Layer {
 
     emit(this: Guarded, event: string | symbol, argument?: unknown) {
       // A listener for `pipe` on every response would cost more, and be seen by whoever counts listeners.
-      if (event === "pipe") {
+      if (event === "finish") {
+        const exchange = this[kExchange];
+        if (exchange !== undefined) exchange.finishing = true;
+      } else if (event === "pipe") {
         const exchange = this[kExchange];
         if (exchange !== undefined) watchSource(exchange, argument as Readable);
       } else if (event === "error" && this.listenerCount("error") === 0) {

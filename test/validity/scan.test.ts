@@ -46,7 +46,17 @@ function flat(lines: Lines): unknown[] {
 
 describe.each(Object.entries(SHAPES))("%s", (shape, make) => {
   const names = ["Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Trailer", "Date"];
-  const others = ["Content-Type", "Set-Cookie", "Location", "X-Any", "Vary"];
+  const others = [
+    "Content-Type",
+    "Set-Cookie",
+    "Location",
+    "Age",
+    "Server",
+    "Expires",
+    "Content-Location",
+    "X-Any",
+    "Vary",
+  ];
   const known = ["0", "5", "00", "9007199254740993", "1e3", "-1", "5, 5", "chunked", "Chunked", "gzip"];
   const more = [
     "close",
