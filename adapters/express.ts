@@ -20,10 +20,16 @@ export interface ExpressGuard extends Guard {
 export function rayguard(options?: GuardOptions): ExpressGuard {
   const guard = new GuardCore(options);
 
+  let known: ExpressApp | undefined;
+
   function rayguardMiddleware(request: Request, response: ServerResponse, next: Next): void {
-    if (request.app !== undefined) prepareApp(request.app, guard, rayguardMiddleware);
+    const { app } = request;
+    if (app !== known && app !== undefined) {
+      prepareApp(app, guard, rayguardMiddleware);
+      known = app;
+    }
     const exchange = guard.accept(request, response);
-    if (!guard.answers(exchange)) next();
+    if (exchange.greeted || !guard.answers(exchange)) next();
   }
 
   function rayguardErrorHandler(error: unknown, _request: IncomingMessage, response: ServerResponse, next: Next): void {

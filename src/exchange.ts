@@ -45,6 +45,8 @@ export abstract class Exchange implements Waiting {
   inert = false;
   /** The fate of the response is known. */
   settled = false;
+  /** The guard has had its look at the request, and left it to the app. */
+  greeted = false;
   /** Not worth a line in the log: a health check. */
   quiet = false;
   outcome: RequestRecord["outcome"] = "intact";

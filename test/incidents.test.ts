@@ -85,10 +85,11 @@ describe("each departure from intact", () => {
       incident: { code: "MC-2", action: "torn down", prevented: 520, status: null },
     },
     {
-      what: "a second answer",
+      what: "a second answer, and a third",
       listener: (_, r) => {
         r.end("ok");
         r.end("again");
+        r.end("and again");
       },
       incident: { code: "LATE_WRITE", action: "ignored", prevented: null, status: null },
     },

@@ -48,18 +48,9 @@ export class GuardedConnection {
 
   constructor(socket: GuardedSocket) {
     this.socket = socket;
-    this.#native = {} as Native;
-    for (const name of METHODS) {
-      this.#native[name] = socket[name] as unknown as Native[typeof name];
-      Object.defineProperty(socket, name, {
-        value: STAND_INS[name],
-        configurable: true,
-        writable: true,
-        enumerable: false,
-      });
-    }
-    socket.once("close", () => this.#closed());
-    socket.on("end", () => this.#halfClosed());
+    this.#native = nativeMethods(socket);
+    Object.defineProperties(socket, DESCRIPTORS);
+    socket.on("end", onEnd);
   }
 
   add(exchange: Http1Exchange): void {
@@ -221,7 +212,8 @@ export class GuardedConnection {
     request.resume();
   }
 
-  #closed(): void {
+  /** The socket is gone. Told by the response it was assigned to, which spares a listener on every socket. */
+  closed(): void {
     for (const exchange of [...this]) exchange.settle(false);
     this.#first = this.#last = null;
     this.detached?.settle(false);
@@ -234,7 +226,7 @@ export class GuardedConnection {
    * answer; both look alike until something is written. So an answer gets a moment to begin, and if nothing has,
    * the connection ends as Node would have ended it at once.
    */
-  #halfClosed(): void {
+  halfClosed(): void {
     if (this.isIdle || this.lingering || this.bare !== null) return;
     const written = this.socket.bytesWritten;
     const look = () => {
@@ -341,6 +333,27 @@ const STAND_INS: { [K in (typeof METHODS)[number]]: (this: GuardedSocket, ...arg
     return connectionOf(this).write(args);
   },
 };
+
+const DESCRIPTORS: PropertyDescriptorMap = Object.fromEntries(
+  METHODS.map((name) => [name, { value: STAND_INS[name], configurable: true, writable: true, enumerable: false }]),
+);
+
+const natives = new WeakMap<object, Native>();
+
+/** The socket's own methods: nearly always those of its prototype, which all connections share. */
+function nativeMethods(socket: GuardedSocket): Native {
+  const prototype = Object.getPrototypeOf(socket) as object;
+  const isInstrumented = METHODS.some((name) => Object.hasOwn(socket, name));
+  const known = isInstrumented ? undefined : natives.get(prototype);
+  if (known !== undefined) return known;
+  const native = Object.fromEntries(METHODS.map((name) => [name, socket[name]])) as unknown as Native;
+  if (!isInstrumented) natives.set(prototype, native);
+  return native;
+}
+
+function onEnd(this: GuardedSocket): void {
+  connectionOf(this).halfClosed();
+}
 
 /** The guarded connection of a socket; the first call stands in front of its methods. */
 export function connectionOf(socket: object): GuardedConnection {

@@ -643,6 +643,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     setImmediate(() => this.settle(false));
   }
 
+  /** `close` has been emitted on the response, by Node or by an app. */
+  closed(): void {
+    if (!this.settled && this.connection.socket.destroyed) this.connection.closed();
+  }
+
   /** Node detaches the socket when the response has been flushed; an app that does it takes the connection over. */
   detached(): void {
     if (this.response.finished) {
@@ -654,6 +659,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.connection.detached = this;
       // Node would hand the socket to the next request, and with it the rest of this response.
       this.connection.lingering = true;
+      this.connection.socket.once("close", () => this.connection.closed());
     }
   }
 }

@@ -58,28 +58,30 @@ export function interceptServer(server: Http1Server, guard: ServerGuard): () => 
   // Node destroys the socket of a CONNECT nobody listens for.
   if (guard.enforces) server.on("connect", onConnect);
 
-  function emit(this: Http1Server, event: string | symbol, ...args: unknown[]): boolean {
+  function emit(this: Http1Server, event: string | symbol, a?: unknown, b?: unknown): boolean {
     switch (event) {
       case "request":
       case "checkContinue":
       case "checkExpectation":
-        return emitExchange(server, below, guard, event, args[0] as IncomingMessage, args[1] as NodeResponse);
+        return emitExchange(server, below, guard, event, a as IncomingMessage, b as NodeResponse);
       case "clientError":
         if (!guard.enforces) break;
-        return emitClientError(server, below, guard, args[0] as NodeJS.ErrnoException, args[1] as Socket);
+        return emitClientError(server, below, guard, a as NodeJS.ErrnoException, b as Socket);
       case "upgrade":
       case "connect":
         if (!guard.enforces) break;
-        return emitHandover(server, below, guard, event, args);
+        // biome-ignore lint/complexity/noArguments: the hot path above must not pay for a rest parameter
+        return emitHandover(server, below, guard, event, [...arguments].slice(1));
       case "connection":
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
-        if (!("setSecureContext" in server)) connectionOf(args[0] as Socket);
+        if (!("setSecureContext" in server)) connectionOf(a as Socket);
         break;
       case "secureConnection":
-        connectionOf(args[0] as Socket);
+        connectionOf(a as Socket);
         break;
     }
-    return Reflect.apply(below, server, [event, ...args]) as boolean;
+    // biome-ignore lint/complexity/noArguments: forwarded as it came
+    return Reflect.apply(below, server, arguments) as boolean;
   }
   server.emit = emit;
 
@@ -107,8 +109,7 @@ function interceptClasses(server: Http1Server, guard: ServerGuard): () => void {
   }
   if (requests !== undefined) {
     const base = slots[requests] as new (...args: never[]) => object;
-    const Guarded = class extends base {};
-    Object.defineProperty(Guarded, "name", { value: base.name });
+    const Guarded = class IncomingMessage extends base {};
     guardRequestPrototype(Guarded.prototype);
     slots[requests] = Guarded;
     undo.push(() => {
@@ -128,11 +129,35 @@ function emitExchange(
   request: IncomingMessage,
   response: NodeResponse,
 ): boolean {
-  const { lingering, detached } = connectionOf(request.socket);
-  if (lingering || detached !== null) return true; // the connection has announced its end, or the app has taken it over
   const exchange = guard.open(request, response);
+  const { lingering, detached } = exchange.connection;
+  if (lingering || detached !== null) return true; // the connection has announced its end, or the app has taken it over
   if (guard.answers(exchange)) return true;
-  return callListeners(guard, server, below, event, [request, response], exchange);
+  exchange.greeted = true;
+  const listener = onlyListener(server, below, event);
+  if (listener === undefined) return callListeners(guard, server, below, event, [request, response], exchange);
+  try {
+    const result = listener.call(server, request, response);
+    if (result !== undefined && result !== null) watchPromise(guard, exchange, result);
+  } catch (error) {
+    guard.failed(exchange, error, true);
+  }
+  return true;
+}
+
+type Listener = (...args: unknown[]) => unknown;
+
+/** The listener of an event, where there is just one and nobody else stands in front of `emit`: the usual server. */
+function onlyListener(server: Http1Server, below: Http1Server["emit"], event: string): Listener | undefined {
+  if ((below as unknown) !== EventEmitter.prototype.emit) return undefined;
+  // A copy of the list for each request would cost more than everything else here.
+  const listener = (server as { _events?: Record<string, unknown> })._events?.[event];
+  return typeof listener === "function" && !("listener" in listener) ? (listener as Listener) : undefined;
+}
+
+function watchPromise(guard: ServerGuard, exchange: Exchange, result: unknown): void {
+  if (typeof (result as PromiseLike<unknown>).then !== "function") return;
+  (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
 }
 
 /**
@@ -147,13 +172,12 @@ function callListeners(
   args: unknown[],
   exchange: Exchange,
 ): boolean {
-  const fail = (error: unknown) => guard.failed(exchange, error, true);
   if ((below as unknown) !== EventEmitter.prototype.emit) {
     // Somebody else stands in front of `emit` and must see the event: an instrumentation, another guard.
     try {
       return Reflect.apply(below, server, [event, ...args]) as boolean;
     } catch (error) {
-      fail(error);
+      guard.failed(exchange, error, true);
       return true;
     }
   }
@@ -161,11 +185,9 @@ function callListeners(
   for (const listener of listeners) {
     try {
       const result = listener.apply(server, args);
-      if (result !== undefined && result !== null && typeof (result as PromiseLike<unknown>).then === "function") {
-        (result as PromiseLike<unknown>).then(undefined, fail);
-      }
+      if (result !== undefined && result !== null) watchPromise(guard, exchange, result);
     } catch (error) {
-      fail(error);
+      guard.failed(exchange, error, true);
     }
   }
   return listeners.length > 0;

@@ -38,6 +38,7 @@ export class SocketExchange extends Exchange {
       request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1",
     );
     connection.bare = this;
+    connection.socket.once("close", () => this.settle(false));
   }
 
   isOut(): boolean {
