@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { parseConnectingIp, parseCountry } from "./cloudflare/client-address.js";
+import { clientAddress, parseCountry } from "./cloudflare/client-address.js";
 import { parseRay, type Ray } from "./cloudflare/ray.js";
 import type { RayguardError } from "./errors.js";
 import { checkDeadline, type RouteSettings } from "./options.js";
@@ -31,9 +31,7 @@ export class RequestContext {
   /** CF-Connecting-IP where it is an address, else the address of the peer. See `verified`. */
   get clientIp(): string | null {
     if (this.#clientIp === undefined) {
-      const { request } = this.#owner;
-      this.#clientIp =
-        parseConnectingIp(request?.headers["cf-connecting-ip"]) ?? request?.socket?.remoteAddress ?? null;
+      this.#clientIp = clientAddress(this.#owner.request);
     }
     return this.#clientIp;
   }

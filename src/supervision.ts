@@ -1,5 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
+import { clientAddress } from "./cloudflare/client-address.js";
+import { parseRay } from "./cloudflare/ray.js";
 import { RayguardError } from "./errors.js";
 import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
@@ -218,13 +220,14 @@ export class Supervision implements Supervisor {
     if (exchange.quiet) return;
     const logger = exchange.logger ?? this.logger;
     if (logger === null && !requestChannel.hasSubscribers) return;
-    const { request, context } = exchange;
-    const { ray } = context;
+    const { request } = exchange;
+    const headers = request?.headers;
+    const ray = parseRay(headers?.["cf-ray"]);
     const record: RequestRecord = {
       ray: ray === null ? null : ray.id,
       colo: ray === null ? null : ray.colo,
-      clientIp: context.clientIp,
-      verified: context.verified,
+      clientIp: clientAddress(request),
+      verified: false,
       method: request?.method ?? "",
       url: loggableUrl(urlOf(request)),
       status: exchange.status,

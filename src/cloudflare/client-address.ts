@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 
 /**
@@ -19,4 +19,10 @@ export function parseConnectingIp(value: unknown): string | null {
 export function parseCountry(headers: IncomingHttpHeaders): string | null {
   const value = headers["cf-ipcountry"];
   return typeof value === "string" && /^(?:[A-Z]{2}|T1)$/.test(value) ? value : null;
+}
+
+/** CF-Connecting-IP where it is an address, else the address of the peer. */
+export function clientAddress(request: IncomingMessage | null): string | null {
+  if (request === null) return null;
+  return parseConnectingIp(request.headers["cf-connecting-ip"]) ?? request.socket?.remoteAddress ?? null;
 }

@@ -24,6 +24,7 @@ export interface RenderingContext {
   readonly request: IncomingMessage;
   readonly response: NodeResponse;
   readonly native: NativeMethods;
+  readonly isHttp11: boolean;
   readonly settings: RouteSettings;
   readonly supervisor: { readonly enforces: boolean; readonly settings: Pick<Settings, "gatewayStatus"> };
   /** `end()` is on the stack, with all of the content. */
@@ -32,12 +33,18 @@ export interface RenderingContext {
 
 /** Renders the header section through Node, after whatever repairs the guarded rules ask for. */
 export function renderHeaderSection(context: RenderingContext, firstLine: string, headers: HeadersArgument): Rendering {
-  const { request, response, native } = context;
-  const isOutHeaders = headers !== null && headers !== undefined && headers === outHeadersOf(response);
+  const { response, native } = context;
+  // Node keeps the fields of `setHeader` in an object without prototype; a look at that is cheaper than at the response.
+  const isOutHeaders =
+    headers !== null &&
+    headers !== undefined &&
+    Object.getPrototypeOf(headers) === null &&
+    headers === outHeadersOf(response);
   if (isPlainStatus(response.statusCode) && !(response._removedTE && response._removedContLen)) {
-    const isHttp11 = request.httpVersionMinor === 1 && request.httpVersionMajor === 1;
     const { shouldKeepAlive, sendDate } = response;
-    if (isPlainlyValid(headers, isOutHeaders, isHttp11, shouldKeepAlive, sendDate, context.settings.maxFieldLines)) {
+    if (
+      isPlainlyValid(headers, isOutHeaders, context.isHttp11, shouldKeepAlive, sendDate, context.settings.maxFieldLines)
+    ) {
       native._storeHeader.call(response, firstLine, headers);
       return AS_IT_IS;
     }

@@ -33,6 +33,7 @@ interface Piece {
 /** An exchange over HTTP/1.x: what the methods in `response.ts` do to it. */
 export class Http1Exchange extends Exchange implements RenderingContext {
   readonly request: IncomingMessage;
+  readonly isHttp11: boolean;
   readonly response: NodeResponse;
   /** The methods the guard stands in front of, as they were before. */
   readonly native: NativeMethods;
@@ -86,6 +87,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   ) {
     super(supervisor, settings);
     this.request = request;
+    this.isHttp11 = request.httpVersionMinor === 1 && request.httpVersionMajor === 1;
     this.response = response;
     this.native = native;
     this.connection = connection;
@@ -393,7 +395,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.ending = false;
     if (this.#doom !== null) {
       this.#meetDoom();
-    } else if (this.#expected >= 0 && this.#sent !== this.#expected && this.response._hasBody) {
+    } else if (this.#sent !== this.#expected && this.#expected >= 0 && this.response._hasBody) {
       if (this.supervisor.enforces) this.#short();
       else this.supervisor.report(this, shortContent(this.#expected, this.#sent), "reported");
     } else {
