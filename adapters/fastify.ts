@@ -8,7 +8,12 @@ type RouteConfig = { rayguard?: Partial<RouteSettings> };
 
 const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fastify, options, done) {
   const isNested = fastify.hasDecorator("rayguard");
-  const guard = new GuardCore(options);
+  let guard: GuardCore;
+  try {
+    guard = new GuardCore(options);
+  } catch (error) {
+    return done(error as Error);
+  }
   guard.attach(fastify.server);
   if (!isNested) {
     if (options.logger === undefined) guard.useLogger(fastify.log);

@@ -96,6 +96,11 @@ export abstract class Exchange implements Waiting {
   /** Gives up on a response that is over, but that the recipient does not take. */
   abstract abandon(): void;
 
+  /** Address of the peer, as far as it is known. */
+  get peerAddress(): string | undefined {
+    return this.request?.socket?.remoteAddress;
+  }
+
   get context(): RequestContext {
     if (this.#context === undefined) this.#context = new RequestContext(this);
     return this.#context;
@@ -108,7 +113,8 @@ export abstract class Exchange implements Waiting {
   fail(failure: Failure): boolean {
     if (this.inert || this.settled || this.isOver()) return false;
     if (!this.supervisor.enforces) {
-      this.supervisor.report(this, failure, "reported");
+      // res.destroy() goes on to socket.destroy(): one cause, one incident.
+      if (this.incident !== failure.code) this.supervisor.report(this, failure, "reported");
       return false;
     }
     this.inert = true;

@@ -60,7 +60,7 @@ export class GuardCore implements Guard {
     this.supervision = new Supervision(settings);
     this.health = new Health(settings.health, () => this.#state === "serving");
     if (settings.lint) {
-      const reporter = new LintReporter((record, message) => this.supervision.logger?.warn(record, message));
+      const reporter = new LintReporter((record, message) => this.supervision.warn(record, message));
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
     }
     this.attach = this.attach.bind(this);
@@ -155,6 +155,8 @@ export class GuardCore implements Guard {
       return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
     if (!hasInternals(response) || !isSocket(response.socket ?? request.socket)) {
       const exchange = new SimulatedExchange(this.supervision, this.supervision.settings, request, response);
+      if (!("rayguard" in request))
+        Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
       this.supervision.opened(exchange);
       return exchange;
     }
@@ -163,7 +165,7 @@ export class GuardCore implements Guard {
       try {
         this.attach(server);
       } catch (error) {
-        this.supervision.logger?.warn({ err: error }, MESSAGES.attachFailed);
+        this.supervision.warn({ err: error }, MESSAGES.attachFailed);
       }
     }
     return this.open(request, response);
@@ -184,6 +186,7 @@ export class GuardCore implements Guard {
       connection,
     );
     (response as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
+    (request as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
     connection.add(exchange);
     supervision.opened(exchange);
     return exchange;
@@ -278,6 +281,8 @@ interface AnyServer {
 
 function isServer(server: unknown): server is AnyServer {
   if (server === null || typeof server !== "object" || !("listening" in server)) return false;
+  // A plain net.Server listens as well, and speaks no HTTP.
+  if (!("headersTimeout" in server) && !("updateSettings" in server)) return false;
   return typeof (server as Partial<AnyServer>).emit === "function";
 }
 

@@ -154,7 +154,9 @@ export class Health {
     const checks = [...this.#checks];
     const results = await Promise.all(checks.map(([, check]) => runCheck(check, this.#timeoutMs)));
     const named = Object.fromEntries(checks.map(([name], i) => [name, results[i] as CheckResult]));
-    this.#cached = { results: named, until: performance.now() + this.#cacheMs };
+    // Checks that came or went meanwhile count at the next question.
+    if (checks.length === this.#checks.size && checks.every(([name, check]) => this.#checks.get(name) === check))
+      this.#cached = { results: named, until: performance.now() + this.#cacheMs };
     return named;
   }
 }

@@ -125,5 +125,6 @@ export function sourceFailed(err: unknown): Failure {
 }
 
 export function ruleBroken(rule: string, found: string, status = 500): Failure {
-  return { code: rule, message: `${found} See docs/rules.md, ${rule}.`, prevented: 520, status };
+  const message = rule in EVENTS ? found : `${found} See docs/rules.md, ${rule}.`;
+  return { code: rule, message, prevented: 520, status };
 }

@@ -1,6 +1,6 @@
 import type { Http1Exchange } from "./intercept/http1-exchange.js";
 import { versionOf } from "./intercept/node-internals.js";
-import { MESSAGES } from "./log.js";
+import { loggableUrl, MESSAGES } from "./log.js";
 import type { FieldLine } from "./validity/head.js";
 import type { LintSubject } from "./validity/lint.js";
 
@@ -26,7 +26,8 @@ export class LintReporter {
   look(exchange: Http1Exchange, rendered: string): void {
     if (this.#lint === undefined) return;
     const { request } = exchange;
-    const route = `${request.method} ${(request as { route?: { path?: unknown } }).route?.path ?? request.url?.split("?", 1)[0]}`;
+    const path = (request as { route?: { path?: unknown } }).route?.path ?? request.url?.split("?", 1)[0];
+    const route = `${request.method} ${loggableUrl(String(path))}`;
     for (const { rule, found, advice } of this.#lint(subjectOf(exchange, rendered))) {
       const key = `${rule} ${route}`;
       if (this.#said.has(key) || this.#said.size >= MOST_REMEMBERED) continue;

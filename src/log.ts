@@ -57,6 +57,7 @@ const SECRET_WHOLE = /^(?:pwd|sig|code|key|api[-_]?key|jwt|otp|pin)$/i;
 export function loggableUrl(url: string): string {
   let safe = url.length > 2_048 ? `${url.slice(0, 2_048)}...` : url;
   if (UNSAFE.test(safe)) safe = safe.replace(UNSAFE_ALL, percentEncode);
+  safe = safe.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, "$1[redacted]@");
   const query = safe.indexOf("?");
   if (query === -1) return safe;
   const pairs = safe.slice(query + 1).split("&");
@@ -81,9 +82,5 @@ function isSecret(name: string): boolean {
 }
 
 function decode(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
+  return name.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }

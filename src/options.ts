@@ -108,6 +108,15 @@ const KNOWN = new Set([
   ...Object.keys(RESERVED),
 ]);
 
+const ROUTE = new Set([
+  "firstByteDeadlineMs",
+  "idleDeadlineMs",
+  "holdBackOctets",
+  "holdBackMs",
+  "maxHeaderSectionOctets",
+  "maxFieldLines",
+]);
+
 /** Longest delay a Node timer can have. */
 const MAX_TIMER_MS = 2_147_483_647;
 
@@ -176,7 +185,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
  * @throws {RayguardError} `ERR_RAYGUARD_UNKNOWN_OPTION`, `ERR_RAYGUARD_INVALID_OPTION`
  */
 export function resolveRoute(options: Partial<RouteSettings>, base: RouteSettings): RouteSettings {
-  const known = Object.keys(options).every((name) => name in base && KNOWN.has(name));
+  const known = Object.keys(options).every((name) => ROUTE.has(name));
   if (!known) {
     throw new RayguardError(
       "ERR_RAYGUARD_UNKNOWN_OPTION",
@@ -195,7 +204,10 @@ export function resolveRoute(options: Partial<RouteSettings>, base: RouteSetting
   } as Record<string, unknown>;
   const merged: Record<string, unknown> = {};
   for (const name of Object.keys(own)) {
-    merged[name] = name in options ? own[name] : (base as unknown as Record<string, unknown>)[name];
+    merged[name] =
+      (options as Record<string, unknown>)[name] !== undefined
+        ? own[name]
+        : (base as unknown as Record<string, unknown>)[name];
   }
   return Object.freeze(merged) as unknown as RouteSettings;
 }

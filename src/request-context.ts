@@ -7,6 +7,7 @@ import { checkDeadline, type RouteSettings } from "./options.js";
 interface Owner {
   readonly request: IncomingMessage | null;
   settings: RouteSettings;
+  readonly peerAddress: string | undefined;
   readonly supervisor: { watch(exchange: never): void };
 }
 
@@ -31,7 +32,7 @@ export class RequestContext {
   /** CF-Connecting-IP where it is an address, else the address of the peer. See `verified`. */
   get clientIp(): string | null {
     if (this.#clientIp === undefined) {
-      this.#clientIp = clientAddress(this.#owner.request);
+      this.#clientIp = clientAddress(this.#owner.request, this.#owner.peerAddress);
     }
     return this.#clientIp;
   }

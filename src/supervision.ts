@@ -157,7 +157,8 @@ export class Supervision implements Supervisor {
   // -- incidents ---------------------------------------------------------------------------------------------------
 
   compose(exchange: Exchange, failure: Failure): Page {
-    const status = GATEWAY[failure.status] ?? failure.status;
+    const isOfTheEdge = failure.status >= 520 && failure.status <= 530;
+    const status = isOfTheEdge ? 500 : (GATEWAY[failure.status] ?? failure.status);
     const { request } = exchange;
     const ray = exchange.context.ray?.id ?? null;
     let content: FallbackContent | undefined;
@@ -166,7 +167,7 @@ export class Supervision implements Supervisor {
       try {
         content = errorContent(this.#describe(exchange, { ...failure, status }, "replaced"), request);
       } catch (error) {
-        this.logger?.error({ err: error }, "errorContent threw; the built-in content went out");
+        quietly(() => this.logger?.error({ err: error }, "errorContent threw; the built-in content went out"));
       }
     }
     return composePage({ status, ray, request, lost: exchange.lostFields(), headers: failure.headers, content });
@@ -178,7 +179,12 @@ export class Supervision implements Supervisor {
     if (this.#largeHeaders.has(names) || this.#largeHeaders.size > 100) return;
     this.#largeHeaders.add(names);
     const { maxHeaderSectionOctets } = this.settings;
-    this.logger?.warn({ code: "HF-18", octets, fields, maxHeaderSectionOctets }, MESSAGES.headerSectionLarge);
+    this.warn({ code: "HF-18", octets, fields, maxHeaderSectionOctets }, MESSAGES.headerSectionLarge);
+  }
+
+  /** A line about the guard itself. */
+  warn(record: object, message: string): void {
+    quietly(() => this.logger?.warn(record, message));
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {
@@ -226,7 +232,7 @@ export class Supervision implements Supervisor {
     const record: RequestRecord = {
       ray: ray === null ? null : ray.id,
       colo: ray === null ? null : ray.colo,
-      clientIp: clientAddress(request),
+      clientIp: clientAddress(request, exchange.peerAddress),
       verified: false,
       method: request?.method ?? "",
       url: loggableUrl(urlOf(request)),

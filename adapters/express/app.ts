@@ -40,7 +40,7 @@ export function prepareApp(app: ExpressApp, guard: GuardCore, middleware: unknow
   const stack = stackOf(root);
   if (stack?.[0] !== undefined) awaitLayers(stack[0]);
   if (root._router !== undefined) awaitParams(root._router);
-  if (stack !== undefined && isMountedLate(stack, middleware)) guard.supervision.logger?.warn({}, MESSAGES.mountedLate);
+  if (stack !== undefined && isMountedLate(stack, middleware)) guard.supervision.warn({}, MESSAGES.mountedLate);
   if (prepared.has(root) && root !== app) return;
   prepared.add(root);
   appendObservers(root, guard);

@@ -22,7 +22,6 @@ export function parseCountry(headers: IncomingHttpHeaders): string | null {
 }
 
 /** CF-Connecting-IP where it is an address, else the address of the peer. */
-export function clientAddress(request: IncomingMessage | null): string | null {
-  if (request === null) return null;
-  return parseConnectingIp(request.headers["cf-connecting-ip"]) ?? request.socket?.remoteAddress ?? null;
+export function clientAddress(request: IncomingMessage | null, peerAddress: string | undefined): string | null {
+  return parseConnectingIp(request?.headers["cf-connecting-ip"]) ?? peerAddress ?? null;
 }

@@ -63,7 +63,9 @@ export function composePage(asked: PageRequest): Page {
   try {
     const content = usable(asked.content) ?? negotiatedContent(asked.request, asked);
     const body = Buffer.from(content.body as string);
-    const fields: FieldLine[] = [...keptFields(asked.lost), ...errorFields(asked.headers)];
+    const own = errorFields(asked.headers);
+    const given = new Set(own.map(([name]) => name.toLowerCase()));
+    const fields: FieldLine[] = [...keptFields(asked.lost).filter(([name]) => !given.has(name.toLowerCase())), ...own];
     return finish(asked.status, fields, content.contentType, body);
   } catch {
     return lastResort(asked.status, asked.ray);
@@ -94,9 +96,13 @@ function finish(status: number, fields: FieldLine[], contentType: string, body: 
 
 function usable(content: FallbackContent | undefined): FallbackContent | undefined {
   if (content === undefined || content === null || typeof content !== "object") return undefined;
-  const { contentType, body } = content;
-  const ok = typeof contentType === "string" && /^[^\s/]+\/[^\s]+/.test(contentType) && VALUE.test(contentType);
-  return ok && (typeof body === "string" || body instanceof Uint8Array) ? content : undefined;
+  try {
+    const { contentType, body } = content;
+    const ok = typeof contentType === "string" && /^[^\s/]+\/[^\s]+/.test(contentType) && VALUE.test(contentType);
+    return ok && (typeof body === "string" || body instanceof Uint8Array) ? { contentType, body } : undefined;
+  } catch {
+    return undefined; // a getter that throws
+  }
 }
 
 function keptFields(lost: readonly FieldLine[]): FieldLine[] {

@@ -50,6 +50,7 @@ export class GuardedConnection {
     this.socket = socket;
     this.#native = nativeMethods(socket);
     Object.defineProperties(socket, DESCRIPTORS);
+    void socket.remoteAddress; // Node remembers the peer only if it is asked while the connection is open
     socket.on("end", onEnd);
   }
 
@@ -271,6 +272,8 @@ export class GuardedConnection {
       const done = args.find((argument) => typeof argument === "function");
       return this.call("end", done === undefined ? [] : [done]);
     }
+    // Without half-open connections Node answers the end of the client with its own.
+    if (!exchange.supervisor.enforces && this.socket.readableEnded) return this.call("end", args);
     const [data, encoding] = args;
     if (typeof data === "string" || data instanceof Uint8Array) {
       const sent = this.write([data, typeof encoding === "string" ? encoding : undefined], true);

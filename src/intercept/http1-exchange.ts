@@ -65,6 +65,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** A hand-written response without framing goes straight out. */
   #streamsRaw = false;
   #interims = 0;
+  #flooded = false;
   /** The app has taken the socket away from Node (`detachSocket`). */
   #detached = false;
   /** Part of the response was out when that happened. */
@@ -383,11 +384,13 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.ending = true;
     const { response } = this;
     if (this.sourceError !== undefined) this.fail(sourceFailed(this.sourceError.error));
-    if (response._trailer === "" || !this.supervisor.enforces) return;
+    if (response._trailer === "") return;
     const { kept, dropped } = sortTrailers(response._trailer);
     if (dropped.length === 0) return;
+    const failure = ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`);
+    if (!this.supervisor.enforces) return this.supervisor.report(this, failure, "reported");
     response._trailer = kept;
-    this.repaired(ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`));
+    this.repaired(failure);
   }
 
   /** `end()` has returned. */
@@ -397,7 +400,10 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.#meetDoom();
     } else if (this.#sent !== this.#expected && this.#expected >= 0 && this.response._hasBody) {
       if (this.supervisor.enforces) this.#short();
-      else this.supervisor.report(this, shortContent(this.#expected, this.#sent), "reported");
+      else {
+        const differs = this.#sent > this.#expected ? longContent : shortContent;
+        this.supervisor.report(this, differs(this.#expected, this.#sent), "reported");
+      }
     } else {
       if (!this.committed && !this.inert) this.#commit();
       if (this.#detached && !this.inert) this.#sendDetached();
@@ -446,8 +452,12 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       before: this.#interims,
       most: this.supervisor.settings.edge.maxInterimResponses,
     });
-    if (verdict !== null && this.supervisor.enforces) {
-      this.repaired(ruleBroken(verdict.rule, verdict.found));
+    if (verdict !== null && !this.supervisor.enforces) {
+      this.supervisor.report(this, ruleBroken(verdict.rule, verdict.found), "reported");
+    } else if (verdict !== null) {
+      // A flood is one incident, however long it is.
+      if (verdict.rule !== "IR-6" || !this.#flooded) this.repaired(ruleBroken(verdict.rule, verdict.found));
+      this.#flooded ||= verdict.rule === "IR-6";
       if (verdict.octets === null) {
         if (typeof callback === "function") process.nextTick(callback);
         return true;

@@ -79,11 +79,12 @@ export class Http2Exchange extends Exchange {
       Object.getOwnPropertyDescriptor(Object.getPrototypeOf(this.stream), "headersSent");
     Object.defineProperty(stream, "headersSent", {
       configurable: true,
-      get: () => this.#head !== null || this.inert || (sent?.get?.call(this.stream) as boolean),
+      // Node asks as well, before it sends what the guard hands on.
+      get: () => (!this.#own && (this.#head !== null || this.inert)) || (sent?.get?.call(this.stream) as boolean),
     });
     Object.defineProperty(response, kExchange, { value: this, configurable: true });
     Object.defineProperty(request, kExchange, { value: this, configurable: true });
-    this.stream.once("close", () => this.settle(this.#ended || this.inert));
+    this.stream.once("close", () => this.settle((this.#ended || this.inert) && this.stream.rstCode === 0));
   }
 
   get octets(): number {
@@ -233,7 +234,8 @@ export class Http2Exchange extends Exchange {
       if (done !== undefined) process.nextTick(done as () => void);
       return this.stream;
     }
-    if (this.#own || this.#ended) {
+    // Node ends a stream that the client has reset.
+    if (this.#own || this.#ended || this.stream.closed || this.stream.destroyed) {
       this.#native.end(chunk, encoding, callback);
       return this.stream;
     }
@@ -252,6 +254,11 @@ export class Http2Exchange extends Exchange {
   }
 
   _destroy(error?: Error, callback?: unknown): unknown {
+    const isWhole = !this.#own && !this.settled && this.supervisor.enforces && this.isOver();
+    if (isWhole && !this.stream.writableFinished && !this.#isGone(error)) {
+      this.stream.once("finish", () => this.#native.destroy());
+      return this.stream;
+    }
     if (this.#passes() || this.#isGone(error)) return this.#native.destroy(error, callback);
     if (!this.fail(prematureClose("stream.destroy", error))) return this.#native.destroy(error, callback);
     return this.stream;
@@ -274,7 +281,9 @@ export class Http2Exchange extends Exchange {
     if (stream.destroyed || stream.closed || stream.aborted || stream.session === undefined || stream.session.destroyed)
       return true;
     return (
-      error !== null && typeof error === "object" && /internal\/http2/.test(new Error().stack?.split("\n")[3] ?? "")
+      error !== null &&
+      typeof error === "object" &&
+      /internal\/http2\/core/.test(new Error().stack?.split("\n")[3] ?? "")
     );
   }
 

@@ -29,7 +29,7 @@ export function guardRequestPrototype(prototype: object): void {
     rayguard: {
       configurable: true,
       get(this: Guarded): RequestContext | undefined {
-        const context = exchangeOfRequest(this)?.context;
+        const context = (this as { [kExchange]?: Http1Exchange })[kExchange]?.context;
         // Kept on the request, since it is often asked again after the exchange has settled.
         if (context !== undefined)
           Object.defineProperty(this, "rayguard", { value: context, configurable: true, writable: true });

@@ -41,6 +41,10 @@ export class SocketExchange extends Exchange {
     connection.socket.once("close", () => this.settle(false));
   }
 
+  override get peerAddress(): string | undefined {
+    return this.connection.socket.remoteAddress;
+  }
+
   isOut(): boolean {
     return this.committed;
   }

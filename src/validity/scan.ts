@@ -25,6 +25,7 @@ export function isPlainlyValid(
   lines = 4;
   if (headers !== null && headers !== undefined) {
     if (Array.isArray(headers)) {
+      if (Array.isArray(headers[0])) return false;
       for (let i = 0; i + 1 < headers.length; i += 2) {
         if (!takes(headers[i], headers[i + 1], isHttp11, persists)) return false;
       }
@@ -54,6 +55,11 @@ const RETRY_AFTER = 32;
 const CONTENT_TYPE = 64;
 const LAST_MODIFIED = 128;
 const CONTENT_RANGE = 256;
+const CONNECTION = 8_192;
+const AGE = 512;
+const SERVER = 1_024;
+const EXPIRES = 2_048;
+const CONTENT_LOCATION = 4_096;
 
 // One scan runs at a time and never calls out, so its state can live here instead of in an object for each response.
 let seen = 0;
@@ -64,7 +70,17 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
   if (typeof name !== "string") return false; // an array of pairs, or worse
   lines++;
   if (typeof value !== "string" && typeof value !== "number") return takesList(name, value);
+  if (Number.isNaN(value)) return false;
   switch (name.length) {
+    case 3:
+      if (isNamed(name, "age")) return once(AGE);
+      break;
+    case 6:
+      if (isNamed(name, "server")) return once(SERVER);
+      break;
+    case 16:
+      if (isNamed(name, "content-location")) return once(CONTENT_LOCATION);
+      break;
     case 4:
       if (isNamed(name, "date")) return once(DATE);
       if (isNamed(name, "etag")) return once(ETAG);
@@ -74,11 +90,12 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
       break;
     case 7:
       if (isNamed(name, "trailer") || isNamed(name, "upgrade")) return false;
+      if (isNamed(name, "expires")) return once(EXPIRES);
       break;
     case 10:
       if (isNamed(name, "keep-alive")) return false;
-      if (isNamed(name, "connection") && value !== "close" && (value !== "keep-alive" || !persists)) return false;
-      break;
+      if (!isNamed(name, "connection")) break;
+      return (value === "close" || (value === "keep-alive" && persists)) && once(CONNECTION);
     case 11:
       if (isNamed(name, "retry-after")) return once(RETRY_AFTER);
       break;
@@ -102,7 +119,7 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
       seen |= CHUNKED;
       break;
   }
-  return !Number.isNaN(value);
+  return true;
 }
 
 function once(field: number): boolean {

@@ -45,22 +45,6 @@ export const connectionRules: readonly GuardedRule[] = [
     },
   },
   {
-    id: "CX-4",
-    check: (draft) => {
-      if (valuesOf(draft, "keep-alive").length === 0) return null;
-      const options = connectionOptions(draft);
-      const closes = draft.requestCloses || options.includes("close");
-      const wellFormed = valuesOf(draft, "keep-alive").every((v) =>
-        /^(?:timeout|max)=[0-9]+(?:, ?(?:timeout|max)=[0-9]+)*$/.test(String(v)),
-      );
-      if (!closes && wellFormed && (options.length === 0 || options.includes("keep-alive"))) return null;
-      return {
-        found: "The app sent Keep-Alive on a connection that closes, or malformed.",
-        repair: (d) => dropField(d, "keep-alive"),
-      };
-    },
-  },
-  {
     id: "CX-6",
     check: (draft) => {
       if (draft.status === 101 || valuesOf(draft, "upgrade").length === 0 || draft.version === "2.0") return null;
@@ -74,6 +58,22 @@ export const connectionRules: readonly GuardedRule[] = [
             ...((d.requestCloses || d.version === "1.0") && !options.includes("close") ? ["close"] : []),
             "upgrade",
           ]),
+      };
+    },
+  },
+  {
+    id: "CX-4",
+    check: (draft) => {
+      if (valuesOf(draft, "keep-alive").length === 0) return null;
+      const options = connectionOptions(draft);
+      const closes = draft.requestCloses || options.includes("close");
+      const wellFormed = valuesOf(draft, "keep-alive").every((v) =>
+        /^(?:timeout|max)=[0-9]+(?:, ?(?:timeout|max)=[0-9]+)*$/.test(String(v)),
+      );
+      if (!closes && wellFormed && (options.length === 0 || options.includes("keep-alive"))) return null;
+      return {
+        found: "The app sent Keep-Alive on a connection that closes, or malformed.",
+        repair: (d) => dropField(d, "keep-alive"),
       };
     },
   },

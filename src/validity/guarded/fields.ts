@@ -92,7 +92,7 @@ export const fieldRules: readonly GuardedRule[] = [
       const again = new Set<string>();
       for (const field of draft.fields) {
         const key = keyOf(field);
-        if (!SINGLE.has(key)) continue;
+        if (!SINGLE.has(key) || items(field).length === 0) continue;
         if (seen.has(key) || (Array.isArray(field.value) && field.value.length > 1)) again.add(key);
         seen.add(key);
       }
@@ -166,7 +166,7 @@ function text(value: unknown): string {
 }
 
 function keepLast(draft: Draft, key: string): void {
-  const lines = draft.fields.filter((field) => keyOf(field) === key);
+  const lines = draft.fields.filter((field) => keyOf(field) === key && items(field).length > 0);
   const last = lines.at(-1) as DraftField;
   draft.fields = draft.fields.filter((field) => keyOf(field) !== key || field === last);
   if (Array.isArray(last.value)) last.value = last.value.at(-1);

@@ -40,7 +40,8 @@ export const statusRules: readonly GuardedRule[] = [
     id: "SL-9",
     check: (draft) => {
       if (draft.status !== 101) return null;
-      if (valuesOf(draft, "upgrade").length === 0) return { found: "The app answered 101 without an Upgrade field." };
+      if (protocols(valuesOf(draft, "upgrade").join(",")).length === 0)
+        return { found: "The app answered 101 without an Upgrade field." };
       const named = protocols(valuesOf(draft, "connection").join(",")).includes("upgrade");
       if (named) return null;
       return {
