@@ -1,20 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { kExchange } from "../exchange.js";
 import type { RequestContext } from "../request-context.js";
-import { connectionOf } from "./connection.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 
-type Guarded = IncomingMessage & { res?: { [kExchange]?: Http1Exchange } };
+type Guarded = IncomingMessage & { [kExchange]?: Http1Exchange };
 
 const kGuarded: unique symbol = Symbol.for("rayguard.request") as never;
 
 /** The exchange of a request, while it is under way. */
 export function exchangeOfRequest(request: IncomingMessage): Http1Exchange | undefined {
-  const viaExpress = (request as Guarded).res?.[kExchange];
-  if (viaExpress !== undefined && viaExpress.request === request) return viaExpress;
-  return request.socket === null || request.socket === undefined
-    ? undefined
-    : connectionOf(request.socket).find(request);
+  return (request as Guarded)[kExchange];
 }
 
 /**
@@ -29,7 +24,7 @@ export function guardRequestPrototype(prototype: object): void {
     rayguard: {
       configurable: true,
       get(this: Guarded): RequestContext | undefined {
-        const context = (this as { [kExchange]?: Http1Exchange })[kExchange]?.context;
+        const context = exchangeOfRequest(this)?.context;
         // Kept on the request, since it is often asked again after the exchange has settled.
         if (context !== undefined)
           Object.defineProperty(this, "rayguard", { value: context, configurable: true, writable: true });
@@ -43,26 +38,19 @@ export function guardRequestPrototype(prototype: object): void {
       configurable: true,
       writable: true,
       value: function destroy(this: Guarded, error?: Error) {
+        // Read to its end: this is the stream cleaning up after itself, and leaves the connection alone.
+        if (this.complete && this.readableEnded) return below.call(this, error);
         const exchange = exchangeOfRequest(this);
-        // Answered, and the connection is on to other requests.
-        if (
-          (exchange === undefined || exchange.settled) &&
-          !awaitsContent(this) &&
-          this.socket &&
-          !this.socket.destroyed &&
-          !connectionOf(this.socket).isOwn &&
-          !connectionOf(this.socket).isGone(error)
-        ) {
-          this.resume();
-          return this;
+        if (exchange === undefined || exchange.connection.isOwn || exchange.connection.isGone(error)) {
+          return below.call(this, error);
         }
-        if (exchange === undefined || exchange.settled || exchange.connection.isOwn) return below.call(this, error);
         const { connection } = exchange;
-        // Complete, and the connection has promised to persist: there is nothing left to end.
-        if (exchange.isOver() && !awaitsContent(this) && exchange.supervisor.enforces) {
+        // Answered in full, and the connection has promised to persist: what is left is to read what is unread.
+        if ((exchange.settled || exchange.isOver()) && exchange.supervisor.enforces && !awaitsContent(this)) {
           this.resume();
           return this;
         }
+        if (exchange.settled) return below.call(this, error);
         connection.culprit = exchange;
         try {
           return below.call(this, error);
@@ -76,6 +64,7 @@ export function guardRequestPrototype(prototype: object): void {
 
 /** Whether content of the request is still to come. `complete` alone does not tell inside the request listener. */
 export function awaitsContent(request: IncomingMessage): boolean {
-  const { headers, complete } = request;
-  return !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0);
+  if (request.complete) return false;
+  const { headers } = request;
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }

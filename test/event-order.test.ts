@@ -1,0 +1,54 @@
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { createGuard } from "../src/index.js";
+import { exchange } from "../src/testing/index.js";
+
+const servers: http.Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections();
+});
+
+/** Events of request and response, in order, until both are closed. */
+async function eventsOf(isGuarded: boolean, handler: http.RequestListener, request: object): Promise<string[]> {
+  const events: string[] = [];
+  let closed: () => void;
+  const bothClosed = new Promise<void>((resolve) => {
+    let open = 2;
+    closed = () => --open === 0 && resolve();
+  });
+  const server = http.createServer((req, res) => {
+    for (const event of ["end", "aborted", "error", "close"]) req.on(event, () => events.push(`request ${event}`));
+    for (const event of ["prefinish", "finish", "error", "close"]) res.on(event, () => events.push(`response ${event}`));
+    req.once("close", closed);
+    res.once("close", closed);
+    handler(req, res);
+  });
+  servers.push(server);
+  if (isGuarded) createGuard({ logger: false }).attach(server);
+  await new Promise<void>((resolve) => server.listen(0, resolve));
+  await exchange({ port: (server.address() as AddressInfo).port }, request, { keepOpenMs: 1 });
+  await bothClosed;
+  return events;
+}
+
+const HANDLERS: Record<string, http.RequestListener> = {
+  "answers at once": (_req, res) => res.end("hello"),
+  "reads the request and answers": (req, res) => req.resume().on("end", () => res.end("hello")),
+  "streams its answer": (_req, res) => {
+    res.write("a");
+    setImmediate(() => res.end("b"));
+  },
+};
+
+describe.each(Object.entries(HANDLERS))("a handler that %s", (_what, handler) => {
+  it.each([
+    ["GET", { path: "/" }],
+    ["HEAD", { path: "/", method: "HEAD" }],
+    ["POST", { path: "/", method: "POST", body: "content" }],
+  ])("sees the same events in the same order for %s, guarded or not", async (_method, request) => {
+    const bare = await eventsOf(false, handler, request);
+    expect(bare).toContain("request close");
+    expect(await eventsOf(true, handler, request)).toEqual(bare);
+  });
+});
