@@ -3,16 +3,19 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import { RayguardError } from "./errors.js";
 import { type Exchange, kExchange } from "./exchange.js";
-import { Health, type HealthCheck } from "./health.js";
-import { EVENTS, type Failure } from "./incidents.js";
+import { Health } from "./health.js";
+import type { HealthCheck } from "./health-checks.js";
+import { EVENTS, type Failure, thrown } from "./incidents.js";
 import { connectionOf } from "./intercept/connection.js";
 import { Http1Exchange } from "./intercept/http1-exchange.js";
 import { Http2Exchange } from "./intercept/http2.js";
 import { interceptHttp2Server } from "./intercept/http2-server.js";
+import { guardedListener } from "./intercept/listeners.js";
 import { hasInternals, type NodeResponse } from "./intercept/node-internals.js";
+import { guardsOf, isHttp1Server, isServer, isSocket } from "./intercept/recognise.js";
 import { guardRequestPrototype } from "./intercept/request.js";
-import { createLayer, type Layer, layerOf, layOver } from "./intercept/response.js";
-import { type Http1Server, interceptServer, thrown } from "./intercept/server.js";
+import { layerFor, layOver } from "./intercept/response.js";
+import { interceptServer } from "./intercept/server.js";
 import { SimulatedExchange } from "./intercept/simulated.js";
 import { SocketExchange } from "./intercept/socket-exchange.js";
 import { keepAlive } from "./lifecycle/keep-alive.js";
@@ -37,8 +40,6 @@ export interface Guard {
   /** Detaches from every server and stops every timer; responses under way keep their protection, but no deadline. */
   close(): void;
 }
-
-const kGuards: unique symbol = Symbol.for("rayguard.guards") as never;
 
 /**
  * Makes a guard.
@@ -94,12 +95,9 @@ export class GuardCore implements Guard {
       this.#detach.set(server, () => guards.delete(this));
       return server;
     }
-    const isHttp1 = "headersTimeout" in server && !("updateSettings" in server);
-    const restore = isHttp1
-      ? interceptServer(server as unknown as Http1Server, this)
-      : interceptHttp2Server(server, this);
-    const relax =
-      isHttp1 && this.enforces ? keepAlive(server as unknown as Http1Server, this.supervision.settings) : () => {};
+    const http1 = isHttp1Server(server) ? server : null;
+    const restore = http1 === null ? interceptHttp2Server(server, this) : interceptServer(http1, this);
+    const relax = http1 !== null && this.enforces ? keepAlive(http1, this.supervision.settings) : () => {};
     this.#detach.set(server, () => {
       guards.delete(this);
       restore();
@@ -115,23 +113,7 @@ export class GuardCore implements Guard {
         `listener() takes a request listener; got ${typeof listener}.`,
       );
     }
-    const guard = this;
-    return function guardedListener(
-      this: unknown,
-      request: IncomingMessage,
-      response: ServerResponse & { req: IncomingMessage },
-    ): void {
-      const exchange = guard.accept(request, response);
-      if (guard.answers(exchange)) return;
-      try {
-        const result = listener.call(this as never, request, response) as unknown;
-        if (result !== undefined && result !== null && typeof (result as PromiseLike<unknown>).then === "function") {
-          (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
-        }
-      } catch (error) {
-        guard.failed(exchange, error, true);
-      }
-    };
+    return guardedListener(this, listener);
   }
 
   close(): void {
@@ -155,8 +137,7 @@ export class GuardCore implements Guard {
       return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
     if (!hasInternals(response) || !isSocket(response.socket ?? request.socket)) {
       const exchange = new SimulatedExchange(this.supervision, this.supervision.settings, request, response);
-      if (!("rayguard" in request))
-        Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
+      showContext(request, exchange);
       this.supervision.opened(exchange);
       return exchange;
     }
@@ -177,14 +158,7 @@ export class GuardCore implements Guard {
     const { supervision } = this;
     const { settings } = supervision;
     const connection = connectionOf(request.socket);
-    const exchange = new Http1Exchange(
-      supervision,
-      settings,
-      request,
-      response,
-      this.#layer(response).native,
-      connection,
-    );
+    const exchange = new Http1Exchange(supervision, settings, request, response, layerFor(response).native, connection);
     (response as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
     (request as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
     connection.add(exchange);
@@ -208,9 +182,8 @@ export class GuardCore implements Guard {
     const known = (response as { [kExchange]?: Exchange })[kExchange];
     if (known !== undefined) return known;
     const { settings } = this.supervision;
-    const exchange = new Http2Exchange(this.supervision, settings, request, response, settings.gatewayStatus);
-    if (!("rayguard" in request))
-      Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
+    const exchange = new Http2Exchange(this.supervision, settings, request, response);
+    showContext(request, exchange);
     this.supervision.opened(exchange);
     return exchange;
   }
@@ -261,46 +234,14 @@ export class GuardCore implements Guard {
     exchange.settings = this.supervision.settings;
     exchange.supervisor.watch(exchange);
   }
-
-  #layer(response: NodeResponse): Layer {
-    const known = layerOf(response);
-    if (known !== undefined) return known;
-    // Neither the server nor the app's prototypes are guarded yet: this one response carries the methods itself.
-    const layer = createLayer(response);
-    for (const [name, value] of Object.entries(layer.methods)) {
-      Object.defineProperty(response, name, { value, configurable: true, writable: true, enumerable: false });
-    }
-    guardRequestPrototype(response.req);
-    return layer;
-  }
-}
-
-interface AnyServer {
-  emit(event: string | symbol, ...args: unknown[]): boolean;
-}
-
-function isServer(server: unknown): server is AnyServer {
-  if (server === null || typeof server !== "object" || !("listening" in server)) return false;
-  // A plain net.Server listens as well, and speaks no HTTP.
-  if (!("headersTimeout" in server) && !("updateSettings" in server)) return false;
-  return typeof (server as Partial<AnyServer>).emit === "function";
-}
-
-function guardsOf(server: object): Set<object> {
-  const holder = server as { [kGuards]?: Set<object> };
-  if (holder[kGuards] === undefined) Object.defineProperty(holder, kGuards, { value: new Set() });
-  return holder[kGuards] as Set<object>;
 }
 
 function responseOf(exchange: Exchange): ServerResponse {
   return (exchange as Exchange & { response: ServerResponse }).response;
 }
 
-function isSocket(socket: unknown): socket is Socket {
-  return (
-    socket !== null &&
-    typeof socket === "object" &&
-    typeof (socket as Socket).destroySoon === "function" &&
-    "bytesWritten" in socket
-  );
+/** Gives a request `rayguard` where its prototype has none. */
+function showContext(request: object, exchange: Exchange): void {
+  if (!("rayguard" in request))
+    Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
 }

@@ -2,9 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import Negotiator from "negotiator";
 import { RayguardError } from "./errors.js";
 import { RETRY_AFTER_S } from "./fallback/content.js";
-
-/** Looks at something the app cannot work without; throws, rejects or returns `false` where it is not well. */
-export type HealthCheck = (signal: AbortSignal) => unknown;
+import { type HealthCheck, HealthChecks } from "./health-checks.js";
 
 /** Options of the health check. */
 export interface HealthOptions {
@@ -26,25 +24,15 @@ export interface HealthOptions {
 
 export const HEALTH_DEFAULTS = { path: "/health", timeoutMs: 2_000, cacheMs: 1_000, details: false } as const;
 
-interface CheckResult {
-  readonly status: "healthy" | "unhealthy";
-  readonly latencyMs: number;
-  readonly error?: string;
-}
-
 type Question = "health" | "live" | "ready";
 
 /** The health endpoints of a guard: Cloudflare health checks and load-balancing monitors ask them. */
 export class Health {
   readonly #questions = new Map<string, Question>();
   readonly #paths: string[] = [];
-  readonly #checks = new Map<string, HealthCheck>();
-  readonly #timeoutMs: number;
-  readonly #cacheMs: number;
+  readonly #checks: HealthChecks;
   readonly #details: boolean | ((request: IncomingMessage) => boolean);
   readonly #isServing: () => boolean;
-  #running: Promise<Record<string, CheckResult>> | null = null;
-  #cached: { results: Record<string, CheckResult>; until: number } | null = null;
 
   constructor(options: HealthOptions | false, isServing: () => boolean) {
     this.#isServing = isServing;
@@ -63,8 +51,10 @@ export class Health {
       cacheMs = HEALTH_DEFAULTS.cacheMs,
       details = HEALTH_DEFAULTS.details,
     } = given;
-    this.#timeoutMs = milliseconds(timeoutMs, "health.timeoutMs", 1);
-    this.#cacheMs = milliseconds(cacheMs, "health.cacheMs", 0);
+    this.#checks = new HealthChecks(
+      milliseconds(timeoutMs, "health.timeoutMs", 1),
+      milliseconds(cacheMs, "health.cacheMs", 0),
+    );
     if (typeof details !== "boolean" && typeof details !== "function")
       throw invalid("health.details", "true, false or a function", details);
     this.#details = details;
@@ -79,20 +69,12 @@ export class Health {
 
   /** Adds a check, or replaces the one of that name. @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT` */
   register(name: string, check: HealthCheck): void {
-    if (typeof name !== "string" || name === "" || typeof check !== "function") {
-      throw new RayguardError(
-        "ERR_RAYGUARD_INVALID_ARGUMENT",
-        `A check has a name and a function; got ${String(name)}, ${typeof check}.`,
-      );
-    }
-    this.#checks.set(name, check);
-    this.#cached = null;
+    this.#checks.register(name, check);
   }
 
   /** Removes a check. @returns whether there was one */
   remove(name: string): boolean {
-    this.#cached = null;
-    return this.#checks.delete(name);
+    return this.#checks.remove(name);
   }
 
   /** Whether a request target is one of the endpoints; the query does not matter. */
@@ -118,7 +100,7 @@ export class Health {
       send(request, response, 200, { status: "healthy", timestamp: new Date().toISOString() });
       return;
     }
-    void this.#results().then((checks) => {
+    void this.#checks.results().then((checks) => {
       const healthy = Object.values(checks).every((result) => result.status === "healthy");
       const body = { status: healthy ? "healthy" : "unhealthy", timestamp: new Date().toISOString() };
       send(request, response, healthy ? 200 : 503, this.#admits(request) ? { ...body, checks } : body);
@@ -139,50 +121,6 @@ export class Health {
     } catch {
       return false;
     }
-  }
-
-  /** Results of all checks: cached for `cacheMs`, and never run twice at a time. */
-  #results(): Promise<Record<string, CheckResult>> {
-    if (this.#cached !== null && performance.now() < this.#cached.until) return Promise.resolve(this.#cached.results);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
-    });
-    return this.#running;
-  }
-
-  async #run(): Promise<Record<string, CheckResult>> {
-    const checks = [...this.#checks];
-    const results = await Promise.all(checks.map(([, check]) => runCheck(check, this.#timeoutMs)));
-    const named = Object.fromEntries(checks.map(([name], i) => [name, results[i] as CheckResult]));
-    // Checks that came or went meanwhile count at the next question.
-    if (checks.length === this.#checks.size && checks.every(([name, check]) => this.#checks.get(name) === check))
-      this.#cached = { results: named, until: performance.now() + this.#cacheMs };
-    return named;
-  }
-}
-
-async function runCheck(check: HealthCheck, timeoutMs: number): Promise<CheckResult> {
-  const controller = new AbortController();
-  const start = performance.now();
-  let timer: NodeJS.Timeout | undefined;
-  const timedOut = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new Error(`no result within ${timeoutMs} ms`);
-      controller.abort(error);
-      reject(error);
-    }, timeoutMs);
-  });
-  const latency = () => Math.round(performance.now() - start);
-  try {
-    const result = await Promise.race([(async () => check(controller.signal))(), timedOut]);
-    return result === false
-      ? { status: "unhealthy", latencyMs: latency(), error: "returned false" }
-      : { status: "healthy", latencyMs: latency() };
-  } catch (error) {
-    const message = error instanceof Error ? error.message : typeof error === "string" ? error : "failed";
-    return { status: "unhealthy", latencyMs: latency(), error: message };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -77,6 +77,27 @@ export function prematureClose(how: string, err?: unknown): Failure {
   };
 }
 
+/** Failure for something a listener threw: the status it asks for, where it is a sane 4xx or 5xx. */
+export function thrown(error: unknown): Failure {
+  let status = 500;
+  let headers: Record<string, unknown> | undefined;
+  try {
+    if (error !== null && typeof error === "object") {
+      const { status: a, statusCode: b, headers: c } = error as Record<string, unknown>;
+      const asked = [a, b].find(
+        (value) => typeof value === "number" && Number.isInteger(value) && value >= 400 && value <= 599,
+      );
+      if (asked !== undefined) {
+        status = asked as number;
+        if (c !== null && typeof c === "object") headers = c as Record<string, unknown>;
+      }
+    }
+  } catch {
+    // a getter that throws: a plain 500 then
+  }
+  return handlerError(error, status, headers);
+}
+
 export function firstByteDeadline(settings: Pick<RouteSettings, "firstByteDeadlineMs">): Failure {
   return {
     code: "MC-10",

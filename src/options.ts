@@ -5,6 +5,7 @@ import type { FallbackContent } from "./fallback/content.js";
 import type { HealthOptions } from "./health.js";
 import type { Incident } from "./incidents.js";
 import type { Logger } from "./log.js";
+import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "./option-checks.js";
 
 /** Options of a guard; every one is optional. */
 export interface GuardOptions {
@@ -117,9 +118,6 @@ const ROUTE = new Set([
   "maxFieldLines",
 ]);
 
-/** Longest delay a Node timer can have. */
-const MAX_TIMER_MS = 2_147_483_647;
-
 /**
  * Checks the options and fills in the defaults.
  * @throws {RayguardError} `ERR_RAYGUARD_UNKNOWN_OPTION`, `ERR_RAYGUARD_INVALID_OPTION`
@@ -212,16 +210,6 @@ export function resolveRoute(options: Partial<RouteSettings>, base: RouteSetting
   return Object.freeze(merged) as unknown as RouteSettings;
 }
 
-/** A deadline in milliseconds, or `false`. @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT` */
-export function checkDeadline(value: unknown): number | false {
-  if (value === false) return false;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= MAX_TIMER_MS) return value;
-  throw new RayguardError(
-    "ERR_RAYGUARD_INVALID_ARGUMENT",
-    `deadline() takes a whole number of milliseconds from 1 to ${MAX_TIMER_MS}, or false; got ${show(value)}.`,
-  );
-}
-
 function resolveEdge(edge: GuardOptions["edge"] = DEFAULTS.edge): EdgeProfile {
   if (typeof edge === "string") {
     if (Object.hasOwn(EDGE_PROFILES, edge)) return EDGE_PROFILES[edge];
@@ -254,42 +242,6 @@ function checkHealth(health: unknown): false | HealthOptions {
   return health as HealthOptions;
 }
 
-function isLogger(value: unknown): value is Logger {
-  return (
-    value !== null &&
-    (typeof value === "object" || typeof value === "function") &&
-    (["info", "warn", "error"] as const).every((m) => typeof (value as Record<string, unknown>)[m] === "function")
-  );
-}
-
 function duration(options: GuardOptions, name: "firstByteDeadlineMs" | "idleDeadlineMs", fallback: number) {
   return options[name] === false ? false : whole(options[name], name, fallback, 1, MAX_TIMER_MS);
-}
-
-function whole(value: unknown, name: string, fallback: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
-  if (value === undefined) return fallback;
-  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
-  const unit = name.endsWith("Ms") ? "a whole number of milliseconds" : "a whole number";
-  throw invalid(
-    name,
-    most === Number.MAX_SAFE_INTEGER ? `${unit}, ${least} or more` : `${unit} from ${least} to ${most}`,
-    value,
-  );
-}
-
-function oneOf<T extends string>(value: unknown, name: string, values: readonly T[], fallback: T): T {
-  if (value === undefined) return fallback;
-  if (values.includes(value as T)) return value as T;
-  throw invalid(name, values.map((v) => `"${v}"`).join(" or "), value);
-}
-
-function invalid(name: string, expected: string, value: unknown): RayguardError {
-  return new RayguardError("ERR_RAYGUARD_INVALID_OPTION", `${name} must be ${expected}; got ${show(value)}.`);
-}
-
-function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
-  if (typeof value === "function") return "a function";
-  if (value !== null && typeof value === "object") return Array.isArray(value) ? "an array" : "an object";
-  return String(value);
 }

@@ -2,7 +2,8 @@ import type { IncomingMessage } from "node:http";
 import { clientAddress, parseCountry } from "./cloudflare/client-address.js";
 import { parseRay, type Ray } from "./cloudflare/ray.js";
 import type { RayguardError } from "./errors.js";
-import { checkDeadline, type RouteSettings } from "./options.js";
+import { checkDeadline } from "./option-checks.js";
+import type { RouteSettings } from "./options.js";
 
 interface Owner {
   readonly request: IncomingMessage | null;

@@ -1,15 +1,13 @@
 import { channel } from "node:diagnostics_channel";
-import type { IncomingMessage } from "node:http";
-import { clientAddress } from "./cloudflare/client-address.js";
-import { parseRay } from "./cloudflare/ray.js";
 import { RayguardError } from "./errors.js";
 import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
-import { type Action, type Failure, firstByteDeadline, type Incident, idleDeadline } from "./incidents.js";
+import { type Action, type Failure, firstByteDeadline, idleDeadline } from "./incidents.js";
 import { DeadlineQueue, type Waiting } from "./lifecycle/deadline.js";
-import { defaultLogger, type Logger, loggableUrl, MESSAGES, type RequestRecord } from "./log.js";
+import { defaultLogger, type Logger, MESSAGES } from "./log.js";
 import type { Settings } from "./options.js";
+import { describeIncident, recordOf } from "./records.js";
 import { Counters } from "./stats.js";
 
 /** Names of the `diagnostics_channel` channels; part of the public interface. */
@@ -47,11 +45,6 @@ export class Supervision implements Supervisor {
   /** The logger of a framework takes the place of the default one, unless the user named one. */
   useLogger(logger: Logger): void {
     if (this.#logger === undefined) this.#logger = logger;
-  }
-
-  /** Whether anything is to be logged at all. */
-  get logs(): boolean {
-    return this.#logger !== null;
   }
 
   get logger(): Logger | null {
@@ -165,7 +158,7 @@ export class Supervision implements Supervisor {
     const { errorContent } = this.settings;
     if (errorContent !== undefined && request !== null) {
       try {
-        content = errorContent(this.#describe(exchange, { ...failure, status }, "replaced"), request);
+        content = errorContent(describeIncident(exchange, { ...failure, status }, "replaced"), request);
       } catch (error) {
         quietly(() => this.logger?.error({ err: error }, "errorContent threw; the built-in content went out"));
       }
@@ -188,7 +181,7 @@ export class Supervision implements Supervisor {
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {
-    const incident = this.#describe(exchange, failure, action);
+    const incident = describeIncident(exchange, failure, action);
     exchange.incident ??= failure.code;
     this.counters.incident(incident);
     if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
@@ -200,24 +193,6 @@ export class Supervision implements Supervisor {
     quietly(() => (isError ? logger.error(record, MESSAGES.incident) : logger.warn(record, MESSAGES.incident)));
   }
 
-  #describe(exchange: Exchange, failure: Failure, action: Action): Incident {
-    const { request, context } = exchange;
-    return {
-      code: failure.code,
-      action,
-      prevented: failure.prevented,
-      message: failure.message,
-      ray: context.ray?.id ?? null,
-      colo: context.ray?.colo ?? null,
-      clientIp: context.clientIp,
-      verified: context.verified,
-      method: request?.method ?? "",
-      url: loggableUrl(urlOf(request)),
-      status: action === "replaced" ? failure.status : null,
-      err: failure.err,
-    };
-  }
-
   settled(exchange: Exchange): void {
     exchange.queue?.remove(exchange);
     const { counters } = this;
@@ -226,22 +201,7 @@ export class Supervision implements Supervisor {
     if (exchange.quiet) return;
     const logger = exchange.logger ?? this.logger;
     if (logger === null && !requestChannel.hasSubscribers) return;
-    const { request } = exchange;
-    const headers = request?.headers;
-    const ray = parseRay(headers?.["cf-ray"]);
-    const record: RequestRecord = {
-      ray: ray === null ? null : ray.id,
-      colo: ray === null ? null : ray.colo,
-      clientIp: clientAddress(request, exchange.peerAddress),
-      verified: false,
-      method: request?.method ?? "",
-      url: loggableUrl(urlOf(request)),
-      status: exchange.status,
-      octets: exchange.octets,
-      ms: Math.round((performance.now() - exchange.startedAt) * 10) / 10,
-      outcome: exchange.outcome,
-    };
-    if (exchange.incident !== undefined) record.incident = exchange.incident;
+    const record = recordOf(exchange);
     if (requestChannel.hasSubscribers) requestChannel.publish(record);
     if (logger !== null) quietly(() => logger.info(record, MESSAGES.request));
   }
@@ -249,11 +209,6 @@ export class Supervision implements Supervisor {
   close(): void {
     for (const queue of this.#queues.values()) queue.clear();
   }
-}
-
-function urlOf(request: IncomingMessage | null): string {
-  if (request === null) return "";
-  return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
 }
 
 /** A logger that fails must not take the response with it. */

@@ -1,7 +1,8 @@
 import { createServer, Server } from "node:http";
 import { describe, expect, it, vi } from "vitest";
 import { createGuard, DEFAULTS, type GuardOptions, RayguardError } from "../src/index.js";
-import { checkDeadline, resolveOptions, resolveRoute } from "../src/options.js";
+import { checkDeadline } from "../src/option-checks.js";
+import { resolveOptions, resolveRoute } from "../src/options.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
 

@@ -1,34 +1,25 @@
 import type { IncomingMessage } from "node:http";
-import type { Exchange } from "../exchange.js";
 import { kExchange } from "../exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import type { SocketExchange } from "./socket-exchange.js";
+import {
+  type NativeSocketMethods,
+  nativeMethods,
+  SOCKET_METHODS,
+  type SocketMethod,
+  standIns,
+} from "./socket-methods.js";
+import { awaitAnswer, linger } from "./tear-down.js";
 
 const kConnection: unique symbol = Symbol.for("rayguard.connection") as never;
 
 type GuardedSocket = NodeSocket & { [kConnection]?: GuardedConnection };
 
-/**
- * Longest time a connection stays half open so that a client that still sends can read its answer, in milliseconds.
- * Some proxies, Apache among them, read nothing until they have sent the whole request.
- */
-const LINGER_MS = 30_000;
-
-/** Longest silence of such a client, in milliseconds. */
-const LINGER_SILENCE_MS = 2_000;
-
-/** Longest time a half-closed client may wait for an answer to begin, in milliseconds, before it counts as gone. */
-const HALF_CLOSED_MS = 1_000;
-
-const METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end", "write"] as const;
-
-type Native = { [K in (typeof METHODS)[number]]: (...args: unknown[]) => unknown };
-
 /** One connection of an HTTP/1.x server: knows the exchanges on it and stands in front of the socket's own methods. */
 export class GuardedConnection {
   readonly socket: GuardedSocket;
-  readonly #native: Native;
+  readonly #native: NativeSocketMethods;
   #first: Http1Exchange | null = null;
   #last: Http1Exchange | null = null;
   /** The exchange on whose behalf the socket is being destroyed, where that is known. */
@@ -49,7 +40,7 @@ export class GuardedConnection {
   constructor(socket: GuardedSocket) {
     this.socket = socket;
     this.#native = nativeMethods(socket);
-    Object.defineProperties(socket, DESCRIPTORS);
+    Object.defineProperties(socket, STAND_INS);
     void socket.remoteAddress; // Node remembers the peer only if it is asked while the connection is open
     socket.on("end", onEnd);
   }
@@ -101,6 +92,13 @@ export class GuardedConnection {
     return this.#finished !== null && !this.#finished.complete;
   }
 
+  /**
+   * Between two responses nothing may go out: a recipient would take the octets for the start of the next one (MC-7).
+   */
+  get isBetweenResponses(): boolean {
+    return this.#finished !== null && !this.broken && this.enforces;
+  }
+
   /** Whom the app means when it touches the socket. */
   current(): Http1Exchange | SocketExchange | undefined {
     const message = this.socket._httpMessage as { [kExchange]?: Http1Exchange } | null | undefined;
@@ -133,7 +131,7 @@ export class GuardedConnection {
     return this.#own;
   }
 
-  call(name: (typeof METHODS)[number], args: unknown[]): unknown {
+  call(name: SocketMethod, args: unknown[]): unknown {
     return this.#native[name].apply(this.socket, args);
   }
 
@@ -153,11 +151,6 @@ export class GuardedConnection {
       }
       if (!socket.destroyed) this.call("destroy", []);
     });
-  }
-
-  /** The app asked for the connection to end, and a complete response is on its way: close when it is out. */
-  closeAfter(exchange: Exchange): void {
-    if (exchange.settled) this.#closeSoon();
   }
 
   /** Writes to a socket that Node has been made to forget, and ends it. */
@@ -185,32 +178,18 @@ export class GuardedConnection {
   }
 
   #release(): void {
-    for (const name of METHODS) delete (this.socket as unknown as Record<string, unknown>)[name];
+    for (const name of SOCKET_METHODS) delete (this.socket as unknown as Record<string, unknown>)[name];
   }
 
   /** Node wants the connection closed once its last response is flushed. */
-  #closeSoon(): void {
+  closeSoon(): void {
     const request = this.#finished;
-    const { socket } = this;
-    if (request === null || request.complete || socket.destroyed) {
+    if (request === null || request.complete || this.socket.destroyed) {
       this.own(() => this.call("destroySoon", []));
       return;
     }
-    // The client is still sending. Closing now would answer its octets with RST, which can overtake the response and
-    // wipe it out before it is read (RFC 9112, section 9.6): say that we are done, go on reading, then close.
     this.lingering = true;
-    this.own(() => this.call("end", []));
-    const close = () => this.abort(false);
-    const until = performance.now() + LINGER_MS;
-    let read = socket.bytesRead;
-    const timer = setInterval(() => {
-      if (socket.bytesRead === read || performance.now() > until) close();
-      read = socket.bytesRead;
-    }, LINGER_SILENCE_MS).unref();
-    socket.once("close", () => clearInterval(timer));
-    socket.once("end", close);
-    request.once("end", close);
-    request.resume();
+    linger(this, request);
   }
 
   /** The socket is gone. Told by the response it was assigned to, which spares a listener on every socket. */
@@ -221,141 +200,12 @@ export class GuardedConnection {
     this.bare?.settle(false);
     this.bare = this.detached = null;
   }
-
-  /**
-   * The client has ended its side. Many that do are gone, but RFC 9112 lets a client half-close and wait for its
-   * answer; both look alike until something is written. So an answer gets a moment to begin, and if nothing has,
-   * the connection ends as Node would have ended it at once.
-   */
-  halfClosed(): void {
-    if (this.isIdle || this.lingering || this.bare !== null) return;
-    const written = this.socket.bytesWritten;
-    const look = () => {
-      if (this.isIdle || this.socket.destroyed) return;
-      if (this.socket.bytesWritten === written) this.abort(true);
-    };
-    const timer = setTimeout(look, HALF_CLOSED_MS).unref();
-    this.socket.once("close", () => clearTimeout(timer));
-  }
-
-  // -- in front of the socket's methods ---------------------------------------------------------------------------
-
-  destroy(how: (typeof METHODS)[number], args: unknown[]): unknown {
-    // Node cannot reset a connection that it is already ending: it would never emit `close`.
-    if (how === "resetAndDestroy" && this.socket.writableEnded) how = "destroy";
-    const exchange = this.current();
-    if (
-      how === "destroy" &&
-      !this.#own &&
-      isFinalHandler() &&
-      !(exchange as Http1Exchange | undefined)?.response?.headersSent
-    )
-      return this.socket;
-    const error = how === "destroy" ? args[0] : undefined;
-    if (this.#own || exchange === undefined || exchange.settled || this.isGone(error)) {
-      if (how === "destroySoon" && !this.#own && exchange === undefined) {
-        this.#closeSoon();
-        return undefined;
-      }
-      return this.call(how, args);
-    }
-    return exchange.closing(`socket.${how}`, error) ? this.socket : this.call(how, args);
-  }
-
-  end(args: unknown[]): unknown {
-    const exchange = this.current();
-    if (this.#own || this.isGone(undefined)) return this.call("end", args);
-    if (exchange === undefined || exchange.settled) {
-      if (exchange !== undefined || this.#finished === null || this.broken || !this.enforces)
-        return this.call("end", args);
-      // Between two responses nothing may go out: it would be taken for the next one.
-      const done = args.find((argument) => typeof argument === "function");
-      return this.call("end", done === undefined ? [] : [done]);
-    }
-    // Without half-open connections Node answers the end of the client with its own.
-    if (!exchange.supervisor.enforces && this.socket.readableEnded) return this.call("end", args);
-    const [data, encoding] = args;
-    if (typeof data === "string" || data instanceof Uint8Array) {
-      const sent = this.write([data, typeof encoding === "string" ? encoding : undefined], true);
-      if (exchange.settled && sent === true) return this.call("end", []);
-    }
-    const callback = args.find((argument) => typeof argument === "function") as (() => void) | undefined;
-    if (callback !== undefined) this.socket.once("finish", callback);
-    return exchange.closing("socket.end", undefined) ? this.socket : this.call("end", []);
-  }
-
-  write(args: unknown[], last = false): unknown {
-    const exchange = this.current();
-    if (this.#own || (exchange as Http1Exchange | undefined)?.passing || this.socket.destroyed)
-      return this.call("write", args);
-    if (exchange === undefined) {
-      if (this.#finished === null || this.broken || !this.enforces) return this.call("write", args);
-      // Between two responses nobody may speak: the octets would be taken for the start of the next one (MC-7).
-      const done = args.find((argument) => typeof argument === "function");
-      if (done !== undefined) process.nextTick(done as () => void);
-      return true;
-    }
-    if (!exchange.supervisor.enforces) return this.call("write", args);
-    const [data, encoding, third] = args;
-    const octets =
-      typeof data === "string"
-        ? Buffer.from(data, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8")
-        : data instanceof Uint8Array
-          ? Buffer.from(data)
-          : null;
-    if (octets === null) return this.call("write", args); // throws as it always did
-    exchange.socketWrite(octets, last);
-    const callback = typeof encoding === "function" ? encoding : third;
-    if (typeof callback === "function") process.nextTick(callback as () => void);
-    return true;
-  }
 }
 
-/**
- * Express's final handler destroys the socket when a header section is out, even if that response is complete and
- * another request is under way.
- */
-function isFinalHandler(): boolean {
-  return /[\\/]finalhandler[\\/]index\.js/.test(new Error().stack ?? "");
-}
-
-const STAND_INS: { [K in (typeof METHODS)[number]]: (this: GuardedSocket, ...args: unknown[]) => unknown } = {
-  destroy(...args) {
-    return connectionOf(this).destroy("destroy", args);
-  },
-  destroySoon(...args) {
-    return connectionOf(this).destroy("destroySoon", args);
-  },
-  resetAndDestroy(...args) {
-    return connectionOf(this).destroy("resetAndDestroy", args);
-  },
-  end(...args) {
-    return connectionOf(this).end(args);
-  },
-  write(...args) {
-    return connectionOf(this).write(args);
-  },
-};
-
-const DESCRIPTORS: PropertyDescriptorMap = Object.fromEntries(
-  METHODS.map((name) => [name, { value: STAND_INS[name], configurable: true, writable: true, enumerable: false }]),
-);
-
-const natives = new WeakMap<object, Native>();
-
-/** The socket's own methods: nearly always those of its prototype, which all connections share. */
-function nativeMethods(socket: GuardedSocket): Native {
-  const prototype = Object.getPrototypeOf(socket) as object;
-  const isInstrumented = METHODS.some((name) => Object.hasOwn(socket, name));
-  const known = isInstrumented ? undefined : natives.get(prototype);
-  if (known !== undefined) return known;
-  const native = Object.fromEntries(METHODS.map((name) => [name, socket[name]])) as unknown as Native;
-  if (!isInstrumented) natives.set(prototype, native);
-  return native;
-}
+const STAND_INS = standIns(connectionOf);
 
 function onEnd(this: GuardedSocket): void {
-  connectionOf(this).halfClosed();
+  awaitAnswer(connectionOf(this));
 }
 
 /** The guarded connection of a socket; the first call stands in front of its methods. */

@@ -18,7 +18,7 @@ export interface Rendering {
 }
 
 /** The usual case, shared: nothing to say. */
-export const AS_IT_IS: Rendering = { repairs: [], doom: null, lost: [] };
+const AS_IT_IS: Rendering = { repairs: [], doom: null, lost: [] };
 
 export interface RenderingContext {
   readonly request: IncomingMessage;
@@ -34,6 +34,24 @@ export interface RenderingContext {
 /** Renders the header section through Node, after whatever repairs the guarded rules ask for. */
 export function renderHeaderSection(context: RenderingContext, firstLine: string, headers: HeadersArgument): Rendering {
   const { response, native } = context;
+  const { statusCode } = response;
+  // Node would close without a word.
+  if (
+    response._removedConnection &&
+    (!response.shouldKeepAlive || versionOf(context.request) === "1.0") &&
+    context.supervisor.enforces
+  )
+    response._removedConnection = false;
+  if (
+    !response._hasBody &&
+    context.request.method !== "HEAD" &&
+    statusCode >= 200 &&
+    statusCode !== 204 &&
+    statusCode !== 304
+  ) {
+    // A `writeHead(204)` that threw half-way has left this behind: the answer in its place has content.
+    response._hasBody = true;
+  }
   // Node keeps the fields of `setHeader` in an object without prototype; a look at that is cheaper than at the response.
   const isOutHeaders =
     headers !== null &&
@@ -130,13 +148,35 @@ function linesOf(draft: Draft): FieldLine[] {
 }
 
 /** Field lines of a rendered header section. */
-export function parseLines(rendered: string): FieldLine[] {
+function parseLines(rendered: string): FieldLine[] {
   const lines: FieldLine[] = [];
   for (const line of rendered.split("\r\n").slice(1)) {
     const colon = line.indexOf(": ");
     if (colon > 0) lines.push([line.slice(0, colon), line.slice(colon + 2)]);
   }
   return lines;
+}
+
+/** Field lines of a response, rendered or not. */
+export function fieldsOf(response: NodeResponse): FieldLine[] {
+  const rendered = response._header;
+  if (typeof rendered === "string") return parseLines(rendered);
+  const lines: FieldLine[] = [];
+  for (const [name, value] of Object.entries(response.getHeaders())) {
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (typeof item === "string" || typeof item === "number") lines.push([name, String(item)]);
+    }
+  }
+  return lines;
+}
+
+/** What is wrong with the size of a rendered header section. */
+export function checkSize(rendered: string, most: number): Failure | null {
+  if (rendered.length <= most) return null;
+  return ruleBroken(
+    "HF-18",
+    `The header section has ${rendered.length} octets, and the edge takes ${most}; largest: ${largestFields(rendered)}.`,
+  );
 }
 
 /** Names and sizes of the three largest fields; never their values, which may be cookies. */

@@ -8,30 +8,21 @@ import type {
 } from "node:http2";
 import { Exchange, kExchange, type Supervisor } from "../exchange.js";
 import type { Page } from "../fallback/page.js";
-import { EVENTS, type Failure, longContent, prematureClose, ruleBroken, shortContent } from "../incidents.js";
+import { EVENTS, longContent, prematureClose, shortContent } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
-import type { Draft } from "../validity/draft.js";
-import { readFields } from "../validity/draft.js";
-import { judge } from "../validity/guarded/index.js";
 import type { FieldLine } from "../validity/head.js";
-import { sortTrailers } from "../validity/trailers.js";
-import { checkInterim } from "./interim.js";
+import {
+  announcedLength,
+  type Fields,
+  fieldsOf,
+  judgeHead,
+  linesOf,
+  repairInterim,
+  repairTrailers,
+} from "./http2-fields.js";
+import { isGone, type NativeStream, showHeadersSent, standInFront } from "./http2-stream.js";
 
 type Callback = ((error?: Error | null) => void) | undefined;
-type Fields = Record<string, unknown>;
-type Method = (...args: unknown[]) => unknown;
-
-const METHODS = [
-  "respond",
-  "sendTrailers",
-  "respondWithFD",
-  "respondWithFile",
-  "additionalHeaders",
-  "write",
-  "end",
-  "destroy",
-  "close",
-] as const;
 
 /** RFC 9113, section 7: an error nobody takes for a complete stream, as NO_ERROR could be. */
 const INTERNAL_ERROR = 2;
@@ -44,7 +35,7 @@ export class Http2Exchange extends Exchange {
   readonly request: IncomingMessage;
   readonly response: Http2ServerResponse;
   readonly stream: ServerHttp2Stream;
-  readonly #native = {} as Record<(typeof METHODS)[number], Method>;
+  readonly #native: NativeStream;
   #head: { fields: Fields; options: object | undefined } | null = null;
   #held: { chunk: unknown; encoding: unknown; callback: Callback }[] = [];
   #sent = 0;
@@ -53,35 +44,20 @@ export class Http2Exchange extends Exchange {
   #own = false;
   #interims = 0;
   status = 0;
-  readonly gatewayStatus: "remap" | "keep";
 
   constructor(
     supervisor: Supervisor,
     settings: RouteSettings,
     request: Http2ServerRequest,
     response: Http2ServerResponse,
-    gatewayStatus: "remap" | "keep",
   ) {
     super(supervisor, settings);
     this.request = request as unknown as IncomingMessage;
     this.response = response;
     this.stream = response.stream;
-    this.gatewayStatus = gatewayStatus;
-    const stream = this.stream as unknown as Record<string, unknown>;
-    for (const name of METHODS) {
-      this.#native[name] = (stream[name] as Method).bind(this.stream);
-      const standIn = this[`_${name}`].bind(this) as Method;
-      Object.defineProperty(stream, name, { value: standIn, configurable: true, writable: true, enumerable: false });
-    }
-    // The header section counts as sent as soon as the app has decided it, as it would without the guard.
-    const sent =
-      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Object.getPrototypeOf(this.stream)), "headersSent") ??
-      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(this.stream), "headersSent");
-    Object.defineProperty(stream, "headersSent", {
-      configurable: true,
-      // Node asks as well, before it sends what the guard hands on.
-      get: () => (!this.#own && (this.#head !== null || this.inert)) || (sent?.get?.call(this.stream) as boolean),
-    });
+    this.#native = standInFront(this.stream, this);
+    // Node asks as well, before it sends what the guard hands on.
+    showHeadersSent(this.stream, () => !this.#own && (this.#head !== null || this.inert));
     Object.defineProperty(response, kExchange, { value: this, configurable: true });
     Object.defineProperty(request, kExchange, { value: this, configurable: true });
     this.stream.once("close", () => this.settle((this.#ended || this.inert) && this.stream.rstCode === 0));
@@ -108,11 +84,7 @@ export class Http2Exchange extends Exchange {
   }
 
   lostFields(): readonly FieldLine[] {
-    return Object.entries(this.#head?.fields ?? {}).flatMap(([name, value]) =>
-      name.startsWith(":")
-        ? []
-        : (Array.isArray(value) ? value : [value]).map((item): FieldLine => [name, String(item)]),
-    );
+    return linesOf(this.#head?.fields ?? {});
   }
 
   // -- in front of the stream's methods -----------------------------------------------------------------------------
@@ -124,14 +96,14 @@ export class Http2Exchange extends Exchange {
       return;
     }
     const fields: Fields = { ...headers };
-    const verdict = this.#judge(fields, options?.endStream === true, options?.sendDate !== false);
+    const verdict = judgeHead(this, fields, options?.endStream === true, options?.sendDate !== false);
     if (verdict !== null) {
       this.#head = { fields, options };
       this.fail(verdict);
       return;
     }
     this.#head = { fields, options };
-    this.#expected = this.#hasContent(fields) ? lengthOf(fields["content-length"]) : -1;
+    this.#expected = announcedLength(fields, this.request.method);
     if (options?.endStream === true) {
       this.#ended = true;
       if (this.#expected > 0) this.fail(shortContent(this.#expected, 0));
@@ -167,20 +139,7 @@ export class Http2Exchange extends Exchange {
       this.#native.additionalHeaders(headers);
       return;
     }
-    const lines = Object.entries(headers).filter(([name]) => !name.startsWith(":"));
-    const rendered = `HTTP/1.1 ${Number(headers[":status"])} \r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
-    const verdict = checkInterim(rendered, {
-      version: "2.0",
-      afterFinal: this.#head !== null,
-      before: this.#interims,
-      most: 5,
-    });
-    if (verdict !== null) {
-      this.repaired(ruleBroken(verdict.rule, verdict.found));
-      if (verdict.octets === null) return;
-      delete headers["content-length"];
-      delete headers["transfer-encoding"];
-    }
+    if (!repairInterim(this, headers, this.#head !== null, this.#interims)) return;
     this.#interims++;
     this.#native.additionalHeaders(headers);
   }
@@ -191,14 +150,7 @@ export class Http2Exchange extends Exchange {
       this.#native.sendTrailers(this.inert ? {} : headers);
       return;
     }
-    const kept: OutgoingHttpHeaders = {};
-    const dropped: string[] = [];
-    for (const [name, value] of Object.entries(headers)) {
-      if (sortTrailers(`${name}: ${String(value)}\r\n`).dropped.length === 0) kept[name] = value;
-      else dropped.push(name);
-    }
-    if (dropped.length > 0) this.repaired(ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`));
-    this.#native.sendTrailers(kept);
+    this.#native.sendTrailers(repairTrailers(this, headers));
   }
 
   _write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
@@ -255,11 +207,11 @@ export class Http2Exchange extends Exchange {
 
   _destroy(error?: Error, callback?: unknown): unknown {
     const isWhole = !this.#own && !this.settled && this.supervisor.enforces && this.isOver();
-    if (isWhole && !this.stream.writableFinished && !this.#isGone(error)) {
+    if (isWhole && !this.stream.writableFinished && !isGone(this.stream, error)) {
       this.stream.once("finish", () => this.#native.destroy());
       return this.stream;
     }
-    if (this.#passes() || this.#isGone(error)) return this.#native.destroy(error, callback);
+    if (this.#passes() || isGone(this.stream, error)) return this.#native.destroy(error, callback);
     if (!this.fail(prematureClose("stream.destroy", error))) return this.#native.destroy(error, callback);
     return this.stream;
   }
@@ -276,65 +228,8 @@ export class Http2Exchange extends Exchange {
     return this.#own || this.settled || this.inert || this.isOver();
   }
 
-  #isGone(error: unknown): boolean {
-    const { stream } = this;
-    if (stream.destroyed || stream.closed || stream.aborted || stream.session === undefined || stream.session.destroyed)
-      return true;
-    return (
-      error !== null &&
-      typeof error === "object" &&
-      /internal\/http2\/core/.test(new Error().stack?.split("\n")[3] ?? "")
-    );
-  }
-
   #late(): void {
     this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: this.status });
-  }
-
-  #hasContent(fields: Fields): boolean {
-    const status = Number(fields[":status"] ?? 200);
-    return this.request.method !== "HEAD" && status !== 204 && status !== 304;
-  }
-
-  /** Runs the rules over the header section; repairs are made in `fields`. */
-  #judge(fields: Fields, endsHere: boolean, addsDate: boolean): Failure | null {
-    const status = Number(fields[":status"] ?? 200);
-    const draft: Draft = {
-      method: this.request.method ?? "",
-      version: "2.0",
-      requestCloses: false,
-      upgradeOffered: undefined,
-      contentOctets: endsHere ? 0 : null,
-      framingRemoved: false,
-      addsDate: addsDate || fields.date !== undefined,
-      gatewayStatus: this.gatewayStatus,
-      maxFieldLines: this.settings.maxFieldLines,
-      status,
-      reason: "",
-      fields: readFields(Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith(":"))), false),
-      content: true,
-      needsDate: false,
-      needsFraming: false,
-    };
-    const { repairs, replace } = judge(draft);
-    const octets = draft.fields.reduce((sum, { name, value }) => sum + name.length + String(value).length + 32, 0);
-    if (!this.supervisor.enforces) {
-      for (const { rule, found } of repairs) this.supervisor.report(this, ruleBroken(rule, found), "reported");
-      return null;
-    }
-    if (replace !== null) return ruleBroken(replace.rule, replace.found);
-    if (octets > this.settings.maxHeaderSectionOctets)
-      return ruleBroken(
-        "HF-18",
-        `The header section has ${octets} octets, and the edge takes ${this.settings.maxHeaderSectionOctets}.`,
-      );
-    if (repairs.length === 0) return null;
-    for (const name of Object.keys(fields)) if (!name.startsWith(":")) delete fields[name];
-    for (const { name, value } of draft.fields) fields[name.toLowerCase()] = value;
-    if (draft.needsDate) fields.date = new Date().toUTCString();
-    fields[":status"] = draft.status;
-    for (const { rule, found } of repairs) this.repaired({ ...ruleBroken(rule, found), message: found });
-    return null;
   }
 
   #commit(): boolean {
@@ -371,12 +266,7 @@ export class Http2Exchange extends Exchange {
     this.committed = true;
     this.status = page.status;
     this.#ended = true;
-    const fields: Record<string, string | number | string[]> = { ":status": page.status };
-    for (const [name, value] of page.fields) {
-      const key = name.toLowerCase();
-      const before = fields[key];
-      fields[key] = before === undefined ? value : [...(Array.isArray(before) ? before : [String(before)]), value];
-    }
+    const fields = fieldsOf(page);
     const isHead = this.request.method === "HEAD";
     this.#sent = isHead ? 0 : page.body.byteLength;
     for (const { callback } of this.#held) if (callback !== undefined) process.nextTick(callback, null);
@@ -400,9 +290,4 @@ export class Http2Exchange extends Exchange {
   abandon(): void {
     this.tearDown();
   }
-}
-
-function lengthOf(value: unknown): number {
-  const length = Number(value ?? Number.NaN);
-  return Number.isSafeInteger(length) && length >= 0 ? length : -1;
 }

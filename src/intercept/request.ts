@@ -8,7 +8,7 @@ type Guarded = IncomingMessage & { [kExchange]?: Http1Exchange };
 const kGuarded: unique symbol = Symbol.for("rayguard.request") as never;
 
 /** The exchange of a request, while it is under way. */
-export function exchangeOfRequest(request: IncomingMessage): Http1Exchange | undefined {
+function exchangeOfRequest(request: IncomingMessage): Http1Exchange | undefined {
   return (request as Guarded)[kExchange];
 }
 

@@ -3,9 +3,14 @@ import type { Readable } from "node:stream";
 import { kExchange } from "../exchange.js";
 import { EVENTS, handlerError } from "../incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
+import { sendContent } from "./content.js";
+import { detached } from "./detached.js";
+import { storeHeader } from "./field-sections.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { passInterim } from "./interim-gate.js";
 import { LOSES_CORKED_CHUNKS, type NodeResponse, type WriteCallback } from "./node-internals.js";
 import { watchSource } from "./piped-source.js";
+import { guardRequestPrototype } from "./request.js";
 
 /** The methods of a response as they are below the guard. */
 export interface NativeMethods {
@@ -35,7 +40,7 @@ export interface Layer {
  * Each method keeps the name, arguments, return value and callback of the one it stands in front of, and passes
  * straight through where the response has no exchange.
  */
-export function createLayer(below: object): Layer {
+function createLayer(below: object): Layer {
   const source = below as NativeMethods;
   const native: NativeMethods = {
     _storeHeader: source._storeHeader,
@@ -52,7 +57,7 @@ export function createLayer(below: object): Layer {
     _storeHeader(this: Guarded, firstLine: string, headers: HeadersArgument) {
       const exchange = this[kExchange];
       if (exchange === undefined) native._storeHeader.call(this, firstLine, headers);
-      else exchange.storeHeader(firstLine, headers);
+      else storeHeader(exchange, firstLine, headers);
     },
 
     _send(
@@ -65,7 +70,7 @@ export function createLayer(below: object): Layer {
       const exchange = this[kExchange];
       if (exchange === undefined || exchange.passing)
         return native._send.call(this, data, encoding, callback, byteLength);
-      return exchange.send(data, encoding, callback, byteLength);
+      return sendContent(exchange, data, encoding, callback, byteLength);
     },
 
     _writeRaw(
@@ -78,7 +83,7 @@ export function createLayer(below: object): Layer {
       const exchange = this[kExchange];
       if (exchange === undefined || exchange.passing)
         return native._writeRaw.call(this, data, encoding, callback, size);
-      return exchange.interim(data, encoding, callback);
+      return passInterim(exchange, data, encoding, callback);
     },
 
     _flushOutput(this: Guarded, socket: Socket) {
@@ -150,7 +155,7 @@ export function createLayer(below: object): Layer {
         if (this.socket !== socket || exchange.isOver() || exchange.inert) return;
       }
       native.detachSocket.call(this, socket);
-      exchange?.detached();
+      if (exchange !== undefined) detached(exchange);
     },
 
     emit(this: Guarded, event: string | symbol, argument?: unknown) {
@@ -190,9 +195,17 @@ export function layOver(prototype: object): Layer {
   return layer;
 }
 
-/** The layer that a response already stands on, if any. */
-export function layerOf(response: object): Layer | undefined {
-  return (response as { [kLayer]?: Layer })[kLayer];
+/** The layer a response stands on. */
+export function layerFor(response: NodeResponse): Layer {
+  const known = (response as { [kLayer]?: Layer })[kLayer];
+  if (known !== undefined) return known;
+  // Neither the server nor the app's prototypes are guarded yet: this one response carries the methods itself.
+  const layer = createLayer(response);
+  for (const [name, value] of Object.entries(layer.methods)) {
+    Object.defineProperty(response, name, { value, configurable: true, writable: true, enumerable: false });
+  }
+  guardRequestPrototype(response.req);
+  return layer;
 }
 
 /** A class of responses on a layer, for the slot in which a server keeps it. */

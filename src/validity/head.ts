@@ -18,12 +18,3 @@ export interface ResponseHead {
   /** Every field line in order of transmission. */
   readonly fields: readonly FieldLine[];
 }
-
-/** Values of every line of `name` (lower case), in order. */
-export function fieldValues(fields: readonly FieldLine[], name: string): string[] {
-  const values: string[] = [];
-  for (const [key, value] of fields) {
-    if (key.length === name.length && key.toLowerCase() === name) values.push(value);
-  }
-  return values;
-}

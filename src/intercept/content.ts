@@ -1,0 +1,154 @@
+import { longContent } from "../incidents.js";
+import { dropHandWritten, releaseHandWritten } from "./hand-written.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { isFinishCallback, type WriteCallback } from "./node-internals.js";
+
+/** Content that the app has written and that has not gone out. */
+export interface Piece {
+  readonly data: string | Uint8Array;
+  readonly encoding: BufferEncoding | null | undefined;
+  readonly callback: WriteCallback;
+  readonly byteLength: number | undefined;
+}
+
+const EVENT_STREAM = /\r\ncontent-type: ?text\/event-stream/i;
+
+/** Stands in front of `_send`, which every octet of content and every chunk frame passes. */
+export function sendContent(
+  exchange: Http1Exchange,
+  data: string | Uint8Array,
+  encoding: BufferEncoding | null | undefined,
+  callback: WriteCallback,
+  byteLength: number | undefined,
+): boolean {
+  if (exchange.inert || exchange.capturing || exchange.doom !== null) return swallow(exchange, callback);
+  const octets =
+    typeof data === "string"
+      ? data.length === 0
+        ? 0
+        : (byteLength ?? Buffer.byteLength(data, encoding ?? "utf8"))
+      : data.byteLength;
+  if (exchange.expected >= 0 && exchange.sent + octets > exchange.expected && exchange.supervisor.enforces) {
+    exchange.fail(longContent(exchange.expected, exchange.sent + octets));
+    return swallow(exchange, callback);
+  }
+  if (!exchange.committed) {
+    // The usual answer: one `end()` with everything. It is complete, so there is nothing to wait for.
+    const whole = exchange.ending && exchange.held === null && (exchange.expected < 0 || octets === exchange.expected);
+    const flushed = data === "" && callback === undefined;
+    if (!whole && !flushed && !commitsAtOnce(exchange))
+      return hold(exchange, { data, encoding, callback, byteLength }, octets);
+    if (flushed && !exchange.ending && exchange.supervisor.enforces) {
+      exchange.held ??= [];
+      exchange.held.push({ data, encoding, callback, byteLength });
+      return commitSoon(exchange);
+    }
+    commit(exchange);
+  }
+  exchange.sent += octets;
+  if (!exchange.ending) exchange.activeAt = performance.now();
+  return pass(exchange, data, encoding, callback, byteLength);
+}
+
+function pass(
+  exchange: Http1Exchange,
+  data: string | Uint8Array,
+  encoding: BufferEncoding | null | undefined,
+  callback: WriteCallback,
+  byteLength: number | undefined,
+): boolean {
+  const was = exchange.passing;
+  exchange.passing = true;
+  try {
+    return exchange.native._send.call(exchange.response, data, encoding, callback, byteLength);
+  } finally {
+    exchange.passing = was;
+  }
+}
+
+/** Asked only where content comes in pieces. */
+function commitsAtOnce(exchange: Http1Exchange): boolean {
+  if (exchange.held !== null) return false;
+  const { response, settings, supervisor } = exchange;
+  if (settings.holdBackOctets === 0 || !supervisor.enforces || response.statusCode === 101) return true;
+  return EVENT_STREAM.test(response._header ?? "");
+}
+
+/** Lets what is held go, header section first. */
+export function commit(exchange: Http1Exchange): void {
+  exchange.committed = true;
+  if (exchange.raw !== null) dropHandWritten(exchange);
+  const held = exchange.held;
+  exchange.held = null;
+  if (!exchange.ending) exchange.supervisor.committed(exchange);
+  if (held === null) return;
+  const { socket } = exchange.response;
+  socket?.cork();
+  for (const { data, encoding, callback, byteLength } of held) pass(exchange, data, encoding, callback, byteLength);
+  socket?.uncork();
+}
+
+/** Takes octets that will never go out; whoever wrote them must not wait. */
+export function swallow(exchange: Http1Exchange, callback: WriteCallback): boolean {
+  if (isFinishCallback(callback)) exchange.finishCallback = callback;
+  else if (typeof callback === "function") process.nextTick(callback, null);
+  return true;
+}
+
+/** Keeps a piece of content back, so that a late failure can still be replaced. @returns whether the app may go on */
+function hold(exchange: Http1Exchange, piece: Piece, octets: number): boolean {
+  if (exchange.held === null) {
+    exchange.held = [];
+    if (!exchange.ending) exchange.supervisor.holdBack(exchange);
+  }
+  exchange.held.push(piece);
+  exchange.sent += octets;
+  exchange.heldOctets += octets;
+  if (exchange.heldOctets < exchange.settings.holdBackOctets || exchange.ending) return true;
+  return commitSoon(exchange);
+}
+
+/** Node keeps what is written in one tick in a corked socket anyway: until then a failure can still be replaced. */
+function commitSoon(exchange: Http1Exchange): boolean {
+  if (exchange.commitsSoon) return true;
+  exchange.commitsSoon = true;
+  process.nextTick(() => {
+    exchange.commitsSoon = false;
+    if (
+      !exchange.committed &&
+      !exchange.inert &&
+      !exchange.settled &&
+      exchange.doom === null &&
+      exchange.held !== null
+    ) {
+      commit(exchange);
+    }
+  });
+  return true;
+}
+
+/** Commits what has been held for long enough. */
+export function releaseHeld(exchange: Http1Exchange): void {
+  if (exchange.committed || exchange.inert || exchange.settled || exchange.doom !== null) return;
+  // The app will uncork when it is done; committing before would commit to nothing.
+  if (exchange.response.writableCorked > 0) exchange.supervisor.holdBack(exchange);
+  else if (exchange.held !== null) commit(exchange);
+  else if (exchange.raw !== null) releaseHandWritten(exchange);
+}
+
+/** Every octet that the header section announced is out, and the app has not ended its response. */
+export function isWhole(exchange: Http1Exchange): boolean {
+  const { response } = exchange;
+  if (
+    !exchange.committed ||
+    exchange.inert ||
+    exchange.settled ||
+    response.finished ||
+    exchange.isDetached ||
+    exchange.isShort ||
+    exchange.streamsRaw
+  )
+    return false;
+  if (!exchange.supervisor.enforces || !exchange.isOut()) return false;
+  return !response._hasBody || (exchange.expected >= 0 && exchange.sent === exchange.expected);
+}

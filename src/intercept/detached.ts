@@ -1,0 +1,40 @@
+import type { Http1Exchange } from "./http1-exchange.js";
+import { silence } from "./silence.js";
+
+/** Node detaches the socket when the response has been flushed; an app that does it takes the connection over. */
+export function detached(exchange: Http1Exchange): void {
+  if (exchange.response.finished) {
+    exchange.connection.remove(exchange);
+    exchange.settle(true);
+  } else {
+    exchange.wasOut = exchange.isOut();
+    exchange.isDetached = true;
+    exchange.connection.detached = exchange;
+    // Node would hand the socket to the next request, and with it the rest of this response.
+    exchange.connection.lingering = true;
+    exchange.connection.socket.once("close", () => exchange.connection.closed());
+  }
+}
+
+/** Without its socket, Node keeps a response queued for ever. */
+export function sendDetached(exchange: Http1Exchange): void {
+  const { response, connection } = exchange;
+  const pieces = response.outputData.map(({ data, encoding }) =>
+    typeof data === "string" ? Buffer.from(data, (encoding ?? "utf8") as BufferEncoding) : data,
+  );
+  response.outputData = [];
+  exchange.inert = true;
+  connection.finishDetached(exchange, announcingClose(Buffer.concat(pieces)));
+  silence(exchange);
+}
+
+/** A rendered message whose connection will not be kept after all. */
+function announcingClose(octets: Buffer): Buffer {
+  const end = octets.indexOf("\r\n\r\n") + 2;
+  const head = octets.toString("latin1", 0, end);
+  const closing = head.replace(
+    /\r\nConnection: keep-alive(?:\r\nKeep-Alive: [^\r]*)?\r\n/i,
+    "\r\nConnection: close\r\n",
+  );
+  return Buffer.concat([Buffer.from(closing, "latin1"), octets.subarray(end)]);
+}

@@ -1,0 +1,61 @@
+import { ruleBroken } from "../incidents.js";
+import type { HeadersArgument } from "../validity/draft.js";
+import { sortTrailers } from "../validity/trailers.js";
+import { checkSize, largestFields, renderHeaderSection } from "./header-section.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+
+/** Stands in front of `_storeHeader`, which renders the header section. */
+export function storeHeader(exchange: Http1Exchange, firstLine: string, headers: HeadersArgument): void {
+  const { response } = exchange;
+  if (exchange.capturing || exchange.inert) {
+    response._header ??= firstLine;
+    return;
+  }
+  const veto = exchange.veto?.() ?? null;
+  if (veto !== null && exchange.supervisor.enforces) {
+    response._header = firstLine;
+    exchange.doomed(veto);
+    return;
+  }
+  const { repairs, doom, lost } = renderHeaderSection(exchange, firstLine, headers);
+  if (doom !== null) {
+    exchange.lost = lost;
+    exchange.doomed(doom);
+    return;
+  }
+  for (const repair of repairs) {
+    if (exchange.supervisor.enforces) exchange.repaired(repair);
+    else exchange.supervisor.report(exchange, repair, "reported");
+  }
+  accept(exchange);
+}
+
+/** The header section is rendered, but still ours. */
+function accept(exchange: Http1Exchange): void {
+  const { response, settings, supervisor } = exchange;
+  const rendered = response._header as string;
+  exchange.decidedStatus = response.statusCode;
+  if (rendered.length > settings.maxHeaderSectionOctets / 4) {
+    const failure = checkSize(rendered, settings.maxHeaderSectionOctets);
+    if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
+    else if (supervisor.enforces) return exchange.doomed(failure);
+    else supervisor.report(exchange, failure, "reported");
+  }
+  // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
+  if (response.maxRequestsOnConnectionReached && supervisor.enforces) response._last = true;
+  if (response._hasBody && !response.chunkedEncoding && typeof response._contentLength === "number") {
+    exchange.expected = response._contentLength;
+  }
+  supervisor.rendered?.(exchange, rendered);
+}
+
+/** Drops what may not stand in a trailer section (RFC 9110, section 6.5.1). */
+export function checkTrailers(exchange: Http1Exchange): void {
+  const { response, supervisor } = exchange;
+  const { kept, dropped } = sortTrailers(response._trailer);
+  if (dropped.length === 0) return;
+  const failure = ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`);
+  if (!supervisor.enforces) return supervisor.report(exchange, failure, "reported");
+  response._trailer = kept;
+  exchange.repaired(failure);
+}

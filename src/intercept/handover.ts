@@ -1,0 +1,33 @@
+import type { IncomingMessage } from "node:http";
+import type { Failure } from "../incidents.js";
+import { connectionOf } from "./connection.js";
+import { callListeners } from "./listeners.js";
+import type { Http1Server, ServerGuard } from "./server.js";
+
+/** Hands an upgrade or a CONNECT to whoever listens: from here on there is only the socket to answer on. */
+export function emitHandover(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  guard: ServerGuard,
+  event: string,
+  args: unknown[],
+): boolean {
+  const request = args[0] as IncomingMessage;
+  const connection = connectionOf(request.socket);
+  const otherwise: Failure =
+    event === "connect"
+      ? {
+          code: "MC-2",
+          message: "Nobody answers CONNECT here; Node would have closed the connection.",
+          prevented: 520,
+          status: 501,
+          closes: true,
+        }
+      : { code: "MC-2", message: "The upgrade listener did not answer.", prevented: 520, status: 500, closes: true };
+  if (!connection.isIdle) {
+    // Pipelined behind a request that is not answered yet: an upgrade cannot overtake it.
+    return Reflect.apply(below, server, [event, ...args]) as boolean;
+  }
+  const exchange = guard.openSocket(request, request.socket, otherwise);
+  return callListeners(guard, server, below, event, args, exchange);
+}

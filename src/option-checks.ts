@@ -1,0 +1,61 @@
+import { RayguardError } from "./errors.js";
+import type { Logger } from "./log.js";
+
+/** Longest delay a Node timer can have. */
+export const MAX_TIMER_MS = 2_147_483_647;
+
+/** A deadline in milliseconds, or `false`. @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT` */
+export function checkDeadline(value: unknown): number | false {
+  if (value === false) return false;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= MAX_TIMER_MS) return value;
+  throw new RayguardError(
+    "ERR_RAYGUARD_INVALID_ARGUMENT",
+    `deadline() takes a whole number of milliseconds from 1 to ${MAX_TIMER_MS}, or false; got ${show(value)}.`,
+  );
+}
+
+/** Whether this can log: any pino-like logger. */
+export function isLogger(value: unknown): value is Logger {
+  return (
+    value !== null &&
+    (typeof value === "object" || typeof value === "function") &&
+    (["info", "warn", "error"] as const).every((m) => typeof (value as Record<string, unknown>)[m] === "function")
+  );
+}
+
+/** A whole number, or its default. */
+export function whole(
+  value: unknown,
+  name: string,
+  fallback: number,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+  const unit = name.endsWith("Ms") ? "a whole number of milliseconds" : "a whole number";
+  throw invalid(
+    name,
+    most === Number.MAX_SAFE_INTEGER ? `${unit}, ${least} or more` : `${unit} from ${least} to ${most}`,
+    value,
+  );
+}
+
+/** One of a few words, or its default. */
+export function oneOf<T extends string>(value: unknown, name: string, values: readonly T[], fallback: T): T {
+  if (value === undefined) return fallback;
+  if (values.includes(value as T)) return value as T;
+  throw invalid(name, values.map((v) => `"${v}"`).join(" or "), value);
+}
+
+/** Says what an option takes, and what it got. */
+export function invalid(name: string, expected: string, value: unknown): RayguardError {
+  return new RayguardError("ERR_RAYGUARD_INVALID_OPTION", `${name} must be ${expected}; got ${show(value)}.`);
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  if (typeof value === "function") return "a function";
+  if (value !== null && typeof value === "object") return Array.isArray(value) ? "an array" : "an object";
+  return String(value);
+}
