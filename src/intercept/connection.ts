@@ -102,7 +102,7 @@ export class GuardedConnection {
   /** Whom the app means when it touches the socket. */
   current(): Http1Exchange | SocketExchange | undefined {
     const message = this.socket._httpMessage as { [kExchange]?: Http1Exchange } | null | undefined;
-    return this.culprit ?? message?.[kExchange] ?? this.detached ?? this.bare ?? undefined;
+    return this.culprit ?? this.detached ?? message?.[kExchange] ?? this.bare ?? undefined;
   }
 
   /** Whether a destroy comes from the connection itself: the client is gone, and nothing can be answered any more. */
@@ -156,7 +156,8 @@ export class GuardedConnection {
   /** Writes to a socket that Node has been made to forget, and ends it. */
   finishDetached(exchange: Http1Exchange, octets: Buffer): void {
     this.detached = null;
-    if (this.socket._httpMessage) {
+    const holder = this.socket._httpMessage as { [kExchange]?: Http1Exchange } | null | undefined;
+    if (holder?.[kExchange]?.committed) {
       // Another response has the socket already; octets of this one would end up in it.
       exchange.settle(false);
       return;

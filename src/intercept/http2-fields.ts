@@ -90,7 +90,12 @@ export function repairInterim(
   afterFinal: boolean,
   before: number,
 ): boolean {
-  const verdict = checkInterim(renderInterim(headers), { version: "2.0", afterFinal, before, most: 5 });
+  const verdict = checkInterim(renderInterim(headers), {
+    version: "2.0",
+    afterFinal,
+    before,
+    most: exchange.supervisor.settings.edge.maxInterimResponses,
+  });
   if (verdict === null) return true;
   exchange.repaired(ruleBroken(verdict.rule, verdict.found));
   if (verdict.octets === null) return false;

@@ -8,7 +8,7 @@ import type {
 } from "node:http2";
 import { Exchange, kExchange, type Supervisor } from "../exchange.js";
 import type { Page } from "../fallback/page.js";
-import { EVENTS, longContent, prematureClose, shortContent } from "../incidents.js";
+import { EVENTS, handlerError, longContent, prematureClose, shortContent } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
 import type { FieldLine } from "../validity/head.js";
 import {
@@ -235,12 +235,19 @@ export class Http2Exchange extends Exchange {
   #commit(): boolean {
     const head = this.#head;
     if (head === null || this.committed) return true;
+    try {
+      this.#withOwn(() => this.#native.respond(head.fields, head.options));
+    } catch (error) {
+      // Node refuses some fields only now, where nobody but the guard can catch what it throws.
+      this.#head = null;
+      this.fail(handlerError(error));
+      return false;
+    }
     this.committed = true;
     this.status = Number(head.fields[":status"] ?? 200);
     this.supervisor.committed(this);
     let wantsMore = true;
     this.#withOwn(() => {
-      this.#native.respond(head.fields, head.options);
       for (const { chunk, encoding, callback } of this.#held)
         wantsMore = this.#native.write(chunk, encoding, callback) as boolean;
     });

@@ -38,6 +38,12 @@ export function guardRequestPrototype(prototype: object): void {
       configurable: true,
       writable: true,
       value: function destroy(this: Guarded, error?: Error) {
+        if (this.socket?.destroyed) {
+          // Node tells every request of a connection that is gone, also those whose response never had its turn.
+          const result = below.call(this, error);
+          exchangeOfRequest(this)?.closed();
+          return result;
+        }
         // Read to its end: this is the stream cleaning up after itself, and leaves the connection alone.
         if (this.complete && this.readableEnded) return below.call(this, error);
         const exchange = exchangeOfRequest(this);

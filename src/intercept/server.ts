@@ -124,7 +124,12 @@ function emitExchange(
 ): boolean {
   const exchange = guard.open(request, response);
   const { lingering, detached } = exchange.connection;
-  if (lingering || detached !== null) return true; // the connection has announced its end, or the app has taken it over
+  if (lingering || detached !== null) {
+    // The connection has announced its end, or the app has taken it over: nothing may be answered on it any more.
+    exchange.inert = true;
+    exchange.queue?.remove(exchange);
+    return true;
+  }
   if (guard.answers(exchange)) return true;
   exchange.greeted = true;
   const listener = onlyListener(server, below, event);

@@ -141,7 +141,8 @@ export const framingRules: readonly GuardedRule[] = [
   {
     id: "TR-1",
     check: (draft) => {
-      if (valuesOf(draft, "trailer").length === 0) return null;
+      // HTTP/2 carries trailers in a frame of their own.
+      if (draft.version === "2.0" || valuesOf(draft, "trailer").length === 0) return null;
       const chunked = valuesOf(draft, "transfer-encoding").length > 0;
       const framed = valuesOf(draft, "content-length").length > 0;
       const possible =
