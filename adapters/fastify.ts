@@ -1,8 +1,9 @@
-import type { FastifyPluginCallback, FastifyReply, FastifyRequest, RouteHandlerMethod } from "fastify";
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
 import fp from "fastify-plugin";
 import type { Guard, GuardOptions, RequestContext, RouteSettings } from "../src/index.js";
-import { exchangeOf, GuardCore } from "../src/internals.js";
+import { GuardCore } from "../src/internals.js";
 import { onError } from "./fastify/error-handling.js";
+import { watchHandler } from "./fastify/hijacked.js";
 
 type RouteConfig = { rayguard?: Partial<RouteSettings> };
 
@@ -28,12 +29,12 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
   const usesFrameworkLogger = options.logger === undefined;
   fastify.addHook("onRequest", function rayguardOnRequest(request, reply, next) {
     const exchange = guard.accept(request.raw, reply.raw);
+    if (!isNested) watchHandler(request, guard);
     if (usesFrameworkLogger) exchange.logger = request.log;
     if (!guard.answers(exchange)) return next();
     reply.hijack();
   });
   fastify.addHook("onRoute", (route) => {
-    if (!isNested) route.handler = watchHijacked(route.handler, guard);
     const own = (route.config as RouteConfig | undefined)?.rayguard;
     if (own === undefined || isNested) return;
     const apply = guard.route(own);
@@ -52,26 +53,6 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
   });
   done();
 };
-
-/** Fastify forgets what a handler throws once it has hijacked the reply. */
-function watchHijacked(handler: RouteHandlerMethod, guard: GuardCore): RouteHandlerMethod {
-  const failed = (reply: FastifyReply, error: unknown) => {
-    const exchange = exchangeOf(reply.raw);
-    if (exchange !== undefined) guard.failed(exchange, error);
-  };
-  const watched: RouteHandlerMethod = function (request, reply) {
-    let result: unknown;
-    try {
-      result = handler.call(this, request, reply);
-    } catch (error) {
-      if (reply.sent) failed(reply, error);
-      throw error;
-    }
-    if (reply.sent && result instanceof Promise) result.catch((error) => failed(reply, error));
-    return result as undefined;
-  };
-  return Object.defineProperty(watched, "name", { value: handler.name });
-}
 
 /** The guard as a Fastify 5 plugin: `await app.register(rayguard, options)`. */
 export const rayguard: FastifyPluginCallback<GuardOptions> = fp(plugin, { fastify: "5.x", name: "rayguard" });

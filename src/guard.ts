@@ -12,6 +12,7 @@ import { Http2Exchange } from "./intercept/http2.js";
 import { interceptHttp2Server } from "./intercept/http2-server.js";
 import { guardedListener } from "./intercept/listeners.js";
 import { hasInternals, type NodeResponse } from "./intercept/node-internals.js";
+import { loadParser } from "./intercept/raw-response.js";
 import { guardsOf, isHttp1Server, isServer, isSocket } from "./intercept/recognise.js";
 import { guardRequestPrototype } from "./intercept/request.js";
 import { layerFor, layOver } from "./intercept/response.js";
@@ -64,6 +65,7 @@ export class GuardCore implements Guard {
       const reporter = new LintReporter((record, message) => this.supervision.warn(record, message));
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
     }
+    void loadParser();
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }

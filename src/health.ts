@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import Negotiator from "negotiator";
 import { RayguardError } from "./errors.js";
+import { preferredType } from "./fallback/accept.js";
 import { RETRY_AFTER_S } from "./fallback/content.js";
 import { type HealthCheck, HealthChecks } from "./health-checks.js";
 
@@ -135,7 +135,7 @@ function send(
   const body = `${JSON.stringify(content)}\n`;
   let type: string | undefined;
   try {
-    type = new Negotiator(request).mediaType(["application/json", "application/health+json"]);
+    type = preferredType(request, ["application/json", "application/health+json"]);
   } catch {
     // an Accept field beyond repair gets the default
   }

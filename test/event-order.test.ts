@@ -19,7 +19,8 @@ async function eventsOf(isGuarded: boolean, handler: http.RequestListener, reque
   });
   const server = http.createServer((req, res) => {
     for (const event of ["end", "aborted", "error", "close"]) req.on(event, () => events.push(`request ${event}`));
-    for (const event of ["prefinish", "finish", "error", "close"]) res.on(event, () => events.push(`response ${event}`));
+    for (const event of ["prefinish", "finish", "error", "close"])
+      res.on(event, () => events.push(`response ${event}`));
     req.once("close", closed);
     res.once("close", closed);
     handler(req, res);

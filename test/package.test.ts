@@ -82,7 +82,9 @@ describe("the packed package", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "rayguard-package-"));
-    const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], { cwd: root });
+    const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
+      cwd: root,
+    });
     const [packed] = Object.values(JSON.parse(stdout)) as { filename: string }[];
     tarball = join(folder, packed?.filename as string);
   }, 60_000);
@@ -92,7 +94,12 @@ describe("the packed package", () => {
   });
 
   /** An empty project of its own, with nothing of this one in reach. */
-  async function project(name: string, manifest: object, files: Record<string, string>, types = versionOf("@types/node")): Promise<string> {
+  async function project(
+    name: string,
+    manifest: object,
+    files: Record<string, string>,
+    types = versionOf("@types/node"),
+  ): Promise<string> {
     const at = join(folder, name);
     await mkdir(at);
     await writeFile(join(at, "package.json"), JSON.stringify({ name, private: true, ...manifest }));
@@ -120,7 +127,14 @@ describe("the packed package", () => {
     ["bundler", "esnext", "bundler", "latest"],
   ] as const) {
     it(`type-checks and runs under moduleResolution ${name}`, async () => {
-      const compilerOptions = { strict: true, module, moduleResolution, target: "es2022", types: ["node"], skipLibCheck: false };
+      const compilerOptions = {
+        strict: true,
+        module,
+        moduleResolution,
+        target: "es2022",
+        types: ["node"],
+        skipLibCheck: false,
+      };
       const at = await project(
         name,
         { type: "module" },

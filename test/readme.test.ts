@@ -51,7 +51,10 @@ async function survey(): Promise<Map<string, string[][]>> {
 describe("README.md", () => {
   it("shows for each failure what a strict client receives today", async () => {
     const [first, second] = (await survey()).entries();
-    const [names, [express = [], fastify = []]] = [[first?.[0], second?.[0]], [first?.[1], second?.[1]]];
+    const [names, [express = [], fastify = []]] = [
+      [first?.[0], second?.[0]],
+      [first?.[1], second?.[1]],
+    ];
     expect(express.length).toBeGreaterThan(15);
     expect(fastify.map(([cause]) => cause)).toEqual(express.map(([cause]) => cause));
     const both = (a = "", b = "") => (a === b ? a : `${a} / ${b}`);

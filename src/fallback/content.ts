@@ -1,5 +1,5 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
-import Negotiator from "negotiator";
+import { preferredType } from "./accept.js";
 
 /** Content of a fallback. */
 export interface FallbackContent {
@@ -20,7 +20,7 @@ const AVAILABLE = ["application/problem+json", "application/json", "text/html", 
  * @see RFC 9110, section 12.5.1; RFC 9457
  */
 export function negotiatedContent(request: IncomingMessage | null, facts: FallbackFacts): FallbackContent {
-  const type = request === null ? AVAILABLE[3] : new Negotiator(request).mediaType(AVAILABLE);
+  const type = request === null ? AVAILABLE[3] : preferredType(request, AVAILABLE);
   switch (type) {
     case "application/problem+json":
     case "application/json":

@@ -21,6 +21,10 @@ export function emitClientError(
   error: NodeJS.ErrnoException,
   socket: Socket,
 ): boolean {
+  if (typeof (socket as Partial<Socket> | undefined)?.destroySoon !== "function") {
+    // Emitted by hand, with something that is no socket.
+    return Reflect.apply(below, server, ["clientError", error, socket]) as boolean;
+  }
   const connection = connectionOf(socket);
   if (connection.broken) return true;
   if (connection.isGone(error) || error.code === "ECONNRESET" || error.code === "EPIPE") {

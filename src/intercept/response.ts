@@ -145,6 +145,8 @@ function createLayer(below: object): Layer {
       if (exchange === undefined || exchange.settled || isGone(exchange, error))
         return native.destroy.call(this, error);
       if (!exchange.closing("res.destroy", error)) native.destroy.call(this, error);
+      // What the app has asked for is what it finds, while the guard answers in its place.
+      else this.destroyed = true;
       return this;
     },
 

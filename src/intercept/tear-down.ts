@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
 import type { GuardedConnection } from "./connection.js";
 
 /**
@@ -41,6 +42,8 @@ export function linger(connection: GuardedConnection, request: IncomingMessage):
 export function awaitAnswer(connection: GuardedConnection): void {
   const { socket } = connection;
   if (connection.isIdle || connection.lingering || connection.bare !== null) return;
+  // Node tells the app of a client that has closed; so do we, though the answer still goes out if one comes.
+  for (const { request, committed } of connection) if (!committed) tellAborted(request);
   const written = socket.bytesWritten;
   const look = () => {
     if (connection.isIdle || socket.destroyed) return;
@@ -48,4 +51,26 @@ export function awaitAnswer(connection: GuardedConnection): void {
   };
   const timer = setTimeout(look, HALF_CLOSED_MS).unref();
   socket.once("close", () => clearTimeout(timer));
+}
+
+/** What Node does to the requests of a connection that is gone, except that the socket stays. */
+function tellAborted(request: IncomingMessage): void {
+  if (request.destroyed || !request.complete) return;
+  if (request.readableLength > 0) {
+    // Content that the app is still reading is not lost.
+    request.once("end", () => tellAborted(request));
+    return;
+  }
+  const isAwaited = request.listenerCount("error") > 0;
+  request.aborted = true;
+  request.emit("aborted");
+  Object.defineProperty(request, "_destroy", {
+    configurable: true,
+    writable: true,
+    value: (error: Error | null, callback: (error?: Error | null) => void) => process.nextTick(callback, error),
+  });
+  Readable.prototype.destroy.call(
+    request,
+    isAwaited ? Object.assign(new Error("aborted"), { code: "ECONNRESET" }) : undefined,
+  );
 }

@@ -70,12 +70,14 @@ async function compareWithBare(run: Run): Promise<Verdict> {
 }
 
 function normalised(seen: Seen): string {
-  return seen.octets
-    .toString("latin1")
-    .replace(/^(date|last-modified): .*$/gim, "$1: now")
-    // The entity tag of a file holds its time of modification, and each run makes its own file.
-    .replace(/^etag: W\/"([0-9a-f]+)-[0-9a-f]{8,12}"/gim, 'etag: W/"$1-now"')
-    .replace(/^keep-alive: timeout=\d+/gim, "keep-alive: timeout=n");
+  return (
+    seen.octets
+      .toString("latin1")
+      .replace(/^(date|last-modified): .*$/gim, "$1: now")
+      // The entity tag of a file holds its time of modification, and each run makes its own file.
+      .replace(/^etag: W\/"([0-9a-f]+)-[0-9a-f]{8,12}"/gim, 'etag: W/"$1-now"')
+      .replace(/^keep-alive: timeout=\d+/gim, "keep-alive: timeout=n")
+  );
 }
 
 /** Deadlines are short where one is due, and out of reach of a busy machine where none is. */
