@@ -41,8 +41,10 @@ async function survey(): Promise<Map<string, string[][]>> {
   for (const line of stdout.split("\n")) {
     const cells = line.trim().split(/ {2,}/);
     const heading = /^(\w+): cause$/.exec(cells[0] ?? "");
-    if (heading !== null) tables.set(heading[1] as string, (current = []));
-    else if (cells.length !== 4) current = line.startsWith("-") ? current : undefined;
+    if (heading !== null) {
+      current = [];
+      tables.set(heading[1] as string, current);
+    } else if (cells.length !== 4) current = line.startsWith("-") ? current : undefined;
     else if (!line.startsWith("-")) current?.push(cells);
   }
   return tables;
