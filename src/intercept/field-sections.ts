@@ -1,7 +1,7 @@
 import { ruleBroken } from "../incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
 import { sortTrailers } from "../validity/trailers.js";
-import { checkSize, largestFields, renderHeaderSection } from "./header-section.js";
+import { checkSize, largestFields, type Rendering, renderHeaderSection } from "./header-section.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 
 /** Stands in front of `_storeHeader`, which renders the header section. */
@@ -17,7 +17,17 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     exchange.doomed(veto);
     return;
   }
-  const { repairs, doom, lost } = renderHeaderSection(exchange, firstLine, headers);
+  const { _last, chunkedEncoding } = response;
+  let rendering: Rendering;
+  try {
+    rendering = renderHeaderSection(exchange, firstLine, headers);
+  } catch (error) {
+    // What Node took from the fields before the bad one must not hold for the answer that follows.
+    response._last = _last;
+    response.chunkedEncoding = chunkedEncoding;
+    throw error;
+  }
+  const { repairs, doom, lost } = rendering;
   if (doom !== null) {
     exchange.lost = lost;
     exchange.doomed(doom);

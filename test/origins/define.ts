@@ -16,6 +16,12 @@ export function defineOriginTests(framework: Framework): void {
   let verdicts = new Map<number, Verdict>();
   beforeAll(async () => {
     verdicts = await runJobs(jobs, 6);
+    // Some scenarios race a deadline or an abort by the client, and a busy machine decides the race: those get a second
+    // look, alone.
+    const doubtful = jobs.filter(({ id }) => verdicts.get(id)?.wrong.length !== 0);
+    if (doubtful.length > 0 && doubtful.length <= 20) {
+      for (const [id, verdict] of await runJobs(doubtful, 1)) verdicts.set(id, verdict);
+    }
   }, 600_000);
 
   const groupOf = new Map(GROUPS.flatMap(({ group, scenarios }) => scenarios.map(({ name }) => [name, group])));

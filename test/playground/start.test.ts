@@ -21,7 +21,7 @@ describe.skipIf(process.platform === "win32")("npm start", { timeout: 60_000 }, 
     expect(text).toContain("Start the edge (workerd)");
     expectTable(text);
     expect(code).toBe(0);
-    expect(groupLives(pid)).toBe(false);
+    await expect.poll(() => groupLives(pid), { timeout: 5_000 }).toBe(false);
   });
 
   it("shows the same with the strict client alone", async () => {
@@ -29,7 +29,7 @@ describe.skipIf(process.platform === "win32")("npm start", { timeout: 60_000 }, 
     expect(text).toContain("No edge (--no-workerd)");
     expectTable(text);
     expect(code).toBe(0);
-    expect(groupLives(pid)).toBe(false);
+    await expect.poll(() => groupLives(pid), { timeout: 5_000 }).toBe(false);
   });
 
   it("stays until it is interrupted, then leaves nothing", async () => {
@@ -40,7 +40,7 @@ describe.skipIf(process.platform === "win32")("npm start", { timeout: 60_000 }, 
     expect(response.status).toBe(500);
     child.kill("SIGINT");
     expect(await once(child, "exit")).toEqual([0, null]);
-    expect(groupLives(child.pid)).toBe(false);
+    await expect.poll(() => groupLives(child.pid), { timeout: 5_000 }).toBe(false);
   });
 
   it("leaves nothing when it is killed", async () => {
