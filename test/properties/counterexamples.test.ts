@@ -368,6 +368,11 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       on: RAW,
     },
     {
+      name: "an empty Connection on a connection that closes says so",
+      program: program([["flag", "shouldKeepAlive"], ["set", "Connection", ""], ["end"]]),
+      on: RAW,
+    },
+    {
       name: "detachSocket and a later reset are answered once",
       program: program(
         [

@@ -11,16 +11,18 @@ export const connectionRules: readonly GuardedRule[] = [
     check: (draft) => {
       const options = connectionOptions(draft);
       if (draft.version === "2.0") return null;
-      // An HTTP/1.0 client takes a connection to close unless told otherwise, and Node tells only where the app said nothing.
+      // Node says that a connection closes only where the app said nothing.
       if (
-        draft.version === "1.0" &&
+        (draft.version === "1.0" || draft.requestCloses) &&
+        draft.status !== 101 &&
         valuesOf(draft, "connection").length > 0 &&
         !options.includes("close") &&
         !options.includes("keep-alive")
       )
         return {
           found: "The app's Connection field did not say whether the connection persists.",
-          repair: (d) => setOptions(d, ["close", ...options.filter((o) => o in OPTIONS)]),
+          repair: (d) =>
+            setOptions(d, ["close", ...options.filter((o) => o === "upgrade" && valuesOf(d, "upgrade").length > 0)]),
         };
       if (options.length === 0) return null;
       const known = options.filter(
