@@ -75,17 +75,21 @@ function commitsAtOnce(exchange: Http1Exchange): boolean {
 }
 
 /** Lets what is held go, header section first. */
-export function commit(exchange: Http1Exchange): void {
+export function commit(exchange: Http1Exchange): boolean {
   exchange.committed = true;
   if (exchange.raw !== null) dropHandWritten(exchange);
   const held = exchange.held;
   exchange.held = null;
   if (!exchange.ending) exchange.supervisor.committed(exchange);
-  if (held === null) return;
+  if (held === null) return true;
   const { socket } = exchange.response;
+  let wantsMore = true;
   socket?.cork();
-  for (const { data, encoding, callback, byteLength } of held) pass(exchange, data, encoding, callback, byteLength);
+  for (const { data, encoding, callback, byteLength } of held) {
+    wantsMore = pass(exchange, data, encoding, callback, byteLength);
+  }
   socket?.uncork();
+  return wantsMore;
 }
 
 /** Takes octets that will never go out; whoever wrote them must not wait. */
@@ -105,7 +109,10 @@ function hold(exchange: Http1Exchange, piece: Piece, octets: number): boolean {
   exchange.sent += octets;
   exchange.heldOctets += octets;
   if (exchange.heldOctets < exchange.settings.holdBackOctets || exchange.ending) return true;
-  return commitSoon(exchange);
+  commitSoon(exchange);
+  // A source that never leaves the tick must stop here, or the tick in which its content goes out never comes.
+  exchange.full = true;
+  return false;
 }
 
 /** Node keeps what is written in one tick in a corked socket anyway: until then a failure can still be replaced. */
@@ -121,7 +128,9 @@ function commitSoon(exchange: Http1Exchange): boolean {
       exchange.doom === null &&
       exchange.held !== null
     ) {
-      commit(exchange);
+      const wantsMore = commit(exchange);
+      // Where Node did not take over the waiting, nobody else would tell the app that it may go on.
+      if (wantsMore && exchange.full && !exchange.response.finished) exchange.response.emit("drain");
     }
   });
   return true;

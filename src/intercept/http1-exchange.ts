@@ -54,6 +54,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   decidedStatus = 0;
   /** `commit()` follows in the next tick. */
   commitsSoon = false;
+  /** The app was told to wait, before anything was committed. */
+  full = false;
   #completes = false;
   /** A hand-written response without framing goes straight out. */
   streamsRaw = false;
