@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import {
   classSlot,
+  forgetContent,
   hasInternals,
   isFinishCallback,
   LAYERED,
@@ -96,6 +97,32 @@ describe("a response of node:http", () => {
       expect(response._headerSent).toBe(true);
     });
     expect(responses[0]?.status).toBe(202);
+  });
+});
+
+describe("strictContentLength", () => {
+  it.each([
+    ["counts the content of a write that threw", () => {}, "ERR_HTTP_CONTENT_LENGTH_MISMATCH"],
+    ["finds none of it after forgetContent", forgetContent, undefined],
+  ])("%s", async (_name, between, code) => {
+    let caught: unknown;
+    const { responses } = await ask((_, res) => {
+      res.strictContentLength = true;
+      res.statusCode = 99;
+      expect(() => res.write("lost")).toThrow(RangeError);
+      between(res);
+      res.statusCode = 200;
+      res.setHeader("Content-Length", 4);
+      try {
+        res.end("kept");
+      } catch (error) {
+        caught = error;
+        res.strictContentLength = false;
+        res.end();
+      }
+    });
+    expect((caught as NodeJS.ErrnoException | undefined)?.code).toBe(code);
+    expect(responses[0]?.content.toString()).toBe("kept");
   });
 });
 

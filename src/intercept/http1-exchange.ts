@@ -10,7 +10,7 @@ import { sendDetached } from "./detached.js";
 import { checkTrailers } from "./field-sections.js";
 import { closeByHand, writeByHand } from "./hand-written.js";
 import { fieldsOf, type RenderingContext } from "./header-section.js";
-import type { NodeResponse, WriteCallback } from "./node-internals.js";
+import { forgetContent, type NodeResponse, type WriteCallback } from "./node-internals.js";
 import type { RawResponse } from "./raw-response.js";
 import type { NativeMethods } from "./response.js";
 import { silence } from "./silence.js";
@@ -191,8 +191,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** `end()` threw: nothing of it went out. */
   endThrew(): void {
     this.ending = false;
-    // The length of content that never went out must not frame the content that will.
-    if (this.response._header === null) this.response._contentLength = null;
+    if (this.response._header === null) forgetContent(this.response);
     if (this.committed && !this.inert && this.sent === this.expected) {
       // `strictContentLength` throws when everything is with the socket already, and leaves the response without its end.
       this.response.strictContentLength = false;

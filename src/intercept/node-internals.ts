@@ -69,13 +69,27 @@ export function hasInternals(response: object): response is NodeResponse {
   );
 }
 
-const kOutHeaders = Object.getOwnPropertySymbols(new OutgoingMessage()).find((s) => s.description === "kOutHeaders");
+const kOutHeaders = ownSymbol("kOutHeaders");
+const kBytesWritten = ownSymbol("kBytesWritten");
+
+function ownSymbol(description: string): symbol | undefined {
+  return Object.getOwnPropertySymbols(new OutgoingMessage()).find((symbol) => symbol.description === description);
+}
 
 /** The fields of `setHeader` as Node keeps them: [name, value] under the name in lower case; null while there are none. */
 export function outHeadersOf(response: NodeResponse): object | null {
   return kOutHeaders === undefined
     ? null
     : ((response as unknown as Record<symbol, object | null>)[kOutHeaders] ?? null);
+}
+
+/**
+ * Node counts the content of a `write` or `end` before it renders the header section; where that throws, it would hold
+ * the content that never went out against the Content-Length of the content that will.
+ */
+export function forgetContent(response: NodeResponse): void {
+  response._contentLength = null;
+  if (kBytesWritten !== undefined) (response as unknown as Record<symbol, number>)[kBytesWritten] = 0;
 }
 
 /** `end()` names its last callback so; it settles Node's own bookkeeping and must reach the socket. */

@@ -8,7 +8,7 @@ import { detached } from "./detached.js";
 import { storeHeader } from "./field-sections.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { passInterim } from "./interim-gate.js";
-import { LOSES_CORKED_CHUNKS, type NodeResponse, type WriteCallback } from "./node-internals.js";
+import { forgetContent, LOSES_CORKED_CHUNKS, type NodeResponse, type WriteCallback } from "./node-internals.js";
 import { watchSource } from "./piped-source.js";
 import { guardRequestPrototype } from "./request.js";
 
@@ -108,6 +108,7 @@ function createLayer(below: object): Layer {
       try {
         return native.write.call(this, chunk, encoding, callback);
       } catch (error) {
+        if (this._header === null) forgetContent(this);
         // Nobody stands between a source that is piped and this call: the error would end the process.
         if (!exchange.piped || !exchange.supervisor.enforces) throw error;
         exchange.fail(handlerError(error));
