@@ -38,6 +38,8 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
     else guard.failed(exchange, error);
   }
 
+  guard.meetsApp = (app) => prepareApp(app as unknown as ExpressApp, guard, rayguardMiddleware);
+
   return Object.defineProperties(rayguardMiddleware, {
     attach: { value: guard.attach },
     listener: { value: guard.listener },

@@ -24,6 +24,8 @@ export interface Supervisor {
   committed(exchange: Exchange): void;
   settled(exchange: Exchange): void;
   report(exchange: Exchange, failure: Failure, action: Action): void;
+  /** A line about the guard itself. */
+  warn(record: object, message: string): void;
   compose(exchange: Exchange, failure: Failure): Page;
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { IncomingMessage, type RequestListener, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import { RayguardError } from "./errors.js";
@@ -10,12 +10,11 @@ import { connectionOf } from "./intercept/connection.js";
 import { Http1Exchange } from "./intercept/http1-exchange.js";
 import { Http2Exchange } from "./intercept/http2.js";
 import { interceptHttp2Server } from "./intercept/http2-server.js";
+import { carryLayer, layerFor, layOverPrototypes } from "./intercept/layers.js";
 import { guardedListener } from "./intercept/listeners.js";
 import { hasInternals, type NodeResponse } from "./intercept/node-internals.js";
 import { loadParser } from "./intercept/raw-response.js";
 import { guardsOf, isHttp1Server, isServer, isSocket } from "./intercept/recognise.js";
-import { guardRequestPrototype } from "./intercept/request.js";
-import { layerFor, layOver } from "./intercept/response.js";
 import { interceptServer } from "./intercept/server.js";
 import { SimulatedExchange } from "./intercept/simulated.js";
 import { SocketExchange } from "./intercept/socket-exchange.js";
@@ -50,12 +49,21 @@ export function createGuard(options?: GuardOptions): Guard {
   return new GuardCore(options);
 }
 
+/** A request listener that carries the prototypes of its requests and responses, as an application of Express does. */
+export interface AppListener {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
 /** What the adapters see of a guard. */
 export class GuardCore implements Guard {
   readonly health: Health;
   readonly supervision: Supervision;
   readonly #detach = new Map<object, () => void>();
+  readonly #met = new WeakSet<object>();
   #state: "serving" | "closed" = "serving";
+  /** What an adapter does with an application that turns out to be the listener of a server. */
+  meetsApp: ((app: AppListener) => void) | undefined;
 
   constructor(options?: GuardOptions) {
     const settings = resolveOptions(options);
@@ -212,10 +220,14 @@ export class GuardCore implements Guard {
     exchange.late({ code: "LATE_ERROR", message: EVENTS.LATE_ERROR, prevented: null, status, err: error });
   }
 
-  /** Lays the guard over a prototype that belongs to the app, such as Express's `app.response`. */
-  layOver(responsePrototype: object, requestPrototype: object): void {
-    layOver(responsePrototype);
-    guardRequestPrototype(requestPrototype);
+  meet(listener: object, exchange: Exchange): void {
+    if (!(exchange instanceof Http1Exchange) || this.#met.has(listener)) return;
+    this.#met.add(listener);
+    const app = listener as Partial<AppListener>;
+    if (app.response instanceof ServerResponse && app.request instanceof IncomingMessage) {
+      layOverPrototypes(app.response, app.request);
+      this.meetsApp?.(app as AppListener);
+    } else carryLayer(exchange);
   }
 
   useLogger(logger: Logger): void {

@@ -4,6 +4,8 @@ import { type Exchange, kExchange } from "./exchange.js";
 export { isLostWithContent } from "./fallback/lost-content.js";
 export { GuardCore } from "./guard.js";
 export { handlerError } from "./incidents.js";
+export { Http1Exchange } from "./intercept/http1-exchange.js";
+export { layOverPrototypes } from "./intercept/layers.js";
 export { MESSAGES } from "./log.js";
 
 /** The exchange of a response, if a guard has seen it. */

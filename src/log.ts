@@ -38,6 +38,7 @@ export const MESSAGES = {
   lint: "response could be better",
   headerSectionLarge: "response header section is larger than a quarter of what the edge takes",
   mountedLate: "the guard was mounted after other middleware: what runs before it is not guarded until it is attached",
+  unknownPrototype: "a response went out on a prototype the guard had not seen; from the next one on it is guarded",
   attachFailed: "the guard could not attach itself to the server",
 } as const;
 

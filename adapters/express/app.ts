@@ -1,5 +1,5 @@
-import { IncomingMessage, ServerResponse, validateHeaderName, validateHeaderValue } from "node:http";
-import { exchangeOf, type GuardCore, MESSAGES } from "../../src/internals.js";
+import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http";
+import { exchangeOf, type GuardCore, Http1Exchange, layOverPrototypes, MESSAGES } from "../../src/internals.js";
 import { awaitLayers, awaitParams } from "./async-layers.js";
 import { dropLostFields } from "./lost-fields.js";
 
@@ -34,9 +34,7 @@ export function prepareApp(app: ExpressApp, guard: GuardCore, middleware: unknow
   prepared.add(app);
   let root = app;
   while (root.parent !== undefined) root = root.parent;
-  // Below every application made by this copy of Express: one that is mounted by a router, not by `app.use`, does not
-  // inherit from the one above. Responses no guard has seen pass straight through.
-  guard.layOver(justAbove(ServerResponse.prototype, root.response), justAbove(IncomingMessage.prototype, root.request));
+  layOverPrototypes(root.response, root.request);
   const stack = stackOf(root);
   if (stack?.[0] !== undefined) awaitLayers(stack[0]);
   if (root._router !== undefined) awaitParams(root._router);
@@ -44,14 +42,6 @@ export function prepareApp(app: ExpressApp, guard: GuardCore, middleware: unknow
   if (prepared.has(root) && root !== app) return;
   prepared.add(root);
   appendObservers(root, guard);
-}
-
-/** The prototype in a chain that inherits from `base` itself; the start of the chain where there is none. */
-function justAbove(base: object, start: object): object {
-  for (let at: object | null = start; at !== null; at = Object.getPrototypeOf(at)) {
-    if (Object.getPrototypeOf(at) === base) return at;
-  }
-  return start;
 }
 
 function stackOf(app: ExpressApp): Layer[] | undefined {
@@ -81,6 +71,8 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     if (!Number.isInteger(response.statusCode)) response.statusCode = 500;
     if (isFault(error)) dropLostFields(response);
     voidOnceSent(response);
+    // It answers in a later tick, and finds whatever the app has done to its response by then.
+    if (exchange instanceof Http1Exchange) exchange.unattended++;
     answerInTime(guard, request, response, error);
     next(error);
   });

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { Exchange, type Supervisor } from "../exchange.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { type Failure, longContent, shortContent, sourceFailed } from "../incidents.js";
+import { MESSAGES } from "../log.js";
 import type { RouteSettings } from "../options.js";
 import type { FieldLine } from "../validity/head.js";
 import type { GuardedConnection } from "./connection.js";
@@ -10,6 +11,7 @@ import { sendDetached } from "./detached.js";
 import { checkTrailers } from "./field-sections.js";
 import { closeByHand, writeByHand } from "./hand-written.js";
 import { fieldsOf, type RenderingContext } from "./header-section.js";
+import { followPrototype } from "./layers.js";
 import { forgetContent, type NodeResponse, type WriteCallback } from "./node-internals.js";
 import type { RawResponse } from "./raw-response.js";
 import type { NativeMethods } from "./response.js";
@@ -68,8 +70,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   wasOut = false;
   /** Source of a `pipe()` into this response that failed after the header section was decided. */
   sourceError: { readonly error: unknown } | undefined = undefined;
-  /** A readable is being piped into this response. */
-  piped = false;
+  /**
+   * How many callers write where nobody catches what that throws, and an error would end the process: sources that are
+   * piped, Express's final handler.
+   */
+  unattended = 0;
   /** What the app has written to the socket itself. */
   raw: RawResponse | null = null;
   /** Set by an adapter that knows better than the app what is about to go wrong. */
@@ -205,6 +210,20 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   // -- what the app does to the connection -----------------------------------------------------------------------
+
+  /** Octets reach the socket past the methods of the response. @returns true where they are Node's own */
+  goesPast(): boolean {
+    const { response, supervisor } = this;
+    if (this.passing) return true;
+    if (!followPrototype(response) || response._header === null) return false;
+    // Too late to hold this one back: it is watched, and everything on that prototype is guarded from now on.
+    this.passing = true;
+    this.committed = true;
+    this.decidedStatus = response.statusCode;
+    supervisor.committed(this);
+    supervisor.warn({}, MESSAGES.unknownPrototype);
+    return true;
+  }
 
   /** The app writes to the socket itself. @param last - it ends the connection with these octets */
   socketWrite(octets: Buffer, last: boolean): void {

@@ -1,6 +1,8 @@
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Exchange } from "../exchange.js";
+import { Http1Exchange } from "./http1-exchange.js";
+import { followPrototype } from "./layers.js";
 import type { Http1Server, ServerGuard } from "./server.js";
 
 type Listener = (...args: unknown[]) => unknown;
@@ -14,9 +16,31 @@ export function onlyListener(server: Http1Server, below: Http1Server["emit"], ev
 }
 
 /** Watches what an async listener returned. */
-export function watchPromise(guard: ServerGuard, exchange: Exchange, result: unknown): void {
+function watchPromise(guard: ServerGuard, exchange: Exchange, result: unknown): void {
   if (typeof (result as PromiseLike<unknown>).then !== "function") return;
   (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
+}
+
+/** Calls a request listener so that nothing it throws, now or later, escapes. */
+export function callListener(
+  guard: ServerGuard,
+  exchange: Exchange,
+  self: unknown,
+  listener: Listener,
+  args: unknown[],
+): void {
+  guard.meet(listener, exchange);
+  call(guard, exchange, self, listener, args);
+}
+
+function call(guard: ServerGuard, exchange: Exchange, self: unknown, listener: Listener, args: unknown[]): void {
+  try {
+    const result = listener.apply(self, args);
+    if (result !== undefined && result !== null) watchPromise(guard, exchange, result);
+  } catch (error) {
+    guard.failed(exchange, error, true);
+  }
+  if (exchange instanceof Http1Exchange) followPrototype(exchange.response);
 }
 
 /**
@@ -31,24 +55,18 @@ export function callListeners(
   args: unknown[],
   exchange: Exchange,
 ): boolean {
+  const listeners = server.rawListeners(event) as Listener[];
   if ((below as unknown) !== EventEmitter.prototype.emit) {
     // Somebody else stands in front of `emit` and must see the event: an instrumentation, another guard.
-    try {
-      return Reflect.apply(below, server, [event, ...args]) as boolean;
-    } catch (error) {
-      guard.failed(exchange, error, true);
-      return true;
-    }
+    for (const listener of [below, ...listeners]) guard.meet(listener, exchange);
+    let emitted = true;
+    const emit = () => {
+      emitted = Reflect.apply(below, server, [event, ...args]) as boolean;
+    };
+    call(guard, exchange, server, emit, []);
+    return emitted;
   }
-  const listeners = server.rawListeners(event) as Listener[];
-  for (const listener of listeners) {
-    try {
-      const result = listener.apply(server, args);
-      if (result !== undefined && result !== null) watchPromise(guard, exchange, result);
-    } catch (error) {
-      guard.failed(exchange, error, true);
-    }
-  }
+  for (const listener of listeners) callListener(guard, exchange, server, listener, args);
   return listeners.length > 0;
 }
 
@@ -64,11 +82,6 @@ export function guardedListener(
   ): void {
     const exchange = guard.accept(request, response);
     if (guard.answers(exchange)) return;
-    try {
-      const result = listener.call(this as never, request, response) as unknown;
-      if (result !== undefined && result !== null) watchPromise(guard, exchange, result);
-    } catch (error) {
-      guard.failed(exchange, error, true);
-    }
+    callListener(guard, exchange, this, listener as Listener, [request, response]);
   };
 }

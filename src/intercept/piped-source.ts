@@ -10,7 +10,7 @@ import type { Http1Exchange } from "./http1-exchange.js";
 export function watchSource(exchange: Http1Exchange, source: Readable): void {
   if (typeof source?.once !== "function") return;
   const { response } = exchange;
-  exchange.piped = true;
+  exchange.unattended++;
   let failure: { readonly error: unknown } | undefined;
   source.once(errorMonitor, (error: unknown) => {
     failure = { error };
@@ -18,7 +18,7 @@ export function watchSource(exchange: Http1Exchange, source: Readable): void {
     if (response._header !== null) exchange.sourceError = failure;
   });
   source.once("close", () => {
-    exchange.piped = false;
+    exchange.unattended--;
     if (source.readableEnded) return;
     // Whoever listens for the error of the source gets to deal with it first.
     setImmediate(() => {

@@ -10,7 +10,6 @@ import type { Http1Exchange } from "./http1-exchange.js";
 import { passInterim } from "./interim-gate.js";
 import { forgetContent, LOSES_CORKED_CHUNKS, type NodeResponse, type WriteCallback } from "./node-internals.js";
 import { watchSource } from "./piped-source.js";
-import { guardRequestPrototype } from "./request.js";
 
 /** The methods of a response as they are below the guard. */
 export interface NativeMethods {
@@ -27,8 +26,6 @@ export interface NativeMethods {
 
 type Guarded = NodeResponse & { [kExchange]?: Http1Exchange | undefined };
 
-const kLayer: unique symbol = Symbol.for("rayguard.layer") as never;
-
 /** Methods in front of those of `below`: shared by every response of one prototype, so that a response costs no closure. */
 export interface Layer {
   readonly native: NativeMethods;
@@ -40,7 +37,7 @@ export interface Layer {
  * Each method keeps the name, arguments, return value and callback of the one it stands in front of, and passes
  * straight through where the response has no exchange.
  */
-function createLayer(below: object): Layer {
+export function createLayer(below: object): Layer {
   const source = below as NativeMethods;
   const native: NativeMethods = {
     _storeHeader: source._storeHeader,
@@ -109,8 +106,7 @@ function createLayer(below: object): Layer {
         return native.write.call(this, chunk, encoding, callback);
       } catch (error) {
         if (this._header === null) forgetContent(this);
-        // Nobody stands between a source that is piped and this call: the error would end the process.
-        if (!exchange.piped || !exchange.supervisor.enforces) throw error;
+        if (exchange.unattended === 0 || !exchange.supervisor.enforces) throw error;
         exchange.fail(handlerError(error));
         return false;
       }
@@ -135,7 +131,9 @@ function createLayer(below: object): Layer {
         native.end.call(this, chunk, encoding, callback);
       } catch (error) {
         exchange.endThrew();
-        throw error;
+        if (exchange.unattended === 0 || !exchange.supervisor.enforces) throw error;
+        exchange.fail(handlerError(error));
+        return this;
       }
       exchange.ended();
       return this;
@@ -184,47 +182,6 @@ function createLayer(below: object): Layer {
     },
   } as unknown as NativeMethods;
   return { native, methods };
-}
-
-/** The layer of a prototype, laid over it on first sight. A prototype that belongs to the app, never a global one. */
-export function layOver(prototype: object): Layer {
-  const known = Object.hasOwn(prototype, kLayer) ? (prototype as { [kLayer]?: Layer })[kLayer] : undefined;
-  if (known !== undefined) return known;
-  const layer = createLayer(prototype);
-  for (const [name, value] of Object.entries(layer.methods)) {
-    Object.defineProperty(prototype, name, { value, configurable: true, writable: true, enumerable: false });
-  }
-  Object.defineProperty(prototype, kLayer, { value: layer, configurable: true });
-  return layer;
-}
-
-/** The layer a response stands on. */
-export function layerFor(response: NodeResponse): Layer {
-  const known = (response as { [kLayer]?: Layer })[kLayer];
-  if (known !== undefined) return known;
-  // Neither the server nor the app's prototypes are guarded yet: this one response carries the methods itself.
-  const layer = createLayer(response);
-  for (const [name, value] of Object.entries(layer.methods)) {
-    Object.defineProperty(response, name, { value, configurable: true, writable: true, enumerable: false });
-  }
-  guardRequestPrototype(response.req);
-  return layer;
-}
-
-/** A class of responses on a layer, for the slot in which a server keeps it. */
-export function guardedClass<T extends new (...args: never[]) => object>(
-  base: T,
-  onCreate: (response: InstanceType<T>, request: unknown) => void,
-): T {
-  // The name is a literal: a class that is named in any other way makes each of its instances half as slow again.
-  const Guarded = class ServerResponse extends (base as unknown as new (...args: unknown[]) => object) {
-    constructor(request: unknown, options: unknown) {
-      super(request, options);
-      onCreate(this as InstanceType<T>, request);
-    }
-  };
-  layOver(Guarded.prototype);
-  return Guarded as unknown as T;
 }
 
 function isGone(exchange: Http1Exchange, error: unknown): boolean {

@@ -6,10 +6,10 @@ import { emitClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
 import { emitHandover } from "./handover.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { callListeners, onlyListener, watchPromise } from "./listeners.js";
+import { guardedClass } from "./layers.js";
+import { callListener, callListeners, onlyListener } from "./listeners.js";
 import { classSlot, type NodeResponse } from "./node-internals.js";
 import { guardRequestPrototype } from "./request.js";
-import { guardedClass } from "./response.js";
 import type { SocketExchange } from "./socket-exchange.js";
 
 /** A `node:http` or `node:https` server, as far as the guard needs it. */
@@ -34,6 +34,8 @@ export interface ServerGuard {
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange;
   /** Answers what the guard itself answers, such as the health check. @returns true where it has */
   answers(exchange: Exchange): boolean;
+  /** A listener is about to be called. */
+  meet(listener: object, exchange: Exchange): void;
   /** Something threw on behalf of an exchange. @param rethrows - nobody else has seen the error */
   failed(exchange: Exchange, error: unknown, rethrows?: boolean): void;
 }
@@ -134,11 +136,6 @@ function emitExchange(
   exchange.greeted = true;
   const listener = onlyListener(server, below, event);
   if (listener === undefined) return callListeners(guard, server, below, event, [request, response], exchange);
-  try {
-    const result = listener.call(server, request, response);
-    if (result !== undefined && result !== null) watchPromise(guard, exchange, result);
-  } catch (error) {
-    guard.failed(exchange, error, true);
-  }
+  callListener(guard, exchange, server, listener, [request, response]);
   return true;
 }

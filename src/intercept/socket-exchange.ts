@@ -20,7 +20,6 @@ export class SocketExchange extends Exchange {
   #raw: RawResponse;
   /** What it becomes when nobody answers. */
   readonly #otherwise: Failure;
-  readonly passing = false;
 
   constructor(
     supervisor: Supervisor,
@@ -43,6 +42,11 @@ export class SocketExchange extends Exchange {
 
   override get peerAddress(): string | undefined {
     return this.connection.socket.remoteAddress;
+  }
+
+  /** There is no response whose octets could be Node's own. */
+  goesPast(): boolean {
+    return false;
   }
 
   isOut(): boolean {

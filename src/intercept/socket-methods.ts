@@ -96,8 +96,7 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
 
 function write(connection: GuardedConnection, args: unknown[], last = false): unknown {
   const exchange = connection.current();
-  if (connection.isOwn || (exchange as Http1Exchange | undefined)?.passing || connection.socket.destroyed)
-    return connection.call("write", args);
+  if (connection.isOwn || exchange?.goesPast() || connection.socket.destroyed) return connection.call("write", args);
   if (exchange === undefined) {
     if (!connection.isBetweenResponses) return connection.call("write", args);
     // Between two responses nobody may speak: the octets would be taken for the start of the next one (MC-7).

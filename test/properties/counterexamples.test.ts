@@ -135,6 +135,34 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       on: EXPRESS,
     },
     {
+      name: "an invalid status by the time Express's final handler answers",
+      program: program(
+        [
+          ["next", "error"],
+          ["delay", "microtask"],
+          ["status", { odd: "NaN" }],
+        ],
+        "GET",
+        ASYNC,
+      ),
+      on: EXPRESS,
+      status: 500,
+    },
+    {
+      name: "an invalid status by the time Express's final handler has all of the upload",
+      program: program(
+        [
+          ["next", "error"],
+          ["delay", "1 ms"],
+          ["status", { odd: "NaN" }],
+          ["reason", "a\r\nb"],
+        ],
+        "POST in pieces",
+      ),
+      on: EXPRESS,
+      status: 500,
+    },
+    {
       name: "two late writes in one tick",
       program: program([["end"], ["write", "text"], ["write", "text"]]),
       outcome: ["intact"],
