@@ -48,7 +48,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   expected = -1;
   /** Octets of content taken from the app. */
   sent = 0;
-  /** The app has ended its response before all of the announced content. */
+  /** The app has ended its response, and not all of its content went out. */
   isShort = false;
   /** Field lines of a header section that was not rendered. */
   lost: readonly FieldLine[] | null = null;
@@ -139,6 +139,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     const doom = this.doom;
     if (doom === null) return;
     this.doom = null;
+    // What `end()` wrote since then has been swallowed: Node takes the response for finished, the recipient does not.
+    this.isShort = true;
     super.fail(doom);
   }
 

@@ -514,6 +514,12 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       on: RAW,
     },
     {
+      name: "an end after one of two sources has failed, with the header section out, is cut at once",
+      program: program([["flushHeaders"], ["pipe", "fails first", "pipe"], ["delay", "tick"], ["answer", "stream"]]),
+      outcome: ["torn down"],
+      status: 200,
+    },
+    {
       name: "a hand-made stream that stalls ends with a reset",
       program: program([
         ["writeHead", 200, "object", []],
