@@ -40,6 +40,10 @@ const HANDLERS: Record<string, http.RequestListener> = {
     res.write("a");
     setImmediate(() => res.end("b"));
   },
+  "answers by hand and ends the connection": (req) => {
+    const octets = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    req.resume().on("end", () => req.socket.end(octets));
+  },
 };
 
 describe.each(Object.entries(HANDLERS))("a handler that %s", (_what, handler) => {

@@ -28,6 +28,8 @@ export class GuardedConnection {
   detached: Http1Exchange | null = null;
   /** An upgrade, a CONNECT or a request that could not be parsed: nothing but the socket to answer on. */
   bare: SocketExchange | null = null;
+  /** The last response is with the socket, which is ending: no call of the app may cut it short. */
+  #isEnding = false;
   /** The parser has given up on this connection: no further request can follow. */
   broken = false;
   /** The last response is out and the connection waits for the client: requests that still arrive are not served. */
@@ -108,7 +110,7 @@ export class GuardedConnection {
   /** Whether a destroy comes from the connection itself: the client is gone, and nothing can be answered any more. */
   isGone(error: unknown): boolean {
     const { socket } = this;
-    if (socket.destroyed || !socket.writable) return true;
+    if (socket.destroyed || (!socket.writable && !this.#isEnding)) return true;
     if (error === null || typeof error !== "object" || !("syscall" in error)) return false;
     // An app that destroys the socket with the error of its upstream hands over the very same codes; only the caller
     // tells the two apart.
@@ -165,6 +167,20 @@ export class GuardedConnection {
     this.own(() => this.socket.end(octets, () => exchange.settle(true)));
   }
 
+  /** Writes the last response of the connection past Node's own, and closes it once that is flushed. */
+  sendLast(exchange: Http1Exchange, octets: Buffer): void {
+    const { socket } = this;
+    this.own(() => socket.write(octets));
+    this.remove(exchange);
+    this.#isEnding = true;
+    socket.prependOnceListener("finish", () => {
+      this.#isEnding = false;
+      exchange.settle(true);
+    });
+    socket.prependOnceListener("close", () => exchange.settle(false));
+    this.closeSoon();
+  }
+
   /** From here on the app's own writes go straight out, until it ends the connection. */
   passThrough(exchange: Http1Exchange, octets: Buffer): void {
     this.own(() => this.socket.write(octets));
@@ -195,7 +211,7 @@ export class GuardedConnection {
 
   /** The socket is gone. Told by the response it was assigned to, which spares a listener on every socket. */
   closed(): void {
-    for (const exchange of [...this]) exchange.settle(false);
+    for (const exchange of [...this]) exchange.gone();
     this.#first = this.#last = null;
     this.detached?.settle(false);
     this.bare?.settle(false);

@@ -145,19 +145,10 @@ export function releaseHeld(exchange: Http1Exchange): void {
   else if (exchange.raw !== null) releaseHandWritten(exchange);
 }
 
-/** Every octet that the header section announced is out, and the app has not ended its response. */
-export function isWhole(exchange: Http1Exchange): boolean {
-  const { response } = exchange;
-  if (
-    !exchange.committed ||
-    exchange.inert ||
-    exchange.settled ||
-    response.finished ||
-    exchange.isDetached ||
-    exchange.isShort ||
-    exchange.streamsRaw
-  )
-    return false;
+/** Every octet that the header section announced is out. */
+export function isAllOut(exchange: Http1Exchange): boolean {
+  if (!exchange.committed || exchange.inert || exchange.settled) return false;
+  if (exchange.isDetached || exchange.isShort || exchange.streamsRaw) return false;
   if (!exchange.supervisor.enforces || !exchange.isOut()) return false;
-  return !response._hasBody || (exchange.expected >= 0 && exchange.sent === exchange.expected);
+  return !exchange.response._hasBody || (exchange.expected >= 0 && exchange.sent === exchange.expected);
 }

@@ -3,6 +3,7 @@ import type { Http1Exchange } from "./http1-exchange.js";
 import { versionOf } from "./node-internals.js";
 import { RawResponse } from "./raw-response.js";
 import { awaitsContent } from "./request.js";
+import { silence } from "./silence.js";
 import { canPersist, takeOver } from "./take-over.js";
 
 /** The app writes to the socket itself. @param last - it ends the connection with these octets */
@@ -81,5 +82,12 @@ function adopt(exchange: Http1Exchange, octets: Buffer, status: number, closes: 
   exchange.raw = null;
   exchange.inert = true;
   exchange.decidedStatus = exchange.response.statusCode = status;
-  takeOver(exchange, octets, octets.toString("latin1", 0, octets.indexOf("\r\n\r\n") + 4), closes);
+  if (closes && exchange.held === null && !exchange.isDetached) {
+    // Nothing follows: Node need not take its response for answered, and the app sees no `finish`, as without the guard.
+    exchange.committed = true;
+    silence(exchange);
+    exchange.connection.sendLast(exchange, octets);
+  } else {
+    takeOver(exchange, octets, octets.toString("latin1", 0, octets.indexOf("\r\n\r\n") + 4), closes);
+  }
 }

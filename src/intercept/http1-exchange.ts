@@ -6,7 +6,7 @@ import { MESSAGES } from "../log.js";
 import type { RouteSettings } from "../options.js";
 import type { FieldLine } from "../validity/head.js";
 import type { GuardedConnection } from "./connection.js";
-import { commit, isWhole, type Piece, releaseHeld } from "./content.js";
+import { commit, isAllOut, type Piece, releaseHeld } from "./content.js";
 import { sendDetached } from "./detached.js";
 import { checkTrailers } from "./field-sections.js";
 import { closeByHand, writeByHand } from "./hand-written.js";
@@ -108,7 +108,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     if (!this.committed) return false;
     // A pipelined response waits for its turn in a queue of its own; until then it can still be taken back.
     const { response } = this;
-    if (this.isDetached) return this.wasOut;
+    if (this.isDetached) return this.wasOut || this.streamsRaw;
     return response.outputData.length === 0 || response.socket !== null;
   }
 
@@ -139,7 +139,15 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     const doom = this.doom;
     if (doom === null) return;
     this.doom = null;
-    // What `end()` wrote since then has been swallowed: Node takes the response for finished, the recipient does not.
+    if (isAllOut(this)) {
+      // Only what `end()` added has been swallowed, and with it the callback that turns Node to the next request.
+      this.repaired(doom);
+      this.passing = true;
+      this.native._send.call(this.response, "", "latin1", this.finishCallback);
+      this.passing = false;
+      return;
+    }
+    // Node takes the response for finished, the recipient does not.
     this.isShort = true;
     super.fail(doom);
   }
@@ -149,7 +157,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.doom ??= failure;
       return true;
     }
-    if (isWhole(this)) {
+    if (!this.response.finished && isAllOut(this)) {
       // The recipient has all that was announced: only the end is missing.
       if (!this.#completes) {
         this.#completes = true;
@@ -169,7 +177,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** `end()` is about to run: the last moment to look at the trailer section. */
   ends(): void {
     this.ending = true;
-    if (this.sourceError !== undefined) this.fail(sourceFailed(this.sourceError.error));
+    if (this.sourceError !== undefined && !isAllOut(this)) this.fail(sourceFailed(this.sourceError.error));
     if (this.response._trailer !== "") checkTrailers(this);
   }
 
@@ -268,6 +276,12 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.connection.abort(false);
     // Where Node does not emit `close`, nobody else would tell.
     setImmediate(() => this.settle(false));
+  }
+
+  /** The connection is gone. */
+  gone(): void {
+    // A recipient that has all it was promised may leave before the app has ended its response.
+    this.settle(isAllOut(this) && this.backlog() === 0);
   }
 
   /** `close` has been emitted on the response, by Node or by an app. */

@@ -22,6 +22,7 @@ export function linger(connection: GuardedConnection, request: IncomingMessage):
   const { socket } = connection;
   connection.own(() => connection.call("end", []));
   const close = () => connection.abort(false);
+  const closeOnceFlushed = () => connection.own(() => connection.call("destroySoon", []));
   const until = performance.now() + LINGER_MS;
   let read = socket.bytesRead;
   const timer = setInterval(() => {
@@ -29,8 +30,8 @@ export function linger(connection: GuardedConnection, request: IncomingMessage):
     read = socket.bytesRead;
   }, LINGER_SILENCE_MS).unref();
   socket.once("close", () => clearInterval(timer));
-  socket.once("end", close);
-  request.once("end", close);
+  socket.once("end", closeOnceFlushed);
+  request.once("end", closeOnceFlushed);
   request.resume();
 }
 

@@ -520,6 +520,33 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       status: 200,
     },
     {
+      name: "too much content at the end, when all that was announced is out",
+      program: program([
+        ["set", "Content-Length", 5],
+        ["write", "text"],
+        ["delay", "60 ms"],
+        ["end", "text"],
+      ]),
+      outcome: ["repaired"],
+      status: 200,
+      on: RAW,
+    },
+    {
+      name: "a source that fails when all that was announced is out",
+      program: program([["status", 204], ["flushHeaders"], ["pipe", "fails later", "pipe"]]),
+      outcome: ["repaired"],
+      status: 204,
+      on: RAW,
+    },
+    {
+      name: "a hand-made stream whose socket is detached",
+      program: program([
+        ["socket.write", "response without length"],
+        ["flag", "detachSocket"],
+      ]),
+      on: RAW,
+    },
+    {
       name: "a hand-made stream that stalls ends with a reset",
       program: program([
         ["writeHead", 200, "object", []],
@@ -590,6 +617,22 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       program: program([["end"], ["status", 204]]),
       outcome: ["intact"],
       status: 200,
+    },
+    {
+      name: "counts no client as gone that has left with the whole response",
+      program: program([["status", 204], ["flushHeaders"]], "POST unfinished"),
+      status: 204,
+      on: RAW,
+    },
+    {
+      name: "counts no client as gone where the app destroys the socket behind its last response",
+      program: program([
+        ["socket.end", "response"],
+        ["destroy", "socket reset"],
+      ]),
+      outcome: ["intact"],
+      status: 200,
+      on: RAW,
     },
     {
       name: "names the status of a hand-made stream",

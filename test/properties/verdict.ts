@@ -71,7 +71,7 @@ function mayClose({ request, operations }: Program, run: Run): boolean {
 
 function ownBreaches(seen: Observation, response: ParsedResponse): string[] {
   const found = shapeBreaches(response);
-  const { run, program, records } = seen;
+  const { run, program, records, incidents } = seen;
   const outcome = records[0]?.outcome;
   if (!response.complete) {
     if (outcome !== "torn down") found.push(`cut: an incomplete response that counts as ${outcome}`);
@@ -83,7 +83,10 @@ function ownBreaches(seen: Observation, response: ParsedResponse): string[] {
   if (outcome === "torn down" && program.request !== "half-closes")
     found.push("falsely complete: a response that was torn down");
   if (outcome === "replaced") found.push(...fallbackBreaches(response));
-  if (outcome === "intact" || outcome === "repaired") found.push(...contentBreaches(run, program, response));
+  // Content beyond what was announced, when all of that was out: there was nothing left to take back.
+  const isBeyond = outcome === "repaired" && incidents.includes("MC-7 repaired");
+  if ((outcome === "intact" || outcome === "repaired") && !isBeyond)
+    found.push(...contentBreaches(run, program, response));
   return found;
 }
 
