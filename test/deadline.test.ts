@@ -52,6 +52,23 @@ describe("a DeadlineQueue", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it("keeps to one timer where an entry goes back while another is still waiting, and stops it", () => {
+    const [a, b] = [entry(), entry()];
+    const waiting: DeadlineQueue = new DeadlineQueue(100, (one) => {
+      due.push(one);
+      if (due.length === 1) waiting.add(one, performance.now());
+    });
+    waiting.add(a, performance.now());
+    vi.advanceTimersByTime(50);
+    waiting.add(b, performance.now());
+    vi.advanceTimersByTime(50);
+    expect(vi.getTimerCount()).toBe(1);
+    vi.advanceTimersByTime(50);
+    expect(due).toEqual([a, b]);
+    waiting.clear();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it.each([0, 1, 2])("forgets entry %d of three when it is removed", (index) => {
     const three = [entry(), entry(), entry()];
     const waiting = queue(100);
