@@ -28,8 +28,8 @@ export class GuardedConnection {
   detached: Http1Exchange | null = null;
   /** An upgrade, a CONNECT or a request that could not be parsed: nothing but the socket to answer on. */
   bare: SocketExchange | null = null;
-  /** The last response is with the socket, which is ending: no call of the app may cut it short. */
-  #isEnding = false;
+  /** Its response is the last one and with the socket, which is ending: no call of the app may cut it short. */
+  #parting: Http1Exchange | null = null;
   /** The parser has given up on this connection: no further request can follow. */
   broken = false;
   /** The last response is out and the connection waits for the client: requests that still arrive are not served. */
@@ -104,13 +104,13 @@ export class GuardedConnection {
   /** Whom the app means when it touches the socket. */
   current(): Http1Exchange | SocketExchange | undefined {
     const message = this.socket._httpMessage as { [kExchange]?: Http1Exchange } | null | undefined;
-    return this.culprit ?? this.detached ?? message?.[kExchange] ?? this.bare ?? undefined;
+    return this.culprit ?? this.detached ?? message?.[kExchange] ?? this.#parting ?? this.bare ?? undefined;
   }
 
   /** Whether a destroy comes from the connection itself: the client is gone, and nothing can be answered any more. */
   isGone(error: unknown): boolean {
     const { socket } = this;
-    if (socket.destroyed || (!socket.writable && !this.#isEnding)) return true;
+    if (socket.destroyed || (!socket.writable && this.#parting === null)) return true;
     if (error === null || typeof error !== "object" || !("syscall" in error)) return false;
     // An app that destroys the socket with the error of its upstream hands over the very same codes; only the caller
     // tells the two apart.
@@ -164,7 +164,7 @@ export class GuardedConnection {
       exchange.settle(false);
       return;
     }
-    this.own(() => this.socket.end(octets, () => exchange.settle(true)));
+    this.sendLast(exchange, octets);
   }
 
   /** Writes the last response of the connection past Node's own, and closes it once that is flushed. */
@@ -172,9 +172,9 @@ export class GuardedConnection {
     const { socket } = this;
     this.own(() => socket.write(octets));
     this.remove(exchange);
-    this.#isEnding = true;
+    this.#parting = exchange;
     socket.prependOnceListener("finish", () => {
-      this.#isEnding = false;
+      this.#parting = null;
       exchange.settle(true);
     });
     socket.prependOnceListener("close", () => exchange.settle(false));

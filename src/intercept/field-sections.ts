@@ -27,6 +27,8 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     response.chunkedEncoding = chunkedEncoding;
     throw error;
   }
+  // Node forgets that a client has half-closed where the app removes Connection, and keeps a dead connection open.
+  if (_last && exchange.supervisor.enforces) response._last = true;
   const { repairs, doom, lost } = rendering;
   if (doom !== null) {
     exchange.lost = lost;

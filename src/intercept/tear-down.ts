@@ -33,6 +33,8 @@ export function linger(connection: GuardedConnection, request: IncomingMessage):
   socket.once("end", closeOnceFlushed);
   request.once("end", closeOnceFlushed);
   request.resume();
+  // A request that the app has destroyed reads no more; the octets go to a parser that throws them away.
+  if (request.destroyed) socket.resume();
 }
 
 /**

@@ -600,6 +600,31 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       status: 200,
     },
     {
+      name: "a client that has half-closed, though the app has removed Connection",
+      program: program(
+        [
+          ["delay", "30 ms"],
+          ["remove", "Connection"],
+          ["end", "text"],
+        ],
+        "half-closes",
+      ),
+      status: 200,
+    },
+    {
+      name: "a detached socket whose client still sends to a request that was destroyed",
+      program: program(
+        [
+          ["flag", "detachSocket"],
+          ["destroy", "req"],
+          ["end", "text"],
+        ],
+        "POST in pieces",
+      ),
+      status: 500,
+      on: RAW,
+    },
+    {
       name: "Upgrade in a response to HTTP/1.0 keep-alive",
       program: program(
         [
