@@ -51,7 +51,7 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     guard.close();
     next();
   });
-  done();
+  guard.ready.then(() => done(), done);
 };
 
 /** The guard as a Fastify 5 plugin: `await app.register(rayguard, options)`. */

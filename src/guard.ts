@@ -59,6 +59,8 @@ export interface AppListener {
 export class GuardCore implements Guard {
   readonly health: Health;
   readonly supervision: Supervision;
+  /** Hand-written responses can be judged from here on; everything else can from the start. */
+  readonly ready: Promise<void>;
   readonly #detach = new Map<object, () => void>();
   readonly #met = new WeakSet<object>();
   #state: "serving" | "closed" = "serving";
@@ -73,7 +75,7 @@ export class GuardCore implements Guard {
       const reporter = new LintReporter((record, message) => this.supervision.warn(record, message));
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
     }
-    void loadParser();
+    this.ready = loadParser();
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }
