@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Guard, GuardOptions } from "../src/index.js";
+import type { DrainOptions, Guard, GuardOptions } from "../src/index.js";
 import { exchangeOf, GuardCore } from "../src/internals.js";
 import { type ExpressApp, prepareApp } from "./express/app.js";
 
@@ -44,6 +44,8 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
     attach: { value: guard.attach },
     listener: { value: guard.listener },
     stats: { value: () => guard.stats() },
+    drain: { value: (options?: DrainOptions) => guard.drain(options) },
+    onDrained: { value: (hook: () => unknown, options?: { timeoutMs?: number }) => guard.onDrained(hook, options) },
     close: { value: () => guard.close() },
     health: { value: guard.health },
     state: { get: () => guard.state },

@@ -47,6 +47,15 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
       hook,
     ];
   });
+  if (!isNested) {
+    guard.afterDrain = () => fastify.close();
+    // Before Fastify closes its listeners, and with them whatever is on its way.
+    fastify.addHook("preClose", (next) => {
+      const isForced = fastify.initialConfig.forceCloseConnections === true;
+      // Fastify refuses every request from here on: there is nothing left to serve, and no time to wait for.
+      guard.drain({ lameDuckMs: 0, ...(isForced ? { graceMs: 0 } : {}) }, "at once").then(() => next(), next);
+    });
+  }
   fastify.addHook("onClose", (_instance, next) => {
     guard.close();
     next();

@@ -16,6 +16,8 @@ export interface Supervisor {
   /** False in report mode: everything is looked at, nothing is changed. */
   readonly enforces: boolean;
   readonly settings: Settings;
+  /** Servers whose connections are to end, each behind its last response. */
+  readonly closing: ReadonlySet<object>;
   /** Told of every finished header section, where anybody wants to know. */
   rendered: ((exchange: Exchange, section: string) => void) | undefined;
   largeHeaderSection(octets: number, fields: string): void;

@@ -1,6 +1,7 @@
-import { IncomingMessage, type RequestListener, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { IncomingMessage, type RequestListener, type Server, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { RayguardError } from "./errors.js";
 import { type Exchange, kExchange } from "./exchange.js";
 import { Health } from "./health.js";
@@ -18,17 +19,28 @@ import { guardsOf, isHttp1Server, isServer, isSocket } from "./intercept/recogni
 import { interceptServer } from "./intercept/server.js";
 import { SimulatedExchange } from "./intercept/simulated.js";
 import { SocketExchange } from "./intercept/socket-exchange.js";
+import { currentExchange } from "./lifecycle/current-exchange.js";
+import { type Closing, drain } from "./lifecycle/drain.js";
+import { DrainHooks } from "./lifecycle/drain-hooks.js";
+import { joinProcess, type Mortal } from "./lifecycle/end-of-process.js";
 import { keepAlive } from "./lifecycle/keep-alive.js";
+import { closesQuietly } from "./lifecycle/quiet-close.js";
+import { resolveTimes, type ShutdownOptions } from "./lifecycle/shutdown-options.js";
 import { LintReporter } from "./lint-reporter.js";
 import { type Logger, MESSAGES } from "./log.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
 
+/** How a guard drains, in milliseconds; what is left out is as in the option `shutdown`. */
+export type DrainOptions = Pick<ShutdownOptions, "lameDuckMs" | "graceMs">;
+
+type Times = ReturnType<typeof resolveTimes>;
+
 /** Looks after every response of the servers it is attached to. */
 export interface Guard {
-  /** `"closed"` after `close()`. */
-  readonly state: "serving" | "closed";
+  /** `"draining"` from `drain()` or a signal on, `"closed"` after `close()`. */
+  readonly state: "serving" | "draining" | "closed";
   /** Registers and removes health checks. */
   readonly health: { register(name: string, check: HealthCheck): void; remove(name: string): boolean };
   /** Guards every request of a server; returns it. Attaching twice changes nothing. */
@@ -37,6 +49,18 @@ export interface Guard {
   listener(listener: RequestListener): RequestListener;
   /** Counts since the guard was made. */
   stats(): GuardStats;
+  /**
+   * Fails readiness, lets requests finish, closes connections behind them and then the listeners; what is left after
+   * `graceMs` is ended with a complete 503 or a visible cut. Runs the hooks of `onDrained` last. A second call waits for
+   * the first.
+   * @throws {RayguardError} `ERR_RAYGUARD_INVALID_OPTION`
+   */
+  drain(options?: DrainOptions): Promise<void>;
+  /**
+   * Adds something to do once every request is answered, such as closing a database; hooks run one after the other, in
+   * the order in which they were added. One that takes longer than `timeoutMs` (5 000 unless given) is left behind.
+   */
+  onDrained(hook: () => unknown, options?: { timeoutMs?: number }): void;
   /** Detaches from every server and stops every timer; responses under way keep their protection, but no deadline. */
   close(): void;
 }
@@ -61,15 +85,27 @@ export class GuardCore implements Guard {
   readonly supervision: Supervision;
   /** Hand-written responses can be judged from here on; everything else can from the start. */
   readonly ready: Promise<void>;
+  /** Sockets that have been handed over to another protocol, with the request that asked for it. */
+  readonly upgraded = new Map<Socket, SocketExchange>();
+  /** Sessions of HTTP/2 that are open. */
+  readonly sessions = new Set<ServerHttp2Session>();
   readonly #detach = new Map<object, () => void>();
   readonly #met = new WeakSet<object>();
-  #state: "serving" | "closed" = "serving";
+  readonly #hooks = new DrainHooks((record, message) => this.supervision.warn(record, message));
+  #state: Guard["state"] = "serving";
+  #drained: Promise<void> | undefined;
+  #refusal: Failure | undefined;
+  readonly #attributes: boolean;
+  #leaveProcess: (() => void) | undefined;
+  /** What an adapter has to do once everything is drained and the process is about to end. */
+  afterDrain: (() => Promise<unknown>) | undefined;
   /** What an adapter does with an application that turns out to be the listener of a server. */
   meetsApp: ((app: AppListener) => void) | undefined;
 
   constructor(options?: GuardOptions) {
     const settings = resolveOptions(options);
     this.supervision = new Supervision(settings);
+    this.#attributes = this.enforces && settings.crash !== false;
     this.health = new Health(settings.health, () => this.#state === "serving");
     if (settings.lint) {
       const reporter = new LintReporter((record, message) => this.supervision.warn(record, message));
@@ -80,8 +116,12 @@ export class GuardCore implements Guard {
     this.listener = this.listener.bind(this);
   }
 
-  get state(): "serving" | "closed" {
+  get state(): Guard["state"] {
     return this.#state;
+  }
+
+  get servers(): Iterable<object> {
+    return this.#detach.keys();
   }
 
   get enforces(): boolean {
@@ -102,6 +142,7 @@ export class GuardCore implements Guard {
     const guards = guardsOf(server);
     if (guards.has(this) || this.#state === "closed") return server;
     guards.add(this);
+    if (this.enforces) this.#leaveProcess ??= joinProcess(this.#mortal());
     if (guards.size > 1) {
       // The first guard does the work; this one takes part where it is mounted, with its own numbers.
       this.#detach.set(server, () => guards.delete(this));
@@ -110,10 +151,13 @@ export class GuardCore implements Guard {
     const http1 = isHttp1Server(server) ? server : null;
     const restore = http1 === null ? interceptHttp2Server(server, this) : interceptServer(http1, this);
     const relax = http1 !== null && this.enforces ? keepAlive(http1, this.supervision.settings) : () => {};
+    const reopen =
+      http1 !== null && this.enforces ? closesQuietly(server as unknown as Server, this.supervision.closing) : () => {};
     this.#detach.set(server, () => {
       guards.delete(this);
       restore();
       relax();
+      reopen();
     });
     return server;
   }
@@ -128,9 +172,50 @@ export class GuardCore implements Guard {
     return guardedListener(this, listener);
   }
 
+  drain(options: DrainOptions = {}, closing: Closing = "in a quiet moment"): Promise<void> {
+    const { shutdown } = this.supervision.settings;
+    const times = resolveTimes(options, shutdown === false ? undefined : shutdown);
+    this.#drained ??= this.#drain(times, closing);
+    return this.#drained;
+  }
+
+  async #drain({ lameDuckMs, graceMs }: Times, closing: Closing): Promise<void> {
+    if (this.#state === "closed") return;
+    this.#state = "draining";
+    if (lameDuckMs > 0) await wait(lameDuckMs);
+    await drain(this, graceMs, closing);
+    await this.#hooks.run();
+  }
+
+  onDrained(hook: () => unknown, { timeoutMs }: { timeoutMs?: number } = {}): void {
+    this.#hooks.add(hook, timeoutMs);
+  }
+
+  #mortal(): Mortal {
+    const { supervision } = this;
+    const { crash, shutdown } = supervision.settings;
+    const guard = this;
+    return {
+      crash: crash === "drain",
+      shutdown,
+      get inFlight() {
+        return supervision.counters.inFlight;
+      },
+      exchanges: () => supervision.exchanges(),
+      drain: (closing) => this.drain({}, closing),
+      refuse: (failure) => {
+        this.#refusal = failure;
+      },
+      get afterDrain() {
+        return guard.afterDrain;
+      },
+    };
+  }
+
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#leaveProcess?.();
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
     this.supervision.close();
@@ -186,6 +271,11 @@ export class GuardCore implements Guard {
       connectionOf(socket),
       otherwise,
     );
+    if (request !== null) {
+      showContext(request, exchange);
+      this.upgraded.set(socket, exchange);
+      socket.once("close", () => this.upgraded.delete(socket));
+    }
     this.supervision.opened(exchange);
     return exchange;
   }
@@ -204,7 +294,10 @@ export class GuardCore implements Guard {
     const { request } = exchange;
     if (request === null) return false;
     const url = (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
-    if (!this.health.matches(url) || exchange.quiet) return exchange.quiet;
+    if (!this.health.matches(url) || exchange.quiet) {
+      if (this.#refusal === undefined || exchange.quiet) return exchange.quiet;
+      return exchange.fail(this.#refusal);
+    }
     exchange.quiet = true;
     this.health.answer(request, responseOf(exchange), url);
     return true;
@@ -220,6 +313,10 @@ export class GuardCore implements Guard {
     if (taken || !this.enforces) return;
     const { status } = exchange;
     exchange.late({ code: "LATE_ERROR", message: EVENTS.LATE_ERROR, prevented: null, status, err: error });
+  }
+
+  enter(exchange: Exchange): void {
+    if (this.#attributes) currentExchange.enterWith(exchange);
   }
 
   meet(listener: object, exchange: Exchange): void {
@@ -258,6 +355,6 @@ function responseOf(exchange: Exchange): ServerResponse {
 
 /** Gives a request `rayguard` where its prototype has none. */
 function showContext(request: object, exchange: Exchange): void {
-  if (!("rayguard" in request))
+  if ((request as { rayguard?: unknown }).rayguard === undefined)
     Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
 }

@@ -35,6 +35,11 @@ export const EVENTS = {
     "The app's own 502 or 504 went out as 500 or 503, since the edge replaces the content of 502 and 504.",
   CLIENT_ERROR:
     "The request could not be parsed, or did not arrive in time; it was answered and the connection closed.",
+  UNCAUGHT:
+    "An exception that nobody caught came from this request, and the process has to end. Catch it where it is thrown.",
+  CRASHING: "Refused: the process ends after an exception that nobody caught.",
+  SHUTDOWN: "The process ended before the app had answered. Answer sooner, or raise shutdown.graceMs.",
+  EXIT: "The app ended the process (process.exit) before it had answered. Let guard.drain() finish first.",
   RAW_WRITE:
     "Octets written straight to the socket were no complete valid response. Answer through the response object.",
 } as const;
@@ -148,4 +153,14 @@ export function sourceFailed(err: unknown): Failure {
 export function ruleBroken(rule: string, found: string, status = 500): Failure {
   const message = rule in EVENTS ? found : `${found} See docs/rules.md, ${rule}.`;
   return { code: rule, message, prevented: 520, status };
+}
+
+/** The process ends, and this request has to end with it. */
+export function endOfProcess(code: "CRASHING" | "SHUTDOWN" | "EXIT"): Failure {
+  return { code, message: EVENTS[code], prevented: 520, status: 503, closes: true };
+}
+
+/** The request an uncaught exception came from. */
+export function uncaught(err: unknown): Failure {
+  return { code: "UNCAUGHT", message: EVENTS.UNCAUGHT, prevented: 520, status: 500, err, closes: true };
 }

@@ -2,7 +2,7 @@ export type { EdgeName, EdgeProfile } from "./cloudflare/edge.js";
 export type { Ray } from "./cloudflare/ray.js";
 export { ERROR_CODES, RayguardError, type RayguardErrorCode } from "./errors.js";
 export type { FallbackContent } from "./fallback/content.js";
-export { createGuard, type Guard } from "./guard.js";
+export { createGuard, type DrainOptions, type Guard } from "./guard.js";
 export type { HealthOptions } from "./health.js";
 export type { HealthCheck } from "./health-checks.js";
 export type { Action, Incident, Prevented } from "./incidents.js";

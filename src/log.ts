@@ -39,6 +39,8 @@ export const MESSAGES = {
   headerSectionLarge: "response header section is larger than a quarter of what the edge takes",
   mountedLate: "the guard was mounted after other middleware: what runs before it is not guarded until it is attached",
   unknownPrototype: "a response went out on a prototype the guard had not seen; from the next one on it is guarded",
+  hookLate: "a hook of onDrained() took longer than it may; the drain went on without it",
+  hookFailed: "a hook of onDrained() failed",
   attachFailed: "the guard could not attach itself to the server",
 } as const;
 

@@ -4,6 +4,7 @@ import { RayguardError } from "./errors.js";
 import type { FallbackContent } from "./fallback/content.js";
 import type { HealthOptions } from "./health.js";
 import type { Incident } from "./incidents.js";
+import { resolveShutdown, type ShutdownOptions, type ShutdownSettings } from "./lifecycle/shutdown-options.js";
 import type { Logger } from "./log.js";
 import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "./option-checks.js";
 
@@ -43,10 +44,13 @@ export interface GuardOptions {
   direct?: "allow" | "flag";
   /** Reserved, see `trust`. */
   overload?: false;
-  /** Reserved, see `trust`. */
+  /**
+   * After an exception that nobody caught: `drain` answers the request it came from, lets the others finish and ends the
+   * process as Node would have; `false` leaves Node's behaviour. @default "drain"
+   */
   crash?: "drain" | false;
-  /** Reserved, see `trust`. */
-  shutdown?: false | object;
+  /** On a signal: finishes what is under way, then ends the process; `false` leaves Node's behaviour. */
+  shutdown?: false | ShutdownOptions;
   /** Reserved, see `trust`. */
   recorder?: false;
 }
@@ -71,6 +75,8 @@ export interface Settings extends RouteSettings {
   readonly errorContent: GuardOptions["errorContent"] | undefined;
   readonly health: false | HealthOptions;
   readonly logger: Logger | false | undefined;
+  readonly crash: "drain" | false;
+  readonly shutdown: false | ShutdownSettings;
 }
 
 /** The defaults of every option that has one number or word for it; the README prints the same table. */
@@ -84,6 +90,7 @@ export const DEFAULTS = {
   keepAliveTimeoutMs: 905_000,
   gatewayStatus: "remap",
   health: { path: "/health" },
+  crash: "drain",
 } as const;
 
 /**
@@ -94,8 +101,6 @@ const RESERVED: Readonly<Record<string, (value: unknown) => boolean>> = {
   trust: (value) => value !== null && typeof value !== "number" && typeof value !== "boolean",
   direct: (value) => value === "allow" || value === "flag",
   overload: (value) => value === false,
-  crash: (value) => value === false || value === "drain",
-  shutdown: (value) => value === false || (typeof value === "object" && value !== null),
   recorder: (value) => value === false,
 };
 
@@ -106,6 +111,7 @@ const KNOWN = new Set([
   "maxFieldLines",
   "errorContent",
   "logger",
+  "shutdown",
   ...Object.keys(RESERVED),
 ]);
 
@@ -175,6 +181,8 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     errorContent,
     health: checkHealth(health),
     logger,
+    crash: resolveCrash(options.crash),
+    shutdown: resolveShutdown(options.shutdown),
   });
 }
 
@@ -234,6 +242,11 @@ function resolveLint(lint: GuardOptions["lint"]): boolean {
   if (lint === undefined) return process.env.NODE_ENV === "development";
   if (lint === false || lint === "report") return lint === "report";
   throw invalid("lint", 'false or "report"', lint);
+}
+
+function resolveCrash(crash: GuardOptions["crash"] = DEFAULTS.crash): "drain" | false {
+  if (crash === false || crash === "drain") return crash;
+  throw invalid("crash", '"drain" or false', crash);
 }
 
 function checkHealth(health: unknown): false | HealthOptions {

@@ -5,6 +5,7 @@ import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
 import { type Action, type Failure, firstByteDeadline, idleDeadline } from "./incidents.js";
 import { DeadlineQueue, type Waiting } from "./lifecycle/deadline.js";
+import type { ClosingServers } from "./lifecycle/quiet-close.js";
 import { defaultLogger, type Logger, MESSAGES } from "./log.js";
 import type { Settings } from "./options.js";
 import { describeIncident, recordOf } from "./records.js";
@@ -31,14 +32,15 @@ export class Supervision implements Supervisor {
   readonly #queues = new Map<string, DeadlineQueue>();
   readonly #largeHeaders = new Set<string>();
   /** The queue nearly every request waits in, found without a look-up. */
-  readonly #usual: DeadlineQueue | null;
+  readonly #usual: DeadlineQueue;
+  readonly closing: ClosingServers = new Set();
   #logger: Logger | null | undefined;
 
   constructor(settings: Settings) {
     this.settings = settings;
     this.enforces = settings.mode === "enforce";
     const { firstByteDeadlineMs } = settings;
-    this.#usual = firstByteDeadlineMs === false ? null : this.#queue("deadline", firstByteDeadlineMs);
+    this.#usual = this.#queue("deadline", firstByteDeadlineMs);
     if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
   }
 
@@ -55,7 +57,7 @@ export class Supervision implements Supervisor {
   opened(exchange: Exchange): void {
     this.counters.inFlight++;
     exchange.activeAt = exchange.startedAt;
-    this.#usual?.add(exchange, exchange.startedAt);
+    this.#usual.add(exchange, exchange.startedAt);
   }
 
   // -- deadlines ---------------------------------------------------------------------------------------------------
@@ -66,8 +68,7 @@ export class Supervision implements Supervisor {
     const ms = exchange.committed ? idleDeadlineMs : firstByteDeadlineMs;
     const now = performance.now();
     exchange.activeAt = now;
-    if (ms === false) exchange.queue?.remove(exchange);
-    else this.#queue("deadline", ms).add(exchange, now);
+    this.#queue("deadline", ms).add(exchange, now);
   }
 
   committed(exchange: Exchange): void {
@@ -78,7 +79,13 @@ export class Supervision implements Supervisor {
     this.#queue("hold", exchange.settings.holdBackMs).add(exchange, performance.now());
   }
 
-  #queue(kind: "deadline" | "hold", ms: number): DeadlineQueue {
+  /** Every exchange that is under way. */
+  *exchanges(): Generator<Exchange> {
+    for (const queue of this.#queues.values()) for (const entry of queue) yield entry as Exchange;
+  }
+
+  #queue(kind: "deadline" | "hold", wait: number | false): DeadlineQueue {
+    const ms = wait === false ? Number.POSITIVE_INFINITY : wait;
     const key = `${kind} ${ms}`;
     let queue = this.#queues.get(key);
     if (queue === undefined) {
@@ -141,7 +148,7 @@ export class Supervision implements Supervisor {
    */
   #waitOn(exchange: Exchange, since: number): void {
     const ms = exchange.committed ? exchange.settings.idleDeadlineMs : exchange.settings.firstByteDeadlineMs;
-    if (ms === false) return;
+    if (ms === false) return this.watch(exchange);
     const step = Math.max(10, Math.ceil(ms / 100));
     const left = since + ms - performance.now();
     this.#queue("deadline", Math.max(1, Math.ceil(left / step)) * step).add(exchange, performance.now());

@@ -17,6 +17,7 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     exchange.doomed(veto);
     return;
   }
+  if (exchange.supervisor.closing.size > 0 && isLastOfServer(exchange)) response.shouldKeepAlive = false;
   const { _last, chunkedEncoding } = response;
   let rendering: Rendering;
   try {
@@ -40,6 +41,12 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     else exchange.supervisor.report(exchange, repair, "reported");
   }
   accept(exchange);
+}
+
+/** Whether the connection is to end, and no request is known to follow. */
+function isLastOfServer({ supervisor, connection, following }: Http1Exchange): boolean {
+  const { server } = connection.socket as { server?: object };
+  return following === null && server !== undefined && supervisor.closing.has(server);
 }
 
 /** The header section is rendered, but still ours. */

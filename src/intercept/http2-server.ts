@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
 import type { Exchange } from "../exchange.js";
 import { connectionOf } from "./connection.js";
 import type { NodeResponse } from "./node-internals.js";
@@ -11,6 +11,8 @@ interface Http2Server {
 }
 
 export interface Http2Guard extends ServerGuard {
+  /** Sessions that are open. */
+  readonly sessions: Set<ServerHttp2Session>;
   openHttp2(request: Http2ServerRequest, response: Http2ServerResponse): Exchange;
 }
 
@@ -33,6 +35,7 @@ export function interceptHttp2Server(server: Http2Server, guard: Http2Guard): ()
         ? guard.openHttp2(request, response)
         : guard.open(request as unknown as IncomingMessage, response as unknown as NodeResponse);
       if (guard.answers(exchange)) return true;
+      guard.enter(exchange);
       const listeners = (server.rawListeners?.(event) ?? []) as ((...args: unknown[]) => unknown)[];
       for (const listener of listeners) {
         try {
@@ -45,6 +48,11 @@ export function interceptHttp2Server(server: Http2Server, guard: Http2Guard): ()
         }
       }
       return listeners.length > 0;
+    }
+    if (event === "session" && guard.enforces) {
+      const session = args[0] as ServerHttp2Session;
+      guard.sessions.add(session);
+      session.once("close", () => guard.sessions.delete(session));
     }
     if (event === "secureConnection") {
       const socket = args[0] as { alpnProtocol?: string | false };

@@ -113,6 +113,14 @@ export function classSlot(server: object, description: "ServerResponse" | "Incom
   );
 }
 
+/** Connections of a server that speak HTTP/1.x; none where Node keeps no list of them. */
+export function socketsOf(server: object): Socket[] {
+  const kConnections = Object.getOwnPropertySymbols(server).find((s) => s.description === "http.server.connections");
+  if (kConnections === undefined) return [];
+  const list = (server as Record<symbol, { all(): { socket?: Socket | null }[] } | undefined>)[kConnections];
+  return (list?.all() ?? []).flatMap(({ socket }) => (socket ? [socket] : []));
+}
+
 export function versionOf(request: IncomingMessage): "1.0" | "1.1" | "2.0" {
   if (request.httpVersionMajor >= 2) return "2.0";
   return request.httpVersionMajor === 1 && request.httpVersionMinor >= 1 ? "1.1" : "1.0";

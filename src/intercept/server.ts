@@ -34,6 +34,8 @@ export interface ServerGuard {
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange;
   /** Answers what the guard itself answers, such as the health check. @returns true where it has */
   answers(exchange: Exchange): boolean;
+  /** The app is about to get a request: what it throws later can be told to belong to it. */
+  enter(exchange: Exchange): void;
   /** A listener is about to be called. */
   meet(listener: object, exchange: Exchange): void;
   /** Something threw on behalf of an exchange. @param rethrows - nobody else has seen the error */
@@ -134,6 +136,7 @@ function emitExchange(
   }
   if (guard.answers(exchange)) return true;
   exchange.greeted = true;
+  guard.enter(exchange);
   const listener = onlyListener(server, below, event);
   if (listener === undefined) return callListeners(guard, server, below, event, [request, response], exchange);
   callListener(guard, exchange, server, listener, [request, response]);

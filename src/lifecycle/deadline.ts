@@ -19,6 +19,7 @@ export class DeadlineQueue {
   #timer: NodeJS.Timeout | null = null;
   #sweeping = false;
 
+  /** @param ms - `Infinity` keeps entries without an end to their wait, so that they can be found */
   constructor(ms: number, onDue: (entry: Waiting) => void) {
     this.#ms = ms;
     this.#onDue = onDue;
@@ -48,6 +49,15 @@ export class DeadlineQueue {
     // The timer stays: taking it down and up again for every request would cost more than one idle wake-up.
   }
 
+  /** Everything that waits; an entry that leaves meanwhile is not told again. */
+  *[Symbol.iterator](): Generator<Waiting> {
+    for (let entry = this.#first; entry !== null; ) {
+      const { next } = entry;
+      yield entry;
+      entry = next;
+    }
+  }
+
   /** Forgets every entry and stops the timer. */
   clear(): void {
     while (this.#first !== null) this.remove(this.#first);
@@ -56,6 +66,7 @@ export class DeadlineQueue {
   }
 
   #arm(ms: number): void {
+    if (ms === Number.POSITIVE_INFINITY) return;
     // A waiting request keeps the process alive through its socket; the timer need not.
     this.#timer = setTimeout(() => this.#sweep(), Math.max(1, Math.ceil(ms))).unref();
   }
