@@ -157,7 +157,7 @@ export function ruleBroken(rule: string, found: string, status = 500): Failure {
 
 /** The process ends, and this request has to end with it. */
 export function endOfProcess(code: "CRASHING" | "SHUTDOWN" | "EXIT"): Failure {
-  return { code, message: EVENTS[code], prevented: 520, status: 503, closes: true };
+  return { code, message: EVENTS[code], prevented: 520, status: 503, closes: code !== "CRASHING" };
 }
 
 /** The request an uncaught exception came from. */

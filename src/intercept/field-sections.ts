@@ -3,6 +3,7 @@ import type { HeadersArgument } from "../validity/draft.js";
 import { sortTrailers } from "../validity/trailers.js";
 import { checkSize, largestFields, type Rendering, renderHeaderSection } from "./header-section.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { endsConnection } from "./take-over.js";
 
 /** Stands in front of `_storeHeader`, which renders the header section. */
 export function storeHeader(exchange: Http1Exchange, firstLine: string, headers: HeadersArgument): void {
@@ -17,7 +18,7 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     exchange.doomed(veto);
     return;
   }
-  if (exchange.supervisor.closing.size > 0 && isLastOfServer(exchange)) response.shouldKeepAlive = false;
+  if (endsConnection(exchange)) response.shouldKeepAlive = false;
   const { _last, chunkedEncoding } = response;
   let rendering: Rendering;
   try {
@@ -41,12 +42,6 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     else exchange.supervisor.report(exchange, repair, "reported");
   }
   accept(exchange);
-}
-
-/** Whether the connection is to end, and no request is known to follow. */
-function isLastOfServer({ supervisor, connection, following }: Http1Exchange): boolean {
-  const { server } = connection.socket as { server?: object };
-  return following === null && server !== undefined && supervisor.closing.has(server);
 }
 
 /** The header section is rendered, but still ours. */

@@ -6,13 +6,20 @@ import { silence } from "./silence.js";
 /** Whether another request can follow on this connection once this one is answered. */
 export function canPersist(exchange: Http1Exchange): boolean {
   const { request, response } = exchange;
-  if (versionOf(request) !== "1.1" || response._last || exchange.isDetached) return false;
+  if (versionOf(request) !== "1.1" || response._last || exchange.isDetached || endsConnection(exchange)) return false;
   if (/(?:^|[\s,])close(?:$|[\s,])/i.test(request.headers.connection ?? "")) return false;
   if (response.maxRequestsOnConnectionReached) return false;
   // Content that is still to come, and that nobody will read, would be taken for the next request.
   const hasContent =
     request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
   return (request.complete || !hasContent) && !exchange.connection.broken;
+}
+
+/** Whether the server lets its connections end, and no request is known to follow on this one. */
+export function endsConnection({ supervisor, connection, following }: Http1Exchange): boolean {
+  if (supervisor.closing.size === 0 || following !== null) return false;
+  const { server } = connection.socket as { server?: object };
+  return server !== undefined && supervisor.closing.has(server);
 }
 
 /** Writes a whole message in the place of whatever the app had in mind, and settles Node's own bookkeeping. */
