@@ -9,7 +9,7 @@ export const ERROR_CODES = {
   ERR_RAYGUARD_UNSUPPORTED_SERVER: "the object to attach to is not a node:http, node:https or node:http2 server",
   ERR_RAYGUARD_DEADLINE: "no response, or no more of it, within the deadline",
   ERR_RAYGUARD_CLIENT_GONE: "the client closed the connection before the response was complete",
-  ERR_RAYGUARD_DRAINING: "the guard is being closed",
+  ERR_RAYGUARD_DRAINING: "the process is about to end",
   ERR_RAYGUARD_INCOMPLETE: "what the app sent could not be completed",
 } as const;
 

@@ -4,7 +4,12 @@ import { RayguardError } from "./errors.js";
 import type { FallbackContent } from "./fallback/content.js";
 import type { HealthOptions } from "./health.js";
 import type { Incident } from "./incidents.js";
-import { resolveShutdown, type ShutdownOptions, type ShutdownSettings } from "./lifecycle/shutdown-options.js";
+import {
+  resolveShutdown,
+  SHUTDOWN_DEFAULTS,
+  type ShutdownOptions,
+  type ShutdownSettings,
+} from "./lifecycle/shutdown-options.js";
 import type { Logger } from "./log.js";
 import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "./option-checks.js";
 
@@ -91,6 +96,7 @@ export const DEFAULTS = {
   gatewayStatus: "remap",
   health: { path: "/health" },
   crash: "drain",
+  shutdown: SHUTDOWN_DEFAULTS,
 } as const;
 
 /**
@@ -111,7 +117,6 @@ const KNOWN = new Set([
   "maxFieldLines",
   "errorContent",
   "logger",
-  "shutdown",
   ...Object.keys(RESERVED),
 ]);
 

@@ -32,6 +32,8 @@ describe("no options", () => {
         maxInterimResponses: 5,
       },
       mode: "enforce",
+      crash: "drain",
+      shutdown: { signals: ["SIGTERM", "SIGINT"], lameDuckMs: 0, graceMs: 25_000 },
       lint: false,
       firstByteDeadlineMs: 95_000,
       idleDeadlineMs: 95_000,
@@ -203,19 +205,46 @@ describe("a name nobody knows", () => {
   });
 });
 
+describe("shutdown and crash", () => {
+  it("fill in what is left out", () => {
+    expect(resolve({ shutdown: { graceMs: 1 } }).shutdown).toEqual({
+      signals: ["SIGTERM", "SIGINT"],
+      lameDuckMs: 0,
+      graceMs: 1,
+    });
+    expect(resolve({ shutdown: false, crash: false })).toMatchObject({ shutdown: false, crash: false });
+  });
+
+  it.each([
+    { crash: true },
+    { crash: "exit" },
+    { shutdown: true },
+    { shutdown: null },
+    { shutdown: [] },
+    { shutdown: { signals: "SIGTERM" } },
+    { shutdown: { signals: ["SIGKILL"] } },
+    { shutdown: { signals: ["SIGNOPE"] } },
+    { shutdown: { graceMs: -1 } },
+    { shutdown: { lameDuckMs: 1.5 } },
+  ])("cannot be %j", (option) => {
+    expect(codeOf(() => resolve(option))).toBe("ERR_RAYGUARD_INVALID_OPTION");
+  });
+
+  it("have no name but these", () => {
+    expect(codeOf(() => resolve({ shutdown: { grace: 1 } }))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+  });
+});
+
 describe("options of parts that are not there yet", () => {
-  it.each([{ trust: "cloudflare" }, { direct: "flag" }, { crash: "drain" }, { shutdown: {} }])(
-    "%j are taken with a warning",
-    (option) => {
-      const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
-      resolve(option);
-      expect(warn).toHaveBeenCalledExactlyOnceWith(
-        expect.stringContaining(Object.keys(option)[0] as string),
-        "RayguardWarning",
-      );
-      warn.mockRestore();
-    },
-  );
+  it.each([{ trust: "cloudflare" }, { direct: "flag" }])("%j are taken with a warning", (option) => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    resolve(option);
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining(Object.keys(option)[0] as string),
+      "RayguardWarning",
+    );
+    warn.mockRestore();
+  });
 
   it("are silent where they are turned off", () => {
     const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});

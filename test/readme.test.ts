@@ -76,11 +76,12 @@ describe("README.md", () => {
     const settings = resolveOptions();
     const numbers = Object.entries(settings).filter(([, value]) => typeof value === "number");
     for (const [name, value] of numbers) expect(stated.get(name), name).toBe(`\`${String(value)}\``);
-    for (const name of ["edge", "mode", "gatewayStatus"] as const) {
+    for (const name of ["edge", "mode", "gatewayStatus", "crash"] as const) {
       expect(stated.get(name), name).toBe(`\`"${DEFAULTS[name]}"\``);
     }
     expect(stated.get("health")).toBe('`{ "path": "/health" }`');
     expect(HEALTH_DEFAULTS.path).toBe("/health");
+    expect(JSON.parse((stated.get("shutdown") ?? "").replaceAll("`", ""))).toEqual(DEFAULTS.shutdown);
     expect([...stated.keys()].sort()).toEqual(Object.keys(settings).sort());
   });
 
