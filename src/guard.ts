@@ -204,6 +204,7 @@ export class GuardCore implements Guard {
     const url = (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
     if (!this.health.matches(url) || exchange.quiet) return exchange.quiet;
     exchange.quiet = true;
+    this.supervision.recorder?.end(exchange); // nobody misses a health check
     this.health.answer(request, responseOf(exchange), url);
     return true;
   }

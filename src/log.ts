@@ -39,6 +39,10 @@ export const MESSAGES = {
   headerSectionLarge: "response header section is larger than a quarter of what the edge takes",
   mountedLate: "the guard was mounted after other middleware: what runs before it is not guarded until it is attached",
   unknownPrototype: "a response went out on a prototype the guard had not seen; from the next one on it is guarded",
+  recorderOff:
+    "the flight recorder is off: its file cannot be written; the next start will not name who died in this one",
+  recorderFull: "the flight recorder has no slot left: some requests are not recorded; give it more slots",
+  recorderForeign: "a file in the place of a flight recorder is left alone",
   attachFailed: "the guard could not attach itself to the server",
 } as const;
 

@@ -4,6 +4,7 @@ import { RayguardError } from "./errors.js";
 import type { FallbackContent } from "./fallback/content.js";
 import type { HealthOptions } from "./health.js";
 import type { Incident } from "./incidents.js";
+import { checkRecorder, type RecorderOptions, type RecorderSettings } from "./lifecycle/recorder-options.js";
 import type { Logger } from "./log.js";
 import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "./option-checks.js";
 
@@ -47,8 +48,8 @@ export interface GuardOptions {
   crash?: "drain" | false;
   /** Reserved, see `trust`. */
   shutdown?: false | object;
-  /** Reserved, see `trust`. */
-  recorder?: false;
+  /** Flight recorder: names at the next start every request that was in flight as the process died. @default false */
+  recorder?: false | RecorderOptions;
 }
 
 /** Numbers that a route or a nested guard may set for itself. */
@@ -71,6 +72,7 @@ export interface Settings extends RouteSettings {
   readonly errorContent: GuardOptions["errorContent"] | undefined;
   readonly health: false | HealthOptions;
   readonly logger: Logger | false | undefined;
+  readonly recorder: false | RecorderSettings;
 }
 
 /** The defaults of every option that has one number or word for it; the README prints the same table. */
@@ -84,6 +86,7 @@ export const DEFAULTS = {
   keepAliveTimeoutMs: 905_000,
   gatewayStatus: "remap",
   health: { path: "/health" },
+  recorder: false,
 } as const;
 
 /**
@@ -96,7 +99,6 @@ const RESERVED: Readonly<Record<string, (value: unknown) => boolean>> = {
   overload: (value) => value === false,
   crash: (value) => value === false || value === "drain",
   shutdown: (value) => value === false || (typeof value === "object" && value !== null),
-  recorder: (value) => value === false,
 };
 
 const KNOWN = new Set([
@@ -175,6 +177,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     errorContent,
     health: checkHealth(health),
     logger,
+    recorder: checkRecorder(options.recorder),
   });
 }
 
