@@ -13,14 +13,15 @@ subscribe(CHANNELS.incident, (incident) => tell({ incident: incident as Incident
 const guard = createGuard({ logger: false, recorder: { path: process.argv[2] as string } });
 const server = guard.attach(
   createServer((request, response) => {
+    const ray = String(request.headers["cf-ray"]);
     if (request.url === "/quick") response.end("ok");
     if (request.url === "/exit") process.exit(7);
     if (request.url === "/stream") {
       response.writeHead(206, { "Content-Type": "text/event-stream" });
       // Two turns of the loop later the response is on its way, also for the recorder.
-      response.write("data: 1\n\n", () => setImmediate(() => setImmediate(tell, { seen: request.headers["cf-ray"] })));
+      response.write("data: 1\n\n", () => setImmediate(() => setImmediate(tell, { seen: ray })));
     }
-    if (request.url === "/wait") tell({ seen: String(request.headers["cf-ray"]) });
+    if (request.url === "/wait") tell({ seen: ray });
   }),
 );
 server.listen(0, "127.0.0.1", () => tell({ port: (server.address() as AddressInfo).port }));
