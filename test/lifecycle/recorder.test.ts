@@ -1,13 +1,27 @@
-import fs, { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import fs, {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import fastify from "fastify";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { rayguard } from "../../adapters/fastify.js";
 import { createGuard, type Guard, type GuardOptions } from "../../src/index.js";
 import { ownIdentity, type ProcessIdentity } from "../../src/lifecycle/process-identity.js";
 import { encodeEmpty, encodeSlot, type Recorded, SLOT_OCTETS } from "../../src/lifecycle/recorder-file.js";
+import { searchRemains } from "../../src/lifecycle/recorder-search.js";
 import { MESSAGES } from "../../src/log.js";
 import { exchange } from "../../src/testing/index.js";
 import { listen } from "../testing/servers.js";
@@ -90,6 +104,22 @@ async function serve(options?: GuardOptions, slots?: number) {
   return { guard, lines, server, ask, answer };
 }
 
+/** Puts `before` in front of every synchronous write. */
+async function whileWriting(before: (...args: never[]) => void, act: () => Promise<void>): Promise<void> {
+  const { writeSync } = fs;
+  fs.writeSync = ((...args: never[]) => {
+    before(...args);
+    return Reflect.apply(writeSync, fs, args) as number;
+  }) as typeof writeSync;
+  syncBuiltinESMExports();
+  try {
+    await act();
+  } finally {
+    fs.writeSync = writeSync;
+    syncBuiltinESMExports();
+  }
+}
+
 describe("a file of a process that is gone", () => {
   it("becomes an error line for each request in it, and is removed", async () => {
     leave("flight.1", gone, [request, { ...request, ray: null, colo: null, method: "M-SEARCH" }]);
@@ -155,6 +185,32 @@ describe("a file of a process that is gone", () => {
     expect(line?.reason).toMatch(/arrived at an unknown time\.$/);
   });
 
+  it("belongs to whoever takes it first", () => {
+    leave("flight.1", gone, [request]);
+    const named: string[] = [];
+    const refused = (file: string, why: string) => void named.push(`${file}: ${why}`);
+    const late = { found: () => void named.push("late"), refused };
+    const found = () => {
+      named.push("first");
+      // Another process that looks while this one reports cannot tell a claim from one that was left lying, yet.
+      expect(searchRemains(path, own, late)).toBe(true);
+    };
+    expect(searchRemains(path, own, { found, refused })).toBe(false);
+    expect(named).toEqual(["first"]);
+  });
+
+  it("goes to the logger of Fastify where nobody names another", async () => {
+    leave("flight.1", gone, [request]);
+    const lines: string[] = [];
+    const app = fastify({ logger: { stream: { write: (line: string) => void lines.push(line) } } });
+    await app.register(rayguard, { recorder: { path } });
+    await app.ready();
+    await delay(5);
+    await app.close();
+    expect(lines.filter((line) => line.includes('"code":"KILLED"'))).toHaveLength(1);
+    expect(left()).toEqual([]);
+  });
+
   it("may be one of several, each with a name of its own", async () => {
     for (const name of ["flight.1", "flight.1-1", "flight.22"]) leave(name, gone, [request]);
     expect(await search()).toHaveLength(3);
@@ -175,6 +231,25 @@ describe("a process", () => {
     leave("flight.1", { ...own, start: "1" }, [request]);
     leave("flight.2", { ...own, pid: process.ppid, start: "1" }, [request]);
     expect(await search()).toHaveLength(process.platform === "linux" ? 2 : 0);
+  });
+
+  it.runIf(process.platform === "linux")("that was killed is gone, also before its parent has noticed", async () => {
+    // The shell becomes a program that waits for nobody.
+    const shell = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    try {
+      const pid = Number(String((await once(shell.stdout, "data"))[0]));
+      const stat = () => readFileSync(`/proc/${pid}/stat`, "latin1").split(" ");
+      await vi.waitFor(() => expect(readFileSync(`/proc/${shell.pid}/comm`, "latin1")).toBe("sleep\n"), {
+        interval: 5,
+      });
+      leave("flight.1", { ...own, pid, start: stat()[21] as string }, [request]);
+      expect(await search()).toEqual([]);
+      process.kill(pid, "SIGKILL");
+      await vi.waitFor(() => expect(stat()[2]).toBe("Z"), { interval: 5 });
+      expect(await search()).toHaveLength(1);
+    } finally {
+      shell.kill("SIGKILL");
+    }
   });
 
   it("that nobody else has the number of is gone", async () => {
@@ -256,8 +331,16 @@ describe("a file in the place of a recorder", () => {
     mkdirSync(join(directory, "flight.1"));
     sound();
     symlinkSync(join(directory, "sound"), join(directory, "flight.2"));
-    expect(await search()).toMatchObject([{ msg: MESSAGES.recorderForeign }, { msg: MESSAGES.recorderForeign }]);
-    expect(left()).toEqual(["flight.1", "flight.2", "sound"]);
+    execFileSync("mkfifo", [join(directory, "flight.3")]);
+    expect((await search()).map(({ msg }) => msg)).toEqual(Array(3).fill(MESSAGES.recorderForeign));
+    expect(left()).toEqual(["flight.1", "flight.2", "flight.3", "sound"]);
+  });
+
+  it.runIf(process.getuid?.() === 0)("that belongs to another user is not believed", async () => {
+    leave("flight.1", gone, [request]);
+    chownSync(join(directory, "flight.1"), 12_345, 12_345);
+    expect(await search()).toMatchObject([{ msg: MESSAGES.recorderForeign, why: "it belongs to another user" }]);
+    expect(left()).toEqual(["flight.1"]);
   });
 
   it("does not matter under any other name", async () => {
@@ -309,6 +392,17 @@ describe("a request in flight", () => {
     expect(ownFile()).toHaveLength(length);
   });
 
+  it("costs two writes where it is answered at once", async () => {
+    const { ask, answer } = await serve();
+    const lengths: number[] = [];
+    const note = (_fd: number, _octets: Uint8Array, _offset: number, length: number) => void lengths.push(length);
+    await whileWriting(note, async () => {
+      await ask(1);
+      await answer();
+    });
+    expect(lengths).toEqual([54 + "/orders".length, 4]);
+  });
+
   it("keeps the file after close() until it is answered", async () => {
     const { ask, answer, guard } = await serve();
     await ask(2);
@@ -344,17 +438,13 @@ describe("a recorder that cannot write", () => {
 
   it("any more is told of once, takes its file away, and requests are served", async () => {
     const { ask, answer, lines } = await serve();
-    const { writeSync } = fs;
-    try {
-      fs.writeSync = () => {
-        throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
-      };
-      syncBuiltinESMExports();
-      await ask(2);
-    } finally {
-      fs.writeSync = writeSync;
-      syncBuiltinESMExports();
-    }
+    const full = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    await whileWriting(
+      () => {
+        throw full;
+      },
+      () => ask(2),
+    );
     expect(left()).toEqual([]);
     await answer();
     await ask(1);
