@@ -113,7 +113,6 @@ export function encodeSlot(slot: Buffer, { ray, colo, method, url, startedAt, st
   if (colo !== null) slot.write(colo, SLOT.colo, 3, "latin1");
   slot[SLOT.methodLength] = methodLength;
   slot.writeUInt16LE(kept.length, SLOT.urlLength);
-  slot.fill(0, SLOT.method, SLOT.url);
   slot.write(method, SLOT.method, methodLength, "latin1");
   slot.write(kept, SLOT.url, kept.length, "latin1");
   slot.writeUInt32LE(crc32(slot, SLOT.start, end), SLOT.checksum);
@@ -139,7 +138,6 @@ export function decodeSlots(file: Buffer, slots: number): (Recorded | "torn")[] 
 function decodeSlot(slot: Buffer): Recorded | "torn" {
   const methodLength = slot[SLOT.methodLength] as number;
   const end = SLOT.url + slot.readUInt16LE(SLOT.urlLength);
-  if (end > SLOT_OCTETS || methodLength > MAX_METHOD) return "torn";
   if (slot.readUInt32LE(SLOT.checksum) !== crc32(slot, SLOT.start, end)) return "torn";
   const colo = slot.toString("latin1", SLOT.colo, SLOT.methodLength);
   const ray = parseRay(slot.toString("latin1", SLOT.ray, SLOT.colo));

@@ -9,7 +9,7 @@ export interface Remains {
   readonly pid: number;
   /** Last sign of life, in milliseconds since 1970. */
   readonly seenAt: number;
-  /** Its requests: `"torn"` for one of which only that much is known. */
+  /** Its requests, if any: `"torn"` for one of which only that much is known. */
   readonly requests: readonly (Recorded | "torn")[];
 }
 
@@ -66,7 +66,7 @@ export function searchRemains(path: string, own: ProcessIdentity, finder: Finder
 
 function take(file: string, claim: string, remains: Remains, finder: Finder): void {
   renameSync(file, claim);
-  if (remains.requests.length > 0) finder.found(remains);
+  finder.found(remains);
   unlinkSync(claim);
 }
 
