@@ -67,8 +67,8 @@ export class GuardCore implements Guard {
 
   constructor(options?: GuardOptions) {
     const settings = resolveOptions(options);
-    this.supervision = new Supervision(settings);
     this.health = new Health(settings.health, () => this.#state === "serving");
+    this.supervision = new Supervision(settings); // last, since it opens the file of the recorder: nothing may throw now
     if (settings.lint) {
       const reporter = new LintReporter((record, message) => this.supervision.warn(record, message));
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);

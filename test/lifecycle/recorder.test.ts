@@ -114,9 +114,31 @@ describe("a request in flight", () => {
     await whileWriting(note, async () => {
       await ask(1);
       await answer();
-      await delay(5); // the mark of a response under way would come now
     });
     expect(lengths).toEqual([54 + "/orders".length, 4]);
+  });
+
+  it("costs a third write only where its response outlives the loop of events in which it started", async () => {
+    const recorder = new Recorder({ path, slots: 4 }, { found() {}, refused() {}, failed() {}, full() {} });
+    const marks: unknown[] = [];
+    const note = (_fd: number, octets: Uint8Array, _offset: number, length: number, position: number) => {
+      if (length === 4) marks.push([...octets, position]);
+    };
+    const [brief, long] = [1, 2].map(() => ({ request: { headers: {}, url: "/" }, slot: -1, status: 206 }) as Exchange);
+    await whileWriting(note, async () => {
+      for (const each of [brief, long] as Exchange[]) recorder.begin(each);
+      for (const each of [brief, long] as Exchange[]) recorder.answering(each);
+      recorder.end(brief as Exchange);
+      await delay(5);
+      recorder.end(long as Exchange);
+      recorder.close();
+    });
+    const free = [0, 0, 0, 0];
+    expect(marks).toEqual([
+      [...free, SLOT_OCTETS],
+      [1, 0, 206, 0, 2 * SLOT_OCTETS],
+      [...free, 2 * SLOT_OCTETS],
+    ]);
   });
 
   it("keeps the file after close() until it is answered", async () => {
@@ -198,6 +220,13 @@ describe("close()", () => {
     recorder.close();
     expect(vi.getTimerCount()).toBe(0);
     recorder.end(exchange);
+    expect(left()).toEqual([]);
+  });
+});
+
+describe("a guard that cannot be made", () => {
+  it("leaves no file", () => {
+    expect(() => start({ health: { path: "no path" } })).toThrow(/health\.path/);
     expect(left()).toEqual([]);
   });
 });
