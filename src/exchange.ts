@@ -66,6 +66,8 @@ export abstract class Exchange implements Waiting {
   /** Observed progress of the connection, compared between two looks, and when it was last seen to change. */
   progress = 0;
   movedAt = 0;
+  /** Where the flight recorder keeps it, or -1. */
+  slot = -1;
   /** Called once the fate is known and the whole response has been handed over. */
   whenSettled: (() => void) | undefined = undefined;
   #context: RequestContext | undefined = undefined;

@@ -104,9 +104,9 @@ export class GuardCore implements Guard {
 
   constructor(options?: GuardOptions) {
     const settings = resolveOptions(options);
-    this.supervision = new Supervision(settings);
-    this.#attributes = this.enforces && settings.crash !== false;
+    this.#attributes = settings.mode === "enforce" && settings.crash !== false;
     this.health = new Health(settings.health, () => this.#state === "serving");
+    this.supervision = new Supervision(settings); // last, since it opens the file of the recorder: nothing may throw now
     if (settings.lint) {
       const reporter = new LintReporter((record, message) => this.supervision.warn(record, message));
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
@@ -299,6 +299,7 @@ export class GuardCore implements Guard {
       return exchange.fail(this.#refusal);
     }
     exchange.quiet = true;
+    this.supervision.recorder?.end(exchange); // nobody misses a health check
     this.health.answer(request, responseOf(exchange), url);
     return true;
   }

@@ -19,7 +19,7 @@ export interface Incident {
   readonly verified: boolean;
   readonly method: string;
   readonly url: string;
-  /** Status of the fallback, where there was one. */
+  /** Status of the fallback, where there was one; of `KILLED`, what the edge showed. */
   readonly status: number | null;
   /** The error of the app behind it, where one is known. It is never sent to a client. */
   readonly err: unknown;
@@ -42,6 +42,8 @@ export const EVENTS = {
   EXIT: "The app ended the process (process.exit) before it had answered. Let guard.drain() finish first.",
   RAW_WRITE:
     "Octets written straight to the socket were no complete valid response. Answer through the response object.",
+  KILLED:
+    "The process ended while this request was in flight; the next start reports it. Look for an OOM kill or a SIGKILL.",
 } as const;
 
 /** A reason to end an exchange in another way than the app had in mind. */

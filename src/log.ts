@@ -41,6 +41,10 @@ export const MESSAGES = {
   unknownPrototype: "a response went out on a prototype the guard had not seen; from the next one on it is guarded",
   hookLate: "a hook of onDrained() took longer than it may; the drain went on without it",
   hookFailed: "a hook of onDrained() failed",
+  recorderOff:
+    "the flight recorder is off: its file cannot be written; the next start will not name who died in this one",
+  recorderFull: "the flight recorder has no slot left: some requests are not recorded; give it more slots",
+  recorderForeign: "a file in the place of a flight recorder is left alone",
   attachFailed: "the guard could not attach itself to the server",
 } as const;
 

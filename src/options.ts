@@ -4,6 +4,7 @@ import { RayguardError } from "./errors.js";
 import type { FallbackContent } from "./fallback/content.js";
 import type { HealthOptions } from "./health.js";
 import type { Incident } from "./incidents.js";
+import { checkRecorder, type RecorderOptions, type RecorderSettings } from "./lifecycle/recorder-options.js";
 import {
   resolveShutdown,
   SHUTDOWN_DEFAULTS,
@@ -56,8 +57,8 @@ export interface GuardOptions {
   crash?: "drain" | false;
   /** On a signal: finishes what is under way, then ends the process; `false` leaves Node's behaviour. */
   shutdown?: false | ShutdownOptions;
-  /** Reserved, see `trust`. */
-  recorder?: false;
+  /** Flight recorder: names at the next start every request that was in flight as the process died. @default false */
+  recorder?: false | RecorderOptions;
 }
 
 /** Numbers that a route or a nested guard may set for itself. */
@@ -82,6 +83,7 @@ export interface Settings extends RouteSettings {
   readonly logger: Logger | false | undefined;
   readonly crash: "drain" | false;
   readonly shutdown: false | ShutdownSettings;
+  readonly recorder: false | RecorderSettings;
 }
 
 /** The defaults of every option that has one number or word for it; the README prints the same table. */
@@ -97,6 +99,7 @@ export const DEFAULTS = {
   health: { path: "/health" },
   crash: "drain",
   shutdown: SHUTDOWN_DEFAULTS,
+  recorder: false,
 } as const;
 
 /**
@@ -107,7 +110,6 @@ const RESERVED: Readonly<Record<string, (value: unknown) => boolean>> = {
   trust: (value) => value !== null && typeof value !== "number" && typeof value !== "boolean",
   direct: (value) => value === "allow" || value === "flag",
   overload: (value) => value === false,
-  recorder: (value) => value === false,
 };
 
 const KNOWN = new Set([
@@ -188,6 +190,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     logger,
     crash: resolveCrash(options.crash),
     shutdown: resolveShutdown(options.shutdown),
+    recorder: checkRecorder(options.recorder),
   });
 }
 

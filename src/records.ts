@@ -2,7 +2,9 @@ import type { IncomingMessage } from "node:http";
 import { clientAddress } from "./cloudflare/client-address.js";
 import { parseRay } from "./cloudflare/ray.js";
 import type { Exchange } from "./exchange.js";
-import type { Action, Failure, Incident } from "./incidents.js";
+import { type Action, EVENTS, type Failure, type Incident } from "./incidents.js";
+import type { Recorded } from "./lifecycle/recorder-file.js";
+import type { Remains } from "./lifecycle/recorder-search.js";
 import { loggableUrl, type RequestRecord } from "./log.js";
 
 /** What the log and the channel say of an incident. */
@@ -22,6 +24,26 @@ export function describeIncident(exchange: Exchange, failure: Failure, action: A
     status: action === "replaced" ? failure.status : null,
     err: failure.err,
   };
+}
+
+/** What the log and the channel say of a request whose process is gone. */
+export function describeKilled({ pid, seenAt }: Remains, request: Recorded | "torn"): Incident {
+  const seen = `Process ${pid} was last seen at ${timeOf(seenAt)}`;
+  const told = { code: "KILLED", action: "reported", prevented: null, clientIp: null, verified: false } as const;
+  if (request === "torn") {
+    const message = `${EVENTS.KILLED} ${seen}. What it had written about this request is damaged.`;
+    return { ...told, message, ray: null, colo: null, method: "", url: "", status: 520, err: undefined };
+  }
+  const { ray, colo, method, url, startedAt } = request;
+  const came = `the request arrived at ${timeOf(startedAt)}`;
+  const cut = request.status === 0 ? "" : " Its response was under way, so the client saw it cut off.";
+  const message = `${EVENTS.KILLED} ${seen}; ${came}.${cut}`;
+  return { ...told, message, ray, colo, method, url, status: request.status || 520, err: undefined };
+}
+
+function timeOf(ms: number): string {
+  // What a file says may be no time at all.
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : "an unknown time";
 }
 
 /** What the log and the channel say of a request whose fate is known. */
@@ -45,7 +67,7 @@ export function recordOf(exchange: Exchange): RequestRecord {
   return record;
 }
 
-function urlOf(request: IncomingMessage | null): string {
+export function urlOf(request: IncomingMessage | null): string {
   if (request === null) return "";
   return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
 }

@@ -3,12 +3,14 @@ import { RayguardError } from "./errors.js";
 import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
-import { type Action, type Failure, firstByteDeadline, idleDeadline } from "./incidents.js";
+import { type Action, type Failure, firstByteDeadline, type Incident, idleDeadline } from "./incidents.js";
 import { DeadlineQueue, type Waiting } from "./lifecycle/deadline.js";
 import type { ClosingServers } from "./lifecycle/quiet-close.js";
+import { Recorder } from "./lifecycle/recorder.js";
+import type { RecorderSettings } from "./lifecycle/recorder-options.js";
 import { defaultLogger, type Logger, MESSAGES } from "./log.js";
 import type { Settings } from "./options.js";
-import { describeIncident, recordOf } from "./records.js";
+import { describeIncident, describeKilled, recordOf } from "./records.js";
 import { Counters } from "./stats.js";
 
 /** Names of the `diagnostics_channel` channels; part of the public interface. */
@@ -28,6 +30,7 @@ export class Supervision implements Supervisor {
   readonly settings: Settings;
   readonly enforces: boolean;
   readonly counters = new Counters();
+  readonly recorder: Recorder | undefined;
   rendered: Supervisor["rendered"] = undefined;
   readonly #queues = new Map<string, DeadlineQueue>();
   readonly #largeHeaders = new Set<string>();
@@ -42,6 +45,7 @@ export class Supervision implements Supervisor {
     const { firstByteDeadlineMs } = settings;
     this.#usual = this.#queue("deadline", firstByteDeadlineMs);
     if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
+    this.recorder = settings.recorder === false ? undefined : this.#record(settings.recorder);
   }
 
   /** The logger of a framework takes the place of the default one, unless the user named one. */
@@ -58,6 +62,18 @@ export class Supervision implements Supervisor {
     this.counters.inFlight++;
     exchange.activeAt = exchange.startedAt;
     this.#usual.add(exchange, exchange.startedAt);
+    this.recorder?.begin(exchange);
+  }
+
+  #record(settings: RecorderSettings): Recorder {
+    return new Recorder(settings, {
+      found: (remains) => {
+        for (const request of remains.requests) this.#publish(describeKilled(remains, request), this.logger);
+      },
+      refused: (file, why) => this.warn({ file, why }, MESSAGES.recorderForeign),
+      failed: (error) => this.warn({ err: error }, MESSAGES.recorderOff),
+      full: (slots) => this.warn({ slots }, MESSAGES.recorderFull),
+    });
   }
 
   // -- deadlines ---------------------------------------------------------------------------------------------------
@@ -72,6 +88,7 @@ export class Supervision implements Supervisor {
   }
 
   committed(exchange: Exchange): void {
+    this.recorder?.answering(exchange);
     this.watch(exchange);
   }
 
@@ -190,18 +207,22 @@ export class Supervision implements Supervisor {
   report(exchange: Exchange, failure: Failure, action: Action): void {
     const incident = describeIncident(exchange, failure, action);
     exchange.incident ??= failure.code;
+    this.#publish(incident, exchange.logger ?? this.logger);
+  }
+
+  #publish(incident: Incident, logger: Logger | null): void {
     this.counters.incident(incident);
     if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
-    const logger = exchange.logger ?? this.logger;
     if (logger === null) return;
     const { message, err, ...rest } = incident;
     const record = { ...rest, reason: message, ...(err === undefined ? {} : { err }) };
-    const isError = action === "replaced" || action === "torn down";
+    const isError = incident.action === "replaced" || incident.action === "torn down" || incident.code === "KILLED";
     quietly(() => (isError ? logger.error(record, MESSAGES.incident) : logger.warn(record, MESSAGES.incident)));
   }
 
   settled(exchange: Exchange): void {
     exchange.queue?.remove(exchange);
+    this.recorder?.end(exchange);
     const { counters } = this;
     counters.inFlight--;
     counters.settled(exchange.outcome);
@@ -214,6 +235,7 @@ export class Supervision implements Supervisor {
   }
 
   close(): void {
+    this.recorder?.close();
     for (const queue of this.#queues.values()) queue.clear();
   }
 }

@@ -46,6 +46,7 @@ describe("no options", () => {
       errorContent: undefined,
       health: { path: "/health" },
       logger: undefined,
+      recorder: false,
     });
     vi.unstubAllEnvs();
   });
@@ -157,7 +158,14 @@ describe("a value no option can have", () => {
     [{ health: { details: "yes" } }, /^health\.details must be true, false or a function; got "yes"\.$/],
     [{ health: { checks: null } }, /^health\.checks must be /],
     [{ overload: true }, /^overload must be left out or false/],
-    [{ recorder: { path: "x" } }, /^recorder must be left out or false/],
+    [{ recorder: true }, /^recorder must be false or \{ path, slots \}; got true\.$/],
+    [{ recorder: {} }, /^recorder\.path must be the path of a file; got undefined\.$/],
+    [{ recorder: { path: "" } }, /^recorder\.path must be the path of a file; got ""\.$/],
+    [{ recorder: { path: "/var/lib/app/" } }, /^recorder\.path must be /],
+    [{ recorder: { path: "a\0b" } }, /^recorder\.path must be /],
+    [{ recorder: { path: "a\0" } }, /^recorder\.path must be /],
+    [{ recorder: { path: "a", slots: 0 } }, /^recorder\.slots must be a whole number from 1 to 65536; got 0\.$/],
+    [{ recorder: { path: "a", slots: 65_537 } }, /^recorder\.slots must be /],
     [{ direct: "reject" }, /^direct must be left out or false/],
   ])("%j is refused in words that name it", (option, message) => {
     expect(() => createGuard(option as GuardOptions)).toThrow(message);
@@ -186,6 +194,12 @@ describe("a name nobody knows", () => {
 
   it("is refused inside health", () => {
     expect(codeOf(() => createGuard({ health: { url: "/" } } as GuardOptions))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+  });
+
+  it("is refused inside recorder", () => {
+    expect(codeOf(() => createGuard({ recorder: { path: "a", size: 1 } } as GuardOptions))).toBe(
+      "ERR_RAYGUARD_UNKNOWN_OPTION",
+    );
   });
 
   it("is refused for a route", () => {
@@ -232,6 +246,13 @@ describe("shutdown and crash", () => {
 
   it("have no name but these", () => {
     expect(codeOf(() => resolve({ shutdown: { grace: 1 } }))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+  });
+});
+
+describe("the flight recorder", () => {
+  it("has 1024 slots where nobody says how many, and a path that a later chdir() does not move", () => {
+    expect(resolveOptions({ recorder: { path: "a" } }).recorder).toEqual({ path: `${process.cwd()}/a`, slots: 1_024 });
+    expect(resolveOptions({ recorder: { path: "/a", slots: 65_536 } }).recorder).toEqual({ path: "/a", slots: 65_536 });
   });
 });
 

@@ -128,5 +128,6 @@ function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): voi
 
 /** Nothing asynchronous happens any more; but a socket takes octets at once as long as its buffer has room. */
 function onExit(): void {
-  for (const guard of mortals) for (const exchange of guard.exchanges()) exchange.fail(endOfProcess("EXIT"));
+  for (const guard of mortals)
+    for (const exchange of guard.exchanges()) if (exchange.fail(endOfProcess("EXIT"))) exchange.settle(true);
 }

@@ -1,0 +1,198 @@
+import { closeSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { parseRay } from "../cloudflare/ray.js";
+import type { Exchange } from "../exchange.js";
+import { loggableUrl } from "../log.js";
+import { urlOf } from "../records.js";
+import { ownIdentity } from "./process-identity.js";
+import { encodeEmpty, encodeMark, encodeSlot, FREE_MARK, SLOT_OCTETS } from "./recorder-file.js";
+import type { RecorderSettings } from "./recorder-options.js";
+import { type Finder, HEARTBEAT_MS, SILENCE_MS, searchRemains } from "./recorder-search.js";
+
+/** Whom the recorder tells what it found, and what keeps it from its work. */
+export interface RecorderListener extends Finder {
+  /** The recorder is off from now on. */
+  failed(error: unknown): void;
+  /** A request found no slot. Told once. */
+  full(slots: number): void;
+}
+
+/** Every recorder with a file: one listener for the exit of the process serves all. */
+const open = new Set<Recorder>();
+
+/**
+ * Keeps every request in flight in a file of fixed size, which the system still has after a kill that leaves the process
+ * no time for anything. Writes are synchronous, since the request about to start may be the one that kills, and are
+ * left in the page cache, which outlives the process.
+ */
+export class Recorder {
+  readonly #settings: RecorderSettings;
+  readonly #listener: RecorderListener;
+  readonly #own = ownIdentity();
+  readonly #scratch = Buffer.alloc(SLOT_OCTETS);
+  /** Free slots; the last one is taken first, so that a quiet server keeps to one page. */
+  readonly #free: number[];
+  readonly #answering: Exchange[] = [];
+  readonly #refused = new Set<string>();
+  #file = "";
+  #fd = -1;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #search: NodeJS.Timeout;
+  #closing = false;
+  #toldFull = false;
+
+  /** Opens a file of this process at once, and looks for those of dead ones when the app has set up its logger. */
+  constructor(settings: RecorderSettings, listener: RecorderListener) {
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#free = Array.from({ length: settings.slots }, (_, i) => settings.slots - i);
+    this.#search = setTimeout(() => this.#look(), 0);
+    try {
+      this.#create();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Writes down a request that is about to reach the app. */
+  begin(exchange: Exchange): void {
+    const { request } = exchange;
+    if (this.#fd === -1 || request === null) return;
+    const slot = this.#free.pop();
+    if (slot === undefined) {
+      if (!this.#toldFull) this.#listener.full(this.#settings.slots);
+      this.#toldFull = true;
+      return;
+    }
+    const ray = parseRay(request.headers["cf-ray"]);
+    const octets = encodeSlot(this.#scratch, {
+      ray: ray === null ? null : ray.id,
+      colo: ray === null ? null : ray.colo,
+      method: request.method ?? "",
+      url: loggableUrl(urlOf(request)),
+      startedAt: Date.now(),
+      status: 0,
+    });
+    exchange.slot = slot;
+    this.#write(this.#scratch, octets, slot);
+  }
+
+  /**
+   * Notes that a response is under way: should the process die now, the client sees that status, and not one of the
+   * edge. Nearly every response is over before this loop of events is, and is spared the write.
+   */
+  answering(exchange: Exchange): void {
+    if (exchange.slot === -1 || this.#answering.push(exchange) > 1) return;
+    setImmediate(() => {
+      for (const { slot, status } of this.#answering.splice(0)) {
+        if (slot !== -1) this.#write(encodeMark(status), FREE_MARK.length, slot);
+      }
+    });
+  }
+
+  /** Strikes a request out. */
+  end(exchange: Exchange): void {
+    const { slot } = exchange;
+    if (slot === -1) return;
+    exchange.slot = -1;
+    this.#free.push(slot);
+    this.#write(FREE_MARK, FREE_MARK.length, slot);
+    if (this.#closing) this.#removeIfEmpty();
+  }
+
+  /** Stops the timers. The file goes when the last request has: until then it is still true. */
+  close(): void {
+    this.#closing = true;
+    clearTimeout(this.#search);
+    clearInterval(this.#heartbeat);
+    this.#removeIfEmpty();
+  }
+
+  /** The process ends by itself: requests still in flight die with it. */
+  exit(): void {
+    this.#removeIfEmpty();
+  }
+
+  #create(): void {
+    const { path, slots } = this.#settings;
+    const empty = encodeEmpty(this.#own, slots);
+    for (let n = 0; this.#fd === -1; n++) {
+      this.#file = `${path}.${process.pid}${n === 0 ? "" : `-${n}`}`;
+      try {
+        this.#fd = openSync(this.#file, "wx", 0o600);
+      } catch (error) {
+        // Another guard of this process, or a process that had the same number: the search will tell.
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST" || n > 1_000) throw error;
+      }
+    }
+    // Zeros, and not a hole: a full disk shows now, and not at a request.
+    if (writeSync(this.#fd, empty, 0, empty.length, 0) !== empty.length)
+      throw new Error("the file could not be filled");
+    if (open.size === 0) process.on("exit", exitAll);
+    open.add(this);
+    this.#heartbeat = setInterval(() => this.#touch(), HEARTBEAT_MS).unref();
+  }
+
+  #write(octets: Uint8Array, length: number, slot: number): void {
+    if (this.#fd === -1) return;
+    try {
+      writeSync(this.#fd, octets, 0, length, slot * SLOT_OCTETS);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Tells processes of other containers, which cannot look for this one, that it lives. */
+  #touch(): void {
+    const now = new Date();
+    try {
+      futimesSync(this.#fd, now, now);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #look(): void {
+    try {
+      const again = searchRemains(this.#settings.path, this.#own, {
+        found: (remains) => this.#listener.found(remains),
+        refused: (file, why) => {
+          if (!this.#refused.has(file)) this.#listener.refused(file, why);
+          this.#refused.add(file);
+        },
+      });
+      if (again && !this.#closing) this.#search = setTimeout(() => this.#look(), SILENCE_MS).unref();
+    } catch (error) {
+      if (this.#fd !== -1) this.#fail(error);
+    }
+  }
+
+  /** What cannot be written any more would be false at the next start. */
+  #fail(error: unknown): void {
+    this.#remove();
+    setImmediate(() => this.#listener.failed(error)); // the app may not have set up its logger yet
+  }
+
+  #removeIfEmpty(): void {
+    if (this.#fd !== -1 && this.#free.length === this.#settings.slots) this.#remove();
+  }
+
+  #remove(): void {
+    clearInterval(this.#heartbeat);
+    open.delete(this);
+    if (open.size === 0) process.off("exit", exitAll);
+    if (this.#fd === -1) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    for (const act of [() => closeSync(fd), () => unlinkSync(this.#file)]) {
+      try {
+        act();
+      } catch {
+        // it is gone already
+      }
+    }
+  }
+}
+
+function exitAll(): void {
+  for (const recorder of open) recorder.exit();
+}
