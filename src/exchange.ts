@@ -97,6 +97,16 @@ export abstract class Exchange implements Waiting {
   abstract release(): void;
   /** A number that changes whenever octets move on the connection, in either direction. */
   abstract movement(): number;
+  /** Whether this response is a stream of events that a comment may keep alive. */
+  get hasHeartbeat(): boolean {
+    return false;
+  }
+
+  /** Sends such a comment. @returns false where it would fall into the middle of an event */
+  beat(): boolean {
+    return false;
+  }
+
   /** Octets the recipient has not taken yet. */
   abstract backlog(): number;
   /** Gives up on a response that is over, but that the recipient does not take. */

@@ -26,6 +26,11 @@ export interface GuardOptions {
   firstByteDeadlineMs?: number | false;
   /** Longest silence inside a committed response, in milliseconds; `false` turns it off. @default 95_000 */
   idleDeadlineMs?: number | false;
+  /**
+   * Silence of a `text/event-stream` after which a comment is sent, in milliseconds, so that the edge's read timeout stays
+   * away; the idle deadline then does not end it. `false` sends none. @default false
+   */
+  heartbeatMs?: number | false;
   /** Octets of content kept back so that a late failure can still be replaced; `0` turns it off. @default 65_536 */
   holdBackOctets?: number;
   /** Longest time content is kept back, in milliseconds. @default 25 */
@@ -65,6 +70,7 @@ export interface GuardOptions {
 export interface RouteSettings {
   readonly firstByteDeadlineMs: number | false;
   readonly idleDeadlineMs: number | false;
+  readonly heartbeatMs: number | false;
   readonly holdBackOctets: number;
   readonly holdBackMs: number;
   readonly maxHeaderSectionOctets: number;
@@ -92,6 +98,7 @@ export const DEFAULTS = {
   mode: "enforce",
   firstByteDeadlineMs: 95_000,
   idleDeadlineMs: 95_000,
+  heartbeatMs: false,
   holdBackOctets: 65_536,
   holdBackMs: 25,
   keepAliveTimeoutMs: 905_000,
@@ -125,6 +132,7 @@ const KNOWN = new Set([
 const ROUTE = new Set([
   "firstByteDeadlineMs",
   "idleDeadlineMs",
+  "heartbeatMs",
   "holdBackOctets",
   "holdBackMs",
   "maxHeaderSectionOctets",
@@ -168,6 +176,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     lint: resolveLint(options.lint),
     firstByteDeadlineMs: duration(options, "firstByteDeadlineMs", DEFAULTS.firstByteDeadlineMs),
     idleDeadlineMs,
+    heartbeatMs: duration(options, "heartbeatMs", DEFAULTS.heartbeatMs),
     holdBackOctets: whole(options.holdBackOctets, "holdBackOctets", DEFAULTS.holdBackOctets, 0),
     holdBackMs: whole(options.holdBackMs, "holdBackMs", DEFAULTS.holdBackMs, 1, MAX_TIMER_MS),
     maxHeaderSectionOctets: whole(
@@ -203,25 +212,14 @@ export function resolveRoute(options: Partial<RouteSettings>, base: RouteSetting
   if (!known) {
     throw new RayguardError(
       "ERR_RAYGUARD_UNKNOWN_OPTION",
-      `A route may set firstByteDeadlineMs, idleDeadlineMs, holdBackOctets, holdBackMs, maxHeaderSectionOctets and maxFieldLines; got ${Object.keys(options).join(", ")}.`,
+      `A route may set firstByteDeadlineMs, idleDeadlineMs, heartbeatMs, holdBackOctets, holdBackMs, maxHeaderSectionOctets and maxFieldLines; got ${Object.keys(options).join(", ")}.`,
     );
   }
-  const { firstByteDeadlineMs, idleDeadlineMs, holdBackOctets, holdBackMs, maxHeaderSectionOctets, maxFieldLines } =
-    resolveOptions(options);
-  const own = {
-    firstByteDeadlineMs,
-    idleDeadlineMs,
-    holdBackOctets,
-    holdBackMs,
-    maxHeaderSectionOctets,
-    maxFieldLines,
-  } as Record<string, unknown>;
+  const resolved = resolveOptions(options) as unknown as Record<string, unknown>;
   const merged: Record<string, unknown> = {};
-  for (const name of Object.keys(own)) {
-    merged[name] =
-      (options as Record<string, unknown>)[name] !== undefined
-        ? own[name]
-        : (base as unknown as Record<string, unknown>)[name];
+  for (const name of ROUTE) {
+    const isOwn = (options as Record<string, unknown>)[name] !== undefined;
+    merged[name] = isOwn ? resolved[name] : (base as unknown as Record<string, unknown>)[name];
   }
   return Object.freeze(merged) as unknown as RouteSettings;
 }
@@ -263,6 +261,11 @@ function checkHealth(health: unknown): false | HealthOptions {
   return health as HealthOptions;
 }
 
-function duration(options: GuardOptions, name: "firstByteDeadlineMs" | "idleDeadlineMs", fallback: number) {
-  return options[name] === false ? false : whole(options[name], name, fallback, 1, MAX_TIMER_MS);
+function duration(
+  options: GuardOptions,
+  name: "firstByteDeadlineMs" | "idleDeadlineMs" | "heartbeatMs",
+  fallback: number | false,
+): number | false {
+  const value = options[name] === undefined ? fallback : options[name];
+  return value === false ? false : whole(value, name, 0, 1, MAX_TIMER_MS);
 }

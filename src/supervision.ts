@@ -80,8 +80,7 @@ export class Supervision implements Supervisor {
 
   watch(exchange: Exchange): void {
     if (exchange.settled) return;
-    const { firstByteDeadlineMs, idleDeadlineMs } = exchange.settings;
-    const ms = exchange.committed ? idleDeadlineMs : firstByteDeadlineMs;
+    const ms = limitOf(exchange);
     const now = performance.now();
     exchange.activeAt = now;
     this.#queue("deadline", ms).add(exchange, now);
@@ -140,7 +139,7 @@ export class Supervision implements Supervisor {
       return;
     }
     const { committed, request, settings } = exchange;
-    const ms = (committed ? settings.idleDeadlineMs : settings.firstByteDeadlineMs) as number;
+    const ms = limitOf(exchange) as number;
     const uploads = !committed && isMoving && request !== null && !request.complete;
     // A recipient that takes nothing stalls the response, however much the app goes on writing.
     const since = uploads ? now : committed && exchange.backlog() > 0 ? exchange.movedAt : exchange.activeAt;
@@ -151,6 +150,11 @@ export class Supervision implements Supervisor {
     if (now - exchange.dueAt > LATE_MS) {
       // The event loop was blocked, and timers run before what has arrived meanwhile is read: look again after that.
       this.#queue("deadline", 1).add(exchange, now);
+      return;
+    }
+    if (exchange.hasHeartbeat) {
+      exchange.beat();
+      this.watch(exchange);
       return;
     }
     const failure = committed ? idleDeadline(settings) : firstByteDeadline(settings);
@@ -164,7 +168,7 @@ export class Supervision implements Supervisor {
    * are rounded up to one of at most a hundred steps, each a queue of equal waits.
    */
   #waitOn(exchange: Exchange, since: number): void {
-    const ms = exchange.committed ? exchange.settings.idleDeadlineMs : exchange.settings.firstByteDeadlineMs;
+    const ms = limitOf(exchange);
     if (ms === false) return this.watch(exchange);
     const step = Math.max(10, Math.ceil(ms / 100));
     const left = since + ms - performance.now();
@@ -238,6 +242,13 @@ export class Supervision implements Supervisor {
     this.recorder?.close();
     for (const queue of this.#queues.values()) queue.clear();
   }
+}
+
+/** How long an exchange may go on as it is, in milliseconds. */
+function limitOf(exchange: Exchange): number | false {
+  const { firstByteDeadlineMs, idleDeadlineMs, heartbeatMs } = exchange.settings;
+  if (!exchange.committed) return firstByteDeadlineMs;
+  return exchange.hasHeartbeat ? heartbeatMs : idleDeadlineMs;
 }
 
 /** A logger that fails must not take the response with it. */

@@ -37,6 +37,7 @@ describe("no options", () => {
       lint: false,
       firstByteDeadlineMs: 95_000,
       idleDeadlineMs: 95_000,
+      heartbeatMs: false,
       holdBackOctets: 65_536,
       holdBackMs: 25,
       maxHeaderSectionOctets: 131_072,
@@ -58,7 +59,16 @@ describe("no options", () => {
   });
 
   it("are the same as every option undefined", () => {
-    const names = ["edge", "mode", "lint", "firstByteDeadlineMs", "idleDeadlineMs", "holdBackOctets", "holdBackMs"];
+    const names = [
+      "edge",
+      "mode",
+      "lint",
+      "firstByteDeadlineMs",
+      "idleDeadlineMs",
+      "heartbeatMs",
+      "holdBackOctets",
+      "holdBackMs",
+    ];
     const more = ["maxHeaderSectionOctets", "maxFieldLines", "keepAliveTimeoutMs", "gatewayStatus", "errorContent"];
     const rest = ["health", "logger", "trust", "direct", "overload", "crash", "shutdown", "recorder"];
     const options = Object.fromEntries([...names, ...more, ...rest].map((name) => [name, undefined]));
@@ -104,6 +114,7 @@ describe("bounds", () => {
   const BOUNDS: readonly [name: keyof GuardOptions, least: number, most: number][] = [
     ["firstByteDeadlineMs", 1, 2_147_483_647],
     ["idleDeadlineMs", 1, 2_147_483_647],
+    ["heartbeatMs", 1, 2_147_483_647],
     ["holdBackOctets", 0, Number.MAX_SAFE_INTEGER],
     ["holdBackMs", 1, 2_147_483_647],
     ["maxHeaderSectionOctets", 256, Number.MAX_SAFE_INTEGER],
@@ -127,7 +138,7 @@ describe("bounds", () => {
     expect(codeOf(() => createGuard({ [name]: value } as GuardOptions))).toBe("ERR_RAYGUARD_INVALID_OPTION");
   });
 
-  it.each(["firstByteDeadlineMs", "idleDeadlineMs"] as const)("let %s be turned off", (name) => {
+  it.each(["firstByteDeadlineMs", "idleDeadlineMs", "heartbeatMs"] as const)("let %s be turned off", (name) => {
     expect(resolve({ [name]: false })[name]).toBe(false);
   });
 
@@ -309,6 +320,7 @@ describe("a route", () => {
     expect(resolveRoute({ idleDeadlineMs: 5 }, base)).toEqual({
       firstByteDeadlineMs: 1_000,
       idleDeadlineMs: 5,
+      heartbeatMs: false,
       holdBackOctets: 10,
       holdBackMs: 25,
       maxHeaderSectionOctets: 98_304,

@@ -12,6 +12,12 @@ export interface Piece {
 }
 
 const EVENT_STREAM = /\r\ncontent-type: ?text\/event-stream/i;
+const CODED = /\r\ncontent-encoding: ?(?!identity)/i;
+
+/** Whether this response is a stream of events whose octets are the events themselves. */
+export function isEventStream(header: string): boolean {
+  return EVENT_STREAM.test(header) && !CODED.test(header);
+}
 
 /** Stands in front of `_send`, which every octet of content and every chunk frame passes. */
 export function sendContent(

@@ -6,7 +6,7 @@ import { MESSAGES } from "../log.js";
 import type { RouteSettings } from "../options.js";
 import type { FieldLine } from "../validity/head.js";
 import type { GuardedConnection } from "./connection.js";
-import { commit, isAllOut, type Piece, releaseHeld } from "./content.js";
+import { commit, isAllOut, isEventStream, type Piece, releaseHeld } from "./content.js";
 import { sendDetached } from "./detached.js";
 import { checkTrailers } from "./field-sections.js";
 import { closeByHand, writeByHand } from "./hand-written.js";
@@ -17,6 +17,21 @@ import type { RawResponse } from "./raw-response.js";
 import type { NativeMethods } from "./response.js";
 import { silence } from "./silence.js";
 import { canPersist, takeOver } from "./take-over.js";
+
+/** A comment, which every reader of an event stream skips (HTML, section 9.2.6). */
+const HEARTBEAT = ":\n\n";
+
+/** Whether a chunk leaves an event stream between two events. */
+function endsEvent(chunk: unknown): boolean {
+  if (chunk === undefined) return true;
+  const tail =
+    typeof chunk === "string"
+      ? chunk.slice(-4)
+      : Buffer.from(chunk as Uint8Array)
+          .toString("latin1")
+          .slice(-4);
+  return /(?:\n\n|\r\r|\r\n\r\n)$/.test(tail);
+}
 
 /** An exchange over HTTP/1.x: what the methods in `response.ts` do to it. */
 export class Http1Exchange extends Exchange implements RenderingContext {
@@ -75,6 +90,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
    * piped, Express's final handler.
    */
   unattended = 0;
+  /** What the app has written last, kept only where a heartbeat must know. */
+  lastChunk: unknown = undefined;
   /** What the app has written to the socket itself. */
   raw: RawResponse | null = null;
   /** Set by an adapter that knows better than the app what is about to go wrong. */
@@ -213,6 +230,18 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.native.end.call(this.response);
     }
     if (this.doom !== null) process.nextTick(() => this.#meetDoom());
+  }
+
+  override get hasHeartbeat(): boolean {
+    if (this.settings.heartbeatMs === false || !this.supervisor.enforces) return false;
+    return this.committed && this.response._hasBody && isEventStream(this.response._header ?? "");
+  }
+
+  override beat(): boolean {
+    const { response } = this;
+    if (response.finished || this.inert || this.backlog() > 0 || !endsEvent(this.lastChunk)) return false;
+    this.native.write.call(response, HEARTBEAT);
+    return true;
   }
 
   release(): void {

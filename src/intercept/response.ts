@@ -102,6 +102,7 @@ export function createLayer(below: object): Layer {
       if (exchange === undefined) return native.write.call(this, chunk, encoding, callback);
       if (this.finished) lateWrite(this, exchange);
       else checkEncoding(chunk, encoding);
+      if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
       try {
         return native.write.call(this, chunk, encoding, callback);
       } catch (error) {
