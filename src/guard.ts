@@ -18,7 +18,7 @@ import { guardsOf, isHttp1Server, isServer, isSocket } from "./intercept/recogni
 import { interceptServer } from "./intercept/server.js";
 import { SimulatedExchange } from "./intercept/simulated.js";
 import { SocketExchange } from "./intercept/socket-exchange.js";
-import { keepAlive } from "./lifecycle/keep-alive.js";
+import { keepAlive, requestHeaderLimit, type TimedServer, watchConnectionLimit } from "./lifecycle/keep-alive.js";
 import { LintReporter } from "./lint-reporter.js";
 import { type Logger, MESSAGES } from "./log.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
@@ -107,11 +107,15 @@ export class GuardCore implements Guard {
     }
     const http1 = isHttp1Server(server) ? server : null;
     const restore = http1 === null ? interceptHttp2Server(server, this) : interceptServer(http1, this);
-    const relax = http1 !== null && this.enforces ? keepAlive(http1, this.supervision.settings) : () => {};
+    const { supervision } = this;
+    const warn = (record: object, message: string) => supervision.warn(record, message);
+    const relax = http1 !== null && this.enforces ? keepAlive(http1, supervision.settings, warn) : () => {};
+    const unwatch = watchConnectionLimit(server as unknown as TimedServer, warn);
     this.#detach.set(server, () => {
       guards.delete(this);
       restore();
       relax();
+      unwatch();
     });
     return server;
   }
@@ -228,6 +232,10 @@ export class GuardCore implements Guard {
       layOverPrototypes(app.response, app.request);
       this.meetsApp?.(app as AppListener);
     } else carryLayer(exchange);
+  }
+
+  requestHeadersTooLarge(server: object): void {
+    this.supervision.largeRequestHeaders(requestHeaderLimit(server));
   }
 
   useLogger(logger: Logger): void {

@@ -40,6 +40,12 @@ export const MESSAGES = {
   mountedLate: "the guard was mounted after other middleware: what runs before it is not guarded until it is attached",
   unknownPrototype: "a response went out on a prototype the guard had not seen; from the next one on it is guarded",
   attachFailed: "the guard could not attach itself to the server",
+  requestTimeoutShort:
+    "a connection that is open but unused gets a 408 when headersTimeout or requestTimeout is over, while the edge may still use it; raise both above keepAliveTimeoutMs or set them to 0",
+  maxConnections:
+    "connections over maxConnections are reset before there is a request to answer (520 at the edge); raise it, or turn it off",
+  requestHeadersLarge:
+    "a request header section over maxHeaderSize was answered with 431; the edge forwards up to edgeOctets: raise it with --max-http-header-size or createServer({ maxHeaderSize })",
 } as const;
 
 /** The default logger: pino to stdout. Loaded on first use, since importing it costs more than the rest together. */

@@ -1,4 +1,5 @@
 import { channel } from "node:diagnostics_channel";
+import { REQUEST_HEADER_OCTETS } from "./cloudflare/edge.js";
 import { RayguardError } from "./errors.js";
 import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
@@ -30,6 +31,7 @@ export class Supervision implements Supervisor {
   rendered: Supervisor["rendered"] = undefined;
   readonly #queues = new Map<string, DeadlineQueue>();
   readonly #largeHeaders = new Set<string>();
+  #toldRequestHeaders = false;
   /** The queue nearly every request waits in, found without a look-up. */
   readonly #usual: DeadlineQueue | null;
   #logger: Logger | null | undefined;
@@ -173,6 +175,13 @@ export class Supervision implements Supervisor {
     this.#largeHeaders.add(names);
     const { maxHeaderSectionOctets } = this.settings;
     this.warn({ code: "HF-18", octets, fields, maxHeaderSectionOctets }, MESSAGES.headerSectionLarge);
+  }
+
+  /** Warns once: the limit is the same for every request. */
+  largeRequestHeaders(maxHeaderSize: number): void {
+    if (this.#toldRequestHeaders) return;
+    this.#toldRequestHeaders = true;
+    this.warn({ maxHeaderSize, edgeOctets: REQUEST_HEADER_OCTETS }, MESSAGES.requestHeadersLarge);
   }
 
   /** A line about the guard itself. */
