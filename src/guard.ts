@@ -3,7 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import { RayguardError } from "./errors.js";
 import { type Exchange, kExchange } from "./exchange.js";
-import { Health } from "./health.js";
+import { HEALTH_DEFAULTS, Health } from "./health.js";
 import type { HealthCheck } from "./health-checks.js";
 import { EVENTS, type Failure, thrown } from "./incidents.js";
 import { connectionOf } from "./intercept/connection.js";
@@ -19,6 +19,7 @@ import { interceptServer } from "./intercept/server.js";
 import { SimulatedExchange } from "./intercept/simulated.js";
 import { SocketExchange } from "./intercept/socket-exchange.js";
 import { keepAlive, requestHeaderLimit, type TimedServer, watchConnectionLimit } from "./lifecycle/keep-alive.js";
+import { startWatchdog } from "./lifecycle/watchdog.js";
 import { LintReporter } from "./lint-reporter.js";
 import { type Logger, MESSAGES } from "./log.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
@@ -61,6 +62,7 @@ export class GuardCore implements Guard {
   readonly supervision: Supervision;
   readonly #detach = new Map<object, () => void>();
   readonly #met = new WeakSet<object>();
+  #stopWatchdog: (() => void) | undefined;
   #state: "serving" | "closed" = "serving";
   /** What an adapter does with an application that turns out to be the listener of a server. */
   meetsApp: ((app: AppListener) => void) | undefined;
@@ -106,6 +108,7 @@ export class GuardCore implements Guard {
       return server;
     }
     const http1 = isHttp1Server(server) ? server : null;
+    this.#watch();
     const restore = http1 === null ? interceptHttp2Server(server, this) : interceptServer(http1, this);
     const { supervision } = this;
     const warn = (record: object, message: string) => supervision.warn(record, message);
@@ -135,6 +138,7 @@ export class GuardCore implements Guard {
     this.#state = "closed";
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
+    this.#stopWatchdog?.();
     this.supervision.close();
   }
 
@@ -249,6 +253,21 @@ export class GuardCore implements Guard {
       exchange.settings = resolved;
       this.supervision.watch(exchange);
     };
+  }
+
+  /** Starts the watchdog with the first server there is to watch over. */
+  #watch(): void {
+    const { settings } = this.supervision;
+    const { watchdog, edge, logger } = settings;
+    if (watchdog === false || this.#stopWatchdog !== undefined) return;
+    const { paths } = this.health;
+    const tellAfterMs = logger === false ? null : edge.readTimeoutMs;
+    this.#stopWatchdog = startWatchdog(
+      watchdog,
+      paths.length > 0 ? paths : [HEALTH_DEFAULTS.path],
+      tellAfterMs,
+      this.supervision,
+    );
   }
 
   /** A guard inside another one: the outer keeps the exchange, this one's numbers count. */

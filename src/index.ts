@@ -11,6 +11,7 @@ export { DEFAULTS, type GuardOptions, type RouteSettings } from "./options.js";
 export type { RequestContext } from "./request-context.js";
 export type { GuardStats } from "./stats.js";
 export { CHANNELS } from "./supervision.js";
+export type { WatchdogOptions } from "./watchdog-options.js";
 
 declare module "node:http" {
   interface IncomingMessage {

@@ -40,6 +40,10 @@ export const MESSAGES = {
   mountedLate: "the guard was mounted after other middleware: what runs before it is not guarded until it is attached",
   unknownPrototype: "a response went out on a prototype the guard had not seen; from the next one on it is guarded",
   attachFailed: "the guard could not attach itself to the server",
+  watchdogListens: "the watchdog answers the health paths on a port of its own",
+  watchdogPort:
+    "the watchdog cannot listen at this port and answers no health check; it still reports a blocked event loop",
+  watchdogFailed: "the watchdog has ended; a blocked event loop is no longer reported",
   requestTimeoutShort:
     "a connection that is open but unused gets a 408 when headersTimeout or requestTimeout is over, while the edge may still use it; raise both above keepAliveTimeoutMs or set them to 0",
   maxConnections:

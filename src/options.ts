@@ -6,6 +6,7 @@ import type { HealthOptions } from "./health.js";
 import type { Incident } from "./incidents.js";
 import type { Logger } from "./log.js";
 import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "./option-checks.js";
+import { resolveWatchdog, type WatchdogOptions, type WatchdogSettings } from "./watchdog-options.js";
 
 /** Options of a guard; every one is optional. */
 export interface GuardOptions {
@@ -49,6 +50,8 @@ export interface GuardOptions {
   shutdown?: false | object;
   /** Reserved, see `trust`. */
   recorder?: false;
+  /** Thread that answers the health paths on a port of its own while the event loop is blocked. @default false */
+  watchdog?: boolean | WatchdogOptions;
 }
 
 /** Numbers that a route or a nested guard may set for itself. */
@@ -71,6 +74,7 @@ export interface Settings extends RouteSettings {
   readonly errorContent: GuardOptions["errorContent"] | undefined;
   readonly health: false | HealthOptions;
   readonly logger: Logger | false | undefined;
+  readonly watchdog: WatchdogSettings | false;
 }
 
 /** The defaults of every option that has one number or word for it; the README prints the same table. */
@@ -84,6 +88,7 @@ export const DEFAULTS = {
   keepAliveTimeoutMs: 905_000,
   gatewayStatus: "remap",
   health: { path: "/health" },
+  watchdog: false,
 } as const;
 
 /**
@@ -175,6 +180,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     errorContent,
     health: checkHealth(health),
     logger,
+    watchdog: resolveWatchdog(options.watchdog),
   });
 }
 

@@ -4,7 +4,7 @@ import { RayguardError } from "./errors.js";
 import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
-import { type Action, type Failure, firstByteDeadline, idleDeadline } from "./incidents.js";
+import { type Action, blockedLoop, type Failure, firstByteDeadline, type Incident, idleDeadline } from "./incidents.js";
 import { DeadlineQueue, type Waiting } from "./lifecycle/deadline.js";
 import { defaultLogger, type Logger, MESSAGES } from "./log.js";
 import type { Settings } from "./options.js";
@@ -189,15 +189,27 @@ export class Supervision implements Supervisor {
     quietly(() => this.logger?.warn(record, message));
   }
 
+  info(record: object, message: string): void {
+    quietly(() => this.logger?.info(record, message));
+  }
+
   report(exchange: Exchange, failure: Failure, action: Action): void {
-    const incident = describeIncident(exchange, failure, action);
     exchange.incident ??= failure.code;
+    this.#publish(describeIncident(exchange, failure, action), exchange.logger ?? this.logger);
+  }
+
+  /** The event loop was blocked, and is back. @param stack - lines of a stack trace, where it could be read */
+  blocked(blockedMs: number, stack: string | null): void {
+    this.#publish(blockedLoop(blockedMs, stack, this.settings.edge.readTimeoutMs), this.logger);
+  }
+
+  #publish(incident: Incident, logger: Logger | null): void {
     this.counters.incident(incident);
     if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
-    const logger = exchange.logger ?? this.logger;
     if (logger === null) return;
     const { message, err, ...rest } = incident;
     const record = { ...rest, reason: message, ...(err === undefined ? {} : { err }) };
+    const { action } = incident;
     const isError = action === "replaced" || action === "torn down";
     quietly(() => (isError ? logger.error(record, MESSAGES.incident) : logger.warn(record, MESSAGES.incident)));
   }

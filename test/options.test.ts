@@ -44,6 +44,7 @@ describe("no options", () => {
       errorContent: undefined,
       health: { path: "/health" },
       logger: undefined,
+      watchdog: false,
     });
     vi.unstubAllEnvs();
   });
@@ -57,7 +58,7 @@ describe("no options", () => {
   it("are the same as every option undefined", () => {
     const names = ["edge", "mode", "lint", "firstByteDeadlineMs", "idleDeadlineMs", "holdBackOctets", "holdBackMs"];
     const more = ["maxHeaderSectionOctets", "maxFieldLines", "keepAliveTimeoutMs", "gatewayStatus", "errorContent"];
-    const rest = ["health", "logger", "trust", "direct", "overload", "crash", "shutdown", "recorder"];
+    const rest = ["health", "logger", "trust", "direct", "overload", "crash", "shutdown", "recorder", "watchdog"];
     const options = Object.fromEntries([...names, ...more, ...rest].map((name) => [name, undefined]));
     expect(resolve(options)).toEqual(resolveOptions());
   });
@@ -178,7 +179,7 @@ describe("a name nobody knows", () => {
     "%j is refused, with the names there are",
     (options) => {
       expect(codeOf(() => resolve(options))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
-      expect(() => resolve(options)).toThrow(/Known options: .*firstByteDeadlineMs.*trust\.$/);
+      expect(() => resolve(options)).toThrow(/Known options: .*firstByteDeadlineMs.*trust, watchdog\.$/);
     },
   );
 

@@ -7,6 +7,7 @@ import { ERROR_CODES } from "../src/errors.js";
 import { HEALTH_DEFAULTS } from "../src/health.js";
 import { EVENTS } from "../src/incidents.js";
 import { DEFAULTS, resolveOptions } from "../src/options.js";
+import { WATCHDOG_DEFAULTS } from "../src/watchdog-options.js";
 
 const root = join(import.meta.dirname, "..");
 const readme = join(root, "README.md");
@@ -79,6 +80,9 @@ describe("README.md", () => {
     for (const name of ["edge", "mode", "gatewayStatus"] as const) {
       expect(stated.get(name), name).toBe(`\`"${DEFAULTS[name]}"\``);
     }
+    expect(stated.get("watchdog")).toBe(`\`${DEFAULTS.watchdog}\``);
+    const { port, host, thresholdMs } = WATCHDOG_DEFAULTS;
+    expect(text).toContain(`{ port: ${port}, host: "${host}", thresholdMs: ${thresholdMs} }`);
     expect(stated.get("health")).toBe('`{ "path": "/health" }`');
     expect(HEALTH_DEFAULTS.path).toBe("/health");
     expect([...stated.keys()].sort()).toEqual(Object.keys(settings).sort());
