@@ -13,6 +13,8 @@ export interface WatchdogTask {
   /** Request targets that are answered. */
   readonly paths: readonly string[];
   readonly retryAfterS: number;
+  /** Shortest time between two looks at the stack of the main thread, in milliseconds. */
+  readonly sampleEveryMs: number;
   /** After this long a block is written to stderr by the thread itself: the loop may never come back to log it. */
   readonly tellAfterMs: number | null;
 }
@@ -40,6 +42,7 @@ export function watchdogThread(): void {
 
   let tickedAt = nowMs();
   let awakeSince = 0;
+  let sampledAt = Number.NEGATIVE_INFINITY;
   let block: { readonly since: number; stack: string | null; told: boolean; release: () => void } | null = null;
 
   function blockedMs(now: number): number {
@@ -70,8 +73,11 @@ export function watchdogThread(): void {
 
   /** Stops the main thread for a moment to read its stack. In native code it stops once that has returned. */
   function sample(of: { readonly since: number; stack: string | null; release: () => void }): void {
-    // Whoever debugs the process would see it stop here, and be resumed where he has stopped it.
+    // Whoever debugs the process would see it stop here, and find it resumed where they had stopped it.
     if (Atomics.load(shared, 1) !== 0n) return;
+    // The inspector looks at every script first, which takes up to 0.2 s of the main thread.
+    if (nowMs() - sampledAt < task.sampleEveryMs) return;
+    sampledAt = nowMs();
     try {
       const { Session } = builtin("node:inspector");
       const session = new Session();

@@ -12,6 +12,9 @@ export interface WatchdogOwner {
   blocked(blockedMs: number, stack: string | null): void;
 }
 
+/** A look at the stack holds the main thread up: many short blocks must not become long ones. */
+const SAMPLE_EVERY_MS = 10_000;
+
 /** Time between two beats of the loop, in milliseconds; never more than a quarter of the threshold. */
 const BEAT_MS = 100;
 
@@ -39,6 +42,7 @@ export function startWatchdog(
     paths,
     tellAfterMs,
     retryAfterS: RETRY_AFTER_S,
+    sampleEveryMs: SAMPLE_EVERY_MS,
   };
   let worker: Worker;
   try {

@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { createGuard, type GuardOptions } from "../../src/index.js";
 
 /** An app whose event loop can be blocked on demand; run by watchdog.test.ts in a process of its own. */
@@ -16,7 +17,7 @@ const logger = { info: tell("info"), warn: tell("warn"), error: tell("error") };
 const guard = createGuard({ ...options, logger: options.logger === false ? false : logger });
 const server = guard.attach(createServer((_request, response) => response.end("app")));
 server.listen(0, "127.0.0.1", () =>
-  process.send?.({ message: "listening", port: (server.address() as never)["port"] }),
+  process.send?.({ message: "listening", port: (server.address() as AddressInfo).port }),
 );
 
 function crunchNumbers(ms: number): number {

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import net, { type AddressInfo } from "node:net";
 import { Worker } from "node:worker_threads";
