@@ -4,7 +4,7 @@ import { createGuard, type GuardOptions } from "../../src/index.js";
 
 /** An app whose event loop can be blocked on demand; run by watchdog.test.ts in a process of its own. */
 export type Order =
-  | { do: "block"; how: "script" | "native" | "wait"; ms: number }
+  | { do: "block"; how: "script" | "native" | "cpu"; ms: number }
   | { do: "burst"; times: number; ms: number }
   | { do: "close" | "leave" };
 
@@ -27,6 +27,12 @@ function crunchNumbers(ms: number): number {
   return sum;
 }
 
+/** Blocks for so long of CPU time, which stands still while the process does. */
+function burn(ms: number): void {
+  const start = process.cpuUsage().user;
+  while (process.cpuUsage().user - start < ms * 1_000) crunchNumbers(1);
+}
+
 /** Blocks outside of JavaScript: nothing can be interrupted there. */
 function waitInNativeCode(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
@@ -34,7 +40,7 @@ function waitInNativeCode(ms: number): void {
 
 process.on("message", (order: Order) => {
   if (order.do === "close") guard.close();
-  else if (order.do === "block") (order.how === "script" ? crunchNumbers : waitInNativeCode)(order.ms);
+  else if (order.do === "block") ({ script: crunchNumbers, native: waitInNativeCode, cpu: burn })[order.how](order.ms);
   else if (order.do === "burst") {
     // Work in pieces, each of which is below the threshold.
     const next = (left: number) => {

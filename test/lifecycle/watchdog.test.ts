@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net, { type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions, RayguardError } from "../../src/index.js";
@@ -141,7 +143,9 @@ describe("a loop that is busy, but turns", () => {
 
 describe("a process that is stopped as a whole", () => {
   it("blames no code for the time it stood still", async () => {
-    const { child, port, of } = await serve();
+    const { child, port, of, order } = await serve();
+    order({ do: "block", how: "cpu", ms: 200 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
     child.kill("SIGSTOP");
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     child.kill("SIGCONT");
@@ -190,9 +194,24 @@ describe("the port of the watchdog", () => {
 
 describe("the thread", () => {
   it("loads nothing that was meant for the app", async () => {
-    const preload = "data:text/javascript,console.error('preloaded')";
-    const { stderr } = await serve(undefined, ["--import", preload]);
-    expect(stderr().match(/preloaded/g)).toHaveLength(1);
+    const folder = await mkdtemp(join(tmpdir(), "rayguard-"));
+    const file = join(folder, "preload.cjs");
+    await writeFile(file, "process._rawDebug('preloaded')");
+    process.env.NODE_OPTIONS = `--require ${file}`;
+    try {
+      const first = await serve();
+      delete process.env.NODE_OPTIONS;
+      const second = await serve(undefined, ["--require", file]);
+      // tsx has a thread of its own in some releases of Node, which loads it, too.
+      const bare = run({}, ["--require", file]);
+      await bare.line("listening");
+      const times = bare.stderr().match(/preloaded/g)?.length;
+      expect(first.stderr().match(/preloaded/g)).toHaveLength(times as number);
+      expect(second.stderr().match(/preloaded/g)).toHaveLength(times as number);
+    } finally {
+      delete process.env.NODE_OPTIONS;
+      await rm(folder, { recursive: true });
+    }
   }, 60_000);
 
   it("keeps no process alive", async () => {
