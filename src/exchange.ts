@@ -153,6 +153,12 @@ export abstract class Exchange implements Waiting {
     return true;
   }
 
+  /** Leaves it without an answer: the connection has announced its end, or belongs to somebody else. */
+  passOver(): void {
+    this.inert = true;
+    this.queue?.remove(this);
+  }
+
   /** Notes a repair: the app's response goes on, with the smallest fix that makes it valid. */
   repaired(failure: Failure): void {
     if (this.outcome === "intact") this.outcome = "repaired";

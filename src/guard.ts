@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { RayguardError } from "./errors.js";
 import { type Exchange, kExchange } from "./exchange.js";
-import { Health } from "./health.js";
+import { HEALTH_DEFAULTS, Health } from "./health.js";
 import type { HealthCheck } from "./health-checks.js";
 import { EVENTS, type Failure, thrown } from "./incidents.js";
 import { connectionOf } from "./intercept/connection.js";
@@ -23,9 +23,10 @@ import { currentExchange } from "./lifecycle/current-exchange.js";
 import { type Closing, drain } from "./lifecycle/drain.js";
 import { DrainHooks } from "./lifecycle/drain-hooks.js";
 import { joinProcess, type Mortal } from "./lifecycle/end-of-process.js";
-import { keepAlive } from "./lifecycle/keep-alive.js";
+import { keepAlive, requestHeaderLimit, type TimedServer, watchConnectionLimit } from "./lifecycle/keep-alive.js";
 import { closesQuietly } from "./lifecycle/quiet-close.js";
 import { resolveTimes, type ShutdownOptions } from "./lifecycle/shutdown-options.js";
+import { startWatchdog } from "./lifecycle/watchdog.js";
 import { LintReporter } from "./lint-reporter.js";
 import { type Logger, MESSAGES } from "./log.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
@@ -99,6 +100,7 @@ export class GuardCore implements Guard {
   #leaveProcess: (() => void) | undefined;
   /** What an adapter has to do once everything is drained and the process is about to end. */
   afterDrain: (() => Promise<unknown>) | undefined;
+  #stopWatchdog: (() => void) | undefined;
   /** What an adapter does with an application that turns out to be the listener of a server. */
   meetsApp: ((app: AppListener) => void) | undefined;
 
@@ -149,8 +151,12 @@ export class GuardCore implements Guard {
       return server;
     }
     const http1 = isHttp1Server(server) ? server : null;
+    this.#watch();
     const restore = http1 === null ? interceptHttp2Server(server, this) : interceptServer(http1, this);
-    const relax = http1 !== null && this.enforces ? keepAlive(http1, this.supervision.settings) : () => {};
+    const { supervision } = this;
+    const warn = (record: object, message: string) => supervision.warn(record, message);
+    const relax = http1 !== null && this.enforces ? keepAlive(http1, supervision.settings, warn) : () => {};
+    const unwatch = watchConnectionLimit(server as unknown as TimedServer, warn);
     const reopen =
       http1 !== null && this.enforces ? closesQuietly(server as unknown as Server, this.supervision.closing) : () => {};
     this.#detach.set(server, () => {
@@ -158,6 +164,7 @@ export class GuardCore implements Guard {
       restore();
       relax();
       reopen();
+      unwatch();
     });
     return server;
   }
@@ -218,6 +225,7 @@ export class GuardCore implements Guard {
     this.#leaveProcess?.();
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
+    this.#stopWatchdog?.();
     this.supervision.close();
   }
 
@@ -330,6 +338,10 @@ export class GuardCore implements Guard {
     } else carryLayer(exchange);
   }
 
+  requestHeadersTooLarge(server: object): void {
+    this.supervision.largeRequestHeaders(requestHeaderLimit(server));
+  }
+
   useLogger(logger: Logger): void {
     this.supervision.useLogger(logger);
   }
@@ -341,6 +353,21 @@ export class GuardCore implements Guard {
       exchange.settings = resolved;
       this.supervision.watch(exchange);
     };
+  }
+
+  /** Starts the watchdog with the first server there is to watch over. */
+  #watch(): void {
+    const { settings } = this.supervision;
+    const { watchdog, edge, logger } = settings;
+    if (watchdog === false || this.#stopWatchdog !== undefined) return;
+    const { paths } = this.health;
+    const tellAfterMs = logger === false ? null : edge.readTimeoutMs;
+    this.#stopWatchdog = startWatchdog(
+      watchdog,
+      paths.length > 0 ? paths : [HEALTH_DEFAULTS.path],
+      tellAfterMs,
+      this.supervision,
+    );
   }
 
   /** A guard inside another one: the outer keeps the exchange, this one's numbers count. */

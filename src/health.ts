@@ -77,6 +77,11 @@ export class Health {
     return this.#checks.remove(name);
   }
 
+  /** Paths of the endpoints; empty where the health check is off. */
+  get paths(): readonly string[] {
+    return this.#paths;
+  }
+
   /** Whether a request target is one of the endpoints; the query does not matter. */
   matches(url: string): boolean {
     for (const path of this.#paths) {

@@ -23,6 +23,8 @@ export interface Incident {
   readonly status: number | null;
   /** The error of the app behind it, where one is known. It is never sent to a client. */
   readonly err: unknown;
+  /** How long the event loop was blocked, in milliseconds; with `BLOCKED` only. */
+  readonly blockedMs?: number;
 }
 
 /** Codes of what is no rule about a message, but an event in the life of the app. */
@@ -44,6 +46,8 @@ export const EVENTS = {
     "Octets written straight to the socket were no complete valid response. Answer through the response object.",
   KILLED:
     "The process ended while this request was in flight; the next start reports it. Look for an OOM kill or a SIGKILL.",
+  BLOCKED:
+    "The event loop was blocked: no request was read or answered meanwhile. See err for the code that ran; move such work to a thread or split it.",
 } as const;
 
 /** A reason to end an exchange in another way than the app had in mind. */
@@ -149,6 +153,32 @@ export function sourceFailed(err: unknown): Failure {
     prevented: 520,
     status: 500,
     err,
+  };
+}
+
+/**
+ * A block of the event loop that is over.
+ * @param stack - lines of a stack trace, where it could be read
+ * @param readTimeoutMs - longest time the edge waits, in milliseconds
+ */
+export function blockedLoop(blockedMs: number, stack: string | null, readTimeoutMs: number): Incident {
+  const err = new Error(`the event loop was blocked for ${blockedMs} ms`);
+  err.stack = `${err.name}: ${err.message}${stack === null ? "" : `\n${stack}`}`;
+  return {
+    code: "BLOCKED",
+    action: "reported",
+    // What was waiting for longer than that got it; nothing here has kept it from happening.
+    prevented: blockedMs > readTimeoutMs ? 524 : null,
+    message: EVENTS.BLOCKED,
+    ray: null,
+    colo: null,
+    clientIp: null,
+    verified: false,
+    method: "",
+    url: "",
+    status: null,
+    err,
+    blockedMs,
   };
 }
 

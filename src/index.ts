@@ -7,6 +7,7 @@ export type { HealthOptions } from "./health.js";
 export type { HealthCheck } from "./health-checks.js";
 export type { Action, Incident, Prevented } from "./incidents.js";
 export type { RecorderOptions } from "./lifecycle/recorder-options.js";
+export type { WatchdogOptions } from "./lifecycle/watchdog-options.js";
 export type { Logger, RequestRecord } from "./log.js";
 export { DEFAULTS, type GuardOptions, type RouteSettings } from "./options.js";
 export type { RequestContext } from "./request-context.js";

@@ -46,6 +46,16 @@ export const MESSAGES = {
   recorderFull: "the flight recorder has no slot left: some requests are not recorded; give it more slots",
   recorderForeign: "a file in the place of a flight recorder is left alone",
   attachFailed: "the guard could not attach itself to the server",
+  watchdogListens: "the watchdog answers the health paths on a port of its own",
+  watchdogPort:
+    "the watchdog cannot listen at this port and answers no health check; it still reports a blocked event loop",
+  watchdogFailed: "the watchdog has ended; a blocked event loop is no longer reported",
+  requestTimeoutShort:
+    "a connection that is open but unused gets a 408 when headersTimeout or requestTimeout is over, while the edge may still use it; raise both above keepAliveTimeoutMs or set them to 0",
+  maxConnections:
+    "connections over maxConnections are reset before there is a request to answer (520 at the edge); raise it, or turn it off",
+  requestHeadersLarge:
+    "a request header section over maxHeaderSize was answered with 431; the edge forwards up to edgeOctets: raise it with --max-http-header-size or createServer({ maxHeaderSize })",
 } as const;
 
 /** The default logger: pino to stdout. Loaded on first use, since importing it costs more than the rest together. */

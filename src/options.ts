@@ -11,6 +11,7 @@ import {
   type ShutdownOptions,
   type ShutdownSettings,
 } from "./lifecycle/shutdown-options.js";
+import { resolveWatchdog, type WatchdogOptions, type WatchdogSettings } from "./lifecycle/watchdog-options.js";
 import type { Logger } from "./log.js";
 import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "./option-checks.js";
 
@@ -64,6 +65,8 @@ export interface GuardOptions {
   shutdown?: false | ShutdownOptions;
   /** Flight recorder: names at the next start every request that was in flight as the process died. @default false */
   recorder?: false | RecorderOptions;
+  /** Thread that answers the health paths on a port of its own while the event loop is blocked. @default false */
+  watchdog?: boolean | WatchdogOptions;
 }
 
 /** Numbers that a route or a nested guard may set for itself. */
@@ -90,6 +93,7 @@ export interface Settings extends RouteSettings {
   readonly crash: "drain" | false;
   readonly shutdown: false | ShutdownSettings;
   readonly recorder: false | RecorderSettings;
+  readonly watchdog: WatchdogSettings | false;
 }
 
 /** The defaults of every option that has one number or word for it; the README prints the same table. */
@@ -107,6 +111,7 @@ export const DEFAULTS = {
   crash: "drain",
   shutdown: SHUTDOWN_DEFAULTS,
   recorder: false,
+  watchdog: false,
 } as const;
 
 /**
@@ -200,6 +205,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     crash: resolveCrash(options.crash),
     shutdown: resolveShutdown(options.shutdown),
     recorder: checkRecorder(options.recorder),
+    watchdog: resolveWatchdog(options.watchdog),
   });
 }
 

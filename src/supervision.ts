@@ -1,9 +1,10 @@
 import { channel } from "node:diagnostics_channel";
+import { REQUEST_HEADER_OCTETS } from "./cloudflare/edge.js";
 import { RayguardError } from "./errors.js";
 import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
-import { type Action, type Failure, firstByteDeadline, type Incident, idleDeadline } from "./incidents.js";
+import { type Action, blockedLoop, type Failure, firstByteDeadline, type Incident, idleDeadline } from "./incidents.js";
 import { DeadlineQueue, type Waiting } from "./lifecycle/deadline.js";
 import type { ClosingServers } from "./lifecycle/quiet-close.js";
 import { Recorder } from "./lifecycle/recorder.js";
@@ -34,6 +35,7 @@ export class Supervision implements Supervisor {
   rendered: Supervisor["rendered"] = undefined;
   readonly #queues = new Map<string, DeadlineQueue>();
   readonly #largeHeaders = new Set<string>();
+  #toldRequestHeaders = false;
   /** The queue nearly every request waits in, found without a look-up. */
   readonly #usual: DeadlineQueue;
   readonly closing: ClosingServers = new Set();
@@ -203,15 +205,30 @@ export class Supervision implements Supervisor {
     this.warn({ code: "HF-18", octets, fields, maxHeaderSectionOctets }, MESSAGES.headerSectionLarge);
   }
 
+  /** Warns once: the limit is the same for every request. */
+  largeRequestHeaders(maxHeaderSize: number): void {
+    if (this.#toldRequestHeaders) return;
+    this.#toldRequestHeaders = true;
+    this.warn({ maxHeaderSize, edgeOctets: REQUEST_HEADER_OCTETS }, MESSAGES.requestHeadersLarge);
+  }
+
   /** A line about the guard itself. */
   warn(record: object, message: string): void {
     quietly(() => this.logger?.warn(record, message));
   }
 
+  info(record: object, message: string): void {
+    quietly(() => this.logger?.info(record, message));
+  }
+
   report(exchange: Exchange, failure: Failure, action: Action): void {
-    const incident = describeIncident(exchange, failure, action);
     exchange.incident ??= failure.code;
-    this.#publish(incident, exchange.logger ?? this.logger);
+    this.#publish(describeIncident(exchange, failure, action), exchange.logger ?? this.logger);
+  }
+
+  /** The event loop was blocked, and is back. @param stack - lines of a stack trace, where it could be read */
+  blocked(blockedMs: number, stack: string | null): void {
+    this.#publish(blockedLoop(blockedMs, stack, this.settings.edge.readTimeoutMs), this.logger);
   }
 
   #publish(incident: Incident, logger: Logger | null): void {
@@ -220,7 +237,8 @@ export class Supervision implements Supervisor {
     if (logger === null) return;
     const { message, err, ...rest } = incident;
     const record = { ...rest, reason: message, ...(err === undefined ? {} : { err }) };
-    const isError = incident.action === "replaced" || incident.action === "torn down" || incident.code === "KILLED";
+    const { action } = incident;
+    const isError = action === "replaced" || action === "torn down" || incident.code === "KILLED";
     quietly(() => (isError ? logger.error(record, MESSAGES.incident) : logger.warn(record, MESSAGES.incident)));
   }
 

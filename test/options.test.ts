@@ -48,6 +48,7 @@ describe("no options", () => {
       health: { path: "/health" },
       logger: undefined,
       recorder: false,
+      watchdog: false,
     });
     vi.unstubAllEnvs();
   });
@@ -70,7 +71,7 @@ describe("no options", () => {
       "holdBackMs",
     ];
     const more = ["maxHeaderSectionOctets", "maxFieldLines", "keepAliveTimeoutMs", "gatewayStatus", "errorContent"];
-    const rest = ["health", "logger", "trust", "direct", "overload", "crash", "shutdown", "recorder"];
+    const rest = ["health", "logger", "trust", "direct", "overload", "crash", "shutdown", "recorder", "watchdog"];
     const options = Object.fromEntries([...names, ...more, ...rest].map((name) => [name, undefined]));
     expect(resolve(options)).toEqual(resolveOptions());
   });
@@ -199,7 +200,7 @@ describe("a name nobody knows", () => {
     "%j is refused, with the names there are",
     (options) => {
       expect(codeOf(() => resolve(options))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
-      expect(() => resolve(options)).toThrow(/Known options: .*firstByteDeadlineMs.*trust\.$/);
+      expect(() => resolve(options)).toThrow(/Known options: .*firstByteDeadlineMs.*trust, watchdog\.$/);
     },
   );
 

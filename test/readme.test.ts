@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { ERROR_CODES } from "../src/errors.js";
 import { HEALTH_DEFAULTS } from "../src/health.js";
 import { EVENTS } from "../src/incidents.js";
+import { WATCHDOG_DEFAULTS } from "../src/lifecycle/watchdog-options.js";
 import { DEFAULTS, resolveOptions } from "../src/options.js";
 
 const root = join(import.meta.dirname, "..");
@@ -80,6 +81,9 @@ describe("README.md", () => {
     for (const name of ["edge", "mode", "gatewayStatus", "crash"] as const) {
       expect(stated.get(name), name).toBe(`\`"${DEFAULTS[name]}"\``);
     }
+    expect(stated.get("watchdog")).toBe(`\`${DEFAULTS.watchdog}\``);
+    const { port, host, thresholdMs } = WATCHDOG_DEFAULTS;
+    expect(text).toContain(`{ port: ${port}, host: "${host}", thresholdMs: ${thresholdMs} }`);
     expect(stated.get("health")).toBe('`{ "path": "/health" }`');
     expect(HEALTH_DEFAULTS.path).toBe("/health");
     expect(JSON.parse((stated.get("shutdown") ?? "").replaceAll("`", ""))).toEqual(DEFAULTS.shutdown);

@@ -15,6 +15,9 @@ export interface EdgeProfile {
   readonly maxInterimResponses: number;
 }
 
+/** Largest request header section the edge forwards, in octets. Node takes 16 KiB unless told otherwise. */
+export const REQUEST_HEADER_OCTETS = 131_072;
+
 export const EDGE_PROFILES = {
   // 100 s is the lowest read timeout the edge has had (125 s today), 900 s its idle pool; 256 lines is Pingora's limit.
   cloudflare: {

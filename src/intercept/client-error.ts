@@ -31,6 +31,7 @@ export function emitClientError(
     return Reflect.apply(below, server, ["clientError", error, socket]) as boolean;
   }
   connection.broken = true;
+  if (error.code === "HPE_HEADER_OVERFLOW") guard.requestHeadersTooLarge(server);
   const otherwise: Failure = {
     code: "CLIENT_ERROR",
     message: EVENTS.CLIENT_ERROR,

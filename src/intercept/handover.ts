@@ -24,10 +24,18 @@ export function emitHandover(
           closes: true,
         }
       : { code: "MC-2", message: "The upgrade listener did not answer.", prevented: 520, status: 500, closes: true };
-  if (!connection.isIdle) {
-    // Pipelined behind a request that is not answered yet: an upgrade cannot overtake it.
-    return Reflect.apply(below, server, [event, ...args]) as boolean;
-  }
-  const exchange = guard.openSocket(request, request.socket, otherwise);
-  return callListeners(guard, server, below, event, args, exchange);
+  const { socket } = request;
+  const hand = () => {
+    const exchange = guard.openSocket(request, socket, otherwise);
+    return callListeners(guard, server, below, event, args, exchange);
+  };
+  const last = [...connection].at(-1);
+  if (last === undefined) return hand();
+  // Pipelined behind a request that is not answered yet: whatever a listener wrote now would be the answer to that one.
+  last.whenSettled = () => {
+    setImmediate(() => {
+      if (!socket.destroyed && socket.writable) hand();
+    });
+  };
+  return true;
 }

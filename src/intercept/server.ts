@@ -4,6 +4,7 @@ import type { Exchange } from "../exchange.js";
 import type { Failure } from "../incidents.js";
 import { emitClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
+import { emitDropped } from "./dropped.js";
 import { emitHandover } from "./handover.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { guardedClass } from "./layers.js";
@@ -20,8 +21,10 @@ export interface Http1Server {
   rawListeners(event: string): unknown[];
   listenerCount(event: string): number;
   keepAliveTimeout: number;
+  keepAliveTimeoutBuffer?: number;
   headersTimeout: number;
   requestTimeout: number;
+  maxConnections?: number | null;
   httpAllowHalfOpen?: boolean;
 }
 
@@ -38,6 +41,8 @@ export interface ServerGuard {
   enter(exchange: Exchange): void;
   /** A listener is about to be called. */
   meet(listener: object, exchange: Exchange): void;
+  /** A request header section was larger than the server takes. */
+  requestHeadersTooLarge(server: object): void;
   /** Something threw on behalf of an exchange. @param rethrows - nobody else has seen the error */
   failed(exchange: Exchange, error: unknown, rethrows?: boolean): void;
 }
@@ -64,6 +69,9 @@ export function interceptServer(server: Http1Server, guard: ServerGuard): () => 
       case "clientError":
         if (!guard.enforces) break;
         return emitClientError(server, below, guard, a as NodeJS.ErrnoException, b as Socket);
+      case "dropRequest":
+        if (!guard.enforces) break;
+        return emitDropped(server, below, guard, a as IncomingMessage, b as Socket);
       case "upgrade":
       case "connect":
         if (!guard.enforces) break;
@@ -130,8 +138,7 @@ function emitExchange(
   const { lingering, detached } = exchange.connection;
   if (lingering || detached !== null) {
     // The connection has announced its end, or the app has taken it over: nothing may be answered on it any more.
-    exchange.inert = true;
-    exchange.queue?.remove(exchange);
+    exchange.passOver();
     return true;
   }
   if (guard.answers(exchange)) return true;

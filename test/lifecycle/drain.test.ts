@@ -62,8 +62,9 @@ describe("under load from 50 kept connections", () => {
       expect(load.fates.filter(({ kind }) => kind !== "complete")).toEqual([]);
       await origin.told("exit 0", 2);
     } else {
-      // Bare, the old workers keep their connections and go on serving: the deploy never ends.
-      expect(origin.messages).not.toContain("exit 0");
+      // Bare, idle connections are destroyed under the client, and the others keep the old workers alive.
+      const exits = origin.messages.filter((message) => message === "exit 0").length;
+      expect(load.failures.length > 0 || exits < 2).toBe(true);
     }
     origin.child.send("end");
   });

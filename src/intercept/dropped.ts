@@ -1,0 +1,31 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { connectionOf } from "./connection.js";
+import { callListeners } from "./listeners.js";
+import type { Http1Server, ServerGuard } from "./server.js";
+
+/**
+ * A request over `maxRequestsPerSocket`: Node tells the listeners, and answers 503 itself. Nothing a listener throws may
+ * escape, and nothing it does to the socket may reach the responses under way.
+ */
+export function emitDropped(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  guard: ServerGuard,
+  request: IncomingMessage,
+  socket: Socket,
+): boolean {
+  const connection = connectionOf(socket);
+  const exchange = connection.find(request);
+  if (exchange === undefined) return Reflect.apply(below, server, ["dropRequest", request, socket]) as boolean;
+  const [first] = connection;
+  // A response before this one has announced the end, or is about to: what comes after it is not answered (CX-1).
+  if (first !== exchange || connection.lingering) exchange.passOver();
+  const was = connection.culprit;
+  connection.culprit = exchange;
+  try {
+    return callListeners(guard, server, below, "dropRequest", [request, socket], exchange);
+  } finally {
+    connection.culprit = was;
+  }
+}

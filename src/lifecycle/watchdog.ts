@@ -1,0 +1,94 @@
+import type { Worker } from "node:worker_threads";
+import { RETRY_AFTER_S } from "../fallback/content.js";
+import { MESSAGES } from "../log.js";
+import type { WatchdogSettings } from "./watchdog-options.js";
+import { type WatchdogMessage, type WatchdogTask, watchdogThread } from "./watchdog-thread.js";
+
+/** What the watchdog needs of a guard. */
+export interface WatchdogOwner {
+  info(record: object, message: string): void;
+  warn(record: object, message: string): void;
+  /** The loop was blocked, and is back. @param stack - lines of a stack trace, where it could be read */
+  blocked(blockedMs: number, stack: string | null): void;
+}
+
+/** A look at the stack holds the main thread up: many short blocks must not become long ones. */
+const SAMPLE_EVERY_MS = 10_000;
+
+/** Time between two beats of the loop, in milliseconds; never more than a quarter of the threshold. */
+const BEAT_MS = 100;
+
+/**
+ * Starts a thread that answers the health paths on a port of its own, and says so when the event loop is blocked.
+ * It has its own sockets only, and keeps no process alive.
+ * @param tellAfterMs - length of a block, in milliseconds, from which the thread writes to stderr; `null` for never
+ * @returns stops the thread
+ */
+export function startWatchdog(
+  settings: WatchdogSettings,
+  paths: readonly string[],
+  tellAfterMs: number | null,
+  owner: WatchdogOwner,
+): () => void {
+  const { host, port, thresholdMs } = settings;
+  const beatMs = Math.max(5, Math.min(BEAT_MS, Math.floor(thresholdMs / 4)));
+  const shared = new SharedArrayBuffer(16);
+  const task: WatchdogTask = {
+    shared,
+    beatMs,
+    thresholdMs,
+    host,
+    port,
+    paths,
+    tellAfterMs,
+    retryAfterS: RETRY_AFTER_S,
+    sampleEveryMs: SAMPLE_EVERY_MS,
+  };
+  let worker: Worker;
+  try {
+    // Loaded here, since most guards have no watchdog.
+    const threads = process.getBuiltinModule("node:worker_threads");
+    worker = new threads.Worker(SOURCE, {
+      eval: true,
+      name: "rayguard watchdog",
+      workerData: task,
+      // What the user preloads (--import, --require, NODE_OPTIONS) is for the app, not for this thread.
+      execArgv: [],
+      env: {},
+      resourceLimits: { maxOldGenerationSizeMb: 64 },
+    });
+  } catch (err) {
+    owner.warn({ err }, MESSAGES.watchdogFailed);
+    return () => {};
+  }
+  const beats = new BigInt64Array(shared);
+  const debugged = debuggedCheck();
+  const timer = setInterval(function rayguardBeat() {
+    Atomics.store(beats, 1, debugged() ? 1n : 0n);
+    Atomics.store(beats, 0, process.hrtime.bigint());
+  }, beatMs).unref();
+  worker.on("message", (message: WatchdogMessage) => {
+    if (message.type === "block") owner.blocked(message.blockedMs, message.stack);
+    else if (message.type === "listening") owner.info({ host, port: message.port }, MESSAGES.watchdogListens);
+    else owner.warn({ host, port, code: message.code }, MESSAGES.watchdogPort);
+  });
+  worker.on("error", (err) => {
+    clearInterval(timer);
+    owner.warn({ err }, MESSAGES.watchdogFailed);
+  });
+  worker.unref();
+  return () => {
+    clearInterval(timer);
+    void worker.terminate();
+  };
+}
+
+// Transpilers such as esbuild wrap named functions in a helper of theirs, which the thread would miss.
+const SOURCE = `"use strict"; const __name = (named) => named; (${watchdogThread.toString()})();`;
+
+/** Whether a debugger may be attached, asked at each beat: `SIGUSR1` lets one in at any time. */
+function debuggedCheck(): () => boolean {
+  if (!process.features.inspector) return () => false;
+  const { url } = process.getBuiltinModule("node:inspector");
+  return () => url() !== undefined;
+}
