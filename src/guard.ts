@@ -22,7 +22,7 @@ import { SocketExchange } from "./intercept/socket-exchange.js";
 import { currentExchange } from "./lifecycle/current-exchange.js";
 import { type Closing, drain } from "./lifecycle/drain.js";
 import { DrainHooks } from "./lifecycle/drain-hooks.js";
-import { joinProcess, type Mortal } from "./lifecycle/end-of-process.js";
+import { joinProcess, type Participant } from "./lifecycle/end-of-process.js";
 import { keepAlive, requestHeaderLimit, type TimedServer, watchConnectionLimit } from "./lifecycle/keep-alive.js";
 import { closesQuietly } from "./lifecycle/quiet-close.js";
 import { resolveTimes, type ShutdownOptions } from "./lifecycle/shutdown-options.js";
@@ -144,7 +144,7 @@ export class GuardCore implements Guard {
     const guards = guardsOf(server);
     if (guards.has(this) || this.#state === "closed") return server;
     guards.add(this);
-    if (this.enforces) this.#leaveProcess ??= joinProcess(this.#mortal());
+    if (this.enforces) this.#leaveProcess ??= joinProcess(this.#participant());
     if (guards.size > 1) {
       // The first guard does the work; this one takes part where it is mounted, with its own numbers.
       this.#detach.set(server, () => guards.delete(this));
@@ -198,7 +198,7 @@ export class GuardCore implements Guard {
     this.#hooks.add(hook, timeoutMs);
   }
 
-  #mortal(): Mortal {
+  #participant(): Participant {
     const { supervision } = this;
     const { crash, shutdown } = supervision.settings;
     const guard = this;

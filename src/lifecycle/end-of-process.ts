@@ -7,7 +7,7 @@ import { printUncaught } from "./print-uncaught.js";
 import type { ShutdownSettings } from "./shutdown-options.js";
 
 /** A guard, as far as the end of the process concerns it. */
-export interface Mortal {
+export interface Participant {
   readonly crash: boolean;
   readonly shutdown: false | ShutdownSettings;
   readonly inFlight: number;
@@ -23,7 +23,7 @@ export interface Mortal {
 /** Longest time an adapter may take after the drain, in milliseconds. */
 const AFTER_DRAIN_MS = 5_000;
 
-const mortals = new Set<Mortal>();
+const participants = new Set<Participant>();
 const installed = new Map<string, (...args: never[]) => void>();
 /** The process is about to end: a second signal, or a second fault, ends it at once. */
 let ending = false;
@@ -32,11 +32,11 @@ let ending = false;
  * Takes the place of Node's default action for signals, uncaught exceptions and the end of the process while at least
  * one guard is attached. Listeners of the app stay in charge: where there are any, the app decides when to exit.
  */
-export function joinProcess(mortal: Mortal): () => void {
-  mortals.add(mortal);
+export function joinProcess(participant: Participant): () => void {
+  participants.add(participant);
   install();
   return () => {
-    mortals.delete(mortal);
+    participants.delete(participant);
     install();
   };
 }
@@ -44,8 +44,8 @@ export function joinProcess(mortal: Mortal): () => void {
 /** Listens for what the guards that are left want to know, and for nothing else. */
 function install(): void {
   const wanted = new Map<string, (...args: never[]) => void>();
-  if (mortals.size > 0) wanted.set("exit", onExit);
-  for (const { shutdown, crash } of mortals) {
+  if (participants.size > 0) wanted.set("exit", onExit);
+  for (const { shutdown, crash } of participants) {
     if (crash) wanted.set("uncaughtException", onUncaught as never);
     if (shutdown === false) continue;
     for (const signal of shutdown.signals) wanted.set(signal, onSignal as never);
@@ -95,13 +95,17 @@ function onDisconnect(): void {
 }
 
 /** @param exits - the app has no listener of its own, which would decide when to exit */
-async function endGracefully(code: number, exits: boolean, concerns: (mortal: Mortal) => boolean): Promise<void> {
+async function endGracefully(
+  code: number,
+  exits: boolean,
+  concerns: (participant: Participant) => boolean,
+): Promise<void> {
   ending = exits;
-  await drainAll([...mortals].filter(concerns), exits);
+  await drainAll([...participants].filter(concerns), exits);
   if (exits) process.exit(code);
 }
 
-async function drainAll(guards: readonly Mortal[], closesListeners: boolean): Promise<void> {
+async function drainAll(guards: readonly Participant[], closesListeners: boolean): Promise<void> {
   await Promise.allSettled(guards.map((guard) => guard.drain(closesListeners ? "in a quiet moment" : "by the app")));
   if (!closesListeners) return;
   const closing = Promise.allSettled(guards.map((guard) => guard.afterDrain?.()));
@@ -112,7 +116,7 @@ async function drainAll(guards: readonly Mortal[], closesListeners: boolean): Pr
 
 function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
   const culprit = currentExchange.getStore();
-  const guarded = [...mortals].filter(({ crash }) => crash);
+  const guarded = [...participants].filter(({ crash }) => crash);
   if (culprit !== undefined) culprit.fail(uncaught(error));
   // An error tracker or a test runner that listens decides what becomes of the process.
   if (process.listenerCount("uncaughtException") > 1) return;
@@ -128,6 +132,6 @@ function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): voi
 
 /** Nothing asynchronous happens any more; but a socket takes octets at once as long as its buffer has room. */
 function onExit(): void {
-  for (const guard of mortals)
+  for (const guard of participants)
     for (const exchange of guard.exchanges()) if (exchange.fail(endOfProcess("EXIT"))) exchange.settle(true);
 }
