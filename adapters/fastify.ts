@@ -47,20 +47,29 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
       hook,
     ];
   });
+  // Not here: the time that a plugin may take to load can be short.
+  fastify.addHook("onReady", () => guard.ready);
+  let listens = false;
+  fastify.addHook("onListen", (next) => {
+    listens = true;
+    next();
+  });
   if (!isNested) {
     guard.afterDrain = () => fastify.close();
     // Before Fastify closes its listeners, and with them whatever is on its way.
     fastify.addHook("preClose", (next) => {
       const isForced = fastify.initialConfig.forceCloseConnections === true;
       // Fastify refuses every request from here on: there is nothing left to serve, and no time to wait for.
-      guard.drain({ lameDuckMs: 0, ...(isForced ? { graceMs: 0 } : {}) }, "at once").then(() => next(), next);
+      guard
+        .drain({ lameDuckMs: 0, ...(isForced ? { graceMs: 0 } : {}) }, listens ? "at once" : "by the app")
+        .then(() => next(), next);
     });
   }
   fastify.addHook("onClose", (_instance, next) => {
     guard.close();
     next();
   });
-  guard.ready.then(() => done(), done);
+  done();
 };
 
 /** The guard as a Fastify 5 plugin: `await app.register(rayguard, options)`. */

@@ -97,6 +97,11 @@ export abstract class Exchange implements Waiting {
   abstract release(): void;
   /** A number that changes whenever octets move on the connection, in either direction. */
   abstract movement(): number;
+  /** Whether there is a connection that waits for the response. */
+  get hasConnection(): boolean {
+    return true;
+  }
+
   /** Whether this response is a stream of events that a comment may keep alive. */
   get hasHeartbeat(): boolean {
     return false;

@@ -205,9 +205,6 @@ export class GuardCore implements Guard {
     return {
       crash: crash === "drain",
       shutdown,
-      get inFlight() {
-        return supervision.counters.inFlight;
-      },
       exchanges: () => supervision.exchanges(),
       drain: (closing) => this.drain({}, closing),
       refuse: (failure) => {

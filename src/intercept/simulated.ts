@@ -35,6 +35,10 @@ export class SimulatedExchange extends Exchange {
     response.once("close", () => this.settle(response.writableEnded));
   }
 
+  override get hasConnection(): boolean {
+    return false;
+  }
+
   get status(): number {
     return this.response.statusCode;
   }

@@ -8,7 +8,7 @@ import { endOfProcess } from "../incidents.js";
 import { connectionOf } from "../intercept/connection.js";
 import { socketsOf } from "../intercept/node-internals.js";
 import type { SocketExchange } from "../intercept/socket-exchange.js";
-import { type ClosingServers, closeQuietly } from "./quiet-close.js";
+import { type ClosingServers, closeQuietly, QUIET_MS } from "./quiet-close.js";
 
 /** What a drain needs of a guard. */
 export interface DrainedGuard {
@@ -21,7 +21,6 @@ export interface DrainedGuard {
   readonly supervision: {
     readonly closing: ClosingServers;
     exchanges(): Iterable<Exchange>;
-    readonly counters: { readonly inFlight: number };
   };
 }
 
@@ -36,6 +35,9 @@ const SHORT_TURN_MS = 0.3;
 
 /** Time for the last answers to leave the process, in milliseconds. */
 const FLUSH_MS = 200;
+
+/** How long a session that is never quiet is served, in milliseconds. */
+const BUSY_MS = 1_000;
 
 /** RFC 6455, section 5.5.1: a close frame from a server, 1001 (going away). */
 const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9]);
@@ -57,14 +59,18 @@ export async function drain(guard: DrainedGuard, graceMs: number, closing: Closi
   if (closing === "in a quiet moment") await Promise.all(servers.map(closeListener));
   if (closing === "at once") for (const server of servers) if (server.listening) server.close();
   for (const server of servers) void closeQuietly(server, guard.supervision.closing);
-  for (const session of guard.sessions) session.close();
   for (const [socket, exchange] of guard.upgraded) tellGoingAway(socket, exchange);
-  while (performance.now() < until && isAtWork(guard, servers)) await wait(LOOK_MS);
+  const sessions = new SessionCloser(guard.sessions);
+  while (performance.now() < until && isAtWork(guard, servers)) {
+    sessions.look();
+    await wait(LOOK_MS);
+  }
   await endTheRest(guard, servers);
 }
 
 function isAtWork(guard: DrainedGuard, servers: readonly Http1Server[]): boolean {
-  if (guard.supervision.counters.inFlight + guard.upgraded.size + guard.sessions.size > 0) return true;
+  if (guard.upgraded.size + guard.sessions.size > 0) return true;
+  for (const exchange of guard.supervision.exchanges()) if (exchange.hasConnection) return true;
   return servers.some((server) => socketsOf(server).some(({ destroyed }) => !destroyed));
 }
 
@@ -98,6 +104,31 @@ async function closeListener(server: Http1Server): Promise<void> {
   }
   server.removeListener("connection", onConnection);
   if (server.listening) server.close();
+}
+
+/**
+ * Closes sessions of HTTP/2. GOAWAY refuses streams that are on their way, so a session gets it once it has been quiet;
+ * a busy one all the same after a while, since its client may try refused streams elsewhere (RFC 9113, section 6.8).
+ */
+class SessionCloser {
+  readonly #sessions: ReadonlySet<ServerHttp2Session>;
+  readonly #seen = new Map<ServerHttp2Session, { octets: number; since: number }>();
+  readonly #startedAt = performance.now();
+
+  constructor(sessions: ReadonlySet<ServerHttp2Session>) {
+    this.#sessions = sessions;
+  }
+
+  look(): void {
+    const now = performance.now();
+    for (const session of this.#sessions) {
+      if (session.closed || session.destroyed) continue;
+      const octets = session.socket.bytesRead;
+      const seen = this.#seen.get(session);
+      if (seen === undefined || seen.octets !== octets) this.#seen.set(session, { octets, since: now });
+      if (now - (seen?.since ?? now) >= QUIET_MS || now - this.#startedAt >= BUSY_MS) session.close();
+    }
+  }
 }
 
 /** A WebSocket is told to go elsewhere; of any other protocol only the app knows the words. */

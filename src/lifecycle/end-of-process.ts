@@ -10,7 +10,6 @@ import type { ShutdownSettings } from "./shutdown-options.js";
 export interface Participant {
   readonly crash: boolean;
   readonly shutdown: false | ShutdownSettings;
-  readonly inFlight: number;
   exchanges(): Iterable<Exchange>;
   /** Lets requests finish, closes what is idle. */
   drain(closing: Closing): Promise<void>;
@@ -121,7 +120,7 @@ function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): voi
   // An error tracker or a test runner that listens decides what becomes of the process.
   if (process.listenerCount("uncaughtException") > 1) return;
   printUncaught(error, origin);
-  const hasWork = guarded.some(({ inFlight }) => inFlight > 0);
+  const hasWork = guarded.some((guard) => [...guard.exchanges()].some(({ hasConnection }) => hasConnection));
   if (ending || !hasWork) process.exit(1);
   ending = true;
   for (const guard of guarded) guard.refuse(endOfProcess("CRASHING"));

@@ -172,16 +172,17 @@ it("tells WebSockets to go away, and aborts the signal of their request", { time
 it("sends GOAWAY to HTTP/2 and finishes its streams", { timeout: 30_000 }, async () => {
   const guard = createGuard({ logger: false });
   const server = guard.attach(
-    http2.createServer((_request, response) => void setTimeout(() => response.end("late"), 200)),
+    http2.createServer((_request, response) => void setTimeout(() => response.end("late"), 600)),
   );
   await listen(server);
   const client = http2.connect(`http://127.0.0.1:${(server.address() as net.AddressInfo).port}`);
   const goaway = once(client, "goaway");
   const stream = client.request({ ":path": "/" });
+  const response = once(stream, "response");
   await wait(50);
   const drained = guard.drain();
   await goaway;
-  const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
+  const [headers] = (await response) as [Record<string, unknown>];
   expect(headers[":status"]).toBe(200);
   stream.resume();
   await once(stream, "close");
