@@ -18,7 +18,9 @@ import { guardsOf, isHttp1Server, isServer, isSocket } from "./intercept/recogni
 import { interceptServer } from "./intercept/server.js";
 import { SimulatedExchange } from "./intercept/simulated.js";
 import { SocketExchange } from "./intercept/socket-exchange.js";
+import type { Gauges } from "./lifecycle/gauges.js";
 import { keepAlive } from "./lifecycle/keep-alive.js";
+import { Overload } from "./lifecycle/overload.js";
 import { LintReporter } from "./lint-reporter.js";
 import { type Logger, MESSAGES } from "./log.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
@@ -59,18 +61,24 @@ export interface AppListener {
 export class GuardCore implements Guard {
   readonly health: Health;
   readonly supervision: Supervision;
+  /** Says which requests can be taken; undefined where nobody limits them. */
+  readonly overload: Overload | undefined;
   readonly #detach = new Map<object, () => void>();
   readonly #met = new WeakSet<object>();
   #state: "serving" | "closed" = "serving";
   /** What an adapter does with an application that turns out to be the listener of a server. */
   meetsApp: ((app: AppListener) => void) | undefined;
 
-  constructor(options?: GuardOptions) {
+  /** @param gauges - what `overload` goes by, where it is not this process */
+  constructor(options?: GuardOptions, gauges?: Gauges) {
     const settings = resolveOptions(options);
     this.supervision = new Supervision(settings);
-    this.health = new Health(settings.health, () => this.#state === "serving");
+    const tell = (record: object, message: string) => this.supervision.warn(record, message);
+    this.overload = settings.overload ? new Overload(settings.overload, this.enforces, tell, gauges) : undefined;
+    const isServing = () => this.#state === "serving";
+    this.health = new Health(settings.health, isServing, () => this.overload?.reason);
     if (settings.lint) {
-      const reporter = new LintReporter((record, message) => this.supervision.warn(record, message));
+      const reporter = new LintReporter(tell);
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
     }
     void loadParser();
@@ -87,7 +95,7 @@ export class GuardCore implements Guard {
   }
 
   stats(): GuardStats {
-    return this.supervision.counters.snapshot();
+    return this.supervision.counters.snapshot(this.overload?.queued, this.overload?.shed);
   }
 
   attach<T extends object>(server: T): T {
@@ -100,6 +108,7 @@ export class GuardCore implements Guard {
     const guards = guardsOf(server);
     if (guards.has(this) || this.#state === "closed") return server;
     guards.add(this);
+    this.overload?.start();
     if (guards.size > 1) {
       // The first guard does the work; this one takes part where it is mounted, with its own numbers.
       this.#detach.set(server, () => guards.delete(this));
@@ -131,6 +140,7 @@ export class GuardCore implements Guard {
     this.#state = "closed";
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
+    this.overload?.close();
     this.supervision.close();
   }
 

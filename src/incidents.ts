@@ -37,6 +37,7 @@ export const EVENTS = {
     "The request could not be parsed, or did not arrive in time; it was answered and the connection closed.",
   RAW_WRITE:
     "Octets written straight to the socket were no complete valid response. Answer through the response object.",
+  OVERLOAD: "The process could not take the request; it was refused with 503 and Retry-After.",
 } as const;
 
 /** A reason to end an exchange in another way than the app had in mind. */
@@ -53,6 +54,10 @@ export interface Failure {
   readonly clientGone?: boolean;
   /** The app asked for the connection to end: the fallback closes it. */
   readonly closes?: boolean;
+  /** `Retry-After` of a 503, in seconds, where it is not the usual one. */
+  readonly retryAfterS?: number;
+  /** Counted and published, but not worth a line of its own. */
+  readonly unlogged?: boolean;
 }
 
 export function handlerError(err: unknown, status = 500, headers?: Record<string, unknown>): Failure {

@@ -8,6 +8,7 @@ export type { HealthCheck } from "./health-checks.js";
 export type { Action, Incident, Prevented } from "./incidents.js";
 export type { Logger, RequestRecord } from "./log.js";
 export { DEFAULTS, type GuardOptions, type RouteSettings } from "./options.js";
+export { OVERLOAD_DEFAULTS, type OverloadOptions } from "./overload-options.js";
 export type { RequestContext } from "./request-context.js";
 export type { GuardStats } from "./stats.js";
 export { CHANNELS } from "./supervision.js";

@@ -39,6 +39,7 @@ export const MESSAGES = {
   headerSectionLarge: "response header section is larger than a quarter of what the edge takes",
   mountedLate: "the guard was mounted after other middleware: what runs before it is not guarded until it is attached",
   unknownPrototype: "a response went out on a prototype the guard had not seen; from the next one on it is guarded",
+  overloadOver: "overload is over: requests are no longer refused",
   attachFailed: "the guard could not attach itself to the server",
 } as const;
 

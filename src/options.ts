@@ -6,6 +6,7 @@ import type { HealthOptions } from "./health.js";
 import type { Incident } from "./incidents.js";
 import type { Logger } from "./log.js";
 import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "./option-checks.js";
+import { type OverloadOptions, type OverloadSettings, resolveOverload } from "./overload-options.js";
 
 /** Options of a guard; every one is optional. */
 export interface GuardOptions {
@@ -37,12 +38,12 @@ export interface GuardOptions {
   health?: false | HealthOptions;
   /** Any pino-like logger, or `false`. @default pino to stdout; under Fastify its own */
   logger?: Logger | false;
+  /** Limits beyond which requests are refused with 503; `true` takes the defaults. @default false */
+  overload?: boolean | OverloadOptions;
   /** Reserved: taken and checked, not in force yet; a warning says so. Client addresses stay `verified: false`. */
   trust?: unknown;
   /** Reserved, see `trust`. */
   direct?: "allow" | "flag";
-  /** Reserved, see `trust`. */
-  overload?: false;
   /** Reserved, see `trust`. */
   crash?: "drain" | false;
   /** Reserved, see `trust`. */
@@ -71,6 +72,7 @@ export interface Settings extends RouteSettings {
   readonly errorContent: GuardOptions["errorContent"] | undefined;
   readonly health: false | HealthOptions;
   readonly logger: Logger | false | undefined;
+  readonly overload: false | OverloadSettings;
 }
 
 /** The defaults of every option that has one number or word for it; the README prints the same table. */
@@ -84,6 +86,7 @@ export const DEFAULTS = {
   keepAliveTimeoutMs: 905_000,
   gatewayStatus: "remap",
   health: { path: "/health" },
+  overload: false,
 } as const;
 
 /**
@@ -93,7 +96,6 @@ export const DEFAULTS = {
 const RESERVED: Readonly<Record<string, (value: unknown) => boolean>> = {
   trust: (value) => value !== null && typeof value !== "number" && typeof value !== "boolean",
   direct: (value) => value === "allow" || value === "flag",
-  overload: (value) => value === false,
   crash: (value) => value === false || value === "drain",
   shutdown: (value) => value === false || (typeof value === "object" && value !== null),
   recorder: (value) => value === false,
@@ -175,6 +177,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     errorContent,
     health: checkHealth(health),
     logger,
+    overload: resolveOverload(options.overload),
   });
 }
 

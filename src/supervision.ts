@@ -154,6 +154,7 @@ export class Supervision implements Supervisor {
     const status = isOfTheEdge ? 500 : (GATEWAY[failure.status] ?? failure.status);
     const { request } = exchange;
     const ray = exchange.context.ray?.id ?? null;
+    const { retryAfterS } = failure;
     let content: FallbackContent | undefined;
     const { errorContent } = this.settings;
     if (errorContent !== undefined && request !== null) {
@@ -163,7 +164,15 @@ export class Supervision implements Supervisor {
         quietly(() => this.logger?.error({ err: error }, "errorContent threw; the built-in content went out"));
       }
     }
-    return composePage({ status, ray, request, lost: exchange.lostFields(), headers: failure.headers, content });
+    return composePage({
+      status,
+      ray,
+      request,
+      lost: exchange.lostFields(),
+      headers: failure.headers,
+      content,
+      retryAfterS,
+    });
   }
 
   /** Warns once for each set of fields: a section that is large once is usually large on every response. */
@@ -181,12 +190,17 @@ export class Supervision implements Supervisor {
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {
+    if (failure.unlogged && !incidentChannel.hasSubscribers) {
+      exchange.incident ??= failure.code;
+      this.counters.incident({ code: failure.code, action, prevented: failure.prevented });
+      return;
+    }
     const incident = describeIncident(exchange, failure, action);
     exchange.incident ??= failure.code;
     this.counters.incident(incident);
     if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
     const logger = exchange.logger ?? this.logger;
-    if (logger === null) return;
+    if (logger === null || failure.unlogged) return;
     const { message, err, ...rest } = incident;
     const record = { ...rest, reason: message, ...(err === undefined ? {} : { err }) };
     const isError = action === "replaced" || action === "torn down";
@@ -195,6 +209,7 @@ export class Supervision implements Supervisor {
 
   settled(exchange: Exchange): void {
     exchange.queue?.remove(exchange);
+    exchange.doorkeeper?.left(exchange);
     const { counters } = this;
     counters.inFlight--;
     counters.settled(exchange.outcome);

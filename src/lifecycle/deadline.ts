@@ -18,15 +18,26 @@ export class DeadlineQueue {
   #last: Waiting | null = null;
   #timer: NodeJS.Timeout | null = null;
   #sweeping = false;
+  #size = 0;
 
   constructor(ms: number, onDue: (entry: Waiting) => void) {
     this.#ms = ms;
     this.#onDue = onDue;
   }
 
+  /** The entry that has waited longest. */
+  get first(): Waiting | null {
+    return this.#first;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
   add(entry: Waiting, now: number): void {
     if (entry.queue !== null) entry.queue.remove(entry);
     entry.queue = this;
+    this.#size++;
     entry.dueAt = now + this.#ms;
     entry.previous = this.#last;
     entry.next = null;
@@ -40,6 +51,7 @@ export class DeadlineQueue {
   remove(entry: Waiting): void {
     if (entry.queue !== this) return;
     entry.queue = null;
+    this.#size--;
     if (entry.previous === null) this.#first = entry.next;
     else entry.previous.next = entry.next;
     if (entry.next === null) this.#last = entry.previous;

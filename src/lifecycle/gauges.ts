@@ -1,0 +1,62 @@
+import { totalmem } from "node:os";
+import { type EventLoopUtilization, type IntervalHistogram, monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { getHeapStatistics } from "node:v8";
+
+/** What the process is under, over one interval. */
+export interface Readings {
+  /** Longest time by which the event loop was late, in milliseconds. */
+  readonly delayMs: number;
+  /** Part of the interval for which the event loop was busy, 0 to 1. */
+  readonly utilization: number;
+  /** The fuller of heap and container, 0 to 1. */
+  readonly heapRatio: number;
+}
+
+/** Where the readings come from. */
+export interface Gauges {
+  start(): void;
+  /** What there was since the last reading. */
+  read(): Readings;
+  stop(): void;
+}
+
+/** How often the event loop is looked at, in milliseconds. */
+const RESOLUTION_MS = 20;
+
+/** Reads this process. */
+export class ProcessGauges implements Gauges {
+  #delay: IntervalHistogram | undefined;
+  #utilization: EventLoopUtilization | undefined;
+  #containerOctets = Number.POSITIVE_INFINITY;
+
+  start(): void {
+    this.#delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+    this.#delay.enable();
+    this.#utilization = performance.eventLoopUtilization();
+    this.#containerOctets = containerOctets();
+  }
+
+  read(): Readings {
+    const histogram = this.#delay;
+    // The histogram holds the time from one look to the next, which has the resolution in it.
+    const delayMs = histogram === undefined ? 0 : Math.max(0, histogram.max / 1e6 - RESOLUTION_MS);
+    histogram?.reset();
+    const before = this.#utilization;
+    this.#utilization = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(this.#utilization, before);
+    const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+    const heapRatio = Math.max(used / limit, process.memoryUsage.rss() / this.#containerOctets);
+    return { delayMs, utilization, heapRatio };
+  }
+
+  stop(): void {
+    this.#delay?.disable();
+    this.#delay = undefined;
+  }
+}
+
+/** Memory the control group of this process may use. Node says 0, or a number beyond the machine, where there is none. */
+function containerOctets(): number {
+  const octets = process.constrainedMemory?.() ?? 0;
+  return octets > 0 && octets <= totalmem() ? octets : Number.POSITIVE_INFINITY;
+}
