@@ -73,6 +73,7 @@ export function interceptServer(server: Http1Server, guard: ServerGuard): () => 
       case "connection":
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
         if (!("setSecureContext" in server)) connectionOf(a as Socket);
+        guard.overload?.connected();
         break;
       case "secureConnection":
         connectionOf(a as Socket);

@@ -29,43 +29,69 @@ class Ticket extends AsyncResource implements Waiting, Doorkeeper {
   }
 }
 
+/**
+ * How long listeners may run in one turn of the event loop before the rest has to wait for the next, in milliseconds.
+ * Node takes one new connection per turn: computing for every request that is ready would leave clients unheard for
+ * seconds, and nobody could tell how long they have waited.
+ */
+const SLICE_MS = 2;
+
+/** Turns in a row that may be spent on nothing but new connections. */
+const MOST_GREETINGS = 32;
+
 /** Lets a bounded number of exchanges in; the others wait, first come, first served, bounded in number and in time. */
 export class Admission implements Doorkeeper {
   readonly #maxInFlight: number;
   readonly #maxQueued: number;
   readonly #queue: DeadlineQueue;
-  readonly #onLeft: () => void;
   #letsInSoon = false;
+  /** When the number under way was last at its limit: waiting for that is not waiting for the event loop. */
+  #fullAt = 0;
+  #turnStartedAt = -1;
+  #settledInTurn = 0;
+  #greets = false;
+  #greetings = 0;
   inFlight = 0;
 
-  /**
-   * @param onOverdue - told of an exchange that has waited for `maxQueuedMs`
-   * @param onLeft - told when one that was let in is over
-   */
-  constructor(settings: OverloadSettings, onOverdue: (exchange: Exchange) => void, onLeft: () => void) {
+  /** @param onOverdue - told of an exchange that has waited for `maxQueuedMs` */
+  constructor(settings: OverloadSettings, onOverdue: (exchange: Exchange) => void) {
     this.#maxInFlight = settings.maxInFlight === false ? Number.POSITIVE_INFINITY : settings.maxInFlight;
     this.#maxQueued = settings.maxQueued;
     this.#queue = new DeadlineQueue(settings.maxQueuedMs, (ticket) => onOverdue((ticket as Ticket).exchange));
-    this.#onLeft = onLeft;
   }
 
   get queued(): number {
     return this.#queue.size;
   }
 
-  /** Whether the next request would be let in at once. */
-  get hasRoom(): boolean {
-    return this.inFlight < this.#maxInFlight && this.#queue.size === 0;
+  /** Requests under way, waiting, or answered since this turn of the event loop began. */
+  get busy(): number {
+    return this.inFlight + this.#queue.size + this.#settledInTurn;
   }
 
-  /** Whether the next request would find neither room nor a place in the queue. */
-  get isFull(): boolean {
-    return this.#queue.size >= this.#maxQueued;
+  /** Whether a request that arrives now can be let in at once. */
+  hasRoom(now: number): boolean {
+    if (this.inFlight >= this.#maxInFlight || this.#queue.size > 0) return false;
+    return this.#maxQueued === 0 || now - this.#turnStartedAt <= SLICE_MS;
   }
 
-  /** Whether the queue would be full, had anybody been made to wait. */
-  get wouldBeFull(): boolean {
-    return this.inFlight >= this.#maxInFlight + this.#maxQueued;
+  /** Whether there is neither room nor a place in the queue. @param waits - false where nobody is made to wait */
+  isFull(waits: boolean): boolean {
+    if (!waits) return this.inFlight >= this.#maxInFlight + this.#maxQueued;
+    return this.#maxQueued === 0 ? this.inFlight >= this.#maxInFlight : this.#queue.size >= this.#maxQueued;
+  }
+
+  /** A request has arrived. @returns how long those before it have waited for the event loop, in milliseconds */
+  arrives(now: number): number {
+    if (this.#turnStartedAt < 0) {
+      this.#turnStartedAt = now;
+      // Runs when everything that was ready in this turn has been handled. Unref'd, it makes no turn of its own.
+      setImmediate(this.#endTurn).unref();
+    }
+    if (this.inFlight >= this.#maxInFlight) this.#fullAt = now;
+    const first = this.#queue.first as Ticket | null;
+    const since = first === null ? this.#turnStartedAt : first.exchange.startedAt;
+    return now - Math.max(since, this.#fullAt);
   }
 
   letIn(exchange: Exchange): void {
@@ -78,12 +104,19 @@ export class Admission implements Doorkeeper {
     const ticket = new Ticket(exchange, enter);
     exchange.doorkeeper = ticket;
     this.#queue.add(ticket, performance.now());
+    this.#letInSoon();
   }
 
   left(): void {
+    if (this.inFlight >= this.#maxInFlight) this.#fullAt = performance.now();
     this.inFlight--;
-    this.#onLeft();
-    if (this.#queue.size > 0) this.#letInSoon();
+    if (this.#turnStartedAt >= 0) this.#settledInTurn++;
+    this.#letInSoon();
+  }
+
+  /** A client has connected: others may be waiting to, one for each turn of the loop. */
+  greet(): void {
+    this.#greets = true;
   }
 
   /** Stops making anybody wait. */
@@ -92,17 +125,33 @@ export class Admission implements Doorkeeper {
     this.#queue.clear();
   }
 
+  readonly #endTurn = (): void => {
+    this.#turnStartedAt = -1;
+    this.#settledInTurn = 0;
+  };
+
   /** Not here and now: the one that leaves is still being cleaned up, and a listener may do anything. */
   #letInSoon(): void {
-    if (this.#letsInSoon) return;
+    if (this.#letsInSoon || this.#queue.size === 0 || this.inFlight >= this.#maxInFlight) return;
     this.#letsInSoon = true;
-    setImmediate(() => {
-      this.#letsInSoon = false;
-      let ticket = this.#queue.first;
-      for (; ticket !== null && this.inFlight < this.#maxInFlight; ticket = this.#queue.first)
-        this.#take(ticket as Ticket);
-    });
+    setImmediate(this.#letIn);
   }
+
+  readonly #letIn = (): void => {
+    this.#letsInSoon = false;
+    if (this.#greets && this.#greetings < MOST_GREETINGS) {
+      this.#greetings++;
+    } else {
+      this.#greetings = 0;
+      const until = performance.now() + SLICE_MS;
+      while (this.#queue.first !== null && this.inFlight < this.#maxInFlight) {
+        this.#take(this.#queue.first as Ticket);
+        if (performance.now() > until) break;
+      }
+    }
+    this.#greets = false;
+    this.#letInSoon();
+  };
 
   #take(ticket: Ticket): void {
     this.#queue.remove(ticket);

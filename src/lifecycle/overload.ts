@@ -59,7 +59,7 @@ export class Overload {
     this.#pressure = new Pressure(settings);
     const onOverdue = (exchange: Exchange) =>
       this.#refuse(exchange, { reason: "queued", message: `It had waited ${settings.maxQueuedMs} ms for its turn.` });
-    this.#admission = new Admission(settings, onOverdue, () => this.#pressure.settled());
+    this.#admission = new Admission(settings, onOverdue);
   }
 
   /** Requests that wait for their turn. */
@@ -93,6 +93,11 @@ export class Overload {
     this.#admission.open();
   }
 
+  /** A client has connected. */
+  connected(): void {
+    this.#admission.greet();
+  }
+
   /**
    * A request is about to be handed to the app.
    * @param enter - hands it over, where it has to wait for its turn
@@ -102,11 +107,14 @@ export class Overload {
     if (exchange.doorkeeper !== null || this.#closed) return true;
     this.start();
     const admission = this.#admission;
-    const refusal = this.#pressure.refusal(exchange.startedAt, admission.inFlight) ?? this.#fullQueue();
+    const { startedAt } = exchange;
+    const waitedMs = admission.arrives(startedAt);
+    const hasRoom = admission.hasRoom(startedAt);
+    const refusal = this.#pressure.refusal(admission.busy, waitedMs) ?? (hasRoom ? undefined : this.#fullQueue());
     if (refusal !== undefined) {
       this.#refuse(exchange, refusal);
       if (this.#enforces) return false;
-    } else if (this.#enforces && !admission.hasRoom) {
+    } else if (this.#enforces && !hasRoom) {
       admission.enqueue(exchange, enter);
       return false;
     }
@@ -128,9 +136,7 @@ export class Overload {
 
   #fullQueue(): Refusal | undefined {
     const { maxInFlight, maxQueued } = this.#settings;
-    const admission = this.#admission;
-    const isFull = this.#enforces ? !admission.hasRoom && admission.isFull : admission.wouldBeFull;
-    if (!isFull) return undefined;
+    if (!this.#admission.isFull(this.#enforces)) return undefined;
     return { reason: "in-flight", message: `${maxInFlight} requests were under way and ${maxQueued} waiting.` };
   }
 

@@ -50,32 +50,26 @@ export class Threshold {
  * Says which request the event loop and the memory can take no more.
  *
  * Two measures of the loop. A sampled one, for work that goes on behind the listeners: while it is over, a window on
- * the requests under way closes, and opens again step by step, so that the app always has something to do. And the turn
- * of the loop that a request arrives in: it has waited at least since that turn began, which no sample can tell in time.
+ * the requests under way closes, and opens again step by step, so that the app always has something to do. And how long
+ * the requests before this one have waited for the loop, which no sample can tell in time.
  * Neither refuses a request when nothing else is under way: one slow request must not close an idle server.
  */
 export class Pressure {
   readonly #heap: Threshold;
   readonly #delay: Threshold;
   readonly #utilization: Threshold;
-  readonly #turnMs: number;
+  readonly #waitMs: number;
   #readings: Readings = { delayMs: 0, utilization: 0, heapRatio: 0 };
   #window = Number.POSITIVE_INFINITY;
   #peak = 0;
-  #turnStartedAt = -1;
-  #settledInTurn = 0;
-  readonly #endTurn = () => {
-    this.#turnStartedAt = -1;
-    this.#settledInTurn = 0;
-  };
 
   constructor(settings: OverloadSettings) {
     this.#heap = new Threshold(settings.maxHeapRatio);
     this.#delay = new Threshold(settings.maxEventLoopDelayMs);
     this.#utilization = new Threshold(settings.maxEventLoopUtilization);
     const { maxEventLoopDelayMs } = settings;
-    // Whoever arrives during a turn waits for its end, and for what stands before it in the next one: half for each.
-    this.#turnMs = maxEventLoopDelayMs === false ? Number.POSITIVE_INFINITY : maxEventLoopDelayMs / 2;
+    // Whoever is let in behind them waits as long as they did, and once more for what none of them had to wait for.
+    this.#waitMs = maxEventLoopDelayMs === false ? Number.POSITIVE_INFINITY : maxEventLoopDelayMs / 2;
   }
 
   /** Memory is short: everything is refused, whether or not anything is under way. */
@@ -83,25 +77,22 @@ export class Pressure {
     return this.#heap.over;
   }
 
-  /** Why a request that has just arrived cannot be taken. @param inFlight - requests under way */
-  refusal(arrivedAt: number, inFlight: number): Refusal | undefined {
+  /**
+   * Why a request that has just arrived cannot be taken.
+   * @param beside - requests under way, waiting, or answered in this turn of the loop
+   * @param waitedMs - how long the first of them has waited for the loop
+   */
+  refusal(beside: number, waitedMs: number): Refusal | undefined {
     if (this.#heap.over) {
       const { limit } = this.#heap;
       const used = percent(this.#readings.heapRatio);
       return { reason: "heap", message: `${used} of the memory there is were in use (limit ${percent(limit)}).` };
     }
-    if (this.#turnStartedAt < 0) {
-      this.#turnStartedAt = arrivedAt;
-      // Runs when everything that was ready in this turn has been handled. Unref'd, it makes no turn of its own.
-      setImmediate(this.#endTurn).unref();
-    }
-    // What has begun and ended since the turn began was under way beside this request, as its client sees it.
-    const beside = inFlight + this.#settledInTurn;
     if (beside > this.#peak) this.#peak = beside;
     if (beside === 0) return undefined;
-    if (arrivedAt - this.#turnStartedAt > this.#turnMs) {
-      const waited = Math.round(arrivedAt - this.#turnStartedAt);
-      return { reason: "event-loop-delay", message: `It had waited ${waited} ms for the event loop.` };
+    if (waitedMs > this.#waitMs) {
+      const message = `Others had waited for the event loop for ${Math.round(waitedMs)} ms.`;
+      return { reason: "event-loop-delay", message };
     }
     if (beside < this.#window) return undefined;
     if (this.#utilization.over && !this.#delay.over) {
@@ -114,11 +105,6 @@ export class Pressure {
       reason: "event-loop-delay",
       message: `The event loop was ${late} ms late (limit ${this.#delay.limit} ms).`,
     };
-  }
-
-  /** A request that was let in is over. */
-  settled(): void {
-    if (this.#turnStartedAt >= 0) this.#settledInTurn++;
   }
 
   sample(readings: Readings): void {
