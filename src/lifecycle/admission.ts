@@ -36,6 +36,9 @@ class Ticket extends AsyncResource implements Waiting, Doorkeeper {
  */
 const SLICE_MS = 2;
 
+/** How much the latest turn counts for the pace. */
+const PACE_WEIGHT = 0.2;
+
 /** Turns in a row that may be spent on nothing but new connections. */
 const MOST_GREETINGS = 32;
 
@@ -49,6 +52,9 @@ export class Admission implements Doorkeeper {
   #fullAt = 0;
   #turnStartedAt = -1;
   #settledInTurn = 0;
+  /** Milliseconds from one request that leaves the queue to the next, and when the last one left; 0 where none waits. */
+  #pace = 0;
+  #tookAt = 0;
   #greets = false;
   #greetings = 0;
   inFlight = 0;
@@ -81,7 +87,7 @@ export class Admission implements Doorkeeper {
     return this.#maxQueued === 0 ? this.inFlight >= this.#maxInFlight : this.#queue.size >= this.#maxQueued;
   }
 
-  /** A request has arrived. @returns how long those before it have waited for the event loop, in milliseconds */
+  /** A request has arrived. @returns how long it would have to wait for the event loop, in milliseconds */
   arrives(now: number): number {
     if (this.#turnStartedAt < 0) {
       this.#turnStartedAt = now;
@@ -90,8 +96,10 @@ export class Admission implements Doorkeeper {
     }
     if (this.inFlight >= this.#maxInFlight) this.#fullAt = now;
     const first = this.#queue.first as Ticket | null;
-    const since = first === null ? this.#turnStartedAt : first.exchange.startedAt;
-    return now - Math.max(since, this.#fullAt);
+    // With an empty queue it waits for the next turn at most; where nobody waits, this turn is all there is to go by.
+    const since = first !== null ? first.exchange.startedAt : this.#maxQueued === 0 ? this.#turnStartedAt : now;
+    // The first in line shows how slow the loop was, the pace how slow it will be.
+    return Math.max(now - Math.max(since, this.#fullAt), this.#queue.size * this.#pace);
   }
 
   letIn(exchange: Exchange): void {
@@ -143,15 +151,30 @@ export class Admission implements Doorkeeper {
       this.#greetings++;
     } else {
       this.#greetings = 0;
-      const until = performance.now() + SLICE_MS;
-      while (this.#queue.first !== null && this.inFlight < this.#maxInFlight) {
-        this.#take(this.#queue.first as Ticket);
-        if (performance.now() > until) break;
-      }
+      this.#takeSome();
     }
     this.#greets = false;
     this.#letInSoon();
   };
+
+  #takeSome(): void {
+    const startedAt = performance.now();
+    let taken = 0;
+    while (this.#queue.first !== null && this.inFlight < this.#maxInFlight) {
+      this.#take(this.#queue.first as Ticket);
+      taken++;
+      if (performance.now() - startedAt > SLICE_MS) break;
+    }
+    const isBound = this.inFlight >= this.#maxInFlight;
+    if (this.#queue.size === 0 || isBound) this.#pace = this.#tookAt = 0;
+    else {
+      if (this.#tookAt > 0) {
+        const pace = (startedAt - this.#tookAt) / taken;
+        this.#pace = this.#pace === 0 ? pace : this.#pace + (pace - this.#pace) * PACE_WEIGHT;
+      }
+      this.#tookAt = startedAt;
+    }
+  }
 
   #take(ticket: Ticket): void {
     this.#queue.remove(ticket);

@@ -8,6 +8,10 @@ export interface Readings {
   readonly delayMs: number;
   /** Part of the interval for which the event loop was busy, 0 to 1. */
   readonly utilization: number;
+  /** Turns of the event loop. */
+  readonly turns: number;
+  /** How long one of them was busy on average, in milliseconds. */
+  readonly turnMs: number;
   /** The fuller of heap and container, 0 to 1. */
   readonly heapRatio: number;
 }
@@ -27,12 +31,14 @@ const RESOLUTION_MS = 20;
 export class ProcessGauges implements Gauges {
   #delay: IntervalHistogram | undefined;
   #utilization: EventLoopUtilization | undefined;
+  #turns = 0;
   #containerOctets = Number.POSITIVE_INFINITY;
 
   start(): void {
     this.#delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     this.#delay.enable();
     this.#utilization = performance.eventLoopUtilization();
+    this.#turns = turnsSoFar();
     this.#containerOctets = containerOctets();
   }
 
@@ -43,16 +49,24 @@ export class ProcessGauges implements Gauges {
     histogram?.reset();
     const before = this.#utilization;
     this.#utilization = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(this.#utilization, before);
+    const { utilization, active } = performance.eventLoopUtilization(this.#utilization, before);
+    const turnsBefore = this.#turns;
+    this.#turns = turnsSoFar();
+    const turns = this.#turns - turnsBefore;
     const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
     const heapRatio = Math.max(used / limit, process.memoryUsage.rss() / this.#containerOctets);
-    return { delayMs, utilization, heapRatio };
+    return { delayMs, utilization, turns, turnMs: turns > 0 ? active / turns : 0, heapRatio };
   }
 
   stop(): void {
     this.#delay?.disable();
     this.#delay = undefined;
   }
+}
+
+function turnsSoFar(): number {
+  const { uvMetricsInfo } = performance.nodeTiming as { uvMetricsInfo?: { loopCount: number } };
+  return uvMetricsInfo?.loopCount ?? 0;
 }
 
 /** Memory the control group of this process may use. Node says 0, or a number beyond the machine, where there is none. */

@@ -41,6 +41,7 @@ export class Overload {
   readonly #tell: (record: object, message: string) => void;
   readonly #pressure: Pressure;
   readonly #admission: Admission;
+  #connections = 0;
   #episode: Episode | null = null;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
@@ -95,6 +96,7 @@ export class Overload {
 
   /** A client has connected. */
   connected(): void {
+    this.#connections++;
     this.#admission.greet();
   }
 
@@ -108,9 +110,9 @@ export class Overload {
     this.start();
     const admission = this.#admission;
     const { startedAt } = exchange;
-    const waitedMs = admission.arrives(startedAt);
+    const waitMs = admission.arrives(startedAt);
     const hasRoom = admission.hasRoom(startedAt);
-    const refusal = this.#pressure.refusal(admission.busy, waitedMs) ?? (hasRoom ? undefined : this.#fullQueue());
+    const refusal = this.#pressure.refusal(admission.busy, waitMs) ?? (hasRoom ? undefined : this.#fullQueue());
     if (refusal !== undefined) {
       this.#refuse(exchange, refusal);
       if (this.#enforces) return false;
@@ -124,7 +126,8 @@ export class Overload {
 
   /** Takes a look at the process. */
   sample(): void {
-    this.#pressure.sample(this.#gauges.read());
+    this.#pressure.sample(this.#gauges.read(), this.#connections);
+    this.#connections = 0;
     const episode = this.#episode;
     if (episode === null) return;
     if (episode.recent > 0) {

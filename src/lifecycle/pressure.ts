@@ -21,6 +21,15 @@ const CLOSE = 0.7;
 const OPEN = 1.25;
 const WIDE = 10_000;
 
+/** The smallest window: with nobody else in line, a loop that is done would have to wait for the next client. */
+const NARROW = 3;
+
+/**
+ * Node takes one new connection in each turn of the loop. Where nearly every turn takes one, and turns last for this
+ * part of the limit, others are waiting in the kernel, for a time that nobody in the process can see.
+ */
+const CROWDED = { turns: 0.9, connections: 3, limit: 0.1 };
+
 /** A limit with two thresholds: crossed above it, left well below it. */
 export class Threshold {
   readonly limit: number | false;
@@ -51,7 +60,7 @@ export class Threshold {
  *
  * Two measures of the loop. A sampled one, for work that goes on behind the listeners: while it is over, a window on
  * the requests under way closes, and opens again step by step, so that the app always has something to do. And how long
- * the requests before this one have waited for the loop, which no sample can tell in time.
+ * a request would have to wait behind those before it, which no sample can tell in time.
  * Neither refuses a request when nothing else is under way: one slow request must not close an idle server.
  */
 export class Pressure {
@@ -59,7 +68,8 @@ export class Pressure {
   readonly #delay: Threshold;
   readonly #utilization: Threshold;
   readonly #waitMs: number;
-  #readings: Readings = { delayMs: 0, utilization: 0, heapRatio: 0 };
+  #readings: Readings = { delayMs: 0, utilization: 0, turns: 0, turnMs: 0, heapRatio: 0 };
+  #isCrowded = false;
   #window = Number.POSITIVE_INFINITY;
   #peak = 0;
 
@@ -68,8 +78,7 @@ export class Pressure {
     this.#delay = new Threshold(settings.maxEventLoopDelayMs);
     this.#utilization = new Threshold(settings.maxEventLoopUtilization);
     const { maxEventLoopDelayMs } = settings;
-    // Whoever is let in behind them waits as long as they did, and once more for what none of them had to wait for.
-    this.#waitMs = maxEventLoopDelayMs === false ? Number.POSITIVE_INFINITY : maxEventLoopDelayMs / 2;
+    this.#waitMs = maxEventLoopDelayMs === false ? Number.POSITIVE_INFINITY : maxEventLoopDelayMs;
   }
 
   /** Memory is short: everything is refused, whether or not anything is under way. */
@@ -80,9 +89,9 @@ export class Pressure {
   /**
    * Why a request that has just arrived cannot be taken.
    * @param beside - requests under way, waiting, or answered in this turn of the loop
-   * @param waitedMs - how long the first of them has waited for the loop
+   * @param waitMs - how long it would have to wait for the loop
    */
-  refusal(beside: number, waitedMs: number): Refusal | undefined {
+  refusal(beside: number, waitMs: number): Refusal | undefined {
     if (this.#heap.over) {
       const { limit } = this.#heap;
       const used = percent(this.#readings.heapRatio);
@@ -90,8 +99,8 @@ export class Pressure {
     }
     if (beside > this.#peak) this.#peak = beside;
     if (beside === 0) return undefined;
-    if (waitedMs > this.#waitMs) {
-      const message = `Others had waited for the event loop for ${Math.round(waitedMs)} ms.`;
+    if (waitMs > this.#waitMs) {
+      const message = `It would have waited ${Math.round(waitMs)} ms for the event loop.`;
       return { reason: "event-loop-delay", message };
     }
     if (beside < this.#window) return undefined;
@@ -100,6 +109,7 @@ export class Pressure {
       const message = `The event loop was busy for ${busy} of the time (limit ${percent(this.#utilization.limit)}).`;
       return { reason: "event-loop-utilization", message };
     }
+    if (this.#isCrowded) return { reason: "event-loop-delay", message: "New clients had to wait for the event loop." };
     const late = Math.round(this.#readings.delayMs);
     return {
       reason: "event-loop-delay",
@@ -107,15 +117,20 @@ export class Pressure {
     };
   }
 
-  sample(readings: Readings): void {
+  /** @param connections - new ones since the last sample */
+  sample(readings: Readings, connections: number): void {
     this.#readings = readings;
+    const { delayMs, turns, turnMs } = readings;
+    this.#isCrowded =
+      connections >= Math.max(CROWDED.connections, turns * CROWDED.turns) &&
+      turnMs > Number(this.#delay.limit) * CROWDED.limit;
     this.#heap.feed(readings.heapRatio);
-    const isLate = this.#delay.feed(readings.delayMs);
+    const isLate = this.#delay.feed(this.#isCrowded ? Number.POSITIVE_INFINITY : delayMs);
     const isBusy = this.#utilization.feed(readings.utilization);
     const peak = this.#peak;
     this.#peak = 0;
     if ((isLate && this.#delay.over) || (isBusy && this.#utilization.over))
-      this.#window = Math.max(1, Math.ceil(Math.min(this.#window, peak) * CLOSE));
+      this.#window = Math.max(NARROW, Math.ceil(Math.min(this.#window, peak) * CLOSE));
     else if (!this.#delay.over && !this.#utilization.over) {
       this.#window = this.#window * OPEN + 1;
       if (this.#window > WIDE) this.#window = Number.POSITIVE_INFINITY;

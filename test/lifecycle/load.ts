@@ -35,6 +35,10 @@ export class BusyOrigin {
     return new BusyOrigin(child, port);
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   async stop(): Promise<void> {
     this.#child.kill("SIGKILL");
     await once(this.#child, "exit");
@@ -51,9 +55,13 @@ export class BusyOrigin {
     return run.outcome(ms);
   }
 
-  /** An open loop: so many requests a second, whether or not the ones before are answered. */
-  async open(perSecond: number, ms: number): Promise<Outcome> {
+  /**
+   * An open loop: so many requests a second, whether or not the ones before are answered.
+   * @param connections - those an edge has open already
+   */
+  async open(perSecond: number, ms: number, connections = 0): Promise<Outcome> {
     const run = new Run(this.port);
+    await run.prepare(connections);
     const startedAt = performance.now();
     const pending = new Set<Promise<void>>();
     let sent = 0;
@@ -90,6 +98,12 @@ class Run {
 
   constructor(port: number) {
     this.#port = port;
+  }
+
+  async prepare(connections: number): Promise<void> {
+    const sockets = Array.from({ length: connections }, () => this.#connect());
+    await Promise.all(sockets.map((socket) => once(socket, "connect")));
+    this.#idle.push(...sockets);
   }
 
   async request(): Promise<void> {
