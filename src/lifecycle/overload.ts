@@ -156,8 +156,8 @@ export class Overload {
       unlogged: !isFirst,
     };
     const hasContent = request !== null && !request.complete && mayHaveContent(request.headers);
-    // Content that came in the same packet is read once the parser is done, and then the connection can stay.
-    if (hasContent && this.#enforces) process.nextTick(() => exchange.fail(failure));
+    // Content that came in the same packet is parsed by then, and the connection can stay.
+    if (hasContent && this.#enforces) setImmediate(() => exchange.fail(failure));
     else exchange.fail(failure);
   }
 

@@ -35,10 +35,6 @@ export class BusyOrigin {
     return new BusyOrigin(child, port);
   }
 
-  get pid() {
-    return this.#child.pid;
-  }
-
   async stop(): Promise<void> {
     this.#child.kill("SIGKILL");
     await once(this.#child, "exit");
