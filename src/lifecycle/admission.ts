@@ -81,10 +81,9 @@ export class Admission implements Doorkeeper {
     return this.#maxQueued === 0 || now - this.#turnStartedAt <= SLICE_MS;
   }
 
-  /** Whether there is neither room nor a place in the queue. @param waits - false where nobody is made to wait */
-  isFull(waits: boolean): boolean {
-    if (!waits) return this.inFlight >= this.#maxInFlight + this.#maxQueued;
-    return this.#maxQueued === 0 ? this.inFlight >= this.#maxInFlight : this.#queue.size >= this.#maxQueued;
+  /** Whether there is neither room nor a place in the queue. */
+  get isFull(): boolean {
+    return this.inFlight + this.#queue.size >= this.#maxInFlight + this.#maxQueued;
   }
 
   /** A request has arrived. @returns how long it would have to wait for the event loop, in milliseconds */

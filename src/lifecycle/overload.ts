@@ -138,9 +138,9 @@ export class Overload {
   }
 
   #fullQueue(): Refusal | undefined {
-    const { maxInFlight, maxQueued } = this.#settings;
-    if (!this.#admission.isFull(this.#enforces)) return undefined;
-    return { reason: "in-flight", message: `${maxInFlight} requests were under way and ${maxQueued} waiting.` };
+    const { inFlight, queued, isFull } = this.#admission;
+    if (!isFull) return undefined;
+    return { reason: "in-flight", message: `${inFlight} requests were under way and ${queued} waiting.` };
   }
 
   #refuse(exchange: Exchange, { reason, message }: Refusal): void {

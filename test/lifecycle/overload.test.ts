@@ -138,6 +138,19 @@ describe("more requests than maxInFlight", () => {
     expect(guard.stats()).toMatchObject({ queued: 0, shed: 0 });
   });
 
+  it("may come in one turn of the event loop without being refused", async () => {
+    const guard = createGuard({ logger: false, overload: true });
+    const server = createServer((_request, response) => {
+      for (const until = performance.now() + 1; performance.now() < until; );
+      response.end("done");
+    });
+    await listen(guard.attach(server));
+    const requests = Array.from({ length: 40 }, (_, n) => ({ path: `/${n}` }));
+    const { responses, valid } = await exchange(server, requests, { pipeline: true });
+    expect(valid).toBe(true);
+    expect(responses.map(({ status }) => status)).toEqual(requests.map(() => 200));
+  });
+
   it("run in the context of their own request", async () => {
     const storage = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
@@ -403,7 +416,7 @@ describe("every way in", () => {
 
 describe("three times what the machine can do", { retry: 2 }, () => {
   const SETTINGS = { maxQueuedMs: 500 };
-  const MS = "6";
+  const MS = "8";
 
   /** The rate at which few clients are served, one client's p99, and what an open loop at three times that rate gets. */
   async function measure(variant: "guarded" | "bare", unloadedMs: number, overloadedMs: number) {
@@ -413,7 +426,7 @@ describe("three times what the machine can do", { retry: 2 }, () => {
       const unloaded = await origin.closed(1, unloadedMs);
       const before = await origin.closed(4, unloadedMs);
       // A refusal costs several times as much before it has been compiled.
-      if (variant === "guarded") await origin.open(before.rate * 3, 700);
+      if (variant === "guarded") await origin.open(before.rate * 3, 1_000);
       const loaded = await origin.open(before.rate * 3, overloadedMs);
       const after = await origin.closed(4, unloadedMs);
       return { unloaded, loaded, peak: (before.rate + after.rate) / 2 };
@@ -424,18 +437,17 @@ describe("three times what the machine can do", { retry: 2 }, () => {
 
   it("leaves a guarded server at its peak, in time, with a complete refusal for the rest", async () => {
     const { unloaded, loaded, peak } = await measure("guarded", 800, 2_000);
-    console.info("guarded", summary(peak, unloaded, loaded));
+    const seen = summary(peak, unloaded, loaded);
     expect(loaded.wrong).toEqual([]);
     expect(loaded.refused).toBeGreaterThan(loaded.served);
-    expect(loaded.rate / peak).toBeGreaterThanOrEqual(0.9);
-    expect(loaded.p99).toBeLessThan(2 * unloaded.p99 + SETTINGS.maxQueuedMs);
+    expect(loaded.rate / peak, seen).toBeGreaterThanOrEqual(0.9);
+    expect(loaded.p99, seen).toBeLessThan(2 * unloaded.p99 + SETTINGS.maxQueuedMs);
   }, 30_000);
 
   it("leaves a bare one with answers that come too late", async () => {
     const { unloaded, loaded, peak } = await measure("bare", 500, 1_500);
-    console.info("bare", summary(peak, unloaded, loaded));
     expect(loaded.refused).toBe(0);
-    expect(loaded.p99).toBeGreaterThan(2 * unloaded.p99 + SETTINGS.maxQueuedMs);
+    expect(loaded.p99, summary(peak, unloaded, loaded)).toBeGreaterThan(2 * unloaded.p99 + SETTINGS.maxQueuedMs);
   }, 30_000);
 });
 
