@@ -16,8 +16,11 @@ const ENTER_AFTER = 2;
 const LEAVE_AFTER = 3;
 const LEAVE_BELOW = 0.8;
 
-/** How the window closes and opens, per sample, and the size from which on it might as well not be there. */
-const CLOSE = 0.7;
+/**
+ * How the window closes and opens, per sample, and the size from which on it might as well not be there. A loop that is
+ * late by a multiple of its limit has about that multiple under way of what it can do in time.
+ */
+const CLOSE = { least: 0.7, most: 0.25 };
 const OPEN = 1.25;
 const WIDE = 10_000;
 
@@ -129,9 +132,11 @@ export class Pressure {
     const isBusy = this.#utilization.feed(readings.utilization);
     const peak = this.#peak;
     this.#peak = 0;
-    if ((isLate && this.#delay.over) || (isBusy && this.#utilization.over))
-      this.#window = Math.max(NARROW, Math.ceil(Math.min(this.#window, peak) * CLOSE));
-    else if (!this.#delay.over && !this.#utilization.over) {
+    if ((isLate && this.#delay.over) || (isBusy && this.#utilization.over)) {
+      const share = isLate ? Number(this.#delay.limit) / delayMs : 1;
+      const part = Math.max(CLOSE.most, Math.min(CLOSE.least, share));
+      this.#window = Math.max(NARROW, Math.ceil(Math.min(this.#window, peak) * part));
+    } else if (!this.#delay.over && !this.#utilization.over) {
       this.#window = this.#window * OPEN + 1;
       if (this.#window > WIDE) this.#window = Number.POSITIVE_INFINITY;
     }
