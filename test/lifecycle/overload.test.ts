@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type ServerResponse } from "node:ht
 import http2 from "node:http2";
 import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import express from "express";
 import express4 from "express4";
 import fastify from "fastify";
@@ -14,7 +15,7 @@ import { rayguard } from "../../adapters/express.js";
 import fastifyGuard from "../../adapters/fastify.js";
 import { CHANNELS, createGuard, type GuardOptions, type OverloadOptions } from "../../src/index.js";
 import { GuardCore } from "../../src/internals.js";
-import type { Gauges, Readings } from "../../src/lifecycle/gauges.js";
+import { type Gauges, ProcessGauges, type Readings } from "../../src/lifecycle/gauges.js";
 import { Pressure, Threshold } from "../../src/lifecycle/pressure.js";
 import { OVERLOAD_DEFAULTS } from "../../src/overload-options.js";
 import { exchange } from "../../src/testing/index.js";
@@ -316,6 +317,64 @@ describe("a late event loop", () => {
     const { responses } = await exchange(server, paths);
     expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(guard.stats().shed).toBe(0);
+  });
+});
+
+describe("the health check", () => {
+  it("says so once the machine has refused for three samples, and until it has not for ten", async () => {
+    const { guard, held, arrived, ask, samples } = await holding({ maxEventLoopDelayMs: 100 });
+    samples(2, { delayMs: 150 });
+    for (let n = 1; n <= 3; n++) {
+      void ask(`/${n}`).catch(() => {});
+      await arrived(n);
+    }
+    for (let n = 1; n <= 3; n++) {
+      expect(guard.overload?.reason).toBeUndefined();
+      expect((await ask("/refused"))?.status).toBe(503);
+      samples(1, { delayMs: 150 });
+    }
+    const health = await ask("/health");
+    expect(JSON.parse(health?.text() ?? "")).toMatchObject({ status: "overloaded", reason: "event-loop-delay" });
+    samples(5, {});
+    expect((await ask("/health"))?.status).toBe(503);
+    samples(5, {});
+    expect((await ask("/health"))?.status).toBe(200);
+    for (const { response } of held) response.end();
+  });
+
+  it("bears with a queue that is full for a moment, and not with one that stays so", async () => {
+    const { guard, arrived, ask, samples } = await holding({ maxInFlight: 1, maxQueued: 0 });
+    void ask("/1").catch(() => {});
+    await arrived(1);
+    for (let n = 0; n < 30; n++) {
+      if (n === 10) expect((await ask("/health"))?.status).toBe(200);
+      expect((await ask("/refused"))?.status).toBe(503);
+      samples(1, {});
+    }
+    expect(guard.overload?.reason).toBe("in-flight");
+    expect((await ask("/health"))?.status).toBe(503);
+  });
+});
+
+describe("the gauges of this process", () => {
+  it("show a loop that was blocked, and one that was not", async () => {
+    const gauges = new ProcessGauges();
+    gauges.start();
+    await wait(60);
+    gauges.read();
+    for (const until = performance.now() + 300; performance.now() < until; );
+    await wait(30);
+    const blocked = gauges.read();
+    expect(blocked.delayMs).toBeGreaterThan(200);
+    expect(blocked.utilization).toBeGreaterThan(0.6);
+    expect(blocked.turnMs).toBeGreaterThan(5);
+    await wait(300);
+    const idle = gauges.read();
+    expect(idle.delayMs).toBeLessThan(blocked.delayMs);
+    expect(idle.utilization).toBeLessThan(blocked.utilization);
+    expect(idle.heapRatio).toBeGreaterThan(0);
+    expect(idle.heapRatio).toBeLessThan(1);
+    gauges.stop();
   });
 });
 
