@@ -1,5 +1,5 @@
 import { totalmem } from "node:os";
-import { type EventLoopUtilization, type IntervalHistogram, monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { type EventLoopUtilization, performance } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
 
 /** What the process is under, over one interval. */
@@ -25,28 +25,30 @@ export interface Gauges {
 }
 
 /** How often the event loop is looked at, in milliseconds. */
-const RESOLUTION_MS = 20;
+const LOOK_MS = 20;
 
 /** Reads this process. */
 export class ProcessGauges implements Gauges {
-  #delay: IntervalHistogram | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lookedAt = 0;
+  #delayMs = 0;
   #utilization: EventLoopUtilization | undefined;
   #turns = 0;
   #containerOctets = Number.POSITIVE_INFINITY;
 
   start(): void {
-    this.#delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-    this.#delay.enable();
+    this.#lookedAt = performance.now();
+    // Not monitorEventLoopDelay(): after a reset() it leaves out what comes first, which may be all there is.
+    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
     this.#utilization = performance.eventLoopUtilization();
     this.#turns = turnsSoFar();
     this.#containerOctets = containerOctets();
   }
 
   read(): Readings {
-    const histogram = this.#delay;
-    // The histogram holds the time from one look to the next, which has the resolution in it.
-    const delayMs = histogram === undefined ? 0 : Math.max(0, histogram.max / 1e6 - RESOLUTION_MS);
-    histogram?.reset();
+    this.#look();
+    const delayMs = this.#delayMs;
+    this.#delayMs = 0;
     const before = this.#utilization;
     this.#utilization = performance.eventLoopUtilization();
     const { utilization, active } = performance.eventLoopUtilization(this.#utilization, before);
@@ -59,8 +61,13 @@ export class ProcessGauges implements Gauges {
   }
 
   stop(): void {
-    this.#delay?.disable();
-    this.#delay = undefined;
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const now = performance.now();
+    this.#delayMs = Math.max(this.#delayMs, now - this.#lookedAt - LOOK_MS);
+    this.#lookedAt = now;
   }
 }
 

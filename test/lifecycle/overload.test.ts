@@ -391,6 +391,11 @@ describe("the timer", () => {
     expect([vi.getTimerCount(), dial.running]).toEqual([0, 0]);
     createGuard({ logger: false }).attach(createServer());
     expect(vi.getTimerCount()).toBe(0);
+    const real = createGuard({ logger: false, overload: true });
+    real.attach(createServer());
+    expect(vi.getTimerCount()).toBeGreaterThan(0);
+    real.close();
+    expect(vi.getTimerCount()).toBe(0);
     vi.useRealTimers();
   });
 });
