@@ -75,7 +75,7 @@ export class Overload {
     return this.#episode !== null && this.#episode.weight >= SUSTAINED ? this.#episode.reason : undefined;
   }
 
-  /** Starts to sample, with one timer. */
+  /** Starts to sample. No timer of it keeps the process alive. */
   start(): void {
     if (this.#timer !== null || this.#closed) return;
     this.#gauges.start();
