@@ -29,7 +29,8 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
       known = app;
     }
     const exchange = guard.accept(request, response);
-    if (exchange.greeted || !guard.answers(exchange)) next();
+    if (!exchange.greeted && guard.answers(exchange)) return;
+    if (guard.overload === undefined || guard.overload.admits(exchange, next)) next();
   }
 
   function rayguardErrorHandler(error: unknown, _request: IncomingMessage, response: ServerResponse, next: Next): void {

@@ -31,8 +31,9 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     const exchange = guard.accept(request.raw, reply.raw);
     if (!isNested) watchHandler(request, guard);
     if (usesFrameworkLogger) exchange.logger = request.log;
-    if (!guard.answers(exchange)) return next();
-    reply.hijack();
+    if (guard.answers(exchange)) reply.hijack();
+    else if (guard.overload === undefined || guard.overload.admits(exchange, next)) next();
+    else if (exchange.inert) reply.hijack();
   });
   fastify.addHook("onRoute", (route) => {
     const own = (route.config as RouteConfig | undefined)?.rayguard;

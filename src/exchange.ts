@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { RayguardError } from "./errors.js";
 import type { Page } from "./fallback/page.js";
 import type { Action, Failure } from "./incidents.js";
+import type { Doorkeeper } from "./lifecycle/admission.js";
 import type { DeadlineQueue, Waiting } from "./lifecycle/deadline.js";
 import type { Logger, RequestRecord } from "./log.js";
 import type { RouteSettings, Settings } from "./options.js";
@@ -51,6 +52,8 @@ export abstract class Exchange implements Waiting {
   settled = false;
   /** The guard has had its look at the request, and left it to the app. */
   greeted = false;
+  /** Who let this exchange in, or has it wait; null where nobody has been asked. */
+  doorkeeper: Doorkeeper | null = null;
   /** Not worth a line in the log: a health check. */
   quiet = false;
   outcome: RequestRecord["outcome"] = "intact";

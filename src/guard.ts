@@ -23,7 +23,9 @@ import { currentExchange } from "./lifecycle/current-exchange.js";
 import { type Closing, drain } from "./lifecycle/drain.js";
 import { DrainHooks } from "./lifecycle/drain-hooks.js";
 import { joinProcess, type Participant } from "./lifecycle/end-of-process.js";
+import type { Gauges } from "./lifecycle/gauges.js";
 import { keepAlive, requestHeaderLimit, type TimedServer, watchConnectionLimit } from "./lifecycle/keep-alive.js";
+import { Overload } from "./lifecycle/overload.js";
 import { closesQuietly } from "./lifecycle/quiet-close.js";
 import { resolveTimes, type ShutdownOptions } from "./lifecycle/shutdown-options.js";
 import { startWatchdog } from "./lifecycle/watchdog.js";
@@ -90,6 +92,8 @@ export class GuardCore implements Guard {
   readonly upgraded = new Map<Socket, SocketExchange>();
   /** Sessions of HTTP/2 that are open. */
   readonly sessions = new Set<ServerHttp2Session>();
+  /** Says which requests can be taken; undefined where nobody limits them. */
+  readonly overload: Overload | undefined;
   readonly #detach = new Map<object, () => void>();
   readonly #met = new WeakSet<object>();
   readonly #hooks = new DrainHooks((record, message) => this.supervision.warn(record, message));
@@ -104,13 +108,20 @@ export class GuardCore implements Guard {
   /** What an adapter does with an application that turns out to be the listener of a server. */
   meetsApp: ((app: AppListener) => void) | undefined;
 
-  constructor(options?: GuardOptions) {
+  /** @param gauges - what `overload` goes by, where it is not this process */
+  constructor(options?: GuardOptions, gauges?: Gauges) {
     const settings = resolveOptions(options);
     this.#attributes = settings.mode === "enforce" && settings.crash !== false;
-    this.health = new Health(settings.health, () => this.#state === "serving");
+    const tell = (record: object, message: string) => this.supervision.warn(record, message);
+    this.overload =
+      settings.overload === false
+        ? undefined
+        : new Overload(settings.overload, settings.mode === "enforce", tell, gauges);
+    const isServing = () => this.#state === "serving";
+    this.health = new Health(settings.health, isServing, () => this.overload?.reason);
     this.supervision = new Supervision(settings); // last, since it opens the file of the recorder: nothing may throw now
     if (settings.lint) {
-      const reporter = new LintReporter((record, message) => this.supervision.warn(record, message));
+      const reporter = new LintReporter(tell);
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
     }
     this.ready = loadParser();
@@ -131,7 +142,7 @@ export class GuardCore implements Guard {
   }
 
   stats(): GuardStats {
-    return this.supervision.counters.snapshot();
+    return this.supervision.counters.snapshot(this.overload?.queued, this.overload?.shed);
   }
 
   attach<T extends object>(server: T): T {
@@ -145,6 +156,7 @@ export class GuardCore implements Guard {
     if (guards.has(this) || this.#state === "closed") return server;
     guards.add(this);
     if (this.enforces) this.#leaveProcess ??= joinProcess(this.#participant());
+    this.overload?.start();
     if (guards.size > 1) {
       // The first guard does the work; this one takes part where it is mounted, with its own numbers.
       this.#detach.set(server, () => guards.delete(this));
@@ -223,6 +235,7 @@ export class GuardCore implements Guard {
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
     this.#stopWatchdog?.();
+    this.overload?.close();
     this.supervision.close();
   }
 

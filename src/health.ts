@@ -33,9 +33,12 @@ export class Health {
   readonly #checks: HealthChecks;
   readonly #details: boolean | ((request: IncomingMessage) => boolean);
   readonly #isServing: () => boolean;
+  readonly #overload: () => string | undefined;
 
-  constructor(options: HealthOptions | false, isServing: () => boolean) {
+  /** @param overload - why new work is being refused, where it is */
+  constructor(options: HealthOptions | false, isServing: () => boolean, overload: () => string | undefined) {
     this.#isServing = isServing;
+    this.#overload = overload;
     const given = options === false ? {} : options;
     for (const name of Object.keys(given)) {
       if (!["path", "livePath", "readyPath", "checks", "timeoutMs", "cacheMs", "details"].includes(name)) {
@@ -99,6 +102,12 @@ export class Health {
     const question = this.#questions.get(url.split("?", 1)[0] as string);
     if (question !== "live" && !this.#isServing()) {
       send(request, response, 503, { status: "draining", timestamp: new Date().toISOString() });
+      return;
+    }
+    const reason = question === "live" ? undefined : this.#overload();
+    if (reason !== undefined) {
+      // Checks would only add to the load.
+      send(request, response, 503, { status: "overloaded", reason, timestamp: new Date().toISOString() });
       return;
     }
     if (question === "live" || this.#checks.size === 0) {

@@ -48,6 +48,7 @@ export const EVENTS = {
     "The process ended while this request was in flight; the next start reports it. Look for an OOM kill or a SIGKILL.",
   BLOCKED:
     "The event loop was blocked: no request was read or answered meanwhile. See err for the code that ran; move such work to a thread or split it.",
+  OVERLOAD: "The process could not take the request; it was refused with 503 and Retry-After.",
 } as const;
 
 /** A reason to end an exchange in another way than the app had in mind. */
@@ -64,6 +65,10 @@ export interface Failure {
   readonly clientGone?: boolean;
   /** The app asked for the connection to end: the fallback closes it. */
   readonly closes?: boolean;
+  /** `Retry-After` of a 503, in seconds, where it is not the usual one. */
+  readonly retryAfterS?: number;
+  /** Counted and published, but not worth a line of its own. */
+  readonly unlogged?: boolean;
 }
 
 export function handlerError(err: unknown, status = 500, headers?: Record<string, unknown>): Failure {

@@ -6,6 +6,7 @@ export { createGuard, type DrainOptions, type Guard } from "./guard.js";
 export type { HealthOptions } from "./health.js";
 export type { HealthCheck } from "./health-checks.js";
 export type { Action, Incident, Prevented } from "./incidents.js";
+export { OVERLOAD_DEFAULTS, type OverloadOptions } from "./lifecycle/overload-options.js";
 export type { RecorderOptions } from "./lifecycle/recorder-options.js";
 export type { WatchdogOptions } from "./lifecycle/watchdog-options.js";
 export type { Logger, RequestRecord } from "./log.js";

@@ -45,6 +45,7 @@ export const MESSAGES = {
     "the flight recorder is off: its file cannot be written; the next start will not name who died in this one",
   recorderFull: "the flight recorder has no slot left: some requests are not recorded; give it more slots",
   recorderForeign: "a file in the place of a flight recorder is left alone",
+  overloadOver: "overload is over: requests are no longer refused",
   attachFailed: "the guard could not attach itself to the server",
   watchdogListens: "the watchdog answers the health paths on a port of its own",
   watchdogPort:

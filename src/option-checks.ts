@@ -41,6 +41,13 @@ export function whole(
   );
 }
 
+/** A part of a whole, over 0 and up to 1, or `false`, or its default. */
+export function ratio<T>(value: unknown, name: string, fallback: T): T | number | false {
+  if (value === undefined) return fallback;
+  if (value === false || (typeof value === "number" && value > 0 && value <= 1)) return value;
+  throw invalid(name, "a number over 0 and up to 1, or false", value);
+}
+
 /** One of a few words, or its default. */
 export function oneOf<T extends string>(value: unknown, name: string, values: readonly T[], fallback: T): T {
   if (value === undefined) return fallback;

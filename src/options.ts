@@ -4,6 +4,7 @@ import { RayguardError } from "./errors.js";
 import type { FallbackContent } from "./fallback/content.js";
 import type { HealthOptions } from "./health.js";
 import type { Incident } from "./incidents.js";
+import { type OverloadOptions, type OverloadSettings, resolveOverload } from "./lifecycle/overload-options.js";
 import { checkRecorder, type RecorderOptions, type RecorderSettings } from "./lifecycle/recorder-options.js";
 import {
   resolveShutdown,
@@ -50,12 +51,13 @@ export interface GuardOptions {
   health?: false | HealthOptions;
   /** Any pino-like logger, or `false`. @default pino to stdout; under Fastify its own */
   logger?: Logger | false;
+  /** Limits beyond which requests are refused with 503; `true` takes the defaults. @default false */
+  overload?: boolean | OverloadOptions;
   /** Reserved: taken and checked, not in force yet; a warning says so. Client addresses stay `verified: false`. */
   trust?: unknown;
   /** Reserved, see `trust`. */
   direct?: "allow" | "flag";
   /** Reserved, see `trust`. */
-  overload?: false;
   /**
    * After an exception that nobody caught: `drain` answers the request it came from, lets the others finish and ends the
    * process as Node would have; `false` leaves Node's behaviour. @default "drain"
@@ -94,6 +96,7 @@ export interface Settings extends RouteSettings {
   readonly shutdown: false | ShutdownSettings;
   readonly recorder: false | RecorderSettings;
   readonly watchdog: WatchdogSettings | false;
+  readonly overload: false | OverloadSettings;
 }
 
 /** The defaults of every option that has one number or word for it; the README prints the same table. */
@@ -112,6 +115,7 @@ export const DEFAULTS = {
   shutdown: SHUTDOWN_DEFAULTS,
   recorder: false,
   watchdog: false,
+  overload: false,
 } as const;
 
 /**
@@ -121,7 +125,6 @@ export const DEFAULTS = {
 const RESERVED: Readonly<Record<string, (value: unknown) => boolean>> = {
   trust: (value) => value !== null && typeof value !== "number" && typeof value !== "boolean",
   direct: (value) => value === "allow" || value === "flag",
-  overload: (value) => value === false,
 };
 
 const KNOWN = new Set([
@@ -206,6 +209,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     shutdown: resolveShutdown(options.shutdown),
     recorder: checkRecorder(options.recorder),
     watchdog: resolveWatchdog(options.watchdog),
+    overload: resolveOverload(options.overload),
   });
 }
 

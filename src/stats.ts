@@ -7,6 +7,10 @@ export interface GuardStats {
   readonly requests: number;
   /** Requests under way. */
   readonly inFlight: number;
+  /** Requests that wait for their turn, where `overload` limits how many are under way. */
+  readonly queued: number;
+  /** Requests refused because of overload; in report mode those that would have been. */
+  readonly shed: number;
   /** Requests by outcome. */
   readonly outcomes: Readonly<Record<RequestRecord["outcome"], number>>;
   /** Incidents by code. */
@@ -33,16 +37,18 @@ export class Counters {
     this.#outcomes[outcome]++;
   }
 
-  incident({ code, action, prevented }: Incident): void {
+  incident({ code, action, prevented }: Pick<Incident, "code" | "action" | "prevented">): void {
     this.#incidents.set(code, (this.#incidents.get(code) ?? 0) + 1);
     const kept = action === "repaired" || action === "replaced";
     if (kept && prevented !== null) this.#prevented[`${prevented}`]++;
   }
 
-  snapshot(): GuardStats {
+  snapshot(queued = 0, shed = 0): GuardStats {
     return {
       requests: this.requests,
       inFlight: this.inFlight,
+      queued,
+      shed,
       outcomes: { ...this.#outcomes },
       incidents: Object.fromEntries(this.#incidents),
       prevented: { ...this.#prevented },

@@ -184,6 +184,7 @@ export class Supervision implements Supervisor {
     const status = isOfTheEdge ? 500 : (GATEWAY[failure.status] ?? failure.status);
     const { request } = exchange;
     const ray = exchange.context.ray?.id ?? null;
+    const { retryAfterS } = failure;
     let content: FallbackContent | undefined;
     const { errorContent } = this.settings;
     if (errorContent !== undefined && request !== null) {
@@ -193,7 +194,15 @@ export class Supervision implements Supervisor {
         quietly(() => this.logger?.error({ err: error }, "errorContent threw; the built-in content went out"));
       }
     }
-    return composePage({ status, ray, request, lost: exchange.lostFields(), headers: failure.headers, content });
+    return composePage({
+      status,
+      ray,
+      request,
+      lost: exchange.lostFields(),
+      headers: failure.headers,
+      content,
+      retryAfterS,
+    });
   }
 
   /** Warns once for each set of fields: a section that is large once is usually large on every response. */
@@ -222,8 +231,14 @@ export class Supervision implements Supervisor {
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {
+    if (failure.unlogged && !incidentChannel.hasSubscribers) {
+      exchange.incident ??= failure.code;
+      this.counters.incident({ code: failure.code, action, prevented: failure.prevented });
+      return;
+    }
+    const logger = failure.unlogged ? null : (exchange.logger ?? this.logger);
     exchange.incident ??= failure.code;
-    this.#publish(describeIncident(exchange, failure, action), exchange.logger ?? this.logger);
+    this.#publish(describeIncident(exchange, failure, action), logger);
   }
 
   /** The event loop was blocked, and is back. @param stack - lines of a stack trace, where it could be read */
@@ -245,6 +260,7 @@ export class Supervision implements Supervisor {
   settled(exchange: Exchange): void {
     exchange.queue?.remove(exchange);
     this.recorder?.end(exchange);
+    exchange.doorkeeper?.left(exchange);
     const { counters } = this;
     counters.inFlight--;
     counters.settled(exchange.outcome);

@@ -363,6 +363,8 @@ describe("no logger", () => {
     expect(guard.stats()).toEqual({
       requests: 2,
       inFlight: 0,
+      queued: 0,
+      shed: 0,
       outcomes: { intact: 0, repaired: 0, replaced: 2, "torn down": 0, "client gone": 0 },
       incidents: { HANDLER_ERROR: 2 },
       prevented: { "520": 2, "522": 0, "524": 0 },

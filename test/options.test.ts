@@ -1,6 +1,6 @@
 import { createServer, Server } from "node:http";
 import { describe, expect, it, vi } from "vitest";
-import { createGuard, DEFAULTS, type GuardOptions, RayguardError } from "../src/index.js";
+import { createGuard, DEFAULTS, type GuardOptions, OVERLOAD_DEFAULTS, RayguardError } from "../src/index.js";
 import { checkDeadline } from "../src/option-checks.js";
 import { resolveOptions, resolveRoute } from "../src/options.js";
 import { exchange } from "../src/testing/index.js";
@@ -49,6 +49,7 @@ describe("no options", () => {
       logger: undefined,
       recorder: false,
       watchdog: false,
+      overload: false,
     });
     vi.unstubAllEnvs();
   });
@@ -169,7 +170,6 @@ describe("a value no option can have", () => {
     [{ health: { cacheMs: -1 } }, /^health\.cacheMs must be /],
     [{ health: { details: "yes" } }, /^health\.details must be true, false or a function; got "yes"\.$/],
     [{ health: { checks: null } }, /^health\.checks must be /],
-    [{ overload: true }, /^overload must be left out or false/],
     [{ recorder: true }, /^recorder must be false or \{ path, slots \}; got true\.$/],
     [{ recorder: {} }, /^recorder\.path must be the path of a file; got undefined\.$/],
     [{ recorder: { path: "" } }, /^recorder\.path must be the path of a file; got ""\.$/],
@@ -178,6 +178,25 @@ describe("a value no option can have", () => {
     [{ recorder: { path: "a\0" } }, /^recorder\.path must be /],
     [{ recorder: { path: "a", slots: 0 } }, /^recorder\.slots must be a whole number from 1 to 65536; got 0\.$/],
     [{ recorder: { path: "a", slots: 65_537 } }, /^recorder\.slots must be /],
+    [{ overload: 1 }, /^overload must be true, false or an object; got 1\.$/],
+    [{ overload: null }, /^overload must be true, false or an object; got null\.$/],
+    [{ overload: [] }, /^overload must be true, false or an object; got an array\.$/],
+    [{ overload: { maxInFlight: 0 } }, /^overload\.maxInFlight must be a whole number, 1 or more; got 0\.$/],
+    [{ overload: { maxInFlight: true } }, /^overload\.maxInFlight must be .*; got true\.$/],
+    [{ overload: { maxQueued: -1 } }, /^overload\.maxQueued must be a whole number, 0 or more; got -1\.$/],
+    [{ overload: { maxQueued: false } }, /^overload\.maxQueued must be .*; got false\.$/],
+    [
+      { overload: { maxQueuedMs: 0 } },
+      /^overload\.maxQueuedMs must be a whole number of milliseconds from 1 to .*; got 0\.$/,
+    ],
+    [{ overload: { maxEventLoopDelayMs: "50" } }, /^overload\.maxEventLoopDelayMs must be .*; got "50"\.$/],
+    [
+      { overload: { maxEventLoopUtilization: 1.1 } },
+      /^overload\.maxEventLoopUtilization must be a number over 0 and up to 1, or false; got 1\.1\.$/,
+    ],
+    [{ overload: { maxHeapRatio: 0 } }, /^overload\.maxHeapRatio must be .*; got 0\.$/],
+    [{ overload: { maxHeapRatio: Number.NaN } }, /^overload\.maxHeapRatio must be .*; got NaN\.$/],
+    [{ overload: { retryAfterS: 1.5 } }, /^overload\.retryAfterS must be .*; got 1\.5\.$/],
     [{ direct: "reject" }, /^direct must be left out or false/],
   ])("%j is refused in words that name it", (option, message) => {
     expect(() => createGuard(option as GuardOptions)).toThrow(message);
@@ -212,6 +231,11 @@ describe("a name nobody knows", () => {
     expect(codeOf(() => createGuard({ recorder: { path: "a", size: 1 } } as GuardOptions))).toBe(
       "ERR_RAYGUARD_UNKNOWN_OPTION",
     );
+  });
+
+  it("is refused inside overload, with the names there are", () => {
+    expect(codeOf(() => resolve({ overload: { maxConcurrent: 1 } }))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+    expect(() => resolve({ overload: { maxConcurrent: 1 } })).toThrow(/overload\.maxConcurrent.*maxInFlight/);
   });
 
   it("is refused for a route", () => {
@@ -265,6 +289,28 @@ describe("the flight recorder", () => {
   it("has 1024 slots where nobody says how many, and a path that a later chdir() does not move", () => {
     expect(resolveOptions({ recorder: { path: "a" } }).recorder).toEqual({ path: `${process.cwd()}/a`, slots: 1_024 });
     expect(resolveOptions({ recorder: { path: "/a", slots: 65_536 } }).recorder).toEqual({ path: "/a", slots: 65_536 });
+  });
+});
+
+describe("overload", () => {
+  it.each([{ overload: true }, { overload: {} }])("%j takes the defaults", (option) => {
+    expect(resolve(option).overload).toEqual(OVERLOAD_DEFAULTS);
+  });
+
+  it("takes every limit, and false for those that can be turned off", () => {
+    const overload = {
+      maxInFlight: 1,
+      maxQueued: 0,
+      maxQueuedMs: 1,
+      maxEventLoopDelayMs: 1,
+      maxEventLoopUtilization: 1,
+      maxHeapRatio: 0.01,
+      retryAfterS: 0,
+    };
+    expect(resolve({ overload }).overload).toEqual(overload);
+    const off = { maxInFlight: false, maxEventLoopDelayMs: false, maxEventLoopUtilization: false, maxHeapRatio: false };
+    expect(resolve({ overload: off }).overload).toEqual({ ...OVERLOAD_DEFAULTS, ...off });
+    expect(Object.isFrozen(resolve({ overload }).overload)).toBe(true);
   });
 });
 

@@ -11,6 +11,8 @@ export interface FallbackContent {
 export interface FallbackFacts {
   readonly status: number;
   readonly ray: string | null;
+  /** Seconds to wait before another try. @default RETRY_AFTER_S */
+  readonly retryAfterS?: number | undefined;
 }
 
 const AVAILABLE = ["application/problem+json", "application/json", "text/html", "text/plain"];
@@ -35,7 +37,7 @@ export function negotiatedContent(request: IncomingMessage | null, facts: Fallba
 /** Longest time a client is told to wait, in seconds: long enough for a restart, short enough for a person. */
 export const RETRY_AFTER_S = 5;
 
-function problem({ status, ray }: FallbackFacts): string {
+function problem({ status, ray, retryAfterS = RETRY_AFTER_S }: FallbackFacts): string {
   return JSON.stringify({
     type: "about:blank",
     title: title(status),
@@ -43,7 +45,7 @@ function problem({ status, ray }: FallbackFacts): string {
     detail: detail(status),
     ...(ray === null ? {} : { instance: ray, ray_id: ray }),
     retryable: status === 503,
-    ...(status === 503 ? { retry_after: RETRY_AFTER_S } : {}),
+    ...(status === 503 ? { retry_after: retryAfterS } : {}),
   });
 }
 

@@ -15,6 +15,8 @@ export interface PageRequest {
   readonly status: number;
   readonly ray: string | null;
   readonly request: IncomingMessage | null;
+  /** `Retry-After` of a 503, in seconds. @default RETRY_AFTER_S */
+  readonly retryAfterS?: number | undefined;
   /** Field lines of the response that is lost. */
   readonly lost: readonly FieldLine[];
   /** Fields of a thrown error. */
@@ -66,23 +68,30 @@ export function composePage(asked: PageRequest): Page {
     const own = errorFields(asked.headers);
     const given = new Set(own.map(([name]) => name.toLowerCase()));
     const fields: FieldLine[] = [...keptFields(asked.lost).filter(([name]) => !given.has(name.toLowerCase())), ...own];
-    return finish(asked.status, fields, content.contentType, body);
+    return finish(asked.status, fields, content.contentType, body, asked.retryAfterS);
   } catch {
-    return lastResort(asked.status, asked.ray);
+    return lastResort(asked.status, asked.ray, asked.retryAfterS);
   }
 }
 
 /** The fallback that calls no user code and formats nothing that can throw. */
-export function lastResort(status: number, ray: string | null): Page {
+export function lastResort(status: number, ray: string | null, retryAfterS?: number): Page {
   return finish(
     status,
     [],
     "text/plain; charset=utf-8",
     Buffer.from(ray === null ? `${status}\n` : `${status}\nRay ID: ${ray}\n`),
+    retryAfterS,
   );
 }
 
-function finish(status: number, fields: FieldLine[], contentType: string, body: Buffer): Page {
+function finish(
+  status: number,
+  fields: FieldLine[],
+  contentType: string,
+  body: Buffer,
+  retryAfterS = RETRY_AFTER_S,
+): Page {
   fields.push(
     ["Content-Type", contentType],
     ["Cache-Control", "no-store"],
@@ -90,7 +99,7 @@ function finish(status: number, fields: FieldLine[], contentType: string, body: 
     ["Date", new Date().toUTCString()],
   );
   const asksForPatience = status === 503 && !fields.some(([name]) => name.toLowerCase() === "retry-after");
-  if (asksForPatience) fields.push(["Retry-After", String(RETRY_AFTER_S)]);
+  if (asksForPatience) fields.push(["Retry-After", String(retryAfterS)]);
   return { status, reason: STATUS_CODES[status] ?? "Error", fields, body };
 }
 

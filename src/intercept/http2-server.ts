@@ -35,19 +35,9 @@ export function interceptHttp2Server(server: Http2Server, guard: Http2Guard): ()
         ? guard.openHttp2(request, response)
         : guard.open(request as unknown as IncomingMessage, response as unknown as NodeResponse);
       if (guard.answers(exchange)) return true;
-      guard.enter(exchange);
-      const listeners = (server.rawListeners?.(event) ?? []) as ((...args: unknown[]) => unknown)[];
-      for (const listener of listeners) {
-        try {
-          const result = listener.apply(server, args);
-          if (result !== undefined && result !== null && typeof (result as PromiseLike<unknown>).then === "function") {
-            (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
-          }
-        } catch (error) {
-          guard.failed(exchange, error, true);
-        }
-      }
-      return listeners.length > 0;
+      const enter = () => callUp(server, guard, event, args, exchange);
+      if (guard.overload !== undefined && !guard.overload.admits(exchange, enter)) return true;
+      return enter();
     }
     if (event === "session" && guard.enforces) {
       const session = args[0] as ServerHttp2Session;
@@ -64,4 +54,20 @@ export function interceptHttp2Server(server: Http2Server, guard: Http2Guard): ()
   return () => {
     if (server.emit === emit) server.emit = below;
   };
+}
+
+/** Hands a request to whoever listens for it. */
+function callUp(server: Http2Server, guard: Http2Guard, event: string, args: unknown[], exchange: Exchange): boolean {
+  const listeners = (server.rawListeners?.(event) ?? []) as ((...args: unknown[]) => unknown)[];
+  for (const listener of listeners) {
+    try {
+      const result = listener.apply(server, args);
+      if (result !== undefined && result !== null && typeof (result as PromiseLike<unknown>).then === "function") {
+        (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
+      }
+    } catch (error) {
+      guard.failed(exchange, error, true);
+    }
+  }
+  return listeners.length > 0;
 }

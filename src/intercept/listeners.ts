@@ -82,6 +82,7 @@ export function guardedListener(
   ): void {
     const exchange = guard.accept(request, response);
     if (guard.answers(exchange)) return;
-    callListener(guard, exchange, this, listener as Listener, [request, response]);
+    const enter = () => callListener(guard, exchange, this, listener as Listener, [request, response]);
+    if (guard.overload === undefined || guard.overload.admits(exchange, enter)) enter();
   };
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Exchange } from "../exchange.js";
 import type { Failure } from "../incidents.js";
+import type { Overload } from "../lifecycle/overload.js";
 import { emitClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
 import { emitDropped } from "./dropped.js";
@@ -32,6 +33,8 @@ export interface Http1Server {
 export interface ServerGuard {
   /** False in report mode: everything is looked at, nothing is changed. */
   readonly enforces: boolean;
+  /** Says which requests can be taken; undefined where nobody limits them. */
+  readonly overload: Overload | undefined;
   /** Opens the exchange of a request, or finds the one it has. */
   open(request: IncomingMessage, response: NodeResponse): Http1Exchange;
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange;
@@ -80,6 +83,7 @@ export function interceptServer(server: Http1Server, guard: ServerGuard): () => 
       case "connection":
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
         if (!("setSecureContext" in server)) connectionOf(a as Socket);
+        guard.overload?.connected();
         break;
       case "secureConnection":
         connectionOf(a as Socket);
@@ -135,14 +139,35 @@ function emitExchange(
   response: NodeResponse,
 ): boolean {
   const exchange = guard.open(request, response);
-  const { lingering, detached } = exchange.connection;
-  if (lingering || detached !== null) {
-    // The connection has announced its end, or the app has taken it over: nothing may be answered on it any more.
-    exchange.passOver();
-    return true;
-  }
+  if (isCutOff(exchange)) return true;
   if (guard.answers(exchange)) return true;
   exchange.greeted = true;
+  if (guard.overload !== undefined) {
+    const enter = () => {
+      if (!isCutOff(exchange)) callUp(server, below, guard, event, exchange);
+    };
+    if (!guard.overload.admits(exchange, enter)) return true;
+  }
+  return callUp(server, below, guard, event, exchange);
+}
+
+/** The connection has announced its end, or the app has taken it over: nothing may be answered on it any more. */
+function isCutOff(exchange: Http1Exchange): boolean {
+  const { lingering, detached } = exchange.connection;
+  if (!lingering && detached === null) return false;
+  exchange.passOver();
+  return true;
+}
+
+/** Hands a request to whoever listens for it. */
+function callUp(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  guard: ServerGuard,
+  event: string,
+  exchange: Http1Exchange,
+): boolean {
+  const { request, response } = exchange;
   guard.enter(exchange);
   const listener = onlyListener(server, below, event);
   if (listener === undefined) return callListeners(guard, server, below, event, [request, response], exchange);

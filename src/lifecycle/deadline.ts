@@ -18,6 +18,7 @@ export class DeadlineQueue {
   #last: Waiting | null = null;
   #timer: NodeJS.Timeout | null = null;
   #sweeping = false;
+  #size = 0;
 
   /** @param ms - `Infinity` keeps entries without an end to their wait, so that they can be found */
   constructor(ms: number, onDue: (entry: Waiting) => void) {
@@ -25,9 +26,19 @@ export class DeadlineQueue {
     this.#onDue = onDue;
   }
 
+  /** The entry that has waited longest. */
+  get first(): Waiting | null {
+    return this.#first;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
   add(entry: Waiting, now: number): void {
     if (entry.queue !== null) entry.queue.remove(entry);
     entry.queue = this;
+    this.#size++;
     entry.dueAt = now + this.#ms;
     entry.previous = this.#last;
     entry.next = null;
@@ -41,6 +52,7 @@ export class DeadlineQueue {
   remove(entry: Waiting): void {
     if (entry.queue !== this) return;
     entry.queue = null;
+    this.#size--;
     if (entry.previous === null) this.#first = entry.next;
     else entry.previous.next = entry.next;
     if (entry.next === null) this.#last = entry.previous;

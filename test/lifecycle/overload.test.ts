@@ -1,0 +1,532 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import http2 from "node:http2";
+import { type AddressInfo, connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import express from "express";
+import express4 from "express4";
+import fastify from "fastify";
+import { describe, expect, it, vi } from "vitest";
+import { rayguard } from "../../adapters/express.js";
+import fastifyGuard from "../../adapters/fastify.js";
+import { CHANNELS, createGuard, type GuardOptions, type OverloadOptions } from "../../src/index.js";
+import { GuardCore } from "../../src/internals.js";
+import { type Gauges, ProcessGauges, type Readings } from "../../src/lifecycle/gauges.js";
+import { OVERLOAD_DEFAULTS } from "../../src/lifecycle/overload-options.js";
+import { Pressure, Threshold } from "../../src/lifecycle/pressure.js";
+import { exchange } from "../../src/testing/index.js";
+import { listen } from "../testing/servers.js";
+import { BusyOrigin, type Outcome } from "./overload-load.js";
+
+const CALM: Readings = { delayMs: 0, utilization: 0.1, turns: 100, turnMs: 0.1, heapRatio: 0.1 };
+
+/** Stands for the process: says what a test wants it to. */
+class Dial implements Gauges {
+  readings = CALM;
+  running = 0;
+  start(): void {
+    this.running++;
+  }
+  stop(): void {
+    this.running--;
+  }
+  read(): Readings {
+    return this.readings;
+  }
+}
+
+/** An origin server whose requests stay under way until they are let go, in the order in which they arrived. */
+async function holding(overload: OverloadOptions, options: GuardOptions = {}) {
+  const dial = new Dial();
+  const lines: Record<string, unknown>[] = [];
+  const note = (record: object, msg: string) => lines.push({ ...record, msg });
+  const guard = new GuardCore({ logger: { info() {}, warn: note, error: note }, overload, ...options }, dial);
+  const held: { url: string; response: ServerResponse }[] = [];
+  const listener: RequestListener = (request, response) => held.push({ url: request.url ?? "", response });
+  const server = await listen(guard.attach(createServer(listener)));
+  const arrived = (n: number) => vi.waitFor(() => expect(held).toHaveLength(n), { interval: 2 });
+  const queued = (n: number) => vi.waitFor(() => expect(guard.stats().queued).toBe(n), { interval: 2 });
+  const ask = async (path: string, more: object = {}) => {
+    const result = await exchange(server, { path, ...more });
+    expect(result.problems).toEqual([]);
+    return result.responses[0];
+  };
+  const samples = (n: number, readings: Partial<Readings>) => {
+    dial.readings = { ...CALM, ...readings };
+    for (; n > 0; n--) guard.overload?.sample();
+  };
+  return { guard, server, held, arrived, queued, ask, samples, lines, dial };
+}
+
+describe("more requests than maxInFlight", () => {
+  it("wait, and are let in first come, first served", async () => {
+    const { held, arrived, queued, ask } = await holding({ maxInFlight: 1 });
+    const answers = [ask("/0")];
+    await arrived(1);
+    for (let n = 1; n <= 3; n++) {
+      answers.push(ask(`/${n}`));
+      await queued(n);
+    }
+    expect(held).toHaveLength(1);
+    for (let n = 0; n <= 3; n++) {
+      await arrived(n + 1);
+      held[n]?.response.end(`done ${n}`);
+    }
+    expect(held.map(({ url }) => url)).toEqual(["/0", "/1", "/2", "/3"]);
+    expect((await Promise.all(answers)).map((answer) => answer?.text())).toEqual([0, 1, 2, 3].map((n) => `done ${n}`));
+  });
+
+  it("are refused at once where maxQueued wait already, on a connection that stays", async () => {
+    const { guard, server, held, arrived, queued, ask } = await holding({
+      maxInFlight: 1,
+      maxQueued: 1,
+      retryAfterS: 7,
+    });
+    const first = ask("/first");
+    await arrived(1);
+    const second = ask("/second");
+    await queued(1);
+    const { responses, problems } = await exchange(server, [{ path: "/a" }, { path: "/b" }, { path: "/health" }]);
+    expect(problems).toEqual([]);
+    expect(responses.map(({ status }) => status)).toEqual([503, 503, 200]);
+    expect(responses[0]?.field("retry-after")).toBe("7");
+    expect(responses[0]?.field("cache-control")).toBe("no-store");
+    expect(responses[0]?.field("connection")).toBe("keep-alive");
+    expect(guard.stats()).toMatchObject({ shed: 2, queued: 1, incidents: { OVERLOAD: 2 } });
+    held[0]?.response.end();
+    await arrived(2);
+    held[1]?.response.end();
+    expect([(await first)?.status, (await second)?.status]).toEqual([200, 200]);
+  });
+
+  it("tell the client of a JSON API the same time in the content", async () => {
+    const { arrived, ask } = await holding({ maxInFlight: 1, maxQueued: 0, retryAfterS: 7 });
+    void ask("/first").catch(() => {});
+    await arrived(1);
+    const refused = await ask("/second", { headers: { Accept: "application/json" } });
+    expect(JSON.parse(refused?.text() ?? "")).toMatchObject({ status: 503, retryable: true, retry_after: 7 });
+  });
+
+  it("are refused once they have waited for maxQueuedMs, and never reach the app", async () => {
+    const { held, arrived, ask, lines } = await holding({ maxInFlight: 1, maxQueuedMs: 30 });
+    void ask("/first").catch(() => {});
+    await arrived(1);
+    expect((await ask("/second"))?.status).toBe(503);
+    expect(lines).toMatchObject([{ code: "OVERLOAD", reason: expect.stringContaining("30 ms") }]);
+    expect(held).toHaveLength(1);
+  });
+
+  it("leave the queue with their client", async () => {
+    const { guard, server, held, arrived, queued, ask } = await holding({ maxInFlight: 1 });
+    const first = ask("/first");
+    await arrived(1);
+    const leaver = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    leaver.write("GET /leaver HTTP/1.1\r\nHost: origin\r\n\r\n");
+    await queued(1);
+    const third = ask("/third");
+    await queued(2);
+    leaver.resetAndDestroy();
+    await queued(1);
+    held[0]?.response.end();
+    await arrived(2);
+    held[1]?.response.end();
+    await Promise.all([first, third]);
+    expect(held.map(({ url }) => url)).toEqual(["/first", "/third"]);
+    expect(guard.stats()).toMatchObject({ queued: 0, shed: 0 });
+  });
+
+  it("may come in one turn of the event loop without being refused", async () => {
+    const guard = createGuard({ logger: false, overload: true });
+    const server = createServer((_request, response) => {
+      for (const until = performance.now() + 1; performance.now() < until; );
+      response.end("done");
+    });
+    await listen(guard.attach(server));
+    const requests = Array.from({ length: 40 }, (_, n) => ({ path: `/${n}` }));
+    const { responses, valid } = await exchange(server, requests, { pipeline: true });
+    expect(valid).toBe(true);
+    expect(responses.map(({ status }) => status)).toEqual(requests.map(() => 200));
+  });
+
+  it("run in the context of their own request", async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const guard = createGuard({ logger: false, overload: { maxInFlight: 1 } });
+    const server = createServer((request, response) => {
+      seen.push(storage.getStore());
+      storage.enterWith(request.url ?? "");
+      setTimeout(() => response.end(), 20);
+    });
+    await listen(guard.attach(server));
+    await Promise.all(["/1", "/2", "/3"].map((path) => exchange(server, { path })));
+    expect(seen).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("keep their content until their turn comes", async () => {
+    const guard = createGuard({ logger: false, overload: { maxInFlight: 1 } });
+    const server = createServer(async (request, response) => {
+      let content = "";
+      for await (const chunk of request) content += chunk;
+      setTimeout(() => response.end(content), 20);
+    });
+    await listen(guard.attach(server));
+    const ask = (body: string) => exchange(server, { method: "POST", path: "/", body });
+    const answers = await Promise.all([ask("one"), ask("two")]);
+    expect(answers.map(({ responses }) => responses[0]?.text())).toEqual(["one", "two"]);
+  });
+
+  it("are all let in by close()", async () => {
+    const { guard, held, arrived, queued, ask } = await holding({ maxInFlight: 1 });
+    const answers = [ask("/1")];
+    await arrived(1);
+    answers.push(ask("/2"));
+    await queued(1);
+    guard.close();
+    await arrived(2);
+    for (const { response } of held) response.end();
+    expect((await Promise.all(answers)).map((answer) => answer?.status)).toEqual([200, 200]);
+  });
+});
+
+describe("memory", () => {
+  it("over maxHeapRatio refuses everything but the health check, which says so", async () => {
+    const { ask, samples } = await holding(
+      { maxHeapRatio: 0.9 },
+      { health: { livePath: "/live", readyPath: "/ready" } },
+    );
+    samples(2, { heapRatio: 0.91 });
+    expect((await ask("/"))?.status).toBe(503);
+    for (const path of ["/health", "/ready"]) {
+      const health = await ask(path);
+      expect(health?.status).toBe(503);
+      expect(JSON.parse(health?.text() ?? "")).toMatchObject({ status: "overloaded", reason: "heap" });
+    }
+    expect((await ask("/live"))?.status).toBe(200);
+  });
+
+  it("is that of this process", async () => {
+    const guard = createGuard({ logger: false, overload: { maxHeapRatio: 0.000_001 } });
+    const server = await listen(guard.attach(createServer((_request, response) => response.end())));
+    await vi.waitFor(async () => expect((await exchange(server, { path: "/" })).responses[0]?.status).toBe(503));
+    guard.close();
+  });
+});
+
+describe("a refusal", () => {
+  it("is counted and published each time, and logged when an episode begins and ends", async () => {
+    const published: unknown[] = [];
+    const note = (incident: unknown) => published.push(incident);
+    subscribe(CHANNELS.incident, note);
+    const { ask, samples, lines, arrived, held } = await holding({ maxHeapRatio: 0.9 });
+    samples(2, { heapRatio: 0.95 });
+    for (let n = 0; n < 5; n++) await ask("/");
+    unsubscribe(CHANNELS.incident, note);
+    expect(published).toMatchObject(
+      Array(5).fill({ code: "OVERLOAD", action: "replaced", status: 503, prevented: null }),
+    );
+    expect(lines).toMatchObject([{ msg: "incident", code: "OVERLOAD", reason: expect.stringContaining("95 %") }]);
+    samples(20, { heapRatio: 0.1 });
+    expect(lines[1]).toMatchObject({ code: "OVERLOAD", refused: { heap: 5 }, ms: expect.any(Number) });
+    expect(lines).toHaveLength(2);
+    void ask("/").catch(() => {});
+    await arrived(1);
+    held[0]?.response.end();
+  });
+
+  it("keeps the connection where the content of the request has arrived with it", async () => {
+    const { server, samples } = await holding({ maxHeapRatio: 0.9 });
+    samples(2, { heapRatio: 0.95 });
+    const post = { method: "POST", path: "/", body: "content" };
+    const { responses, valid } = await exchange(server, [post, post]);
+    expect(valid).toBe(true);
+    expect(responses.map(({ status }) => status)).toEqual([503, 503]);
+  });
+});
+
+describe("a Threshold", () => {
+  it("is crossed after two samples above, and left after three below 80 %", () => {
+    const threshold = new Threshold(100);
+    const states = [101, 99, 101, 101, 99, 81, 79, 79, 85, 79, 79, 79].map((value) => {
+      threshold.feed(value);
+      return threshold.over;
+    });
+    expect(states.map(Number).join("")).toBe("000111111110");
+  });
+
+  it("that is off is never crossed", () => {
+    const threshold = new Threshold(false);
+    for (let n = 0; n < 5; n++) threshold.feed(Number.POSITIVE_INFINITY);
+    expect(threshold.over).toBe(false);
+  });
+});
+
+describe("a late event loop", () => {
+  const settings = { ...OVERLOAD_DEFAULTS, maxEventLoopDelayMs: 100, maxEventLoopUtilization: 0.9 };
+
+  it("narrows the number under way step by step, never to nothing, and widens it again", () => {
+    const pressure = new Pressure(settings);
+    const refusals = () => [0, 1, 10, 80].map((beside) => pressure.refusal(beside, 0)?.reason);
+    expect(refusals()).toEqual([undefined, undefined, undefined, undefined]);
+    for (let n = 0; n < 2; n++) pressure.sample({ ...CALM, delayMs: 150 }, 0);
+    expect(refusals()).toEqual([undefined, undefined, "event-loop-delay", "event-loop-delay"]);
+    for (let n = 0; n < 50; n++) pressure.sample({ ...CALM, delayMs: 150 }, 0);
+    expect(refusals().slice(0, 2)).toEqual([undefined, undefined]);
+    for (let n = 0; n < 10; n++) pressure.sample({ ...CALM, delayMs: 90 }, 0);
+    expect(refusals()[3], "between both thresholds").toBe("event-loop-delay");
+    for (let n = 0; n < 60; n++) pressure.sample(CALM, 0);
+    expect(refusals()).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  it("is seen in its utilisation, too", () => {
+    const pressure = new Pressure(settings);
+    for (let n = 0; n < 2; n++) pressure.sample({ ...CALM, utilization: 0.97 }, 0);
+    expect(pressure.refusal(10, 0)).toEqual({
+      reason: "event-loop-utilization",
+      message: "The event loop was busy for 97 % of the time (limit 90 %).",
+    });
+  });
+
+  it("is seen where every turn takes a new connection, and turns are long", () => {
+    const crowded = new Pressure(settings);
+    for (let n = 0; n < 2; n++) crowded.sample({ ...CALM, turns: 5, turnMs: 20 }, 5);
+    expect(crowded.refusal(10, 0)?.reason).toBe("event-loop-delay");
+    const quick = new Pressure(settings);
+    for (let n = 0; n < 2; n++) quick.sample({ ...CALM, turns: 100, turnMs: 1 }, 100);
+    expect(quick.refusal(10, 0)).toBeUndefined();
+  });
+
+  it("refuses who would have to wait too long, and nobody who is alone", () => {
+    const pressure = new Pressure(settings);
+    expect(pressure.refusal(1, 101)?.reason).toBe("event-loop-delay");
+    expect(pressure.refusal(1, 99)).toBeUndefined();
+    expect(pressure.refusal(0, 1_000)).toBeUndefined();
+  });
+
+  it("refuses nobody for one slow request on a server that is idle", async () => {
+    const guard = createGuard({ logger: false, overload: { maxEventLoopDelayMs: 20 } });
+    const server = createServer((_request, response) => {
+      for (const until = performance.now() + 150; performance.now() < until; );
+      response.end();
+    });
+    await listen(guard.attach(server));
+    const paths = Array.from({ length: 4 }, (_, n) => ({ path: `/${n}` }));
+    const { responses } = await exchange(server, paths);
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(guard.stats().shed).toBe(0);
+  });
+});
+
+describe("the health check", () => {
+  it("says so once the machine has refused for three samples, and until it has not for ten", async () => {
+    const { guard, held, arrived, ask, samples } = await holding({ maxEventLoopDelayMs: 100 });
+    samples(2, { delayMs: 150 });
+    for (let n = 1; n <= 3; n++) {
+      void ask(`/${n}`).catch(() => {});
+      await arrived(n);
+    }
+    for (let n = 1; n <= 3; n++) {
+      expect(guard.overload?.reason).toBeUndefined();
+      expect((await ask("/refused"))?.status).toBe(503);
+      samples(1, { delayMs: 150 });
+    }
+    const health = await ask("/health");
+    expect(JSON.parse(health?.text() ?? "")).toMatchObject({ status: "overloaded", reason: "event-loop-delay" });
+    samples(5, {});
+    expect((await ask("/health"))?.status).toBe(503);
+    samples(5, {});
+    expect((await ask("/health"))?.status).toBe(200);
+    for (const { response } of held) response.end();
+  });
+
+  it("bears with a queue that is full for a moment, and not with one that stays so", async () => {
+    const { guard, arrived, ask, samples } = await holding({ maxInFlight: 1, maxQueued: 0 });
+    void ask("/1").catch(() => {});
+    await arrived(1);
+    for (let n = 0; n < 30; n++) {
+      if (n === 10) expect((await ask("/health"))?.status).toBe(200);
+      expect((await ask("/refused"))?.status).toBe(503);
+      samples(1, {});
+    }
+    expect(guard.overload?.reason).toBe("in-flight");
+    expect((await ask("/health"))?.status).toBe(503);
+  });
+});
+
+describe("the gauges of this process", () => {
+  it("show a loop that was blocked, and one that was not", async () => {
+    const gauges = new ProcessGauges();
+    gauges.start();
+    await wait(60);
+    gauges.read();
+    for (const until = performance.now() + 300; performance.now() < until; );
+    await wait(30);
+    const blocked = gauges.read();
+    expect(blocked.delayMs).toBeGreaterThan(200);
+    expect(blocked.utilization).toBeGreaterThan(0.6);
+    expect(blocked.turnMs).toBeGreaterThan(5);
+    await wait(300);
+    const idle = gauges.read();
+    expect(idle.delayMs).toBeLessThan(blocked.delayMs);
+    expect(idle.utilization).toBeLessThan(blocked.utilization);
+    expect(idle.heapRatio).toBeGreaterThan(0);
+    expect(idle.heapRatio).toBeLessThan(1);
+    gauges.stop();
+  });
+});
+
+describe("the timer", () => {
+  it("runs once per guard, from attach() to close(), and keeps no process alive", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const dial = new Dial();
+    const guard = new GuardCore({ logger: false, overload: true }, dial);
+    expect(vi.getTimerCount()).toBe(0);
+    guard.attach(createServer());
+    guard.attach(createServer());
+    expect([vi.getTimerCount(), dial.running]).toEqual([1, 1]);
+    guard.close();
+    expect([vi.getTimerCount(), dial.running]).toEqual([0, 0]);
+    createGuard({ logger: false }).attach(createServer());
+    expect(vi.getTimerCount()).toBe(0);
+    const real = createGuard({ logger: false, overload: true });
+    real.attach(createServer());
+    expect(vi.getTimerCount()).toBeGreaterThan(0);
+    real.close();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+});
+
+describe("report mode", () => {
+  it("refuses and delays nothing, and says what it would have refused", async () => {
+    const { guard, held, arrived, ask, lines, samples } = await holding(
+      { maxInFlight: 1, maxQueued: 0 },
+      { mode: "report" },
+    );
+    const answers = [ask("/1"), ask("/2")];
+    await arrived(2);
+    expect(guard.stats()).toMatchObject({ shed: 1, queued: 0 });
+    expect(lines).toMatchObject([{ code: "OVERLOAD", action: "reported" }]);
+    samples(2, { heapRatio: 0.99 });
+    expect((await ask("/health"))?.status).toBe(200);
+    for (const { response } of held) response.end();
+    expect((await Promise.all(answers)).map((answer) => answer?.status)).toEqual([200, 200]);
+  });
+});
+
+describe("every way in", () => {
+  const overload = { maxInFlight: 1, maxQueued: 1, maxQueuedMs: 2_000 };
+
+  /** Three requests at a time: one is served, one waits and is served, one is refused. */
+  async function three(ask: () => Promise<number | undefined>) {
+    return (await Promise.all([ask(), ask(), ask()])).sort();
+  }
+
+  it.each([
+    ["Express 5", express],
+    ["Express 4", express4 as unknown as typeof express],
+  ])("%s, attached by the first request", async (_name, framework) => {
+    const app = framework();
+    app.use(rayguard({ logger: false, overload }));
+    app.get("/", (_request, response) => void setTimeout(() => response.send("done"), 100));
+    const server = await listen(createServer(app));
+    const ask = async () => (await exchange(server, { path: "/" })).responses[0]?.status;
+    expect(await three(ask)).toEqual([200, 200, 503]);
+    expect(await three(ask)).toEqual([200, 200, 503]);
+  });
+
+  it("Fastify, and its inject()", async () => {
+    const app = fastify();
+    await app.register(fastifyGuard, { logger: false, overload });
+    app.get("/", (_request, reply) => void setTimeout(() => reply.send("done"), 100));
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    const ask = async () => (await exchange(app.server, { path: "/" })).responses[0]?.status;
+    expect(await three(ask)).toEqual([200, 200, 503]);
+    expect(await three(async () => (await app.inject("/")).statusCode)).toEqual([200, 200, 503]);
+    await app.close();
+  });
+
+  it("a listener of a server that is not attached", async () => {
+    const guard = createGuard({ logger: false, overload });
+    const server = createServer(guard.listener((_request, response) => void setTimeout(() => response.end(), 100)));
+    await listen(server);
+    expect(await three(async () => (await exchange(server, { path: "/" })).responses[0]?.status)).toEqual([
+      200, 200, 503,
+    ]);
+  });
+
+  it("HTTP/2", async () => {
+    const guard = createGuard({ logger: false, overload });
+    const server = http2.createServer((_request, response) => void setTimeout(() => response.end("done"), 100));
+    guard.attach(server).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const ask = async () => {
+      const stream = client.request({ ":path": "/" });
+      const [headers] = (await once(stream, "response")) as [http2.IncomingHttpHeaders & { ":status": number }];
+      stream.resume();
+      if (headers[":status"] === 503)
+        expect(headers).toMatchObject({ "retry-after": "5", "cache-control": "no-store" });
+      return headers[":status"];
+    };
+    expect(await three(ask)).toEqual([200, 200, 503]);
+    client.destroy();
+    server.close();
+  });
+});
+
+describe("three times what the machine can do", { retry: 2 }, () => {
+  const SETTINGS = { maxQueuedMs: 500 };
+  const MS = "8";
+
+  /** The rate at which few clients are served, one client's p99, and what an open loop at three times that rate gets. */
+  async function measure(variant: "guarded" | "bare", unloadedMs: number, overloadedMs: number) {
+    const origin = await BusyOrigin.start(variant, "computing", MS, JSON.stringify({ overload: SETTINGS }));
+    try {
+      await origin.closed(4, 300);
+      const unloaded = await origin.closed(1, unloadedMs);
+      const before = await origin.closed(4, unloadedMs);
+      // A refusal costs several times as much before it has been compiled.
+      if (variant === "guarded") await origin.open(before.rate * 3, 1_000);
+      const loaded = await origin.open(before.rate * 3, overloadedMs);
+      const after = await origin.closed(4, unloadedMs);
+      return { unloaded, loaded, peak: (before.rate + after.rate) / 2 };
+    } finally {
+      await origin.stop();
+    }
+  }
+
+  it("leaves a guarded server at its peak, in time, with a complete refusal for the rest", async () => {
+    const { unloaded, loaded, peak } = await measure("guarded", 800, 2_000);
+    const seen = summary(peak, unloaded, loaded);
+    expect(loaded.wrong).toEqual([]);
+    expect(loaded.refused).toBeGreaterThan(loaded.served);
+    expect(loaded.rate / peak, seen).toBeGreaterThanOrEqual(0.9);
+    expect(loaded.p99, seen).toBeLessThan(2 * unloaded.p99 + SETTINGS.maxQueuedMs);
+  }, 30_000);
+
+  it("leaves a bare one with answers that come too late", async () => {
+    const { unloaded, loaded, peak } = await measure("bare", 500, 1_500);
+    expect(loaded.refused).toBe(0);
+    expect(loaded.p99, summary(peak, unloaded, loaded)).toBeGreaterThan(2 * unloaded.p99 + SETTINGS.maxQueuedMs);
+  }, 30_000);
+});
+
+function summary(peak: number, unloaded: Outcome, loaded: Outcome): string {
+  const part = (loaded.rate / peak).toFixed(2);
+  const rates = `peak ${peak.toFixed(0)}/s, at three times that ${loaded.rate.toFixed(0)}/s (${part})`;
+  const times = `p99 ${unloaded.p99.toFixed(0)} ms unloaded, ${loaded.p99.toFixed(0)} ms under load`;
+  return `${rates}; ${times}; ${loaded.refused} refused`;
+}
+
+describe("README.md", () => {
+  it("states every limit with its default", async () => {
+    const text = await readFile(join(import.meta.dirname, "../../README.md"), "utf8");
+    const table = /<!-- overload: [^>]*-->([\s\S]*?)<!-- \/overload -->/.exec(text)?.[1] ?? "";
+    const stated = [...table.matchAll(/^\| `(\w+)` \| `(.*?)` \|/gm)].map(([, name, value]) => [name, value]);
+    expect(stated).toEqual(Object.entries(OVERLOAD_DEFAULTS).map(([name, value]) => [name, String(value)]));
+  });
+});
