@@ -56,7 +56,7 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     next();
   });
   if (!isNested) {
-    guard.afterDrain = () => fastify.close();
+    guard.ending.afterDrain = () => fastify.close();
     // Before Fastify closes its listeners, and with them whatever is on its way.
     fastify.addHook("preClose", (next) => {
       const isForced = fastify.initialConfig.forceCloseConnections === true;

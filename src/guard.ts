@@ -1,44 +1,32 @@
-import { IncomingMessage, type RequestListener, type Server, ServerResponse } from "node:http";
+import { IncomingMessage, type RequestListener, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { setTimeout as wait } from "node:timers/promises";
 import { RayguardError } from "./errors.js";
 import { type Exchange, kExchange } from "./exchange.js";
 import { HEALTH_DEFAULTS, Health } from "./health.js";
 import type { HealthCheck } from "./health-checks.js";
 import { EVENTS, type Failure, thrown } from "./incidents.js";
-import { connectionOf } from "./intercept/connection.js";
+import { attachTo } from "./intercept/attach.js";
 import { Http1Exchange } from "./intercept/http1-exchange.js";
-import { Http2Exchange } from "./intercept/http2.js";
-import { interceptHttp2Server } from "./intercept/http2-server.js";
-import { carryLayer, layerFor, layOverPrototypes } from "./intercept/layers.js";
+import { carryLayer, layOverPrototypes } from "./intercept/layers.js";
 import { guardedListener } from "./intercept/listeners.js";
 import { hasInternals, type NodeResponse } from "./intercept/node-internals.js";
+import { openHttp1, openHttp2, openSimulated, openSocket } from "./intercept/open-exchange.js";
 import { loadParser } from "./intercept/raw-response.js";
-import { guardsOf, isHttp1Server, isServer, isSocket } from "./intercept/recognise.js";
-import { interceptServer } from "./intercept/server.js";
-import { SimulatedExchange } from "./intercept/simulated.js";
-import { SocketExchange } from "./intercept/socket-exchange.js";
+import { guardsOf, isServer, isSocket } from "./intercept/recognise.js";
+import type { SocketExchange } from "./intercept/socket-exchange.js";
 import { currentExchange } from "./lifecycle/current-exchange.js";
-import { type Closing, drain } from "./lifecycle/drain.js";
-import { DrainHooks } from "./lifecycle/drain-hooks.js";
-import { joinProcess, type Participant } from "./lifecycle/end-of-process.js";
+import type { Closing } from "./lifecycle/drain.js";
+import { type DrainOptions, Ending } from "./lifecycle/ending.js";
 import type { Gauges } from "./lifecycle/gauges.js";
-import { keepAlive, requestHeaderLimit, type TimedServer, watchConnectionLimit } from "./lifecycle/keep-alive.js";
+import { requestHeaderLimit } from "./lifecycle/keep-alive.js";
 import { Overload } from "./lifecycle/overload.js";
-import { closesQuietly } from "./lifecycle/quiet-close.js";
-import { resolveTimes, type ShutdownOptions } from "./lifecycle/shutdown-options.js";
 import { startWatchdog } from "./lifecycle/watchdog.js";
 import { LintReporter } from "./lint-reporter.js";
 import { type Logger, MESSAGES } from "./log.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
-
-/** How a guard drains, in milliseconds; what is left out is as in the option `shutdown`. */
-export type DrainOptions = Pick<ShutdownOptions, "lameDuckMs" | "graceMs">;
-
-type Times = ReturnType<typeof resolveTimes>;
 
 /** Looks after every response of the servers it is attached to. */
 export interface Guard {
@@ -94,16 +82,11 @@ export class GuardCore implements Guard {
   readonly sessions = new Set<ServerHttp2Session>();
   /** Says which requests can be taken; undefined where nobody limits them. */
   readonly overload: Overload | undefined;
+  /** How it ends, and what the end of the process has to do with it. */
+  readonly ending: Ending;
   readonly #detach = new Map<object, () => void>();
   readonly #met = new WeakSet<object>();
-  readonly #hooks = new DrainHooks((record, message) => this.supervision.warn(record, message));
-  #state: Guard["state"] = "serving";
-  #drained: Promise<void> | undefined;
-  #refusal: Failure | undefined;
   readonly #attributes: boolean;
-  #leaveProcess: (() => void) | undefined;
-  /** What an adapter has to do once everything is drained and the process is about to end. */
-  afterDrain: (() => Promise<unknown>) | undefined;
   #stopWatchdog: (() => void) | undefined;
   /** What an adapter does with an application that turns out to be the listener of a server. */
   meetsApp: ((app: AppListener) => void) | undefined;
@@ -117,9 +100,10 @@ export class GuardCore implements Guard {
       settings.overload === false
         ? undefined
         : new Overload(settings.overload, settings.mode === "enforce", tell, gauges);
-    const isServing = () => this.#state === "serving";
+    const isServing = () => this.state === "serving";
     this.health = new Health(settings.health, isServing, () => this.overload?.reason);
     this.supervision = new Supervision(settings); // last, since it opens the file of the recorder: nothing may throw now
+    this.ending = new Ending(this);
     if (settings.lint) {
       const reporter = new LintReporter(tell);
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
@@ -130,7 +114,7 @@ export class GuardCore implements Guard {
   }
 
   get state(): Guard["state"] {
-    return this.#state;
+    return this.ending.state;
   }
 
   get servers(): Iterable<object> {
@@ -153,30 +137,20 @@ export class GuardCore implements Guard {
       );
     }
     const guards = guardsOf(server);
-    if (guards.has(this) || this.#state === "closed") return server;
+    if (guards.has(this) || this.state === "closed") return server;
     guards.add(this);
-    if (this.enforces) this.#leaveProcess ??= joinProcess(this.#participant());
+    if (this.enforces) this.ending.join();
     this.overload?.start();
     if (guards.size > 1) {
       // The first guard does the work; this one takes part where it is mounted, with its own numbers.
       this.#detach.set(server, () => guards.delete(this));
       return server;
     }
-    const http1 = isHttp1Server(server) ? server : null;
     this.#watch();
-    const restore = http1 === null ? interceptHttp2Server(server, this) : interceptServer(http1, this);
-    const { supervision } = this;
-    const warn = (record: object, message: string) => supervision.warn(record, message);
-    const relax = http1 !== null && this.enforces ? keepAlive(http1, supervision.settings, warn) : () => {};
-    const unwatch = watchConnectionLimit(server as unknown as TimedServer, warn);
-    const reopen =
-      http1 !== null && this.enforces ? closesQuietly(server as unknown as Server, this.supervision.closing) : () => {};
+    const detach = attachTo(server, this);
     this.#detach.set(server, () => {
       guards.delete(this);
-      restore();
-      relax();
-      reopen();
-      unwatch();
+      detach();
     });
     return server;
   }
@@ -191,47 +165,17 @@ export class GuardCore implements Guard {
     return guardedListener(this, listener);
   }
 
-  drain(options: DrainOptions = {}, closing: Closing = "in a quiet moment"): Promise<void> {
-    const { shutdown } = this.supervision.settings;
-    const times = resolveTimes(options, shutdown === false ? undefined : shutdown);
-    this.#drained ??= this.#drain(times, closing);
-    return this.#drained;
+  drain(options?: DrainOptions, closing: Closing = "in a quiet moment"): Promise<void> {
+    return this.ending.drain(closing, options);
   }
 
-  async #drain({ lameDuckMs, graceMs }: Times, closing: Closing): Promise<void> {
-    if (this.#state === "closed") return;
-    this.#state = "draining";
-    if (lameDuckMs > 0) await wait(lameDuckMs);
-    await drain(this, graceMs, closing);
-    await this.#hooks.run();
-  }
-
-  onDrained(hook: () => unknown, { timeoutMs }: { timeoutMs?: number } = {}): void {
-    this.#hooks.add(hook, timeoutMs);
-  }
-
-  #participant(): Participant {
-    const { supervision } = this;
-    const { crash, shutdown } = supervision.settings;
-    const guard = this;
-    return {
-      crash: crash === "drain",
-      shutdown,
-      exchanges: () => supervision.exchanges(),
-      drain: (closing) => this.drain({}, closing),
-      refuse: (failure) => {
-        this.#refusal = failure;
-      },
-      get afterDrain() {
-        return guard.afterDrain;
-      },
-    };
+  onDrained(hook: () => unknown, options: { timeoutMs?: number } = {}): void {
+    this.ending.onDrained(hook, options.timeoutMs);
   }
 
   close(): void {
-    if (this.#state === "closed") return;
-    this.#state = "closed";
-    this.#leaveProcess?.();
+    if (this.state === "closed") return;
+    this.ending.close();
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
     this.#stopWatchdog?.();
@@ -250,14 +194,10 @@ export class GuardCore implements Guard {
     }
     if (request.httpVersionMajor >= 2)
       return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
-    if (!hasInternals(response) || !isSocket(response.socket ?? request.socket)) {
-      const exchange = new SimulatedExchange(this.supervision, this.supervision.settings, request, response);
-      showContext(request, exchange);
-      this.supervision.opened(exchange);
-      return exchange;
-    }
+    if (!hasInternals(response) || !isSocket(response.socket ?? request.socket))
+      return openSimulated(this.supervision, request, response);
     const { server } = request.socket as Socket & { server?: object };
-    if (server !== undefined && this.#state === "serving" && "listening" in server) {
+    if (server !== undefined && this.state === "serving" && "listening" in server) {
       try {
         this.attach(server);
       } catch (error) {
@@ -268,44 +208,20 @@ export class GuardCore implements Guard {
   }
 
   open(request: IncomingMessage, response: NodeResponse): Http1Exchange {
-    const known = (response as { [kExchange]?: Http1Exchange })[kExchange];
-    if (known !== undefined) return known;
-    const { supervision } = this;
-    const { settings } = supervision;
-    const connection = connectionOf(request.socket);
-    const exchange = new Http1Exchange(supervision, settings, request, response, layerFor(response).native, connection);
-    (response as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
-    (request as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
-    connection.add(exchange);
-    supervision.opened(exchange);
-    return exchange;
+    return openHttp1(this.supervision, request, response);
   }
 
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange {
-    const exchange = new SocketExchange(
-      this.supervision,
-      this.supervision.settings,
-      request,
-      connectionOf(socket),
-      otherwise,
-    );
+    const exchange = openSocket(this.supervision, request, socket, otherwise);
     if (request !== null) {
-      showContext(request, exchange);
       this.upgraded.set(socket, exchange);
       socket.once("close", () => this.upgraded.delete(socket));
     }
-    this.supervision.opened(exchange);
     return exchange;
   }
 
   openHttp2(request: Http2ServerRequest, response: Http2ServerResponse): Exchange {
-    const known = (response as { [kExchange]?: Exchange })[kExchange];
-    if (known !== undefined) return known;
-    const { settings } = this.supervision;
-    const exchange = new Http2Exchange(this.supervision, settings, request, response);
-    showContext(request, exchange);
-    this.supervision.opened(exchange);
-    return exchange;
+    return openHttp2(this.supervision, request, response);
   }
 
   answers(exchange: Exchange): boolean {
@@ -313,8 +229,8 @@ export class GuardCore implements Guard {
     if (request === null) return false;
     const url = (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
     if (!this.health.matches(url) || exchange.quiet) {
-      if (this.#refusal === undefined || exchange.quiet) return exchange.quiet;
-      return exchange.fail(this.#refusal);
+      const { refusal } = this.ending;
+      return refusal === undefined || exchange.quiet ? exchange.quiet : exchange.fail(refusal);
     }
     exchange.quiet = true;
     this.supervision.recorder?.end(exchange); // nobody misses a health check
@@ -389,10 +305,4 @@ export class GuardCore implements Guard {
 
 function responseOf(exchange: Exchange): ServerResponse {
   return (exchange as Exchange & { response: ServerResponse }).response;
-}
-
-/** Gives a request `rayguard` where its prototype has none. */
-function showContext(request: object, exchange: Exchange): void {
-  if ((request as { rayguard?: unknown }).rayguard === undefined)
-    Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
 }

@@ -28,7 +28,7 @@ export interface DrainedGuard {
 const LOOK_MS = 20;
 
 /** Longest time a listener waits for a turn of the event loop in which nobody connects, in milliseconds. */
-const CLOSE_PATIENCE_MS = 200;
+const CLOSE_PATIENCE_MS = 1_000;
 
 /** Longest such turn in which hardly anybody can have connected since the system was asked, in milliseconds. */
 const SHORT_TURN_MS = 0.3;
@@ -100,7 +100,7 @@ async function closeListener(server: Http1Server): Promise<void> {
     await nextTurn();
     const turn = performance.now() - now;
     now += turn;
-    if (!connected && (turn < SHORT_TURN_MS || now > startedAt + CLOSE_PATIENCE_MS / 2)) break;
+    if (!connected && (turn < SHORT_TURN_MS || now > startedAt + CLOSE_PATIENCE_MS / 4)) break;
   }
   server.removeListener("connection", onConnection);
   if (server.listening) server.close();

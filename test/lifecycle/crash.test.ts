@@ -13,7 +13,7 @@ describe.each(ORIGINS)("%s under load", (name) => {
   it("answers the request that throws from a timer, and everybody else", TIMEOUT, async () => {
     const origin = await startOrigin(name);
     const load = new Load(origin.port);
-    await wait(200);
+    await load.steady();
     const { responses, problems } = await exchange({ port: origin.port }, { path: "/throw-timer" });
     await load.over();
     const { code } = await origin.gone;
@@ -31,7 +31,7 @@ describe.each(ORIGINS)("%s under load", (name) => {
 it("loses every request without the guard", TIMEOUT, async () => {
   const origin = await startOrigin("node", false);
   const load = new Load(origin.port);
-  await wait(200);
+  await load.steady();
   const { responses } = await exchange({ port: origin.port }, { path: "/throw-timer" });
   await load.over();
   expect(responses).toEqual([]);

@@ -21,7 +21,7 @@ const IN_A_ROW = 20;
 async function endUnderLoad(name: OriginName, end: (origin: OriginProcess) => void): Promise<number | null> {
   const origin = await startOrigin(name);
   const load = new Load(origin.port);
-  await wait(200);
+  await load.steady();
   expect(load.fates.length).toBeGreaterThan(50);
   const startedAt = performance.now();
   end(origin);
@@ -51,7 +51,7 @@ describe("under load from 50 kept connections", () => {
   it.each(["guarded", "bare"] as const)("a reload of two cluster workers, %s", { timeout: 60_000 }, async (kind) => {
     const origin = await startOrigin("node", kind === "guarded", {}, "cluster.ts");
     const load = new Load(origin.port);
-    await wait(300);
+    await load.steady();
     origin.child.send("reload");
     await origin.told("reloaded");
     await wait(300);
@@ -73,7 +73,7 @@ describe("under load from 50 kept connections", () => {
 it("loses requests on SIGTERM without the guard", { timeout: 30_000 }, async () => {
   const origin = await startOrigin("node", false);
   const load = new Load(origin.port);
-  await wait(300);
+  await load.steady();
   origin.child.kill("SIGTERM");
   await load.over();
   expect(load.failures.length).toBeGreaterThan(0);
@@ -116,6 +116,15 @@ it("leaves the decision to an app with a listener of its own", { timeout: 30_000
   expect(responses[0]?.status).toBe(200);
   expect(responses[0]?.closes).toBe(true);
   expect(origin.child.exitCode).toBe(null);
+});
+
+it("ends on PM2's word, with code 0", { timeout: 30_000 }, async () => {
+  const origin = await startOrigin("node", true, {}, "origin.ts", { pm_id: "0" });
+  const slow = exchange({ port: origin.port }, { path: "/slow" });
+  await wait(50);
+  origin.child.send("shutdown");
+  expect((await slow).responses[0]?.status).toBe(200);
+  expect((await origin.gone).code).toBe(0);
 });
 
 it("fails readiness first, and serves on for lameDuckMs", { timeout: 30_000 }, async () => {

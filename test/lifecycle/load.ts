@@ -25,6 +25,7 @@ export class Load {
   readonly #clients: Promise<void>[] = [];
   #running = true;
   #requests = 0;
+  #settledIn = 0;
 
   constructor(port: number, options: LoadOptions = {}) {
     this.#port = port;
@@ -53,12 +54,19 @@ export class Load {
     await Promise.all(this.#clients);
   }
 
+  /** Resolves when every client has had an answer: none of them is still waiting at the door. */
+  async steady(): Promise<void> {
+    while (this.#settledIn < this.#options.connections) await wait(10);
+    await wait(100);
+  }
+
   /** Resolves when every client has been refused, or has been stopped. */
   async over(): Promise<void> {
     await Promise.all(this.#clients);
   }
 
   async #client(): Promise<void> {
+    let isNew = true;
     while (this.#running) {
       const socket = net.connect({ port: this.#port, host: "127.0.0.1", noDelay: true });
       const refused = await new Promise<boolean>((resolve) => {
@@ -72,12 +80,15 @@ export class Load {
         this.fates.push({ kind: "refused" });
         return;
       }
-      await this.#speak(socket);
+      await this.#speak(socket, () => {
+        if (isNew) this.#settledIn++;
+        isNew = false;
+      });
       socket.destroy();
     }
   }
 
-  async #speak(socket: net.Socket): Promise<void> {
+  async #speak(socket: net.Socket, answered: () => void): Promise<void> {
     const { path, pauseMs, headers } = this.#options;
     const reader = new ResponseReader();
     let wake = () => {};
@@ -110,6 +121,7 @@ export class Load {
       const ms = performance.now() - startedAt;
       if (response?.complete) {
         this.fates.push({ kind: "complete", status: response.status, ms, text: response.text() });
+        answered();
         if (reader.closes) return;
       } else {
         const detail = reader.stop(end ?? "fin").map(({ message }) => message);

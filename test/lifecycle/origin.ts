@@ -75,7 +75,7 @@ async function start(): Promise<{ server: http.Server; guard: Guard | undefined;
       reply.hijack();
       route(request.raw, reply.raw);
     });
-    await app.ready();
+    await app.listen({ port: 0, host: "127.0.0.1" });
     return { server: app.server, guard: (app as Misused).rayguard, close: () => app.close() };
   }
   if (name === "node") {
@@ -95,7 +95,7 @@ async function start(): Promise<{ server: http.Server; guard: Guard | undefined;
 }
 
 const { server, guard, close } = await start();
-process.on("message", (message) => {
+const onMessage = (message: unknown) => {
   if (message === "close") void close().then(() => process.disconnect());
   if (message === "drain") void guard?.drain().then(() => process.disconnect());
   if (message === "throw") {
@@ -112,8 +112,9 @@ process.on("message", (message) => {
     process.on("SIGTERM", () => process.send?.("own listener"));
     process.send?.("ready");
   }
-});
+};
+// Under PM2 the guard's own listener is to be the only one.
+if (process.env.pm_id === undefined) process.on("message", onMessage);
 guard?.onDrained(() => void process.send?.("drained"));
-if (name === "fastify") await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-else await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+if (!server.listening) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 process.send?.({ port: (server.address() as AddressInfo).port });

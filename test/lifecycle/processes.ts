@@ -32,12 +32,13 @@ export async function startOrigin(
   isGuarded = true,
   options: GuardOptions = {},
   script = "origin.ts",
+  env: Record<string, string> = {},
 ): Promise<OriginProcess> {
   const args = [name, isGuarded ? "guarded" : "bare", JSON.stringify(options)];
   const child = fork(fileURLToPath(new URL(script, import.meta.url)), args, {
     execArgv: ["--import", "tsx"],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    env: { ...process.env, NODE_ENV: "test" },
+    env: { ...process.env, NODE_ENV: "test", ...env },
   });
   children.add(child);
   const startedAt = performance.now();

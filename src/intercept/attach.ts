@@ -1,0 +1,26 @@
+import type { Server } from "node:http";
+import { keepAlive, type TimedServer, watchConnectionLimit } from "../lifecycle/keep-alive.js";
+import { closesQuietly } from "../lifecycle/quiet-close.js";
+import type { Supervision } from "../supervision.js";
+import { type Http2Guard, interceptHttp2Server } from "./http2-server.js";
+import { isHttp1Server } from "./recognise.js";
+import { type Http1Server, interceptServer } from "./server.js";
+
+/** Stands in front of a server, and sets what has to be set on it. @returns a function that undoes all of it */
+export function attachTo(server: object, guard: Http2Guard & { readonly supervision: Supervision }): () => void {
+  const { supervision } = guard;
+  const warn = (record: object, message: string) => supervision.warn(record, message);
+  const undo = [watchConnectionLimit(server as TimedServer, warn)];
+  if (!isHttp1Server(server)) {
+    undo.push(interceptHttp2Server(server as Http1Server, guard));
+  } else {
+    undo.push(interceptServer(server, guard));
+    if (guard.enforces) {
+      undo.push(keepAlive(server, supervision.settings, warn));
+      undo.push(closesQuietly(server as unknown as Server, supervision.closing));
+    }
+  }
+  return () => {
+    for (const step of undo) step();
+  };
+}
