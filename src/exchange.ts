@@ -3,6 +3,7 @@ import { RayguardError } from "./errors.js";
 import type { Page } from "./fallback/page.js";
 import type { Action, Failure } from "./incidents.js";
 import type { Doorkeeper } from "./lifecycle/admission.js";
+import type { Trace } from "./lifecycle/current-exchange.js";
 import type { DeadlineQueue, Waiting } from "./lifecycle/deadline.js";
 import type { Logger, RequestRecord } from "./log.js";
 import type { RouteSettings, Settings } from "./options.js";
@@ -57,6 +58,8 @@ export abstract class Exchange implements Waiting {
   /** Not worth a line in the log: a health check. */
   quiet = false;
   outcome: RequestRecord["outcome"] = "intact";
+  /** Leads from code to this exchange, where an uncaught exception is to be told its request. */
+  trace: Trace | undefined = undefined;
   /** Code of the first incident. */
   incident: string | undefined = undefined;
   /** Error an adapter has seen, for the incident that may follow from it. */
@@ -186,6 +189,7 @@ export abstract class Exchange implements Waiting {
     this.settled = true;
     if (!complete && this.outcome !== "torn down") this.outcome = "client gone";
     this.supervisor.settled(this);
+    if (this.trace !== undefined) this.trace.exchange = null;
     if (complete) this.whenSettled?.();
     else {
       this.abort(

@@ -15,7 +15,7 @@ import { openHttp1, openHttp2, openSimulated, openSocket } from "./intercept/ope
 import { loadParser } from "./intercept/raw-response.js";
 import { guardsOf, isServer, isSocket } from "./intercept/recognise.js";
 import type { SocketExchange } from "./intercept/socket-exchange.js";
-import { currentExchange } from "./lifecycle/current-exchange.js";
+import { enterExchange } from "./lifecycle/current-exchange.js";
 import type { Closing } from "./lifecycle/drain.js";
 import { type DrainOptions, Ending } from "./lifecycle/ending.js";
 import type { Gauges } from "./lifecycle/gauges.js";
@@ -251,7 +251,7 @@ export class GuardCore implements Guard {
   }
 
   enter(exchange: Exchange): void {
-    if (this.#attributes) currentExchange.enterWith(exchange);
+    if (this.#attributes) enterExchange(exchange);
   }
 
   meet(listener: object, exchange: Exchange): void {

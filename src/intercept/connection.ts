@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { kExchange } from "../exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
+import { awaitsContent } from "./request.js";
 import type { SocketExchange } from "./socket-exchange.js";
 import {
   type NativeSocketMethods,
@@ -37,7 +38,10 @@ export class GuardedConnection {
   /** False while every guard that sees this connection only reports. */
   enforces = false;
   #own = false;
-  #finished: IncomingMessage | null = null;
+  /** A response has been answered on it. */
+  #answered = false;
+  /** The request that was answered last, while its content is still to come; kept no longer, since connections idle. */
+  #unread: IncomingMessage | null = null;
 
   constructor(socket: GuardedSocket) {
     this.socket = socket;
@@ -55,7 +59,8 @@ export class GuardedConnection {
   }
 
   remove(exchange: Http1Exchange): void {
-    this.#finished = exchange.request;
+    this.#answered = true;
+    this.#unread = awaitsContent(exchange.request) ? exchange.request : null;
     if (this.#first === exchange) {
       this.#first = exchange.following;
       if (this.#first === null) this.#last = null;
@@ -91,14 +96,14 @@ export class GuardedConnection {
 
   /** The content of the request that was answered last is still to come, and nobody will read it. */
   get owesContent(): boolean {
-    return this.#finished !== null && !this.#finished.complete;
+    return this.#unread !== null && !this.#unread.complete;
   }
 
   /**
    * Between two responses nothing may go out: a recipient would take the octets for the start of the next one (MC-7).
    */
   get isBetweenResponses(): boolean {
-    return this.#finished !== null && !this.broken && this.enforces;
+    return this.#answered && !this.broken && this.enforces;
   }
 
   /** Whom the app means when it touches the socket. */
@@ -200,7 +205,7 @@ export class GuardedConnection {
 
   /** Node wants the connection closed once its last response is flushed. */
   closeSoon(): void {
-    const request = this.#finished;
+    const request = this.#unread;
     if (request === null || request.complete || this.socket.destroyed) {
       this.own(() => this.call("destroySoon", []));
       return;

@@ -1,8 +1,24 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Exchange } from "../exchange.js";
 
+/** What leads from running code to its request. Emptied when that is settled: a connection keeps the last one it has had. */
+export interface Trace {
+  exchange: Exchange | null;
+}
+
+const traces = new AsyncLocalStorage<Trace>();
+
 /**
- * Which request the running code belongs to. Entered once for each request, not run around its listener: the store then
+ * Everything that runs from here on belongs to this request. Entered once for each, not run around its listener: it then
  * also holds in the callbacks of the parser, such as `end` of the request.
  */
-export const currentExchange = new AsyncLocalStorage<Exchange>();
+export function enterExchange(exchange: Exchange): void {
+  const trace: Trace = { exchange };
+  exchange.trace = trace;
+  traces.enterWith(trace);
+}
+
+/** The request that the running code belongs to, while that is under way. */
+export function currentExchange(): Exchange | undefined {
+  return traces.getStore()?.exchange ?? undefined;
+}

@@ -114,7 +114,7 @@ async function drainAll(guards: readonly Participant[], closesListeners: boolean
 // -- crashes -------------------------------------------------------------------------------------------------------
 
 function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
-  const culprit = currentExchange.getStore();
+  const culprit = currentExchange();
   const guarded = [...participants].filter(({ crash }) => crash);
   if (culprit !== undefined) culprit.fail(uncaught(error));
   // An error tracker or a test runner that listens decides what becomes of the process.

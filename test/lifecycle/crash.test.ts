@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import net from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { exchange } from "../../src/testing/index.js";
@@ -147,4 +149,13 @@ it("answers nobody on process.exit() without the guard", TIMEOUT, async () => {
   await origin.told("hangs");
   await exchange({ port: origin.port }, { path: "/exit" });
   expect((await hanging).responses).toEqual([]);
+});
+
+it("keeps no request alive that is over, however long its connection stays idle", TIMEOUT, async () => {
+  const origin = await startOrigin("node", true, {}, "kept-origin.ts");
+  const socket = net.connect(origin.port, "127.0.0.1");
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(socket, "data");
+  await origin.told("collected");
+  socket.destroy();
 });
