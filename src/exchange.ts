@@ -54,7 +54,7 @@ export abstract class Exchange implements Waiting {
   /** The guard has had its look at the request, and left it to the app. */
   greeted = false;
   /** Who let this exchange in, or has it wait; null where nobody has been asked. */
-  doorkeeper: Doorkeeper | null = null;
+  declare doorkeeper: Doorkeeper | null;
   /** Not worth a line in the log: a health check. */
   quiet = false;
   outcome: RequestRecord["outcome"] = "intact";
@@ -63,7 +63,7 @@ export abstract class Exchange implements Waiting {
   /** Code of the first incident. */
   incident: string | undefined = undefined;
   /** Error an adapter has seen, for the incident that may follow from it. */
-  cause: unknown = undefined;
+  declare cause: unknown;
   /** Logger of the framework for this request, where it has one. */
   logger: Logger | undefined = undefined;
   readonly startedAt: number = performance.now();
@@ -73,9 +73,9 @@ export abstract class Exchange implements Waiting {
   progress = 0;
   movedAt = 0;
   /** Where the flight recorder keeps it, or -1. */
-  slot = -1;
+  declare slot: number;
   /** Called once the fate is known and the whole response has been handed over. */
-  whenSettled: (() => void) | undefined = undefined;
+  declare whenSettled: (() => void) | undefined;
   #context: RequestContext | undefined = undefined;
   #late = false;
 
@@ -206,3 +206,6 @@ export abstract class Exchange implements Waiting {
     this.#context?.abort(reason);
   }
 }
+
+/** What most exchanges never set takes no room in any of them. */
+Object.assign(Exchange.prototype, { doorkeeper: null, slot: -1, cause: undefined, whenSettled: undefined });

@@ -66,7 +66,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** The app has ended its response, and not all of its content went out. */
   isShort = false;
   /** Field lines of a header section that was not rendered. */
-  lost: readonly FieldLine[] | null = null;
+  declare lost: readonly FieldLine[] | null;
   /** Status code of the header section; out only once that is committed. */
   decidedStatus = 0;
   /** `commit()` follows in the next tick. */
@@ -75,27 +75,27 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   full = false;
   #completes = false;
   /** A hand-written response without framing goes straight out. */
-  streamsRaw = false;
+  declare streamsRaw: boolean;
   /** Interim responses so far, and whether there were too many. */
-  interims = 0;
-  flooded = false;
+  declare interims: number;
+  declare flooded: boolean;
   /** The app has taken the socket away from Node (`detachSocket`). */
-  isDetached = false;
+  declare isDetached: boolean;
   /** Part of the response was out when that happened. */
-  wasOut = false;
+  declare wasOut: boolean;
   /** Source of a `pipe()` into this response that failed after the header section was decided. */
-  sourceError: { readonly error: unknown } | undefined = undefined;
+  declare sourceError: { readonly error: unknown } | undefined;
   /**
    * How many callers write where nobody catches what that throws, and an error would end the process: sources that are
    * piped, Express's final handler.
    */
   unattended = 0;
   /** What the app has written last, kept only where a heartbeat must know. */
-  lastChunk: unknown = undefined;
+  declare lastChunk: unknown;
   /** What the app has written to the socket itself. */
   raw: RawResponse | null = null;
   /** Set by an adapter that knows better than the app what is about to go wrong. */
-  veto: (() => Failure | null) | undefined = undefined;
+  declare veto: (() => Failure | null) | undefined;
 
   constructor(
     supervisor: Supervisor,
@@ -318,3 +318,16 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     if (!this.settled && this.connection.socket.destroyed) this.connection.closed();
   }
 }
+
+/** What most exchanges never set takes no room in any of them. */
+Object.assign(Http1Exchange.prototype, {
+  lost: null,
+  streamsRaw: false,
+  interims: 0,
+  flooded: false,
+  isDetached: false,
+  wasOut: false,
+  sourceError: undefined,
+  lastChunk: undefined,
+  veto: undefined,
+});
