@@ -47,7 +47,7 @@ export const RULES = Object.freeze({
     statement: "A response that cannot be completed looks incomplete to its recipient." },
   "MC-10": { level: "EDGE", tier: "guarded", action: "replace", source: "no RFC: Cloudflare waits 120 s (524), others 30 to 60 s",
     statement: "A response starts, and goes on, within the read timeout of the edge." },
-  "MC-11": { level: "SHOULD", tier: "linted", action: "none", source: "RFC 9112, section 9.5",
+  "MC-11": { level: "SHOULD", tier: "guarded", action: "replace", source: "RFC 9112, section 9.5",
     statement: "Responses still owed at shutdown are sent before the process ends." },
 
   // Status line and choice of status

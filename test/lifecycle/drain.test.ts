@@ -11,7 +11,7 @@ import { Load } from "./load.js";
 import type { OriginName } from "./origin.js";
 import { ORIGINS, type OriginProcess, startOrigin } from "./processes.js";
 
-// A deploy, for real: processes, signals, and clients that keep their connections.
+// A deploy, for real: processes, signals, and clients that keep their connections. What is owed is sent (MC-11).
 
 const SIGTERM_CODE = 143;
 
