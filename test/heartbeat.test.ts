@@ -1,4 +1,6 @@
 import { createServer, type RequestListener } from "node:http";
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
@@ -17,6 +19,24 @@ async function contentOf(
 }
 
 const EVENTS = { "Content-Type": "text/event-stream" };
+
+it("is sent over HTTP/2 as well", async () => {
+  const guard = createGuard({ logger: false, idleDeadlineMs: 60, heartbeatMs: 30 });
+  const server = http2.createServer(async (_request, response) => {
+    response.writeHead(200, EVENTS);
+    response.write("data: 1\n\n");
+    await wait(200);
+    response.end("data: 2\n\n");
+  });
+  await listen(guard.attach(server));
+  const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const stream = client.request({ ":path": "/" });
+  let text = "";
+  for await (const octets of stream) text += octets;
+  client.destroy();
+  guard.close();
+  expect(text).toMatch(/^data: 1\n\n(?::\n\n){2,8}data: 2\n\n$/);
+});
 
 describe("a silent event stream", () => {
   it("is kept alive by comments between events, past the idle deadline", async () => {

@@ -1,5 +1,6 @@
 import { longContent } from "../incidents.js";
 import { dropHandWritten, releaseHandWritten } from "./hand-written.js";
+import { EVENT_STREAM } from "./heartbeat.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { isFinishCallback, type WriteCallback } from "./node-internals.js";
 
@@ -9,14 +10,6 @@ export interface Piece {
   readonly encoding: BufferEncoding | null | undefined;
   readonly callback: WriteCallback;
   readonly byteLength: number | undefined;
-}
-
-const EVENT_STREAM = /\r\ncontent-type: ?text\/event-stream/i;
-const CODED = /\r\ncontent-encoding: ?(?!identity)/i;
-
-/** Whether this response is a stream of events whose octets are the events themselves. */
-export function isEventStream(header: string): boolean {
-  return EVENT_STREAM.test(header) && !CODED.test(header);
 }
 
 /** Stands in front of `_send`, which every octet of content and every chunk frame passes. */

@@ -6,32 +6,18 @@ import { MESSAGES } from "../log.js";
 import type { RouteSettings } from "../options.js";
 import type { FieldLine } from "../validity/head.js";
 import type { GuardedConnection } from "./connection.js";
-import { commit, isAllOut, isEventStream, type Piece, releaseHeld } from "./content.js";
+import { commit, isAllOut, type Piece, releaseHeld } from "./content.js";
 import { sendDetached } from "./detached.js";
 import { checkTrailers } from "./field-sections.js";
 import { closeByHand, writeByHand } from "./hand-written.js";
 import { fieldsOf, type RenderingContext } from "./header-section.js";
+import { endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
 import { followPrototype } from "./layers.js";
 import { forgetContent, type NodeResponse, type WriteCallback } from "./node-internals.js";
 import type { RawResponse } from "./raw-response.js";
 import type { NativeMethods } from "./response.js";
 import { silence } from "./silence.js";
 import { canPersist, takeOver } from "./take-over.js";
-
-/** A comment, which every reader of an event stream skips (HTML, section 9.2.6). */
-const HEARTBEAT = ":\n\n";
-
-/** Whether a chunk leaves an event stream between two events. */
-function endsEvent(chunk: unknown): boolean {
-  if (chunk === undefined) return true;
-  const tail =
-    typeof chunk === "string"
-      ? chunk.slice(-4)
-      : Buffer.from(chunk as Uint8Array)
-          .toString("latin1")
-          .slice(-4);
-  return /(?:\n\n|\r\r|\r\n\r\n)$/.test(tail);
-}
 
 /** An exchange over HTTP/1.x: what the methods in `response.ts` do to it. */
 export class Http1Exchange extends Exchange implements RenderingContext {

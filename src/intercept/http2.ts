@@ -11,6 +11,7 @@ import type { Page } from "../fallback/page.js";
 import { EVENTS, handlerError, longContent, prematureClose, shortContent } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
 import type { FieldLine } from "../validity/head.js";
+import { endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
 import {
   announcedLength,
   type Fields,
@@ -43,6 +44,8 @@ export class Http2Exchange extends Exchange {
   #ended = false;
   #own = false;
   #interims = 0;
+  /** What the app has written last, kept only where a heartbeat must know. */
+  #lastChunk: unknown;
   status = 0;
 
   constructor(
@@ -85,6 +88,18 @@ export class Http2Exchange extends Exchange {
 
   lostFields(): readonly FieldLine[] {
     return linesOf(this.#head?.fields ?? {});
+  }
+
+  override get hasHeartbeat(): boolean {
+    if (this.settings.heartbeatMs === false || !this.supervisor.enforces || !this.committed) return false;
+    const { "content-type": type, "content-encoding": coding } = this.#head?.fields ?? {};
+    return isEventStream(`\r\ncontent-type: ${type}\r\n${coding === undefined ? "" : `content-encoding: ${coding}`}`);
+  }
+
+  override beat(): boolean {
+    if (this.inert || this.#ended || this.backlog() > 0 || !endsEvent(this.#lastChunk)) return false;
+    this.#withOwn(() => this.#native.write(HEARTBEAT));
+    return true;
   }
 
   // -- in front of the stream's methods -----------------------------------------------------------------------------
@@ -171,6 +186,7 @@ export class Http2Exchange extends Exchange {
       return false;
     }
     this.#sent += octets;
+    if (this.settings.heartbeatMs !== false) this.#lastChunk = chunk;
     if (this.committed) {
       this.activeAt = performance.now();
       return this.#native.write(chunk, encoding, callback) as boolean;
