@@ -74,8 +74,6 @@ export interface AppListener {
 export class GuardCore implements Guard {
   readonly health: Health;
   readonly supervision: Supervision;
-  /** Hand-written responses can be judged from here on; everything else can from the start. */
-  readonly ready: Promise<void>;
   /** Sockets that have been handed over to another protocol, with the request that asked for it. */
   readonly upgraded = new Map<Socket, SocketExchange>();
   /** Sessions of HTTP/2 that are open. */
@@ -108,7 +106,7 @@ export class GuardCore implements Guard {
       const reporter = new LintReporter(tell);
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
     }
-    this.ready = loadParser();
+    void loadParser();
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }
