@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DrainOptions, Guard, GuardOptions } from "../src/index.js";
-import { exchangeOf, GuardCore } from "../src/internals.js";
+import { type Exchange, exchangeOf, GuardCore } from "../src/internals.js";
 import { type ExpressApp, prepareApp } from "./express/app.js";
 
 type Next = (error?: unknown) => void;
@@ -30,7 +30,14 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
     }
     const exchange = guard.accept(request, response);
     if (!exchange.greeted && guard.answers(exchange)) return;
-    if (guard.overload === undefined || guard.overload.admits(exchange, next)) next();
+    if (guard.overload !== undefined && !guard.overload.admits(exchange, () => enter(exchange, next))) return;
+    enter(exchange, next);
+  }
+
+  /** Where the server is attached, the request has been entered in front of the app. */
+  function enter(exchange: Exchange, next: Next): void {
+    guard.enter(exchange);
+    next();
   }
 
   function rayguardErrorHandler(error: unknown, _request: IncomingMessage, response: ServerResponse, next: Next): void {

@@ -249,7 +249,7 @@ export class GuardCore implements Guard {
   }
 
   enter(exchange: Exchange): void {
-    if (this.#attributes) enterExchange(exchange);
+    if (this.#attributes && exchange.trace === undefined) enterExchange(exchange);
   }
 
   meet(listener: object, exchange: Exchange): void {

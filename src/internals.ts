@@ -1,6 +1,7 @@
 /** What the adapters use beside the public interface. */
 import { type Exchange, kExchange } from "./exchange.js";
 
+export type { Exchange } from "./exchange.js";
 export { isLostWithContent } from "./fallback/lost-content.js";
 export { GuardCore } from "./guard.js";
 export { handlerError } from "./incidents.js";

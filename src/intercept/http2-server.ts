@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
 import type { Exchange } from "../exchange.js";
 import { connectionOf } from "./connection.js";
+import { callListener } from "./listeners.js";
 import type { NodeResponse } from "./node-internals.js";
 import type { ServerGuard } from "./server.js";
 
@@ -59,15 +60,6 @@ export function interceptHttp2Server(server: Http2Server, guard: Http2Guard): ()
 /** Hands a request to whoever listens for it. */
 function callUp(server: Http2Server, guard: Http2Guard, event: string, args: unknown[], exchange: Exchange): boolean {
   const listeners = (server.rawListeners?.(event) ?? []) as ((...args: unknown[]) => unknown)[];
-  for (const listener of listeners) {
-    try {
-      const result = listener.apply(server, args);
-      if (result !== undefined && result !== null && typeof (result as PromiseLike<unknown>).then === "function") {
-        (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
-      }
-    } catch (error) {
-      guard.failed(exchange, error, true);
-    }
-  }
+  for (const listener of listeners) callListener(guard, exchange, server, listener, args);
   return listeners.length > 0;
 }

@@ -34,6 +34,7 @@ export function callListener(
 }
 
 function call(guard: ServerGuard, exchange: Exchange, self: unknown, listener: Listener, args: unknown[]): void {
+  guard.enter(exchange);
   try {
     const result = listener.apply(self, args);
     if (result !== undefined && result !== null) watchPromise(guard, exchange, result);

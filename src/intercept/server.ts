@@ -168,7 +168,6 @@ function callUp(
   exchange: Http1Exchange,
 ): boolean {
   const { request, response } = exchange;
-  guard.enter(exchange);
   const listener = onlyListener(server, below, event);
   if (listener === undefined) return callListeners(guard, server, below, event, [request, response], exchange);
   callListener(guard, exchange, server, listener, [request, response]);

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import http2 from "node:http2";
 import net from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -56,6 +57,26 @@ describe.each(["node", "express5", "fastify"] as const)("%s", (name: OriginName)
     expect((await origin.gone).code).toBe(1);
     expect(origin.stderr()).toContain("TypeError");
   });
+});
+
+it("answers the stream of HTTP/2 that throws from a timer", TIMEOUT, async () => {
+  const origin = await startOrigin("node:http2");
+  const client = http2.connect(`http://127.0.0.1:${origin.port}`);
+  client.on("error", () => {});
+  const stream = client.request({ ":path": "/throw-timer" });
+  const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
+  expect(headers[":status"]).toBe(500);
+  client.destroy();
+  expect((await origin.gone).code).toBe(1);
+});
+
+it("answers the very first request, to a guard that is not attached yet", TIMEOUT, async () => {
+  const origin = await startOrigin("listener, not attached");
+  const startedAt = performance.now();
+  const { responses } = await exchange({ port: origin.port }, { path: "/throw-timer" });
+  expect(responses[0]?.status).toBe(500);
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+  expect((await origin.gone).code).toBe(1);
 });
 
 it("refuses new requests with 503 while the others finish, and says so in its health", TIMEOUT, async () => {

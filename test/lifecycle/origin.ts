@@ -1,12 +1,13 @@
 // Started as a process of its own: an origin server that lives and dies for real.
 import http from "node:http";
+import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { rayguard as expressGuard } from "../../adapters/express.js";
 import { rayguard as fastifyGuard } from "../../adapters/fastify.js";
 import { createGuard, type Guard, type GuardOptions } from "../../src/index.js";
 
 type Misused = any;
-export type OriginName = "node" | "express5" | "express4" | "fastify";
+export type OriginName = "node" | "node:http2" | "listener, not attached" | "express5" | "express4" | "fastify";
 
 const [name, isGuarded, json] = process.argv.slice(2) as [OriginName, "guarded" | "bare", string];
 const options = { logger: false, lint: false, ...(JSON.parse(json ?? "{}") as object) } as GuardOptions;
@@ -82,6 +83,17 @@ async function start(): Promise<{ server: http.Server; guard: Guard | undefined;
     const server = http.createServer({ keepAliveTimeout: 60_000 }, route);
     const guard = isGuarded === "guarded" ? createGuard(options) : undefined;
     guard?.attach(server);
+    return { server, guard, close: () => new Promise((resolve) => server.close(resolve)) };
+  }
+  if (name === "node:http2") {
+    const server = http2.createServer(route as Misused) as Misused;
+    const guard = isGuarded === "guarded" ? createGuard(options) : undefined;
+    guard?.attach(server);
+    return { server, guard, close: () => new Promise((resolve) => server.close(resolve)) };
+  }
+  if (name === "listener, not attached") {
+    const guard = createGuard(options);
+    const server = http.createServer(guard.listener(route));
     return { server, guard, close: () => new Promise((resolve) => server.close(resolve)) };
   }
   const { default: express } = await import(name === "express4" ? "express4" : ("express" as string));
