@@ -42,6 +42,17 @@ afterEach(() => {
   expect(errors).toEqual([]);
 });
 
+/** A connection with one answer, and a request over a limit that was lowered before anybody could be told. */
+async function overTheLimit(server: Server): ReturnType<typeof connect> {
+  server.maxRequestsPerSocket = 5;
+  const wire = await connect(server);
+  wire.socket.write(GET);
+  await expect.poll(() => wire.text).toContain("mine");
+  server.maxRequestsPerSocket = 1;
+  wire.socket.write(GET);
+  return wire;
+}
+
 describe("an attached server", () => {
   it("lets no timeout of Node end a connection before the pool of the edge does", () => {
     const server = createGuard({ logger: false }).attach(createServer());
@@ -199,12 +210,7 @@ describe("a request over maxRequestsPerSocket", () => {
   it("that nobody had announced is answered with a complete 503, and the connection closed", async () => {
     for (const listener of [undefined, () => void 0]) {
       const { server } = await serve(true, listener);
-      server.maxRequestsPerSocket = 5;
-      const wire = await connect(server);
-      wire.socket.write(GET);
-      await expect.poll(() => wire.text).toContain("mine");
-      server.maxRequestsPerSocket = 1;
-      wire.socket.write(GET);
+      const wire = await overTheLimit(server);
       await wire.closed;
       const { responses, problems } = parseResponses(Buffer.from(wire.text, "latin1"), {
         requests: [{ method: "GET" }, { method: "GET" }],
@@ -218,12 +224,7 @@ describe("a request over maxRequestsPerSocket", () => {
     const { server, lines } = await serve(true, () => {
       throw new Error("from the listener");
     });
-    server.maxRequestsPerSocket = 5;
-    const wire = await connect(server);
-    wire.socket.write(GET);
-    await expect.poll(() => wire.text).toContain("mine");
-    server.maxRequestsPerSocket = 1;
-    wire.socket.write(GET);
+    const wire = await overTheLimit(server);
     await expect.poll(() => wire.text).toContain("HTTP/1.1 500");
     expect(lines.map(({ code }) => code)).toContain("HANDLER_ERROR");
   });
