@@ -1,0 +1,46 @@
+import { Command, CommanderError } from "commander";
+import { healthCommand } from "./commands/health.js";
+import { CommandError, EXIT, type ExitCode } from "./exit-codes.js";
+import type { Terminal } from "./terminal.js";
+
+/** A subcommand: its action says how it went through `done`. */
+export type Subcommand = (terminal: Terminal, done: (code: ExitCode) => void) => Command;
+
+const SUBCOMMANDS: readonly Subcommand[] = [healthCommand];
+
+/**
+ * Runs the `rayguard` command.
+ * @param args - the arguments behind the name of the command
+ * @returns the exit code
+ */
+export async function run(args: readonly string[], terminal: Terminal, version: string): Promise<ExitCode> {
+  let code: ExitCode = EXIT.OK;
+  const program = new Command("rayguard")
+    .description("Checks and explains a Node origin server behind Cloudflare.")
+    .version(version)
+    .addHelpText("after", HELP_TAIL);
+  for (const subcommand of SUBCOMMANDS) program.addCommand(subcommand(terminal, (given) => (code = given)));
+  for (const each of [program, ...program.commands]) prepare(each, terminal);
+  try {
+    await program.parseAsync(args as string[], { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.OK : EXIT.FAILED;
+    if (!(error instanceof CommandError)) throw error;
+    terminal.err(`rayguard: ${error.message}`);
+    return EXIT.FAILED;
+  }
+  return code;
+}
+
+const HELP_TAIL = `
+Exit codes: 0 nothing is wrong, 1 something is (a finding, an unhealthy answer, a threshold passed),
+2 the command could not do its work (bad arguments, an unreadable file, no answer from a service).
+"rayguard help COMMAND" has examples.`;
+
+/** Never ends the process, and writes where the terminal says. */
+function prepare(command: Command, { out, err }: Terminal): void {
+  command
+    .exitOverride()
+    .showHelpAfterError('(see "rayguard help")')
+    .configureOutput({ writeOut: (text) => out(text.trimEnd()), writeErr: (text) => err(text.trimEnd()) });
+}
