@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import express from "express";
+import { lineOf } from "./line.js";
 
 const DEADLINE_MS = 95_000;
 
@@ -8,6 +10,22 @@ const IDLE_MS = 600_000;
 /** Each variant: what surrounds the routes of the same application. */
 const variants = {
   bare: () => ({ before() {}, after() {}, listening() {} }),
+
+  // Express has no logger of its own.
+  logger: () => variants.bare(),
+
+  // What nobody can leave out who tells an uncaught exception its request: a middleware and an AsyncLocalStorage.
+  context: () => withContext(() => {}),
+
+  // The same, and one line with the fields of the guard's.
+  line: async () => {
+    const { pino } = await import("pino");
+    const log = pino({ base: null }, pino.destination({ dest: 1, sync: false }));
+    return withContext((req, res) => {
+      const startedAt = performance.now();
+      res.on("close", () => log.info(lineOf(req, res.statusCode, performance.now() - startedAt), "request"));
+    });
+  },
 
   guarded: () => withGuard({ logger: false }),
 
@@ -61,6 +79,20 @@ export async function start(variant, waiting) {
   listening(server);
   await new Promise((resolve) => server.once("listening", resolve));
   return server.address().port;
+}
+
+function withContext(meet) {
+  const context = new AsyncLocalStorage();
+  return {
+    before: (app) =>
+      app.use((req, res, next) => {
+        context.enterWith({ req });
+        meet(req, res);
+        next();
+      }),
+    after() {},
+    listening() {},
+  };
 }
 
 async function withGuard(options) {

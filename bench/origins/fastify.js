@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import Fastify, { LogController } from "fastify";
+import { lineOf } from "./line.js";
 
 /** A connection waits while the other variants take their turns, on a busy machine for longer than the default. */
 const keepAliveTimeout = 600_000;
@@ -7,13 +9,25 @@ const keepAliveTimeout = 600_000;
 const variants = {
   bare: () => Fastify({ keepAliveTimeout }),
 
+  logger: () => Fastify({ ...quietLogger(), keepAliveTimeout }),
+
+  // What nobody can leave out who tells an uncaught exception its request: a hook and an AsyncLocalStorage.
+  context: () => withContext(Fastify({ keepAliveTimeout })),
+
+  // The same, and one line with the fields of the guard's through Fastify's logger.
+  line: () => {
+    const app = withContext(Fastify({ ...quietLogger(), keepAliveTimeout }));
+    app.addHook("onResponse", (request, reply, done) => {
+      request.log.info(lineOf(request, reply.statusCode, reply.elapsedTime), "request");
+      done();
+    });
+    return app;
+  },
+
   guarded: () => withGuard(Fastify({ keepAliveTimeout }), { logger: false }),
 
   // The guard writes the request line through Fastify's logger, so Fastify's own two lines are turned off.
-  everything: () => {
-    const logController = new LogController({ disableRequestLogging: true });
-    return withGuard(Fastify({ logger: true, logController, keepAliveTimeout }), {});
-  },
+  everything: () => withGuard(Fastify({ ...quietLogger(), keepAliveTimeout }), {}),
 
   usual: async () => {
     const { default: underPressure } = await import("@fastify/under-pressure");
@@ -45,6 +59,19 @@ export async function start(variant, waiting) {
   });
   await app.listen({ port: 0, host: "127.0.0.1" });
   return app.server.address().port;
+}
+
+function quietLogger() {
+  return { logger: true, logController: new LogController({ disableRequestLogging: true }) };
+}
+
+function withContext(app) {
+  const context = new AsyncLocalStorage();
+  app.addHook("onRequest", (request, _reply, done) => {
+    context.enterWith({ request });
+    done();
+  });
+  return app;
 }
 
 async function withGuard(app, options) {

@@ -30,8 +30,11 @@ export async function cpuRows(framework: Framework, flags: Flags): Promise<Row[]
       ratioRow({ framework, what, times, slot, against, budget });
     return [
       ratio("CPU, bare / bare: the noise of this run", "again", "bare"),
+      ratio("CPU, a hook and an async context / bare: the least for crash attribution", "context", "bare"),
+      ratio("CPU, the same and one log line / bare: the least for everything on", "line", "bare"),
       ratio("CPU, guard without logging / bare", "guarded", "bare", BUDGETS.guarded[framework]),
       ratio("CPU, everything on / bare", "everything", "bare", BUDGETS.everything[framework]),
+      ratio("CPU, everything on / the least for it", "everything", "line"),
       ratio("CPU, usual stack / bare", "usual", "bare"),
       ratio("CPU, everything on / usual stack", "everything", "usual", BUDGETS.usual[framework]),
     ];
