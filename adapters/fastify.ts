@@ -1,13 +1,9 @@
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
 import fp from "fastify-plugin";
 import type { Guard, GuardOptions, RequestContext, RouteSettings } from "../src/index.js";
-import { GuardCore, loadParser } from "../src/internals.js";
-import "../src/testing/parse-response.js";
+import { GuardCore } from "../src/internals.js";
 import { onError } from "./fastify/error-handling.js";
 import { watchHandler } from "./fastify/hijacked.js";
-
-// The very first request may be answered by hand, and a hook that waits for the parser would be seen by the app.
-void loadParser();
 
 type RouteConfig = { rayguard?: Partial<RouteSettings> };
 

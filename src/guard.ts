@@ -12,7 +12,6 @@ import { carryLayer, layOverPrototypes } from "./intercept/layers.js";
 import { guardedListener } from "./intercept/listeners.js";
 import { hasInternals, type NodeResponse } from "./intercept/node-internals.js";
 import { openHttp1, openHttp2, openSimulated, openSocket } from "./intercept/open-exchange.js";
-import { loadParser } from "./intercept/raw-response.js";
 import { guardsOf, isServer, isSocket } from "./intercept/recognise.js";
 import type { SocketExchange } from "./intercept/socket-exchange.js";
 import { enterExchange } from "./lifecycle/current-exchange.js";
@@ -106,7 +105,6 @@ export class GuardCore implements Guard {
       const reporter = new LintReporter(tell);
       this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
     }
-    void loadParser();
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }

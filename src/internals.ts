@@ -7,7 +7,6 @@ export { GuardCore } from "./guard.js";
 export { handlerError } from "./incidents.js";
 export { Http1Exchange } from "./intercept/http1-exchange.js";
 export { layOverPrototypes } from "./intercept/layers.js";
-export { loadParser } from "./intercept/raw-response.js";
 export { MESSAGES } from "./log.js";
 
 /** The exchange of a response, if a guard has seen it. */

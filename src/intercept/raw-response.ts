@@ -1,16 +1,5 @@
 import type { ResponseEnd } from "../testing/octet-stream.js";
-
-type Parse = typeof import("../testing/parse-response.js").parseResponse;
-
-let parseResponse: Parse | undefined;
-
-/**
- * Loads the strict parser, a fifth of the package, which only hand-written responses need. Begun when a guard is made,
- * so that it is there before the first request; until then a hand-written response is not believed.
- */
-export async function loadParser(): Promise<void> {
-  ({ parseResponse } = await import("../testing/parse-response.js"));
-}
+import { parseResponse } from "../testing/parse-response.js";
 
 /** Largest hand-written response that is kept back for judgement, in octets. */
 const LIMIT = 1_048_576;
@@ -51,7 +40,7 @@ export class RawResponse {
    * @param mustClose - the connection cannot be used after it in any case
    */
   answer(end: ResponseEnd, mustClose = end !== "open"): RawAnswer | null {
-    if (parseResponse === undefined || this.#octets === 0 || this.#octets > LIMIT) return null;
+    if (this.#octets === 0 || this.#octets > LIMIT) return null;
     const parsed = parseResponse(this.octets, { method: this.#method, end, requestVersion: this.#version });
     if (parsed === null || !parsed.complete || parsed.status < 200) return null;
     if (parsed.problems.some((problem) => problem.rule !== "MD-1" && problem.rule !== "FR-16")) return null;
@@ -67,7 +56,7 @@ export class RawResponse {
   stream(): RawAnswer | null {
     const { octets } = this;
     const end = octets.indexOf("\r\n\r\n");
-    if (end === -1 || parseResponse === undefined) return null;
+    if (end === -1) return null;
     const parsed = parseResponse(octets, { method: this.#method, end: "fin", requestVersion: this.#version });
     if (parsed === null || parsed.framing !== "close" || parsed.status < 200) return null;
     if (parsed.problems.some((problem) => problem.rule !== "MD-1" && problem.rule !== "FR-16")) return null;
