@@ -6,7 +6,6 @@ import { rayguard as expressGuard } from "../../adapters/express.js";
 import { rayguard as fastifyGuard } from "../../adapters/fastify.js";
 import { createGuard, type Guard, type GuardOptions } from "../../src/index.js";
 
-type Misused = any;
 export type OriginName = "node" | "node:http2" | "listener, not attached" | "express5" | "express4" | "fastify";
 
 const [name, isGuarded, json] = process.argv.slice(2) as [OriginName, "guarded" | "bare", string];
@@ -24,7 +23,7 @@ function route(req: http.IncomingMessage, res: http.ServerResponse): void {
       return;
     case "/stream":
       res.write("begun");
-      (res as Misused).flushHeaders?.();
+      res.flushHeaders?.();
       process.send?.("hangs");
       return;
     case "/throw-timer":
@@ -77,7 +76,7 @@ async function start(): Promise<{ server: http.Server; guard: Guard | undefined;
       route(request.raw, reply.raw);
     });
     await app.listen({ port: 0, host: "127.0.0.1" });
-    return { server: app.server, guard: (app as Misused).rayguard, close: () => app.close() };
+    return { server: app.server, guard: app.rayguard, close: () => app.close() };
   }
   if (name === "node") {
     const server = http.createServer({ keepAliveTimeout: 60_000 }, route);
@@ -86,7 +85,7 @@ async function start(): Promise<{ server: http.Server; guard: Guard | undefined;
     return { server, guard, close: () => new Promise((resolve) => server.close(resolve)) };
   }
   if (name === "node:http2") {
-    const server = http2.createServer(route as Misused) as Misused;
+    const server = http2.createServer(route as never) as unknown as http.Server;
     const guard = isGuarded === "guarded" ? createGuard(options) : undefined;
     guard?.attach(server);
     return { server, guard, close: () => new Promise((resolve) => server.close(resolve)) };
@@ -100,7 +99,7 @@ async function start(): Promise<{ server: http.Server; guard: Guard | undefined;
   const app = express();
   const guard = isGuarded === "guarded" ? expressGuard(options) : undefined;
   if (guard) app.use(guard);
-  app.use((req: Misused, res: Misused) => route(req, res));
+  app.use((req: http.IncomingMessage, res: http.ServerResponse) => route(req, res));
   const server = http.createServer({ keepAliveTimeout: 60_000 }, app);
   guard?.attach(server);
   return { server, guard: guard as Guard | undefined, close: () => new Promise((resolve) => server.close(resolve)) };
