@@ -13,3 +13,10 @@ export function seconds(value: string): number {
   if (value.trim() !== "" && number > 0 && number <= 86_400) return number;
   throw new InvalidArgumentError(`It must be a number of seconds, over 0 and up to 86400; got "${value}".`);
 }
+
+/** Reads a TCP port. */
+export function port(value: string): number {
+  const number = Number(value);
+  if (/^\d{1,5}$/.test(value) && number >= 1 && number <= 65_535) return number;
+  throw new InvalidArgumentError(`It must be a TCP port from 1 to 65535; got "${value}".`);
+}
