@@ -18,6 +18,8 @@ interface Wanted extends Time {
   readonly list: Found[];
   readonly pid: number | null;
   readonly host: string | null;
+  /** Address of the client of a reverse proxy; empty where it is not told. */
+  readonly client: string;
 }
 
 /**
@@ -47,8 +49,9 @@ export class Related {
 
   take(entry: Found): void {
     if (entry.kind === "proxy error" && entry.ray === null) {
-      for (const wanted of this.#byRequest.get(`${entry.client} ${entry.request}`) ?? []) {
-        if (isWithin(entry.wall, wanted)) add(wanted.list, entry);
+      for (const wanted of this.#byRequest.get(withoutVersion(entry.request)) ?? []) {
+        const isSameClient = wanted.client === "" || wanted.client === entry.client;
+        if (isSameClient && isWithin(entry.wall, wanted)) add(wanted.list, entry);
       }
     } else if (entry.kind === "incident" && entry.code === "BLOCKED") {
       const { at } = entry;
@@ -69,20 +72,33 @@ export class Related {
     const time = timeOf(entry);
     if (requestId !== null && at !== null) {
       // Request ids start anew with each process, so the time counts as well.
-      push(this.#byId, requestId, { list, pid, host, ...time });
+      push(this.#byId, requestId, { list, client: "", pid, host, ...time });
       this.#needles.add(requestId);
     }
     if (entry.kind === "request" && at !== null) {
-      this.#blocked.push({ list, pid, host, ...time });
+      this.#blocked.push({ list, client: "", pid, host, ...time });
       this.#needles.add('"BLOCKED"');
     }
     if (entry.kind === "access" && entry.wall !== undefined && entry.status >= 400) {
       const shift = entry.wall - (at ?? entry.wall);
-      const key = `${entry.client} ${entry.request}`;
-      push(this.#byRequest, key, { list, pid: null, host: null, from: time.from + shift, to: time.to + shift });
-      this.#needles.add(entry.request);
+      const request = withoutVersion(entry.request);
+      const { client } = entry;
+      push(this.#byRequest, request, {
+        list,
+        client,
+        pid: null,
+        host: null,
+        from: time.from + shift,
+        to: time.to + shift,
+      });
+      this.#needles.add(request);
     }
   }
+}
+
+/** Access logs tell the request line as a whole or in parts. */
+function withoutVersion(request: string): string {
+  return request.replace(/ HTTP\/[\d.]+$/, "");
 }
 
 function timeOf(entry: LogEntry): Time {

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { MAGIC } from "../../lifecycle/recorder-file.js";
 import { CommandError } from "../exit-codes.js";
@@ -10,7 +10,7 @@ import { linesOf } from "./lines.js";
 export const STDIN = "-";
 
 /** Lines of a stream that are kept, since it cannot be read twice; in characters. */
-const KEPT = 16 * 1_048_576;
+const KEPT = 8 * 1_048_576;
 
 export interface Source {
   readonly name: string;
@@ -92,10 +92,7 @@ async function* plain(stream: Readable, name: string): AsyncGenerator<Buffer> {
       head = Buffer.concat([head, value]);
     }
     if (head[0] === 0x1f && head[1] === 0x8b) yield* gunzip(head, chunks);
-    else {
-      yield head;
-      for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
-    }
+    else yield* joined(head, chunks);
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     if (/^Z_|^ERR_BUFFER|^ERR_ZLIB/.test(code)) throw new DamagedError((error as Error).message);
@@ -107,17 +104,17 @@ async function* plain(stream: Readable, name: string): AsyncGenerator<Buffer> {
 
 async function* gunzip(head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   const unzip = createGunzip();
-  const feed = async () => {
-    unzip.write(head);
-    for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
-      if (unzip.destroyed) return;
-      if (!unzip.write(next.value))
-        await new Promise<void>((resolve) => void unzip.once("drain", resolve).once("close", resolve));
-    }
-    unzip.end();
-  };
-  feed().catch((error: Error) => unzip.destroy(error));
+  pipeline(
+    Readable.from(joined(head, chunks)),
+    unzip,
+    () => {}, // an error comes out of the last one
+  );
   yield* unzip as AsyncIterable<Buffer>;
+}
+
+async function* joined(head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield head;
+  for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
 }
 
 function unreadable(name: string, error: unknown): Error {

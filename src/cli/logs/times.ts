@@ -9,6 +9,7 @@ export interface LogTime {
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const COMMON = /^(\d\d)\/([A-Z][a-z]{2})\/(\d{4}):(\d\d):(\d\d):(\d\d)(\.\d+)?(?: ([+-])(\d\d)(\d\d))?$/;
 const NGINX_ERROR = /^(\d{4})\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d)$/;
+const ZONE = /([+-])(\d\d):?(\d\d)$/;
 const ISO = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/;
 
 /**
@@ -20,7 +21,11 @@ export function parseTime(value: unknown): LogTime | null {
   if (typeof value !== "string" || value.length > 40) return null;
   if (ISO.test(value)) {
     const at = Date.parse(value);
-    return Number.isNaN(at) ? null : { at };
+    if (Number.isNaN(at)) return null;
+    const [, sign, hours, minutes] = ZONE.exec(value) ?? [];
+    if (hours === undefined) return value.endsWith("Z") ? { at, wall: at } : { at };
+    const offset = (Number(hours) * 60 + Number(minutes)) * 60_000;
+    return { at, wall: sign === "-" ? at - offset : at + offset };
   }
   return common(value) ?? nginxError(value) ?? (/^\d+(?:\.\d+)?$/.test(value) ? sinceEpoch(Number(value)) : null);
 }
