@@ -29,11 +29,12 @@ async function inFlight(url: string): Promise<{ child: ChildProcess; file: strin
   children.push(child);
   const told: Told[] = [];
   child.on("message", (message: Told) => told.push(message));
-  const until = async <K extends string>(kind: K) => {
+  const until = async (kind: "port" | "seen") => {
     while (!told.some((each) => kind in each)) await once(child, "message");
-    return (told.find((each) => kind in each) as Record<K, never>)[kind];
   };
-  const socket = connect(await until("port"), "127.0.0.1");
+  await until("port");
+  const { port } = told.find((each) => "port" in each) as { port: number };
+  const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {});
   socket.write(`GET ${url} HTTP/1.1\r\nHost: a\r\nCF-RAY: ${RAY}-SJC\r\n\r\n`);
   await until("seen");

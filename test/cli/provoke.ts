@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import express from "express";
-import Fastify from "fastify";
+import Fastify, { type FastifyBaseLogger } from "fastify";
 import { pino } from "pino";
 import { rayguard as expressGuard } from "../../adapters/express.js";
 import fastifyGuard from "../../adapters/fastify.js";
@@ -77,7 +77,7 @@ export const STARTS: Readonly<Record<string, (log: string, options?: GuardOption
   async fastify(log, options) {
     // Fastify's own logger: a line when a request comes, one when it is over, and its request id in every line.
     const { logger, ...rest } = { ...settings(log), ...options };
-    const app = Fastify({ loggerInstance: logger as never });
+    const app = Fastify({ loggerInstance: logger as FastifyBaseLogger });
     await app.register(fastifyGuard, rest);
     app.get(THROWS, crash);
     for (const [path, act] of Object.entries(FAULTS)) {
