@@ -105,8 +105,8 @@ describe("rayguard errors", () => {
 describe("rayguard errors --join", () => {
   it("puts beside each Ray what a real origin server logged about it", async () => {
     const log = join(directory, "app.log");
-    const rows = [row(HOUR_MS, 520), row(HOUR_MS + 1_000, 524), row(HOUR_MS + 2_000, 520)];
-    const [dropped, late, absent] = rows.map(({ rayName }) => rayName) as [string, string, string];
+    const rows = [row(2_000, 520), row(3_000, 524), row(4_000, 520), row(HOUR_MS, 520)];
+    const [dropped, late, absent, before] = rows.map(({ rayName }) => rayName) as [string, string, string, string];
     const origin = await (STARTS.node as (typeof STARTS)[string])(log);
     await origin.ask("/drop", dropped);
     await origin.ask("/never", late);
@@ -125,6 +125,7 @@ describe("rayguard errors --join", () => {
     const { out: prose } = await errors(["--join", log]);
     expect(prose).toMatch(new RegExp(`${dropped} .*replaced, status 500, [\\d.]+ ms; MC-2$`, "m"));
     expect(prose).toMatch(new RegExp(`${absent} .*never arrived, as far as these files tell$`, "m"));
+    expect(prose).toMatch(new RegExp(`${before} .*outside the time of these files$`, "m"));
   });
 
   it("ends with 2 where a log cannot be read", async () => {

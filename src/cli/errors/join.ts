@@ -22,14 +22,29 @@ export interface Joined {
 export async function joinLogs(rows: readonly ErrorRow[], names: readonly string[]): Promise<Joined> {
   const rays = new Set(rows.map(({ ray }) => ray));
   const { entries, files } = await searchLogs(names, rays);
-  const accounts = [...rays].map((ray) => [ray, summaryOf(accountOf(ray, entries.get(ray) ?? []))] as const);
-  return { accounts: new Map(accounts), files };
+  const accounts = new Map<string, OriginAccount>();
+  for (const { ray, datetime } of rows) {
+    const found = entries.get(ray) ?? [];
+    if (found.length > 0) accounts.set(ray, summaryOf(accountOf(ray, found)));
+    else accounts.set(ray, absent(isCovered(Date.parse(datetime), files)));
+  }
+  return { accounts, files };
+}
+
+/** A request is logged when it is over, which may be as late as the edge waits. */
+const LATEST_MS = 150_000;
+
+function isCovered(at: number, files: readonly Coverage[]): boolean {
+  return files.some(({ from, to }) => from !== null && to !== null && at >= from - LATEST_MS && at <= to);
+}
+
+function absent(covered: boolean): OriginAccount {
+  const told = covered ? "never arrived, as far as these files tell" : "outside the time of these files";
+  return { found: false, told, verdict: null, incidents: [] };
 }
 
 function summaryOf(account: Account): OriginAccount {
-  const { entries, arrivals, access } = account;
-  if (entries.length === 0)
-    return { found: false, told: "never arrived, as far as these files tell", verdict: null, incidents: [] };
+  const { arrivals, access } = account;
   const verdict = verdictOf(account);
   const incidents = [...new Set(arrivals.flatMap((arrival) => arrival.incidents.map(({ code }) => code)))];
   const request = arrivals.find((arrival) => arrival.request !== null)?.request;
