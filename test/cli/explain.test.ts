@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
+import { parseLine } from "../../src/cli/logs/parse-line.js";
 import { rayguard } from "./command.js";
 
 const RAY = "230b030023ae2822";
@@ -142,6 +143,65 @@ describe("lines in other wrappings", () => {
     const { told, code } = await json(RAY, log(wrapped));
     expect(told.arrivals).toMatchObject([{ request: { ray: RAY, at: AT, outcome: "intact", url: "/orders" } }]);
     expect(code).toBe(0);
+  });
+});
+
+describe("lines that quote the Ray", () => {
+  it.each([
+    ["in a URL of another request", { ...request({ ray: "230b030023ae9999" }), url: `/support?ray=${RAY}` }],
+    [
+      "in a URL that the app logs",
+      { level: 30, time: AT, req: { url: `/support?ray=${RAY}` }, msg: "incoming request" },
+    ],
+    ["in no known form", `something about ${RAY}-SJC`],
+  ])("%s are shown, and are no arrival", async (_, quote) => {
+    const file = log(quote);
+    const { told, code } = await json(RAY, file);
+    expect(told).toMatchObject({ found: false, lines: [{ kind: "quote", line: 1 }] });
+    expect(code).toBe(1);
+    const { out } = await rayguard(["explain", RAY, file]);
+    expect(out).toContain("never arrived at the origin server");
+    expect(out).toMatch(/quoted: .*230b030023ae2822/);
+  });
+
+  it("in what the app says are lines of the app", async () => {
+    const { told } = await json(RAY, log({ level: 30, time: AT, msg: `payment for cf-ray ${RAY} refused` }));
+    expect(told).toMatchObject({ found: true, app: [{ level: "info" }] });
+  });
+});
+
+describe("a line of pino-http with the fields of the request", () => {
+  it("is read as an access log", async () => {
+    const req = {
+      id: 7,
+      method: "GET",
+      url: "/orders",
+      headers: { "cf-ray": `${RAY}-SJC` },
+      remoteAddress: "127.0.0.1",
+    };
+    const line = { level: 30, time: AT, req, res: { statusCode: 503 }, responseTime: 12, msg: "request completed" };
+    expect(await json(RAY, log(line))).toMatchObject({
+      code: 1,
+      told: { access: [{ request: "GET /orders", status: 503, ms: 12 }], verdict: { shown: "none", failed: true } },
+    });
+  });
+});
+
+describe("lines made to be slow to read", () => {
+  const million = 1_000_000;
+  it.each([
+    ["one word", "a".repeat(million)],
+    ["addresses without an end", "a:1".repeat(million / 3)],
+    ["pairs without a value", "a=".repeat(million / 2)],
+    ["quotes without an end", `1.2.3.4 - - [25/Nov/2026:10:00:00 +0000] "${'\\"'.repeat(million / 3)}`],
+    ["brackets", "[".repeat(million)],
+    ["braces", "{".repeat(million)],
+    ["nothing but spaces", " ".repeat(million)],
+    ["times of HAProxy", "a:1 [25/Nov/2026:10:00:00.000] ".repeat(million / 31)],
+  ])("are read at once: %s", (_, line) => {
+    const start = performance.now();
+    parseLine(line);
+    expect(performance.now() - start).toBeLessThan(500);
   });
 });
 

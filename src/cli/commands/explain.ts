@@ -12,7 +12,7 @@ import { printable, printableJson } from "../printable.js";
 import { line, printProse } from "../prose.js";
 import type { Terminal } from "../terminal.js";
 
-const ABSENT: Verdict = { shown: "unknown", why: "No line names it.", failed: true };
+const ABSENT: Verdict = { shown: "unknown", why: "No line is about it.", failed: true };
 
 /** `rayguard explain RAY-ID FILE...`: what the origin server knows of one request. */
 export function explainCommand(terminal: Terminal, done: (code: ExitCode) => void): Command {
@@ -49,14 +49,15 @@ way, or never arrived; 2 the Ray ID is none, or a file cannot be read.`,
       const { entries, files } = await searchLogs(names.length === 0 ? [STDIN] : names, new Set([ray.id]));
       const found = entries.get(ray.id) ?? [];
       const account = accountOf(ray.id, found);
-      const verdict = found.length === 0 ? ABSENT : verdictOf(account);
+      const arrived = found.some(({ kind }) => kind !== "quote");
+      const verdict = arrived ? verdictOf(account) : ABSENT;
       if (json) {
         const codes = new Set(found.flatMap((entry) => (entry.kind === "incident" ? [entry.code] : [])));
         const explanations = [...codes].flatMap((code) => explanationOf(code) ?? []);
         const { entries: lines, ...rest } = account;
-        terminal.out(printableJson({ ...rest, found: found.length > 0, verdict, explanations, lines, files }));
+        terminal.out(printableJson({ ...rest, found: arrived, verdict, explanations, lines, files }));
       } else {
-        const story = found.length === 0 ? tellAbsence(ray.id, files) : tell(account, verdict);
+        const story = arrived ? tell(account, verdict) : tellAbsence(account, files);
         printProse(terminal, [...story, line(), ...tellCoverage(files)]);
       }
       done(verdict.failed ? EXIT.FOUND : EXIT.OK);

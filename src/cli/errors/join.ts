@@ -25,7 +25,7 @@ export async function joinLogs(rows: readonly ErrorRow[], names: readonly string
   const accounts = new Map<string, OriginAccount>();
   for (const { ray, datetime } of rows) {
     const found = entries.get(ray) ?? [];
-    if (found.length > 0) accounts.set(ray, summaryOf(accountOf(ray, found)));
+    if (found.some(({ kind }) => kind !== "quote")) accounts.set(ray, summaryOf(accountOf(ray, found)));
     else accounts.set(ray, absent(isCovered(Date.parse(datetime), files)));
   }
   return { accounts, files };

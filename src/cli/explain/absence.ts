@@ -1,13 +1,15 @@
 import type { Coverage } from "../logs/search.js";
 import { clock, line, type ProseLine, plural } from "../prose.js";
+import type { Account } from "./account.js";
+import { tellTrail } from "./tell-trail.js";
 
 /** Tells that no log knows the request, and what that leaves. */
-export function tellAbsence(ray: string, files: readonly Coverage[]): ProseLine[] {
+export function tellAbsence(account: Account, files: readonly Coverage[]): ProseLine[] {
   const logs = files.filter(({ lines }) => lines > 0);
   const lines = [
-    line(`Ray ${ray}`, "title"),
+    line(`Ray ${account.ray}`, "title"),
     line(),
-    line("No line names it: as far as these files tell, the request never arrived at the origin server.", "bad"),
+    line("No line is about it: as far as these files tell, the request never arrived at the origin server.", "bad"),
     line(),
     line("That leaves:", "title"),
     line(
@@ -30,7 +32,8 @@ export function tellAbsence(ray: string, files: readonly Coverage[]): ProseLine[
     line("  - Nothing writes CF-Ray there: rayguard's lines have it, nginx's only with $http_cf_ray in log_format."),
   ];
   if (logs.length === 0) lines.push(line("  - There was nothing to read in these files.", "warning"));
-  return lines;
+  // A line in a form of its own may be about it, after all.
+  return account.entries.length === 0 ? lines : [...lines, line(), ...tellTrail(account)];
 }
 
 /** Tells what was read, and which time it covers. */

@@ -39,6 +39,8 @@ export function summaryOf(entry: Found): string {
     }
     case "proxy error":
       return `reverse proxy, ${entry.level}: ${entry.message}`;
+    case "quote":
+      return `quoted: ${entry.text}`;
     case "recorded":
       return `flight recorder: ${entry.method} ${entry.url} in flight${entry.status === 0 ? "" : `, status ${entry.status} under way`}`;
   }

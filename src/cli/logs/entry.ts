@@ -90,7 +90,20 @@ export interface RecordedEntry extends Told, Pick<Recorded, "method" | "url" | "
   readonly fate: "alive" | "gone" | "unknown";
 }
 
-export type LogEntry = RequestEntry | IncidentEntry | AppEntry | AccessEntry | ProxyErrorEntry | RecordedEntry;
+/** A line that quotes the Ray and is not known to be about it: of another request, or in no known form. */
+export interface QuoteEntry extends Told {
+  readonly kind: "quote";
+  readonly text: string;
+}
+
+export type LogEntry =
+  | RequestEntry
+  | IncidentEntry
+  | AppEntry
+  | AccessEntry
+  | ProxyErrorEntry
+  | RecordedEntry
+  | QuoteEntry;
 
 /** An entry, and where it stands. */
 export type Found<E extends LogEntry = LogEntry> = E & { readonly file: string; readonly line: number };

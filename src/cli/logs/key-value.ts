@@ -1,6 +1,7 @@
 import type { LogObject } from "./json-object.js";
 
-const PAIR = /([A-Za-z@$][\w.$-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))/g;
+// A name has an end: without one, a long word would be looked through again from each of its letters.
+const PAIR = /(?<![\w.$-])([A-Za-z@$][\w.$-]{0,63})=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))/g;
 
 /** The pairs `name=value` and `name="value"` of a line. */
 export function pairsOf(line: string): LogObject {

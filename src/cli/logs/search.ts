@@ -52,28 +52,39 @@ async function readLog(source: Source, entries: ReadonlyMap<string, Found[]>): P
   const file = source.name;
   const coverage: Coverage = { file, kind: "log", lines: 0, skipped: 0, from: null, to: null, damaged: null };
   await each(source, coverage, (line, number) => {
-    const entry = line === null ? null : parseLine(line);
-    if (entry === null || line === null) {
-      if (line !== "") coverage.skipped++;
+    if (line === null) {
+      coverage.skipped++;
       return;
     }
-    const { at } = entry;
+    const entry = parseLine(line);
+    const at = entry?.at ?? null;
+    if (entry === null && line !== "") coverage.skipped++;
     if (at !== null) {
       coverage.from = Math.min(coverage.from ?? at, at);
       coverage.to = Math.max(coverage.to ?? at, at);
     }
     for (const ray of named(line)) {
       const list = entries.get(ray);
-      if (list !== undefined && list.length < MOST_ENTRIES && isAbout(entry, ray))
-        list.push({ ...entry, file, line: number });
+      if (list === undefined || list.length >= MOST_ENTRIES) continue;
+      const own = entry !== null && isAbout(entry, ray) ? entry : quoteOf(line, at);
+      list.push({ ...own, file, line: number });
     }
   });
   return coverage;
 }
 
-/** A URL, a referrer or a message may quote the Ray ID of another request. */
+/** A URL or a referrer may quote the Ray ID of another request; the app itself, in what it says, speaks of this one. */
 function isAbout(entry: LogEntry, ray: string): boolean {
-  return entry.ray === ray || (entry.ray === null && entry.kind === "app");
+  if (entry.ray !== null) return entry.ray === ray;
+  return entry.kind === "app" && `${entry.message} ${entry.err?.message}`.toLowerCase().includes(ray);
+}
+
+/** As much of a line as a person reads. */
+const QUOTED = 500;
+
+function quoteOf(line: string, at: number | null): LogEntry {
+  const told = { at, pid: null, host: null, requestId: null, ray: null, colo: null };
+  return { ...told, kind: "quote", text: line.length > QUOTED ? `${line.slice(0, QUOTED)}...` : line };
 }
 
 function* named(line: string): Generator<string> {

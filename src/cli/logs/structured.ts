@@ -11,15 +11,24 @@ const LEVELS: Readonly<Record<number, string>> = {
   60: "fatal",
 };
 
-/** Reads a line with named members: an access log where it has a status, a request and no message; else the app's. */
+/**
+ * Reads a line with named members: an access log where it has a status and a request, and either no message or
+ * the members of pino-http's last line; else the app's.
+ */
 export function parseStructured(object: LogObject, format: "JSON" | "key=value"): AccessEntry | AppEntry {
-  return (first(object, NAMES.message) === undefined ? access(object, format) : null) ?? app(object);
+  const isAccess =
+    first(object, NAMES.message) === undefined || (isObject(object.req) && object.responseTime !== undefined);
+  return (isAccess ? access(object, format) : null) ?? app(object);
 }
 
 function access(object: LogObject, format: "JSON" | "key=value"): AccessEntry | null {
-  // Caddy, and others, keep what belongs to the request in a member of its own.
-  const nested = isObject(object.request) ? object.request : undefined;
-  const all = nested === undefined ? object : { ...nested, ...object, request: undefined };
+  // Caddy, pino-http and others keep what belongs to the request, and the response, in members of their own.
+  const { request, req, res } = object;
+  const nested = [request, req, res].filter(isObject);
+  const all =
+    nested.length === 0
+      ? object
+      : Object.assign({}, ...nested, object, isObject(request) ? { request: undefined } : {});
   const status = number(first(all, NAMES.status));
   const line = text(first(all, NAMES.request));
   const target = text(first(all, NAMES.url));
@@ -44,7 +53,14 @@ function app(object: LogObject): AppEntry {
     ...toldBy(object),
     kind: "app",
     level: typeof level === "number" ? (LEVELS[level] ?? String(level)) : text(level),
-    message: text(first(object, NAMES.message)),
+    message: `${text(first(object, NAMES.message))}${isObject(object.res) ? answerOf(object, object.res) : ""}`,
     err: errorOf(object.err ?? object.error),
   };
+}
+
+/** What Fastify adds to its line for the end of a request. */
+function answerOf(object: LogObject, response: LogObject): string {
+  const status = number(response.statusCode);
+  const ms = number(object.responseTime);
+  return status === null ? "" : ` (status ${status}${ms === null ? "" : `, ${Math.round(ms * 10) / 10} ms`})`;
 }
