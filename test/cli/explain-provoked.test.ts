@@ -90,6 +90,26 @@ describe("a request id of Fastify", () => {
   });
 });
 
+describe("a refusal that has no line of its own", () => {
+  it("is explained from the code in the line of the request", async () => {
+    const log = join(directory, "overload.log");
+    const origin = await (STARTS.node as (typeof STARTS)[string])(log, { overload: { maxInFlight: 1, maxQueued: 0 } });
+    const rays = ["230b030023ae0001", "230b030023ae0002", "230b030023ae0003", "230b030023ae0004"];
+    await Promise.all(rays.map((ray) => origin.ask("/never", ray)));
+    await origin.close();
+    const told = await Promise.all(
+      rays.map(async (ray) => JSON.parse((await rayguard(["explain", ray, log, "--json"])).out)),
+    );
+    const refused = told.filter(({ arrivals }) => arrivals[0].request.incident === "OVERLOAD");
+    const silent = refused.filter(({ arrivals }) => arrivals[0].incidents.length === 0);
+    expect(silent.length).toBeGreaterThan(0);
+    for (const { explanations } of refused) expect(explanations).toMatchObject([{ code: "OVERLOAD" }]);
+    const { out } = await rayguard(["explain", silent[0].ray, log]);
+    expect(out).toContain("Incident OVERLOAD, told by the line of the request");
+    expect(out).toMatch(/Next: .*give the process less work, or add processes/s);
+  });
+});
+
 describe("a guard in report mode", () => {
   it.each(Object.entries(REPORTED))("is told what the edge made of %s: %s", async (path, shown) => {
     const log = join(directory, `report${path.slice(1)}.log`);

@@ -82,12 +82,24 @@ describe("a week of errors on the free plan", () => {
 
 describe("many rows of one second", () => {
   it.each([99, 100, 101, 350])("are all listed once: %i", async (count) => {
-    const seeded = [...Array.from({ length: count }, () => row(HOUR_MS, 520)), ...week([150, 150], 1)];
+    const { datetime: second } = row(HOUR_MS, 520);
+    const seeded = [...Array.from({ length: count }, () => row(0, 520, { datetime: second })), ...week([150, 150], 1)];
     server.reset(FREE, seeded);
     const { rows, total, rowsComplete } = await ask(DAY_MS - HOUR_MS / 2);
     const inRange = seeded.filter(({ datetime }) => Date.parse(datetime) >= Date.now() - DAY_MS + HOUR_MS / 2);
     expect(rows.map(({ ray }) => ray).sort()).toEqual(raysOf(inRange));
     expect({ total, rowsComplete }).toEqual({ total: inRange.length, rowsComplete: true });
+  });
+
+  it("are a page of them, and that is told, where rows cannot be ordered by Ray ID", async () => {
+    const { datetime } = row(HOUR_MS, 520);
+    const seeded = Array.from({ length: 350 }, () => row(HOUR_MS, 520, { datetime }));
+    const older = row(2 * HOUR_MS, 521);
+    server.reset({ ...FREE, ordersRays: false }, [...seeded, older]);
+    const { rows, total, rowsComplete } = await ask(12 * HOUR_MS);
+    expect({ total, rowsComplete }).toEqual({ total: 351, rowsComplete: false });
+    expect(rows.length).toBeGreaterThan(100);
+    expect(rows.at(-1)?.ray).toBe(older.rayName);
   });
 
   it("at the border of two windows are counted once", async () => {

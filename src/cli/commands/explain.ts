@@ -6,6 +6,7 @@ import { accountOf } from "../explain/account.js";
 import { explanationOf } from "../explain/explanations.js";
 import { tell } from "../explain/tell.js";
 import { type Verdict, verdictOf } from "../explain/verdict.js";
+import type { LogEntry } from "../logs/entry.js";
 import { searchLogs } from "../logs/search.js";
 import { STDIN } from "../logs/source.js";
 import { printable, printableJson } from "../printable.js";
@@ -52,7 +53,7 @@ way, or never arrived; 2 the Ray ID is none, or a file cannot be read.`,
       const arrived = found.some(({ kind }) => kind !== "quote");
       const verdict = arrived ? verdictOf(account) : ABSENT;
       if (json) {
-        const codes = new Set(found.flatMap((entry) => (entry.kind === "incident" ? [entry.code] : [])));
+        const codes = new Set(found.flatMap(codesOf));
         const explanations = [...codes].flatMap((code) => explanationOf(code) ?? []);
         const { entries: lines, ...rest } = account;
         terminal.out(printableJson({ ...rest, found: arrived, verdict, explanations, lines, files }));
@@ -62,6 +63,12 @@ way, or never arrived; 2 the Ray ID is none, or a file cannot be read.`,
       }
       done(verdict.failed ? EXIT.FOUND : EXIT.OK);
     });
+}
+
+/** Codes of incidents: most have a line of their own, and some only stand in the line of the request. */
+function codesOf(entry: LogEntry): string[] {
+  if (entry.kind === "incident") return [entry.code];
+  return entry.kind === "request" && entry.incident !== undefined ? [entry.incident] : [];
 }
 
 /** Reads a Ray ID. */

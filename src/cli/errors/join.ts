@@ -46,7 +46,11 @@ function absent(covered: boolean): OriginAccount {
 function summaryOf(account: Account): OriginAccount {
   const { arrivals, access } = account;
   const verdict = verdictOf(account);
-  const incidents = [...new Set(arrivals.flatMap((arrival) => arrival.incidents.map(({ code }) => code)))];
+  const codes = arrivals.flatMap(({ request, incidents }) => [
+    ...incidents.map(({ code }) => code),
+    ...(request?.incident === undefined ? [] : [request.incident]),
+  ]);
+  const incidents = [...new Set(codes)];
   const request = arrivals.find((arrival) => arrival.request !== null)?.request;
   const seen = access[0];
   let told = "reached the app; no line tells how it ended";

@@ -16,16 +16,30 @@ export function tellIncident(incident: Found<IncidentEntry>): ProseLine[] {
   const lines = [line(`Incident ${code}, ${ACTIONS[action] ?? action}, at ${clock(at)}`, "title")];
   if (reason !== "") lines.push(line(`  Seen:   ${reason}`));
   if (err !== null) lines.push(...tellError(err));
+  const edge =
+    code === "KILLED" ? (status === 520 ? "520; behind a Tunnel 502" : `status ${status}, cut off`) : undefined;
+  return [...lines, ...tellExplanation(code, reason, edge, action === "reported")];
+}
+
+/** Tells an incident of which only the request line has the code: refusals by the hundred get no line each. */
+export function tellCode(code: string): ProseLine[] {
+  return [
+    line(`Incident ${code}, told by the line of the request`, "title"),
+    ...tellExplanation(code, "", undefined, false),
+  ];
+}
+
+/** @param reason - what has been told of it already */
+function tellExplanation(code: string, reason: string, shown: string | undefined, wentOut: boolean): ProseLine[] {
   const explanation = explanationOf(code);
-  if (explanation === null) return [...lines, line("  This version of rayguard does not know the code.", "warning")];
+  if (explanation === null) return [line("  This version of rayguard does not know the code.", "warning")];
   const { cause, source, edge, next } = explanation;
+  const lines: ProseLine[] = [];
   // The reason often is the text of the event itself.
   if (!reason.startsWith(cause)) lines.push(line(`  Cause:  ${cause}${source === null ? "" : ` (${source})`}`));
-  if (code !== "KILLED") lines.push(line(`  Edge:   ${action === "reported" ? "" : "without the guard, "}${edge}.`));
-  else lines.push(line(`  Edge:   ${status === 520 ? "520; behind a Tunnel 502" : `status ${status}, cut off`}.`));
+  lines.push(line(`  Edge:   ${shown ?? `${wentOut ? "" : "without the guard, "}${edge}`}.`));
   const steps = next.filter((step) => !reason.includes(step));
-  for (const [i, step] of steps.entries()) lines.push(line(`  ${i === 0 ? "Next:  " : "       "} ${step}`));
-  return lines;
+  return [...lines, ...steps.map((step, i) => line(`  ${i === 0 ? "Next:  " : "       "} ${step}`))];
 }
 
 export function tellError({ type, message, stack }: LoggedError): ProseLine[] {

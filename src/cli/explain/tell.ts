@@ -1,7 +1,7 @@
 import type { Found, IncidentEntry, RequestEntry } from "../logs/entry.js";
 import { clock, line, type ProseLine, plural } from "../prose.js";
 import type { Account, Arrival } from "./account.js";
-import { tellError, tellIncident } from "./tell-incident.js";
+import { tellCode, tellError, tellIncident } from "./tell-incident.js";
 import { tellTrail } from "./tell-trail.js";
 import type { Verdict } from "./verdict.js";
 
@@ -38,6 +38,9 @@ function tellArrival({ request, recorded, incidents }: Arrival): ProseLine[] {
     );
   }
   for (const incident of incidents) lines.push(line(), ...tellIncident(incident));
+  const { incident } = request ?? {};
+  if (incident !== undefined && incidents.every(({ code }) => code !== incident))
+    lines.push(line(), ...tellCode(incident));
   return lines;
 }
 

@@ -34,7 +34,7 @@ function understand({ message = "", extensions }: GraphqlError): Refusal {
   if (code === "budget" || says(/rate limiter|budget depleted|rate limit/)) return { kind: "rate limit", message };
   const field =
     says(/does not have access to the field ['"]?([\w.]+)/) ??
-    says(/(?:unknown field|cannot query field) ['"]?([\w.]+)/);
+    says(/(?:unknown field|unknown arg(?:ument)?|cannot query field) ['"]?([\w.]+)/);
   if (field !== null) return { kind: "field", field: field[1] as string, message };
   if (says(/does not have access to the path/)) return { kind: "dataset", message };
   const old = says(/cannot request data older than ([\w.]+)/);

@@ -1,7 +1,7 @@
 import { type Limits, overWindows } from "./limits.js";
 import { selectQuery } from "./query.js";
 import { numberOf, textOf } from "./totals.js";
-import type { Transport } from "./transport.js";
+import { RefusedQuery, type Transport } from "./transport.js";
 import { apiTime, type Range } from "./windows.js";
 import { askZone, rowsOf, type ZoneData } from "./zone.js";
 
@@ -53,7 +53,7 @@ export async function askRows(
   range: Range,
   most: number,
   filters: () => readonly string[],
-): Promise<{ rows: ErrorRow[]; complete: boolean }> {
+): Promise<Listed> {
   const rows: ErrorRow[] = [];
   const work = (window: Range) => pagesOf(new Pages(transport, limits, zone, filters), window, most - rows.length);
   let complete = true;
@@ -65,28 +65,47 @@ export async function askRows(
   return { rows: rows.slice(0, most), complete: complete && rows.length <= most };
 }
 
-async function pagesOf(pages: Pages, window: Range, most: number): Promise<{ rows: ErrorRow[]; complete: boolean }> {
+interface Listed {
+  readonly rows: ErrorRow[];
+  readonly complete: boolean;
+}
+
+async function pagesOf(pages: Pages, window: Range, most: number): Promise<Listed> {
   const found = new Map<string, ErrorRow>();
-  const result = (complete: boolean) => ({ rows: [...found.values()], complete });
+  let complete = true;
   const from = apiTime(window.from);
   let end: Readonly<Record<string, string>> = { datetime_lt: apiTime(window.to) };
   for (;;) {
-    const page = await pages.ask({ datetime_geq: from, ...end }, ["datetime_DESC", "rayName_DESC"], found);
-    if (page.isLast) return result(true);
-    if (found.size > most) return result(false);
+    const page = await pages.ask({ datetime_geq: from, ...end }, "datetime_DESC", found);
+    if (page.isLast) break;
+    if (found.size > most) {
+      complete = false;
+      break;
+    }
     const { datetime } = page.last;
-    if (datetime !== page.first.datetime) {
-      end = { datetime_leq: datetime };
-      continue;
+    // Rows of one second come in any order, so all of those of the last one are asked for again.
+    if (datetime !== page.first.datetime) end = { datetime_leq: datetime };
+    else {
+      if (!(await instantOf(pages, datetime, found, most))) complete = false;
+      end = { datetime_lt: datetime };
     }
-    // One instant holds more rows than a page: they are told apart by their Ray IDs.
-    for (let ray = page.last.ray; ; ) {
-      const same = await pages.ask({ datetime, rayName_leq: ray }, ["rayName_DESC"], found);
-      if (same.isLast) break;
-      if (same.last.ray === ray || found.size > most) return result(false);
-      ray = same.last.ray;
+  }
+  return { rows: [...found.values()], complete };
+}
+
+/** Asks for one second with more rows than a page, told apart by their Ray IDs; returns whether that was all of them. */
+async function instantOf(pages: Pages, datetime: string, found: Map<string, ErrorRow>, most: number): Promise<boolean> {
+  try {
+    let page = await pages.ask({ datetime }, "rayName_DESC", found);
+    while (!page.isLast) {
+      if (page.last.ray === page.first.ray || found.size > most) return false;
+      page = await pages.ask({ datetime, rayName_leq: page.last.ray }, "rayName_DESC", found);
     }
-    end = { datetime_lt: datetime };
+    return true;
+  } catch (error) {
+    // A plan that cannot order by Ray ID has a page of each second.
+    if (error instanceof RefusedQuery && error.refusal.kind === "other") return false;
+    throw error;
   }
 }
 
@@ -106,11 +125,7 @@ class Pages {
   }
 
   /** Asks for one page and adds what is new in it to `found`. */
-  async ask(
-    where: Readonly<Record<string, string>>,
-    orderBy: readonly string[],
-    found: Map<string, ErrorRow>,
-  ): Promise<Page> {
+  async ask(where: Readonly<Record<string, string>>, orderBy: string, found: Map<string, ErrorRow>): Promise<Page> {
     const limits = this.#limits;
     const limit = limits.pageSize;
     const names = Object.keys(where);
@@ -119,7 +134,7 @@ class Pages {
       dataset: limits.dataset,
       fields: limits.fields(REQUIRED, OPTIONAL),
       filters: [...names.map((name) => `${name}: $${name}`), ...this.#filters()],
-      orderBy,
+      orderBy: [orderBy],
       limit,
     };
     const types = names.map((name) => [name, name.startsWith("rayName") ? "string!" : "Time!"] as const);
