@@ -48,18 +48,21 @@ async function through(kind: ProxyKind, log: string, rays: Readonly<Record<strin
   const binary = kind.find();
   if (binary === undefined) throw new Error(`${kind.name} is missing: ${kind.install}`);
   const proxy = await startProxy(kind, binary, [(origin.address() as AddressInfo).port]);
-  for (const [path, ray] of Object.entries(rays)) {
-    const headers = { "CF-RAY": `${ray}-SJC`, "User-Agent": 'a "quoted" agent', Connection: "close" };
-    await exchange(`http://127.0.0.1:${proxy.ports[0]}${path}`, { headers }, { timeoutMs: 8_000 });
+  try {
+    for (const [path, ray] of Object.entries(rays)) {
+      const headers = { "CF-RAY": `${ray}-SJC`, "User-Agent": 'a "quoted" agent', Connection: "close" };
+      await exchange(`http://127.0.0.1:${proxy.ports[0]}${path}`, { headers }, { timeoutMs: 8_000 });
+    }
+    await vi.waitFor(
+      async () => {
+        const text = await readFile(log, "utf8");
+        for (const ray of Object.values(rays)) expect(text).toContain(ray);
+      },
+      { timeout: 5_000 },
+    );
+  } finally {
+    await proxy.stop();
   }
-  await vi.waitFor(
-    async () => {
-      const text = await readFile(log, "utf8");
-      for (const ray of Object.values(rays)) expect(text).toContain(ray);
-    },
-    { timeout: 5_000 },
-  );
-  await proxy.stop();
 }
 
 async function explain(ray: string, ...files: string[]) {
