@@ -1,7 +1,7 @@
 import { type Limits, overWindows } from "./limits.js";
 import { selectQuery } from "./query.js";
-import { numberOf, textOf } from "./totals.js";
 import { RefusedQuery, type Transport } from "./transport.js";
+import { numberOf, textOf } from "./values.js";
 import { apiTime, type Range } from "./windows.js";
 import { askZone, rowsOf, type ZoneData } from "./zone.js";
 

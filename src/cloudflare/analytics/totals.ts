@@ -1,6 +1,7 @@
 import { type Limits, overWindows } from "./limits.js";
 import { IN_RANGE, type Selection, selectQuery } from "./query.js";
 import { RefusedQuery, type Transport } from "./transport.js";
+import { numberOf, textOf } from "./values.js";
 import { apiTime, type Range } from "./windows.js";
 import { askZone, rowsOf, type ZoneData } from "./zone.js";
 
@@ -100,14 +101,4 @@ function add<T extends StatusCount>(counts: Map<string, T>, counted: T): void {
 
 function sorted<T extends StatusCount>(counts: Map<string, T>): T[] {
   return [...counts.values()].sort((a, b) => b.count - a.count || a.status - b.status);
-}
-
-export function numberOf(value: unknown): number | null {
-  // 64-bit numbers may come as text.
-  const number = typeof value === "string" && value !== "" ? Number(value) : value;
-  return typeof number === "number" && Number.isFinite(number) ? number : null;
-}
-
-export function textOf(value: unknown): string | null {
-  return typeof value === "string" ? value : null;
 }
