@@ -151,7 +151,13 @@ describe("the packed package", () => {
   it("holds the compiled files of its entries and nothing of the project's own", async () => {
     const { stdout } = await run("tar", ["-tzf", tarball]);
     const files = stdout.trim().split("\n");
-    for (const entry of ["src/index", "adapters/express", "adapters/fastify", "src/testing/index"]) {
+    for (const entry of [
+      "src/index",
+      "adapters/express",
+      "adapters/fastify",
+      "src/testing/index",
+      "src/cloudflare/analytics/index",
+    ]) {
       expect(files).toContain(`package/dist/${entry}.js`);
       expect(files).toContain(`package/dist/${entry}.d.ts`);
     }

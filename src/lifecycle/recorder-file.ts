@@ -25,7 +25,8 @@ export const SLOT_OCTETS = 256;
 /** More requests than a process has sockets for. */
 export const MAX_SLOTS = 65_536;
 
-const MAGIC = "RAYGUARD";
+/** First octets of a file. */
+export const MAGIC = "RAYGUARD";
 const VERSION = 1;
 
 // Header: magic 8, version 4, octets of a slot 4, number of slots 4, checksum 4, length of the JSON 2, JSON.

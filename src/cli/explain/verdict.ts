@@ -1,0 +1,124 @@
+import { EDGE_PROFILES } from "../../cloudflare/edge.js";
+import type { AccessEntry, RecordedEntry } from "../logs/entry.js";
+import type { Account, Arrival } from "./account.js";
+import { explanationOf } from "./explanations.js";
+
+/** What visitors saw of a request at the edge, as far as the logs of the origin server tell. */
+export interface Verdict {
+  /** Error of the edge that fits; `truncated`: the status, and less content than announced; `unknown`: not told. */
+  readonly shown: "none" | "502" | "504" | "520" | "522" | "524" | "truncated" | "unknown";
+  readonly why: string;
+  /** Whether the request failed. */
+  readonly failed: boolean;
+}
+
+const READ_TIMEOUT_MS = EDGE_PROFILES.cloudflare.readTimeoutMs;
+const TUNNEL = "Behind a Tunnel the same failure shows as 502.";
+
+/** The verdict of the hop that is nearest to the edge and saw a failure; else that of the app. */
+export function verdictOf(account: Account): Verdict {
+  const ofProxy = account.access.map(ofAccess).filter(({ shown }) => shown !== "none");
+  const all = [...ofProxy, ...account.arrivals.map(ofArrival), ...account.access.map(ofAccess)];
+  const fault = all.find(({ shown }) => shown !== "none") ?? all.find(({ failed }) => failed) ?? all[0];
+  if (fault !== undefined) return fault;
+  const why = "The request reached the app, but no line says how it ended: it may be under way, or nothing logs that.";
+  return { shown: "unknown", why, failed: true };
+}
+
+function ofArrival({ request, recorded, incidents }: Arrival): Verdict {
+  const killed = incidents.find(({ code }) => code === "KILLED");
+  if (killed !== undefined) return died(killed.status === 520 ? 0 : (killed.status ?? 0));
+  if (request === null) {
+    if (recorded !== null) return recorded.fate === "gone" ? died(recorded.status) : underWay(recorded);
+    const why =
+      "rayguard met an incident, but its line for the request is missing: the files end before, or the process did.";
+    return { shown: prevented(incidents[0]?.prevented), why, failed: true };
+  }
+  const { outcome, status, ms } = request;
+  if (outcome === "torn down") return status === 0 ? empty("the connection broke before a response") : cut(status);
+  // In report mode the app drops the connection itself, which looks like a client that left.
+  const reported = incidents.find((each) => each.action === "reported" && each.prevented !== null);
+  if (reported !== undefined) {
+    const edge = explanationOf(reported.code)?.edge;
+    const why = `rayguard only reported ${reported.code} and changed nothing, so it went out. The edge makes of it: ${edge ?? reported.prevented}.`;
+    return { shown: prevented(reported.prevented), why, failed: true };
+  }
+  if (outcome === "client gone") return left(ms);
+  return passed(status, ms);
+}
+
+function ofAccess({ status, ms, termination = "----", upstreamStatus }: AccessEntry): Verdict {
+  const [cause, phase] = termination as unknown as [string, string];
+  if (status === 499 || cause === "C" || cause === "c") return left(ms ?? 0);
+  if (status === 444) return empty("the reverse proxy closed the connection without a response (nginx: return 444)");
+  if (status === 0) return empty("the reverse proxy sent no response");
+  if ((cause === "S" || cause === "s") && phase === "D") return cut(status);
+  if ((status === 502 || status === 504) && upstreamStatus !== status) {
+    const why =
+      status === 502
+        ? "The reverse proxy got no valid response from the app and answered 502."
+        : "The reverse proxy got no response from the app in time and answered 504.";
+    return { shown: `${status}`, why: `${why} Cloudflare puts a page of its own in its place.`, failed: true };
+  }
+  return passed(status, ms ?? 0);
+}
+
+function passed(status: number, ms: number): Verdict {
+  if (status === 502 || status === 504) {
+    const why = `The origin server itself answered ${status}; Cloudflare puts a page of its own in its place.`;
+    return { shown: `${status}`, why, failed: true };
+  }
+  if (status >= 520 && status <= 530) {
+    return {
+      shown: "unknown",
+      why: `The origin server itself answered ${status}, a status of the edge's own.`,
+      failed: true,
+    };
+  }
+  const late =
+    ms > READ_TIMEOUT_MS
+      ? ` It took ${seconds(ms)}: if nothing was sent for so long, the edge had given up (524) before.`
+      : "";
+  const why = `A complete response with status ${status} went out, and Cloudflare passes it on.${late}`;
+  return { shown: "none", why, failed: status >= 500 };
+}
+
+function empty(how: string): Verdict {
+  return { shown: "520", why: `No response went out: ${how}. ${TUNNEL}`, failed: true };
+}
+
+function cut(status: number): Verdict {
+  const why = `Status ${status} and a part of the content went out before the connection broke: visitors saw a truncated response, which Cloudflare counts as ${status}.`;
+  return { shown: "truncated", why, failed: true };
+}
+
+function died(status: number): Verdict {
+  return status === 0 ? empty("the process died while the app worked on it") : cut(status);
+}
+
+function left(ms: number): Verdict {
+  if (ms >= READ_TIMEOUT_MS) {
+    const why = `The edge closed the connection after ${seconds(ms)} without a complete response: its read timeout (524).`;
+    return { shown: "524", why, failed: true };
+  }
+  const why =
+    "The visitor, or the edge, went away before the response was complete: nobody was left to be shown an error.";
+  return { shown: "none", why, failed: false };
+}
+
+function underWay({ startedAt, fate }: RecordedEntry): Verdict {
+  const ms = Date.now() - startedAt;
+  const process =
+    fate === "alive" ? "The process runs and" : "Its process is one of another container, and if it runs, it";
+  const why = `${process} is still working on it, for ${seconds(ms)} now.`;
+  if (ms < READ_TIMEOUT_MS) return { shown: "unknown", why, failed: true };
+  return { shown: "524", why: `${why} The edge has given up by now, unless it was sent something.`, failed: true };
+}
+
+function prevented(status: number | null | undefined): Verdict["shown"] {
+  return status === 520 || status === 522 || status === 524 ? `${status}` : "unknown";
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}
