@@ -1,4 +1,5 @@
 export type { EdgeName, EdgeProfile } from "./cloudflare/edge.js";
+export { currentRanges, type Ranges } from "./cloudflare/ranges.js";
 export type { Ray } from "./cloudflare/ray.js";
 export { ERROR_CODES, RayguardError, type RayguardErrorCode } from "./errors.js";
 export type { FallbackContent } from "./fallback/content.js";
@@ -15,6 +16,9 @@ export { DEFAULTS, type GuardOptions, type RouteSettings } from "./options.js";
 export type { RequestContext } from "./request-context.js";
 export type { GuardStats } from "./stats.js";
 export { CHANNELS } from "./supervision.js";
+export type { TrustedHops } from "./trust/hops.js";
+export type { SecretOptions } from "./trust/shared-secret.js";
+export type { TrustOptions } from "./trust/trust-options.js";
 
 declare module "node:http" {
   interface IncomingMessage {

@@ -65,7 +65,7 @@ export async function start(variant, waiting) {
 
 async function withGuard(options) {
   const { rayguard } = await import("rayguard/express");
-  const guard = rayguard(options);
+  const guard = rayguard({ trust: "loopback", ...options });
   return {
     before: (app) => app.use(guard),
     after: (app) => app.use(guard.errorHandler),

@@ -49,6 +49,6 @@ export async function start(variant, waiting) {
 
 async function withGuard(app, options) {
   const { rayguard } = await import("rayguard/fastify");
-  await app.register(rayguard, options);
+  await app.register(rayguard, { trust: "loopback", ...options });
   return app;
 }
