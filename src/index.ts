@@ -1,6 +1,7 @@
 export type { EdgeName, EdgeProfile } from "./cloudflare/edge.js";
 export { currentRanges, type Ranges } from "./cloudflare/ranges.js";
 export type { Ray } from "./cloudflare/ray.js";
+export { type RefreshOptions, refreshRanges } from "./cloudflare/refresh-ranges.js";
 export { ERROR_CODES, RayguardError, type RayguardErrorCode } from "./errors.js";
 export type { FallbackContent } from "./fallback/content.js";
 export { createGuard, type Guard } from "./guard.js";
