@@ -6,6 +6,8 @@ import "../src/testing/parse-response.js";
 import { onError } from "./fastify/error-handling.js";
 import { watchHandler } from "./fastify/hijacked.js";
 
+export { genReqId } from "./fastify/request-id.js";
+
 // The very first request may be answered by hand, and a hook that waits for the parser would be seen by the app.
 void loadParser();
 
@@ -35,6 +37,7 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     const exchange = guard.accept(request.raw, reply.raw);
     if (!isNested) watchHandler(request, guard);
     if (usesFrameworkLogger) exchange.logger = request.log;
+    guard.enter(exchange); // behind a server it has been: here for inject()
     if (guard.answers(exchange)) reply.hijack();
     else if (guard.overload === undefined || guard.overload.admits(exchange, next)) next();
     else if (exchange.inert) reply.hijack();

@@ -93,7 +93,7 @@ export class GuardCore implements Guard {
   /** @param gauges - what `overload` goes by, where it is not this process */
   constructor(options?: GuardOptions, gauges?: Gauges) {
     const settings = resolveOptions(options);
-    this.#attributes = settings.mode === "enforce" && settings.crash !== false;
+    this.#attributes = settings.crash !== false;
     const tell = (record: object, message: string) => this.supervision.warn(record, message);
     this.overload =
       settings.overload === false

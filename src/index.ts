@@ -1,4 +1,5 @@
 export type { EdgeName, EdgeProfile } from "./cloudflare/edge.js";
+export { forwardRay } from "./cloudflare/forward-ray.js";
 export { currentRanges, type Ranges } from "./cloudflare/ranges.js";
 export type { Ray } from "./cloudflare/ray.js";
 export { type RefreshOptions, refreshRanges } from "./cloudflare/refresh-ranges.js";
@@ -8,6 +9,7 @@ export { createGuard, type Guard } from "./guard.js";
 export type { HealthOptions } from "./health.js";
 export type { HealthCheck } from "./health-checks.js";
 export type { Action, Incident, Prevented } from "./incidents.js";
+export { currentRequest } from "./lifecycle/current-exchange.js";
 export type { DrainOptions } from "./lifecycle/ending.js";
 export { OVERLOAD_DEFAULTS, type OverloadOptions } from "./lifecycle/overload-options.js";
 export type { RecorderOptions } from "./lifecycle/recorder-options.js";
