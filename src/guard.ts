@@ -27,7 +27,7 @@ import { type Logger, MESSAGES } from "./log.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
-import { callerOf } from "./trust/identity.js";
+import { callerOf } from "./trust/caller.js";
 
 /** Looks after every response of the servers it is attached to. */
 export interface Guard {

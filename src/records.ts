@@ -5,7 +5,7 @@ import { type Action, EVENTS, type Failure, type Incident } from "./incidents.js
 import type { Recorded } from "./lifecycle/recorder-file.js";
 import type { Remains } from "./lifecycle/recorder-search.js";
 import { loggableUrl, type RequestRecord } from "./log.js";
-import { callerOf, claimedIpOf, clientIpOf } from "./trust/identity.js";
+import { callerOf, claimedIpOf, clientIpOf } from "./trust/caller.js";
 
 /** What the log and the channel say of an incident. */
 export function describeIncident(exchange: Exchange, failure: Failure, action: Action): Incident {

@@ -3,7 +3,7 @@ import { parseRay, type Ray } from "./cloudflare/ray.js";
 import type { RayguardError } from "./errors.js";
 import { checkDeadline } from "./option-checks.js";
 import type { RouteSettings } from "./options.js";
-import { type Asked, callerOf, clientIpOf, countryOf } from "./trust/identity.js";
+import { type Asked, callerOf, clientIpOf, countryOf } from "./trust/caller.js";
 
 interface Owner extends Asked {
   readonly request: IncomingMessage | null;

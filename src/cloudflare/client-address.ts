@@ -1,8 +1,5 @@
-import { isIPv6 } from "node:net";
-import { readAddress } from "../trust/address.js";
-
-/** What a field that holds an address is made of: no port, no zone id ("fe80::1%eth0" names somebody else's interface). */
-const BARE = /^[0-9a-f.:]{2,45}$/i;
+import { isIP } from "node:net";
+import { unmapped } from "../trust/addresses.js";
 
 /**
  * Reads CF-Connecting-IP or True-Client-IP: one IPv4 or IPv6 address, or `null`.
@@ -10,10 +7,11 @@ const BARE = /^[0-9a-f.:]{2,45}$/i;
  * @see https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip
  */
 export function parseConnectingIp(value: unknown): string | null {
-  if (typeof value !== "string" || !BARE.test(value)) return null;
-  const address = readAddress(value);
-  // A port would have been read, too.
-  return address !== null && (address === value || isIPv6(value)) ? address : null;
+  if (typeof value !== "string" || value.length > 45) return null;
+  const version = isIP(value);
+  if (version === 4) return value;
+  // A zone id ("fe80::1%eth0") passes isIP, but names an interface of somebody else's machine.
+  return version === 6 && !value.includes("%") ? unmapped(value) : null;
 }
 
 /**

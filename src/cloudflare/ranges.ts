@@ -1,4 +1,4 @@
-import { Networks, readNetwork } from "../trust/networks.js";
+import { Networks, readNetwork } from "../trust/addresses.js";
 import { PUBLISHED_RANGES } from "./published-ranges.js";
 
 /** A list of the networks from which Cloudflare connects to origin servers. */

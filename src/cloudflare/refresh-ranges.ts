@@ -1,5 +1,5 @@
 import { RayguardError } from "../errors.js";
-import { type Network, readNetwork } from "../trust/networks.js";
+import { type Network, readNetwork } from "../trust/addresses.js";
 import { adoptRanges, currentRanges, type Ranges } from "./ranges.js";
 
 /** Options of `refreshRanges()`; every one is optional. */

@@ -1,6 +1,6 @@
 import { isCloudflare } from "../cloudflare/ranges.js";
 import { invalid } from "../option-checks.js";
-import { type Network, Networks, readNetwork } from "./networks.js";
+import { type Network, Networks, readNetwork } from "./addresses.js";
 
 /**
  * Hops that are trusted: networks and addresses, the names `cloudflare`, `loopback`, `linklocal` and `uniquelocal`, one or
