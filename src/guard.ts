@@ -240,7 +240,7 @@ export class GuardCore implements Guard {
 
   /** Refuses a request that nobody vouches for, where the option `direct` asks for that. @returns true where it has */
   refusesDirect(exchange: Exchange): boolean {
-    if (this.supervision.settings.direct !== "reject" || exchange.greeted) return false;
+    if (this.supervision.settings.direct !== "reject") return false;
     return !callerOf(exchange).verified && exchange.fail(DIRECT);
   }
 

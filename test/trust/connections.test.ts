@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import http, { createServer, type RequestListener, request as sendHttp } from "node:http";
+import http, { createServer, type IncomingMessage, type RequestListener, request as sendHttp } from "node:http";
 import http2 from "node:http2";
 import https, { type Agent } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -8,8 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../../src/index.js";
+import { exchange } from "../../src/testing/index.js";
 import { selfSigned } from "../testing/certificate.js";
 import { listen } from "../testing/servers.js";
+import { keeper } from "./origins.js";
 
 const told: RequestListener = (request, response) => {
   const { clientIp, verified } = request.rayguard;
@@ -83,6 +85,23 @@ describe("trust: { clientCertificate: true }", () => {
       expect(JSON.parse(body)).toEqual(seen);
     }
     session.destroy();
+  });
+
+  it("still knows who has shown one when the connection is gone", async () => {
+    const { lines, logger } = keeper();
+    const guard = createGuard({ trust, logger });
+    const origin = await listen(guard.attach(https.createServer(options, () => {})));
+    const { port } = origin.address() as AddressInfo;
+    const leaves = new AbortController();
+    const closed = new Promise((resolve) => {
+      origin.once("request", ({ socket }: IncomingMessage) => {
+        socket.once("close", resolve);
+        setImmediate(() => leaves.abort());
+      });
+    });
+    await exchange({ port, tls: edge }, { path: "/", headers: CLAIM }, { signal: leaves.signal });
+    await closed;
+    expect(lines).toMatchObject([{ clientIp: "203.0.113.7", verified: true, outcome: "client gone" }]);
   });
 
   it("believes nobody where the server asks for no certificate", async () => {

@@ -121,6 +121,30 @@ describe('direct: "reject"', () => {
     expect(responses.map(({ status }) => status)).toEqual([403, 403]);
   });
 
+  it("holds for a part of an app, on an Express router and in a Fastify plugin", async () => {
+    const app = express();
+    const router = express.Router();
+    app.use(rayguard({ trust: SECRET, logger: false }) as never);
+    router.use(rayguard({ direct: "reject", logger: false }) as never);
+    router.get("/", (_request, response) => void response.send("ok"));
+    app.use("/inside", router);
+    app.use((_request, response) => void response.send("ok"));
+    const plugin = fastify();
+    await plugin.register(fastifyGuard, { trust: SECRET, logger: false });
+    plugin.get("/", () => "ok");
+    await plugin.register(async (inside) => {
+      await inside.register(fastifyGuard, { direct: "reject", logger: false });
+      inside.get("/inside", () => "ok");
+    });
+    await plugin.ready();
+    for (const server of [createServer(app), plugin.server]) {
+      const asked = [{ path: "/" }, { path: "/inside" }, { path: "/inside", headers: PROVEN }];
+      const { responses, problems } = await exchange(await listen(server), asked);
+      expect(problems).toEqual([]);
+      expect(responses.map(({ status }) => status)).toEqual([200, 403, 200]);
+    }
+  });
+
   it("changes nothing in report mode, and says what it would have refused", async () => {
     const { server, lines, guard } = await serve({ mode: "report" });
     const { responses } = await exchange(server, { path: "/" });

