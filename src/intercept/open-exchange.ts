@@ -22,8 +22,6 @@ export function openHttp1(supervision: Supervision, request: IncomingMessage, re
   (response as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
   (request as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
   connection.add(exchange);
-  // A certificate can only be seen while the connection is open.
-  if (settings.trust.clientCertificate) void exchange.peer;
   supervision.opened(exchange);
   return exchange;
 }

@@ -165,6 +165,17 @@ describe('direct: "flag"', () => {
   });
 });
 
+describe("a secret that the app takes out of the request", () => {
+  it("has proved what it proves", async () => {
+    const { server, lines } = await serve({ direct: "flag" }, (request, response) => {
+      delete request.headers["x-edge-secret"];
+      response.end();
+    });
+    await exchange(server, { path: "/", headers: { ...PROVEN, "CF-Connecting-IP": "203.0.113.7" } });
+    expect(lines).toMatchObject([{ clientIp: "203.0.113.7", verified: true }]);
+  });
+});
+
 describe("a request without a connection", () => {
   it("of inject() is judged by the address the test gives", async () => {
     const app = fastify();

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { resolveTrust } from "../../src/trust/trust-options.js";
 
 const text = await readFile(join(import.meta.dirname, "../../docs/trust.md"), "utf8");
-const table = /<!-- settings: .*-->\n([^]*?)<!-- \/settings -->/.exec(text)?.[1] ?? "";
+const table = /<!-- settings: .*-->\n([\s\S]*?)<!-- \/settings -->/.exec(text)?.[1] ?? "";
 const settings = [...table.matchAll(/^\| .* \| `(.*)` \|$/gm)].map(([, setting]) => setting ?? "").slice(1);
 
 describe("docs/trust.md", () => {
