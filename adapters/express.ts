@@ -29,7 +29,7 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
       known = app;
     }
     const exchange = guard.accept(request, response);
-    if (!exchange.greeted && guard.answers(exchange)) return;
+    if (exchange.greeted ? guard.refusesDirect(exchange) : guard.answers(exchange)) return;
     if (guard.overload !== undefined && !guard.overload.admits(exchange, () => enter(exchange, next))) return;
     enter(exchange, next);
   }

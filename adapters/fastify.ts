@@ -5,6 +5,8 @@ import { GuardCore } from "../src/internals.js";
 import { onError } from "./fastify/error-handling.js";
 import { watchHandler } from "./fastify/hijacked.js";
 
+export { genReqId } from "./fastify/request-id.js";
+
 type RouteConfig = { rayguard?: Partial<RouteSettings> };
 
 const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fastify, options, done) {
@@ -31,6 +33,7 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     const exchange = guard.accept(request.raw, reply.raw);
     if (!isNested) watchHandler(request, guard);
     if (usesFrameworkLogger) exchange.logger = request.log;
+    guard.enter(exchange); // behind a server it has been: here for inject()
     if (guard.answers(exchange)) reply.hijack();
     else if (guard.overload === undefined || guard.overload.admits(exchange, next)) next();
     else if (exchange.inert) reply.hijack();

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   ERR_RAYGUARD_DEADLINE: "no response, or no more of it, within the deadline",
   ERR_RAYGUARD_CLIENT_GONE: "the client closed the connection before the response was complete",
   ERR_RAYGUARD_DRAINING: "the process is about to end",
+  ERR_RAYGUARD_RANGES: "the published address ranges could not be refreshed; the list in force stays",
   ERR_RAYGUARD_INCOMPLETE: "what the app sent could not be completed",
 } as const;
 

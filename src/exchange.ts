@@ -8,6 +8,7 @@ import type { DeadlineQueue, Waiting } from "./lifecycle/deadline.js";
 import type { Logger, RequestRecord } from "./log.js";
 import type { RouteSettings, Settings } from "./options.js";
 import { RequestContext } from "./request-context.js";
+import type { Caller, Peer } from "./trust/caller.js";
 import type { FieldLine } from "./validity/head.js";
 
 /** Where an exchange hangs on its request and response. One symbol for every copy of the package: never wrap twice. */
@@ -72,6 +73,8 @@ export abstract class Exchange implements Waiting {
   /** Observed progress of the connection, compared between two looks, and when it was last seen to change. */
   progress = 0;
   movedAt = 0;
+  /** Who has sent it, where that differs from one request of the connection to the next; see `callerOf`. */
+  declare knownCaller: Caller | undefined;
   /** Where the flight recorder keeps it, or -1. */
   declare slot: number;
   /** Called once the fate is known and the whole response has been handed over. */
@@ -123,10 +126,8 @@ export abstract class Exchange implements Waiting {
   /** Gives up on a response that is over, but that the recipient does not take. */
   abstract abandon(): void;
 
-  /** Address of the peer, as far as it is known. */
-  get peerAddress(): string | undefined {
-    return this.request?.socket?.remoteAddress;
-  }
+  /** Who is at the other end of the connection. */
+  abstract readonly peer: Peer;
 
   get context(): RequestContext {
     if (this.#context === undefined) this.#context = new RequestContext(this);
@@ -208,4 +209,10 @@ export abstract class Exchange implements Waiting {
 }
 
 /** What most exchanges never set takes no room in any of them. */
-Object.assign(Exchange.prototype, { doorkeeper: null, slot: -1, cause: undefined, whenSettled: undefined });
+Object.assign(Exchange.prototype, {
+  doorkeeper: null,
+  slot: -1,
+  cause: undefined,
+  whenSettled: undefined,
+  knownCaller: undefined,
+});

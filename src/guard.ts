@@ -5,7 +5,7 @@ import { RayguardError } from "./errors.js";
 import { type Exchange, kExchange } from "./exchange.js";
 import { HEALTH_DEFAULTS, Health } from "./health.js";
 import type { HealthCheck } from "./health-checks.js";
-import { EVENTS, type Failure, thrown } from "./incidents.js";
+import { DIRECT, EVENTS, type Failure, thrown } from "./incidents.js";
 import { attachTo } from "./intercept/attach.js";
 import { Http1Exchange } from "./intercept/http1-exchange.js";
 import { carryLayer, layOverPrototypes } from "./intercept/layers.js";
@@ -26,6 +26,7 @@ import { type Logger, MESSAGES } from "./log.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
+import { callerOf } from "./trust/caller.js";
 
 /** Looks after every response of the servers it is attached to. */
 export interface Guard {
@@ -91,7 +92,7 @@ export class GuardCore implements Guard {
   /** @param gauges - what `overload` goes by, where it is not this process */
   constructor(options?: GuardOptions, gauges?: Gauges) {
     const settings = resolveOptions(options);
-    this.#attributes = settings.mode === "enforce" && settings.crash !== false;
+    this.#attributes = settings.crash !== false;
     const tell = (record: object, message: string) => this.supervision.warn(record, message);
     this.overload =
       settings.overload === false
@@ -226,12 +227,19 @@ export class GuardCore implements Guard {
     const url = (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
     if (!this.health.matches(url) || exchange.quiet) {
       const { refusal } = this.ending;
-      return refusal === undefined || exchange.quiet ? exchange.quiet : exchange.fail(refusal);
+      if (exchange.quiet) return true;
+      return refusal === undefined ? this.refusesDirect(exchange) : exchange.fail(refusal);
     }
     exchange.quiet = true;
     this.supervision.recorder?.end(exchange); // nobody misses a health check
     this.health.answer(request, responseOf(exchange), url);
     return true;
+  }
+
+  /** Refuses a request that nobody vouches for, where the option `direct` asks for that. @returns true where it has */
+  refusesDirect(exchange: Exchange): boolean {
+    if (this.supervision.settings.direct !== "reject") return false;
+    return !callerOf(exchange).verified && exchange.fail(DIRECT);
   }
 
   /**

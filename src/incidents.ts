@@ -48,6 +48,7 @@ export const EVENTS = {
     "The process ended while this request was in flight; the next start reports it. Look for an OOM kill or a SIGKILL.",
   BLOCKED:
     "The event loop was blocked: no request was read or answered meanwhile. See err for the code that ran; move such work to a thread or split it.",
+  DIRECT: "The request did not come through the edge; it was refused with 403 (option direct).",
   OVERLOAD: "The process could not take the request; it was refused with 503 and Retry-After.",
 } as const;
 
@@ -196,6 +197,15 @@ export function ruleBroken(rule: string, found: string, status = 500): Failure {
 export function endOfProcess(code: "CRASHING" | "SHUTDOWN" | "EXIT"): Failure {
   return { code, message: EVENTS[code], prevented: 520, status: 503, closes: code !== "CRASHING" };
 }
+
+/** A request that nobody vouches for. Its own line in the log tells: scans would else write two. */
+export const DIRECT: Failure = {
+  code: "DIRECT",
+  message: `${EVENTS.DIRECT} If it did, see the option trust.`,
+  prevented: null,
+  status: 403,
+  unlogged: true,
+};
 
 /** The request an uncaught exception came from. */
 export function uncaught(err: unknown): Failure {

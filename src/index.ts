@@ -1,11 +1,15 @@
 export type { EdgeName, EdgeProfile } from "./cloudflare/edge.js";
+export { forwardRay } from "./cloudflare/forward-ray.js";
+export { currentRanges, type Ranges } from "./cloudflare/ranges.js";
 export type { Ray } from "./cloudflare/ray.js";
+export { type RefreshOptions, refreshRanges } from "./cloudflare/refresh-ranges.js";
 export { ERROR_CODES, RayguardError, type RayguardErrorCode } from "./errors.js";
 export type { FallbackContent } from "./fallback/content.js";
 export { createGuard, type Guard } from "./guard.js";
 export type { HealthOptions } from "./health.js";
 export type { HealthCheck } from "./health-checks.js";
 export type { Action, Incident, Prevented } from "./incidents.js";
+export { currentRequest } from "./lifecycle/current-exchange.js";
 export type { DrainOptions } from "./lifecycle/ending.js";
 export { OVERLOAD_DEFAULTS, type OverloadOptions } from "./lifecycle/overload-options.js";
 export type { RecorderOptions } from "./lifecycle/recorder-options.js";
@@ -15,6 +19,9 @@ export { DEFAULTS, type GuardOptions, type RouteSettings } from "./options.js";
 export type { RequestContext } from "./request-context.js";
 export type { GuardStats } from "./stats.js";
 export { CHANNELS } from "./supervision.js";
+export type { TrustedHops } from "./trust/hops.js";
+export type { SecretOptions } from "./trust/shared-secret.js";
+export type { TrustOptions } from "./trust/trust-options.js";
 
 declare module "node:http" {
   interface IncomingMessage {

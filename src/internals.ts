@@ -1,6 +1,7 @@
 /** What the adapters use beside the public interface. */
 import { type Exchange, kExchange } from "./exchange.js";
 
+export { parseRay } from "./cloudflare/ray.js";
 export type { Exchange } from "./exchange.js";
 export { isLostWithContent } from "./fallback/lost-content.js";
 export { GuardCore } from "./guard.js";

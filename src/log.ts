@@ -13,9 +13,9 @@ export interface RequestRecord {
   ray: string | null;
   /** Three-letter data centre, or null. */
   colo: string | null;
-  /** CF-Connecting-IP where it is an address, else the address of the peer. */
+  /** Address of the client where the edge has named it; else the outermost one known for certain. */
   clientIp: string | null;
-  /** Whether the client address was vouched for by a hop that proved itself. */
+  /** Whether the request came through a hop that proved itself, which vouches for the client address. */
   verified: boolean;
   method: string;
   /** Request target with the values of secret query parameters masked. */
@@ -29,6 +29,10 @@ export interface RequestRecord {
   outcome: "intact" | "repaired" | "replaced" | "torn down" | "client gone";
   /** Code of the incident, where there was one. */
   incident?: string;
+  /** CF-Connecting-IP of a request that is not verified, where it is an address other than `clientIp`: not to be believed. */
+  claimedIp?: string;
+  /** Not verified; with the option `direct` at `flag` or `reject`. */
+  direct?: true;
 }
 
 /** The text of each kind of line: one place, so that alerts can match on them. */
@@ -46,6 +50,8 @@ export const MESSAGES = {
   recorderFull: "the flight recorder has no slot left: some requests are not recorded; give it more slots",
   recorderForeign: "a file in the place of a flight recorder is left alone",
   overloadOver: "overload is over: requests are no longer refused",
+  trustLocalPeer:
+    'requests with a CF-RAY come from a peer on this machine or network that is not trusted, so their CF-Connecting-IP is not believed; behind cloudflared set trust: "loopback", or { edge: <its address> }; behind a proxy of your own set trust: ["cloudflare", <its address>]',
   attachFailed: "the guard could not attach itself to the server",
   watchdogListens: "the watchdog answers the health paths on a port of its own",
   watchdogPort:

@@ -15,6 +15,8 @@ import {
 import { resolveWatchdog, type WatchdogOptions, type WatchdogSettings } from "./lifecycle/watchdog-options.js";
 import type { Logger } from "./log.js";
 import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "./option-checks.js";
+import type { TrustedHops } from "./trust/hops.js";
+import { resolveTrust, type Trust, type TrustOptions } from "./trust/trust-options.js";
 
 /** Options of a guard; every one is optional. */
 export interface GuardOptions {
@@ -53,11 +55,13 @@ export interface GuardOptions {
   logger?: Logger | false;
   /** Limits beyond which requests are refused with 503; `true` takes the defaults. @default false */
   overload?: boolean | OverloadOptions;
-  /** Reserved: taken and checked, not in force yet; a warning says so. Client addresses stay `verified: false`. */
-  trust?: unknown;
-  /** Reserved, see `trust`. */
-  direct?: "allow" | "flag";
-  /** Reserved, see `trust`. */
+  /**
+   * Who is believed about the client: the edge by its addresses, `loopback` for a Tunnel, networks, a function, a shared
+   * secret or a client certificate. @default "cloudflare"
+   */
+  trust?: TrustedHops | TrustOptions;
+  /** Requests that nobody vouches for: `flag` marks them in the log, `reject` answers 403. @default "allow" */
+  direct?: "allow" | "flag" | "reject";
   /**
    * After an exception that nobody caught: `drain` answers the request it came from, lets the others finish and ends the
    * process as Node would have; `false` leaves Node's behaviour. @default "drain"
@@ -92,6 +96,8 @@ export interface Settings extends RouteSettings {
   readonly errorContent: GuardOptions["errorContent"] | undefined;
   readonly health: false | HealthOptions;
   readonly logger: Logger | false | undefined;
+  readonly trust: Trust;
+  readonly direct: "allow" | "flag" | "reject";
   readonly crash: "drain" | false;
   readonly shutdown: false | ShutdownSettings;
   readonly recorder: false | RecorderSettings;
@@ -111,21 +117,14 @@ export const DEFAULTS = {
   keepAliveTimeoutMs: 905_000,
   gatewayStatus: "remap",
   health: { path: "/health" },
+  trust: "cloudflare",
+  direct: "allow",
   crash: "drain",
   shutdown: SHUTDOWN_DEFAULTS,
   recorder: false,
   watchdog: false,
   overload: false,
 } as const;
-
-/**
- * Options of parts that this version does not have, with the values that can be taken without them.
- * Asking for protection that is not there is an error; anything milder is a warning.
- */
-const RESERVED: Readonly<Record<string, (value: unknown) => boolean>> = {
-  trust: (value) => value !== null && typeof value !== "number" && typeof value !== "boolean",
-  direct: (value) => value === "allow" || value === "flag",
-};
 
 const KNOWN = new Set([
   ...Object.keys(DEFAULTS),
@@ -134,7 +133,6 @@ const KNOWN = new Set([
   "maxFieldLines",
   "errorContent",
   "logger",
-  ...Object.keys(RESERVED),
 ]);
 
 const ROUTE = new Set([
@@ -162,12 +160,6 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
         `There is no option "${name}". Known options: ${[...KNOWN].sort().join(", ")}.`,
       );
     }
-  }
-  for (const [name, takes] of Object.entries(RESERVED)) {
-    const value = (options as Record<string, unknown>)[name];
-    if (value === undefined || value === false) continue;
-    if (!takes(value)) throw invalid(name, "left out or false, since this version has no such part", value);
-    process.emitWarning(`the option "${name}" is not in force in this version`, "RayguardWarning");
   }
   const edge = resolveEdge(options.edge);
   const { errorContent, logger, health = DEFAULTS.health } = options;
@@ -205,6 +197,8 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     errorContent,
     health: checkHealth(health),
     logger,
+    trust: resolveTrust(options.trust),
+    direct: oneOf(options.direct, "direct", ["allow", "flag", "reject"], DEFAULTS.direct),
     crash: resolveCrash(options.crash),
     shutdown: resolveShutdown(options.shutdown),
     recorder: checkRecorder(options.recorder),

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
-import { clientAddress } from "./cloudflare/client-address.js";
 import { parseRay } from "./cloudflare/ray.js";
 import type { Exchange } from "./exchange.js";
 import { type Action, EVENTS, type Failure, type Incident } from "./incidents.js";
 import type { Recorded } from "./lifecycle/recorder-file.js";
 import type { Remains } from "./lifecycle/recorder-search.js";
 import { loggableUrl, type RequestRecord } from "./log.js";
+import { callerOf, claimedIpOf, clientIpOf } from "./trust/caller.js";
 
 /** What the log and the channel say of an incident. */
 export function describeIncident(exchange: Exchange, failure: Failure, action: Action): Incident {
@@ -51,11 +51,12 @@ export function recordOf(exchange: Exchange): RequestRecord {
   const { request } = exchange;
   const headers = request?.headers;
   const ray = parseRay(headers?.["cf-ray"]);
+  const { verified } = callerOf(exchange);
   const record: RequestRecord = {
     ray: ray === null ? null : ray.id,
     colo: ray === null ? null : ray.colo,
-    clientIp: clientAddress(request, exchange.peerAddress),
-    verified: false,
+    clientIp: clientIpOf(exchange),
+    verified,
     method: request?.method ?? "",
     url: loggableUrl(urlOf(request)),
     status: exchange.status,
@@ -64,7 +65,15 @@ export function recordOf(exchange: Exchange): RequestRecord {
     outcome: exchange.outcome,
   };
   if (exchange.incident !== undefined) record.incident = exchange.incident;
+  if (!verified) describeDirect(exchange, record);
   return record;
+}
+
+/** What is worth knowing of a request that nobody vouches for. */
+function describeDirect(exchange: Exchange, record: RequestRecord): void {
+  const claimedIp = claimedIpOf(exchange);
+  if (claimedIp !== null) record.claimedIp = claimedIp;
+  if (exchange.supervisor.settings.direct !== "allow") record.direct = true;
 }
 
 export function urlOf(request: IncomingMessage | null): string {

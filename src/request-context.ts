@@ -1,14 +1,13 @@
 import type { IncomingMessage } from "node:http";
-import { clientAddress, parseCountry } from "./cloudflare/client-address.js";
 import { parseRay, type Ray } from "./cloudflare/ray.js";
 import type { RayguardError } from "./errors.js";
 import { checkDeadline } from "./option-checks.js";
 import type { RouteSettings } from "./options.js";
+import { type Asked, callerOf, clientIpOf, countryOf } from "./trust/caller.js";
 
-interface Owner {
+interface Owner extends Asked {
   readonly request: IncomingMessage | null;
   settings: RouteSettings;
-  readonly peerAddress: string | undefined;
   readonly supervisor: { watch(exchange: never): void };
 }
 
@@ -30,22 +29,23 @@ export class RequestContext {
     return this.#ray;
   }
 
-  /** CF-Connecting-IP where it is an address, else the address of the peer. See `verified`. */
+  /**
+   * Address of the client as the edge names it, where the edge has proved itself (option `trust`); else the outermost
+   * address that is known for certain, usually that of the peer. Nothing a client sends can choose it.
+   */
   get clientIp(): string | null {
-    if (this.#clientIp === undefined) {
-      this.#clientIp = clientAddress(this.#owner.request, this.#owner.peerAddress);
-    }
+    if (this.#clientIp === undefined) this.#clientIp = clientIpOf(this.#owner);
     return this.#clientIp;
   }
 
-  /** Whether a hop that proved itself vouched for `clientIp`. This version checks no hop, so it never claims that. */
+  /** Whether the request came through a hop that proved itself, which vouches for `clientIp`. */
   get verified(): boolean {
-    return false;
+    return callerOf(this.#owner).verified;
   }
 
-  /** CF-IPCountry: two letters, `T1` for Tor, or `null`. */
+  /** CF-IPCountry of a verified request: two letters, `T1` for Tor, or `null`. */
   get country(): string | null {
-    return this.#owner.request === null ? null : parseCountry(this.#owner.request.headers);
+    return countryOf(this.#owner);
   }
 
   /** Aborts with a `RayguardError` when the deadline passes, the client goes away or the response is torn down. */

@@ -13,6 +13,7 @@ import { defaultLogger, type Logger, MESSAGES } from "./log.js";
 import type { Settings } from "./options.js";
 import { describeIncident, describeKilled, recordOf } from "./records.js";
 import { Counters } from "./stats.js";
+import { callerOf } from "./trust/caller.js";
 
 /** Names of the `diagnostics_channel` channels; part of the public interface. */
 export const CHANNELS = { request: "rayguard:request", incident: "rayguard:incident" } as const;
@@ -34,6 +35,8 @@ export class Supervision implements Supervisor {
   readonly recorder: Recorder | undefined;
   rendered: Supervisor["rendered"] = undefined;
   readonly #queues = new Map<string, DeadlineQueue>();
+  /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
+  readonly #judgesAtOnce: boolean;
   readonly #largeHeaders = new Set<string>();
   #toldRequestHeaders = false;
   /** The queue nearly every request waits in, found without a look-up. */
@@ -44,6 +47,7 @@ export class Supervision implements Supervisor {
   constructor(settings: Settings) {
     this.settings = settings;
     this.enforces = settings.mode === "enforce";
+    this.#judgesAtOnce = settings.trust.clientCertificate || settings.trust.secret !== null;
     const { firstByteDeadlineMs } = settings;
     this.#usual = this.#queue("deadline", firstByteDeadlineMs);
     if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
@@ -64,6 +68,7 @@ export class Supervision implements Supervisor {
     this.counters.inFlight++;
     exchange.activeAt = exchange.startedAt;
     this.#usual.add(exchange, exchange.startedAt);
+    if (this.#judgesAtOnce) void callerOf(exchange);
     this.recorder?.begin(exchange);
   }
 

@@ -29,7 +29,7 @@ describe.each(VERSIONS)("%s", (version, express) => {
       message === "incident" ? incidents.push(record as Incident) : messages.push(message);
     const app = express();
     app.set("env", "test"); // keeps Express from printing errors
-    const guard = rayguard({ logger: { info() {}, warn: note, error: note }, ...options });
+    const guard = rayguard({ trust: "loopback", logger: { info() {}, warn: note, error: note }, ...options });
     setup(app, guard, express);
     const server = createServer(app);
     if (attached === "attached") guard.attach(server);

@@ -28,7 +28,7 @@ afterEach(async () => {
 async function serve(listener: Listener, options: GuardOptions = {}) {
   const incidents: Incident[] = [];
   const note = (record: object) => incidents.push(record as Incident);
-  const guard = createGuard({ logger: { info() {}, warn: note, error: note }, ...options });
+  const guard = createGuard({ trust: "loopback", logger: { info() {}, warn: note, error: note }, ...options });
   const server = http2.createServer(listener as never);
   guard.attach(server);
   server.listen(0, "127.0.0.1");

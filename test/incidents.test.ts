@@ -123,14 +123,14 @@ describe("each departure from intact", () => {
       warn: (record: object, message: string) => seen.push({ level: "warn", record, message }),
       error: (record: object, message: string) => seen.push({ level: "error", record, message }),
     };
-    const guard = createGuard({ logger, firstByteDeadlineMs: 30 });
+    const guard = createGuard({ trust: "loopback", logger, firstByteDeadlineMs: 30 });
     const server = await listen(guard.attach(createServer(listener)));
     await exchange(server, { path: "/a?b=c", headers: { "CF-RAY": "0123456789abcdef-FRA" } });
     expect(seen).toHaveLength(1);
     expect(seen[0]).toMatchObject({
       level: ["replaced", "torn down"].includes(incident.action as string) ? "error" : "warn",
       message: "incident",
-      record: { ray: "0123456789abcdef", colo: "FRA", method: "GET", url: "/a?b=c", verified: false, ...incident },
+      record: { ray: "0123456789abcdef", colo: "FRA", method: "GET", url: "/a?b=c", verified: true, ...incident },
     });
     expect(seen[0]?.record).toMatchObject({ reason: expect.stringMatching(/^[A-Z][^\n]*\.$/) });
     expect(guard.stats().incidents).toEqual({ [incident.code as string]: 1 });

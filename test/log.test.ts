@@ -201,13 +201,13 @@ describe("the request line", () => {
   });
 
   it("carries Ray ID and client address", async () => {
-    const { log, server } = await serve(ok);
+    const { log, server } = await serve(ok, { trust: "loopback" });
     await exchange(server, {
       path: "/",
       headers: { "CF-Ray": "0123456789ABCDEF-ams", "CF-Connecting-IP": "2001:db8::7" },
     });
     const [line] = await log.until("request", 1);
-    expect(line).toMatchObject({ ray: "0123456789abcdef", colo: "AMS", clientIp: "2001:db8::7" });
+    expect(line).toMatchObject({ ray: "0123456789abcdef", colo: "AMS", clientIp: "2001:db8::7", verified: true });
   });
 
   it("counts the octets of the message body", async () => {

@@ -4,6 +4,7 @@ import { createGuard, DEFAULTS, type GuardOptions, OVERLOAD_DEFAULTS, RayguardEr
 import { checkDeadline } from "../src/option-checks.js";
 import { resolveOptions, resolveRoute } from "../src/options.js";
 import { exchange } from "../src/testing/index.js";
+import { resolveTrust } from "../src/trust/trust-options.js";
 import { listen } from "./testing/servers.js";
 
 function codeOf(act: () => unknown): string | undefined {
@@ -50,14 +51,16 @@ describe("no options", () => {
       recorder: false,
       watchdog: false,
       overload: false,
+      trust: resolveTrust("cloudflare"),
+      direct: "allow",
     });
     vi.unstubAllEnvs();
   });
 
   it("are what DEFAULTS says", () => {
-    const { edge, ...numbers } = DEFAULTS;
+    const { edge, trust, ...numbers } = DEFAULTS;
     expect(resolveOptions()).toMatchObject(numbers);
-    expect(resolveOptions({ edge })).toEqual(resolveOptions());
+    expect(resolveOptions({ edge, trust })).toEqual(resolveOptions());
   });
 
   it("are the same as every option undefined", () => {
@@ -197,7 +200,33 @@ describe("a value no option can have", () => {
     [{ overload: { maxHeapRatio: 0 } }, /^overload\.maxHeapRatio must be .*; got 0\.$/],
     [{ overload: { maxHeapRatio: Number.NaN } }, /^overload\.maxHeapRatio must be .*; got NaN\.$/],
     [{ overload: { retryAfterS: 1.5 } }, /^overload\.retryAfterS must be .*; got 1\.5\.$/],
-    [{ direct: "reject" }, /^direct must be left out or false/],
+    [{ direct: "block" }, /^direct must be "allow" or "flag" or "reject"; got "block"\.$/],
+    [{ direct: true }, /^direct must be .*; got true\.$/],
+    [{ trust: 1 }, /^trust must be named by address, .*; got 1\.$/],
+    [{ trust: true }, /^trust must be named by address, .*; got true\.$/],
+    [{ trust: null }, /^trust must be a network, .*; got null\.$/],
+    [{ trust: [] }, /^trust must be a network, .*; got an array\.$/],
+    [{ trust: "" }, /^trust must be made of networks .*; got ""\.$/],
+    [{ trust: "10.0.0.0/33" }, /^trust must be made of networks .*; got "10\.0\.0\.0\/33"\.$/],
+    [{ trust: ["loopback", "private"] }, /^trust must be made of networks .*; got "private"\.$/],
+    [{ trust: "10.0.0.0/255.0.255.0" }, /^trust must be made of networks/],
+    [{ trust: "0.0.0.0/0" }, /^trust must be a list that does not trust everybody; got "0\.0\.0\.0\/0"\.$/],
+    [{ trust: "::/0" }, /^trust must be a list that does not trust everybody/],
+    [{ trust: { edge: 5 } }, /^trust\.edge must be a network, .*; got 5\.$/],
+    [{ trust: { hops: ["x"] } }, /^trust\.hops must be made of networks .*; got "x"\.$/],
+    [{ trust: { clientCertificate: "yes" } }, /^trust\.clientCertificate must be true or false; got "yes"\.$/],
+    [{ trust: { trueClientIp: 1 } }, /^trust\.trueClientIp must be true or false; got 1\.$/],
+    [{ trust: { secret: "s" } }, /^trust\.secret must be an object \{ header, value \}/],
+    [
+      { trust: { secret: { header: "a b", value: "x".repeat(16) } } },
+      /^trust\.secret\.header must be the name of a field/,
+    ],
+    [{ trust: { secret: { header: "x" } } }, /^trust\.secret takes values of 16 octets or more/],
+    [{ trust: { secret: { header: "x", values: [] } } }, /^trust\.secret must be an object with a value, or/],
+    [
+      { trust: { secret: { header: "x", value: "short" } } },
+      /^trust\.secret takes values of 16 octets or more (?!.*short\b)/,
+    ],
   ])("%j is refused in words that name it", (option, message) => {
     expect(() => createGuard(option as GuardOptions)).toThrow(message);
     expect(codeOf(() => createGuard(option as GuardOptions))).toBe("ERR_RAYGUARD_INVALID_OPTION");
@@ -314,22 +343,13 @@ describe("overload", () => {
   });
 });
 
-describe("options of parts that are not there yet", () => {
-  it.each([{ trust: "cloudflare" }, { direct: "flag" }])("%j are taken with a warning", (option) => {
-    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
-    resolve(option);
-    expect(warn).toHaveBeenCalledExactlyOnceWith(
-      expect.stringContaining(Object.keys(option)[0] as string),
-      "RayguardWarning",
-    );
-    warn.mockRestore();
-  });
-
-  it("are silent where they are turned off", () => {
-    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
-    resolve({ trust: undefined, overload: false, crash: false, shutdown: false, recorder: false });
-    expect(warn).not.toHaveBeenCalled();
-    warn.mockRestore();
+describe("a part of trust nobody knows", () => {
+  it.each([
+    [{ cidrs: "loopback" }, /"trust\.cidrs"\. Known: edge, hops, secret, clientCertificate, trueClientIp\.$/],
+    [{ secret: { header: "x", secret: "y" } }, /"trust\.secret\.secret"\. Known: header, value, values\.$/],
+  ])("is refused: %j", (trust, message) => {
+    expect(codeOf(() => resolve({ trust }))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+    expect(() => resolve({ trust })).toThrow(message);
   });
 });
 

@@ -13,12 +13,13 @@ async function serve(listener: RequestListener, options: GuardOptions = {}) {
 
 async function contextOf(
   headers: [string, string][],
+  options: GuardOptions = { trust: "loopback" },
 ): Promise<Pick<RequestContext, "ray" | "clientIp" | "verified" | "country">> {
   let seen: RequestContext | undefined;
   const server = await serve((request, response) => {
     seen = request.rayguard;
     response.end();
-  });
+  }, options);
   await exchange(server, { path: "/", headers });
   const { ray, clientIp, verified, country } = seen as RequestContext;
   return { ray, clientIp, verified, country };
@@ -60,7 +61,7 @@ describe("CF-RAY", () => {
 });
 
 describe("CF-Connecting-IP", () => {
-  it.each(["203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7", "::1", "2001:0db8:0000:0000:0000:0000:0000:0001"])(
+  it.each(["203.0.113.7", "2001:db8::1", "::1", "2001:0db8:0000:0000:0000:0000:0000:0001"])(
     "of %s is an address",
     (value) => {
       expect(parseConnectingIp(value)).toBe(value);
@@ -92,15 +93,32 @@ describe("CF-Connecting-IP", () => {
     expect(parseConnectingIp(value)).toBeNull();
   });
 
+  it.each(["::ffff:203.0.113.7", "::FFFF:cb00:7107", "0:0:0:0:0:ffff:203.0.113.7"])(
+    "of %s is the IPv4 address in it",
+    (value) => {
+      expect(parseConnectingIp(value)).toBe("203.0.113.7");
+    },
+  );
+
   it("that is none leaves the address of the peer", async () => {
     expect(await contextOf([["CF-Connecting-IP", "203.0.113.7, 10.0.0.1"]])).toMatchObject({
       clientIp: "127.0.0.1",
-      verified: false,
+      verified: true,
     });
     expect(await contextOf([["CF-Connecting-IP", "203.0.113.7"]])).toMatchObject({
       clientIp: "203.0.113.7",
-      verified: false,
+      verified: true,
     });
+  });
+
+  it("and CF-IPCountry of somebody who is not trusted are not believed", async () => {
+    const forged: [string, string][] = [
+      ["CF-Connecting-IP", "203.0.113.7"],
+      ["CF-IPCountry", "DE"],
+    ];
+    const context = { clientIp: "127.0.0.1", verified: false, country: null };
+    expect(await contextOf(forged, {})).toMatchObject(context);
+    expect(await contextOf(forged)).toMatchObject({ clientIp: "203.0.113.7", verified: true, country: "DE" });
   });
 });
 

@@ -97,7 +97,7 @@ function withContext(meet) {
 
 async function withGuard(options) {
   const { rayguard } = await import("rayguard/express");
-  const guard = rayguard(options);
+  const guard = rayguard({ trust: "loopback", ...options });
   return {
     before: (app) => app.use(guard),
     after: (app) => app.use(guard.errorHandler),

@@ -76,6 +76,6 @@ function withContext(app) {
 
 async function withGuard(app, options) {
   const { rayguard } = await import("rayguard/fastify");
-  await app.register(rayguard, options);
+  await app.register(rayguard, { trust: "loopback", ...options });
   return app;
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { GuardOptions } from "rayguard";
 
 export const HOST = "127.0.0.1";
 
@@ -6,7 +7,11 @@ export const HOST = "127.0.0.1";
 export const SLOW_MS = 300;
 
 /** Deadlines of the guarded origin servers; the default is 95 s, below the edge's 125 s. */
-export const GUARD_OPTIONS = { firstByteDeadlineMs: 1_500, idleDeadlineMs: 1_500 };
+export const GUARD_OPTIONS: GuardOptions = {
+  firstByteDeadlineMs: 1_500,
+  idleDeadlineMs: 1_500,
+  trust: "loopback", // where the edge of the playground is
+};
 
 export interface OriginOptions {
   readonly guarded: boolean;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { kExchange } from "../exchange.js";
+import type { Peer } from "../trust/caller.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import { awaitsContent } from "./request.js";
@@ -31,6 +32,8 @@ export class GuardedConnection {
   bare: SocketExchange | null = null;
   /** Its response is the last one and with the socket, which is ending: no call of the app may cut it short. */
   #parting: Http1Exchange | null = null;
+  /** Who is at its other end, once somebody has asked. */
+  peer: Peer | null = null;
   /** The parser has given up on this connection: no further request can follow. */
   broken = false;
   /** The last response is out and the connection waits for the client: requests that still arrive are not served. */

@@ -27,6 +27,7 @@ export function emitHandover(
   const { socket } = request;
   const hand = () => {
     const exchange = guard.openSocket(request, socket, otherwise);
+    if (guard.refusesDirect(exchange)) return true;
     return callListeners(guard, server, below, event, args, exchange);
   };
   const last = [...connection].at(-1);

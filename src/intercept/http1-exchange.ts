@@ -4,6 +4,7 @@ import { type Page, renderHttp1 } from "../fallback/page.js";
 import { type Failure, longContent, shortContent, sourceFailed } from "../incidents.js";
 import { MESSAGES } from "../log.js";
 import type { RouteSettings } from "../options.js";
+import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
 import type { GuardedConnection } from "./connection.js";
 import { commit, isAllOut, type Piece, releaseHeld } from "./content.js";
@@ -14,6 +15,7 @@ import { fieldsOf, type RenderingContext } from "./header-section.js";
 import { endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
 import { followPrototype } from "./layers.js";
 import { forgetContent, type NodeResponse, type WriteCallback } from "./node-internals.js";
+import { peerOfConnection } from "./peer.js";
 import type { RawResponse } from "./raw-response.js";
 import type { NativeMethods } from "./response.js";
 import { silence } from "./silence.js";
@@ -117,6 +119,10 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   isOver(): boolean {
     return this.committed && this.response.finished && !this.ending && !this.isShort && !this.isDetached;
+  }
+
+  get peer(): Peer {
+    return peerOfConnection(this);
   }
 
   movement(): number {

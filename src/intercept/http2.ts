@@ -10,6 +10,7 @@ import { Exchange, kExchange, type Supervisor } from "../exchange.js";
 import type { Page } from "../fallback/page.js";
 import { EVENTS, handlerError, longContent, prematureClose, shortContent } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
+import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
 import { endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
 import {
@@ -22,6 +23,7 @@ import {
   repairTrailers,
 } from "./http2-fields.js";
 import { isGone, type NativeStream, showHeadersSent, standInFront } from "./http2-stream.js";
+import { peerOfSession } from "./peer.js";
 
 type Callback = ((error?: Error | null) => void) | undefined;
 
@@ -36,6 +38,7 @@ export class Http2Exchange extends Exchange {
   readonly request: IncomingMessage;
   readonly response: Http2ServerResponse;
   readonly stream: ServerHttp2Stream;
+  readonly peer: Peer;
   readonly #native: NativeStream;
   #head: { fields: Fields; options: object | undefined } | null = null;
   #held: { chunk: unknown; encoding: unknown; callback: Callback }[] = [];
@@ -58,6 +61,8 @@ export class Http2Exchange extends Exchange {
     this.request = request as unknown as IncomingMessage;
     this.response = response;
     this.stream = response.stream;
+    // Now, since a session that has ended no longer knows who was at its other end.
+    this.peer = peerOfSession(this);
     this.#native = standInFront(this.stream, this);
     // Node asks as well, before it sends what the guard hands on.
     showHeadersSent(this.stream, () => !this.#own && (this.#head !== null || this.inert));

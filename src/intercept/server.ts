@@ -40,6 +40,8 @@ export interface ServerGuard {
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange;
   /** Answers what the guard itself answers, such as the health check. @returns true where it has */
   answers(exchange: Exchange): boolean;
+  /** Refuses a request that did not come through the edge, where that is asked for. @returns true where it has */
+  refusesDirect(exchange: Exchange): boolean;
   /** The app is about to get a request: what it throws later can be told to belong to it. */
   enter(exchange: Exchange): void;
   /** A listener is about to be called. */

@@ -3,7 +3,9 @@ import { Exchange, kExchange, type Supervisor } from "../exchange.js";
 import type { Page } from "../fallback/page.js";
 import { prematureClose } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
+import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
+import { peerOfRequest } from "./peer.js";
 
 /**
  * An exchange without a connection, as `fastify.inject()` makes them: there are no octets, so there is no framing to
@@ -14,6 +16,7 @@ export class SimulatedExchange extends Exchange {
   readonly response: ServerResponse;
   readonly #end: ServerResponse["end"];
   readonly #destroy: ServerResponse["destroy"];
+  #peer: Peer | undefined;
 
   constructor(supervisor: Supervisor, settings: RouteSettings, request: IncomingMessage, response: ServerResponse) {
     super(supervisor, settings);
@@ -33,6 +36,11 @@ export class SimulatedExchange extends Exchange {
     });
     response.once("finish", () => this.settle(true));
     response.once("close", () => this.settle(response.writableEnded));
+  }
+
+  get peer(): Peer {
+    this.#peer ??= peerOfRequest(this);
+    return this.#peer;
   }
 
   override get hasConnection(): boolean {

@@ -3,9 +3,11 @@ import { Exchange, type Supervisor } from "../exchange.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { EVENTS, type Failure, prematureClose } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
+import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
 import type { GuardedConnection } from "./connection.js";
 import { versionOf } from "./node-internals.js";
+import { peerOfConnection } from "./peer.js";
 import { RawResponse } from "./raw-response.js";
 
 /**
@@ -40,8 +42,8 @@ export class SocketExchange extends Exchange {
     connection.socket.once("close", () => this.settle(false));
   }
 
-  override get peerAddress(): string | undefined {
-    return this.connection.socket.remoteAddress;
+  get peer(): Peer {
+    return peerOfConnection(this);
   }
 
   /** There is no response whose octets could be Node's own. */

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Exchange } from "../exchange.js";
+import type { RequestContext } from "../request-context.js";
 
 /** What leads from running code to its request. Emptied when that is settled: a connection keeps the last one it has had. */
 export interface Trace {
@@ -21,4 +22,12 @@ export function enterExchange(exchange: Exchange): void {
 /** The request that the running code belongs to, while that is under way. */
 export function currentExchange(): Exchange | undefined {
   return traces.getStore()?.exchange ?? undefined;
+}
+
+/**
+ * What the guard knows of the request that the running code belongs to, however deep in the app; undefined outside of
+ * one, behind the end of its response, and with `crash: false`, which does without AsyncLocalStorage.
+ */
+export function currentRequest(): RequestContext | undefined {
+  return currentExchange()?.context;
 }
