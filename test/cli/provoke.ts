@@ -96,6 +96,7 @@ function settings(log: string) {
   return {
     logger: pino(pino.destination({ dest: log, sync: true })),
     firstByteDeadlineMs: 100,
+    trust: "loopback",
     shutdown: false,
   } as const;
 }

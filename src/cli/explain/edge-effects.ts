@@ -48,6 +48,7 @@ const EFFECT_OF: Readonly<Record<string, EdgeEffect>> = {
   RAW_WRITE: "empty",
   KILLED: "cut",
   BLOCKED: "refused",
+  DIRECT: "passes",
   OVERLOAD: "refused",
 };
 
