@@ -13,3 +13,10 @@ export function seconds(value: string): number {
   if (value.trim() !== "" && number > 0 && number <= 86_400) return number;
   throw new InvalidArgumentError(`It must be a number of seconds, over 0 and up to 86400; got "${value}".`);
 }
+
+/** Reads a TCP port. */
+export function tcpPort(value: string): number {
+  const port = Number(value);
+  if (/^\d+$/.test(value) && port >= 1 && port <= 65_535) return port;
+  throw new InvalidArgumentError(`It must be a port, 1 to 65535; got "${value}".`);
+}

@@ -1,0 +1,66 @@
+import { Command, Option } from "commander";
+import { PUBLISHED_RANGES } from "../../cloudflare/published-ranges.js";
+import { tcpPort } from "../arguments.js";
+import { CommandError, EXIT, type ExitCode } from "../exit-codes.js";
+import { RANGE_FORMATS } from "../ranges/index.js";
+import type { Terminal } from "../terminal.js";
+import { replaceFile } from "../write-file.js";
+
+interface Given {
+  readonly format?: string;
+  readonly port: readonly number[];
+  readonly output?: string;
+  readonly json?: boolean;
+}
+
+/** Ports on which Cloudflare reaches an origin server unless told otherwise. */
+const WEB_PORTS: readonly number[] = [80, 443];
+
+/** `rayguard ranges --format NAME`: allow-lists and real-IP configuration for what stands in front of the app. */
+export function rangesCommand(terminal: Terminal, done: (code: ExitCode) => void): Command {
+  const format = new Option("--format <name>", "language to write in").choices(Object.keys(RANGE_FORMATS));
+  return new Command("ranges")
+    .summary("Cloudflare's address ranges, for a proxy or a firewall")
+    .description(
+      "Writes the ranges from which Cloudflare connects to origin servers, as configuration for a reverse proxy or a " +
+        "firewall. The list comes with this version of the package; its date is in the first line.",
+    )
+    .addOption(format)
+    .option(
+      "--port <number>",
+      "TCP port that only the edge may reach; can be repeated (firewalls)",
+      collectPorts,
+      WEB_PORTS,
+    )
+    .option("--output <file>", "write to a file, which is replaced as a whole")
+    .option("--json", "the same as --format json")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  rayguard ranges --format nginx-realip --output /etc/nginx/rayguard/cloudflare-realip.conf
+  rayguard ranges --format nftables --port 443 | nft -f -
+  rayguard ranges --json`,
+    )
+    .action(async ({ format: name, json, port, output }: Given) => {
+      const write = RANGE_FORMATS[name ?? (json ? "json" : "")];
+      if (write === undefined) throw new CommandError(`Say what to write with --format: ${known()}.`);
+      if (json && name !== undefined && name !== "json") {
+        throw new CommandError(`--json and --format ${name} ask for two different things; leave one out.`);
+      }
+      const text = write(PUBLISHED_RANGES, { ports: port });
+      if (output === undefined) terminal.out(text.trimEnd());
+      else await replaceFile(output, text);
+      done(EXIT.OK);
+    });
+}
+
+function collectPorts(value: string, before: readonly number[]): readonly number[] {
+  const ports = before === WEB_PORTS ? [] : before;
+  const port = tcpPort(value);
+  return ports.includes(port) ? ports : [...ports, port];
+}
+
+function known(): string {
+  return Object.keys(RANGE_FORMATS).join(", ");
+}
