@@ -23,7 +23,7 @@ function apache(name: string, settings: string): ProxyKind {
     name,
     install: "apt-get install apache2-bin",
     reuses: settings === "",
-    find: () => (MODULES.some(hasModules) ? findInPath("apache2", "httpd") : undefined),
+    find: () => (apacheModules() !== undefined ? findInPath("apache2", "httpd") : undefined),
     configure: (routes, folder) => configure(routes, folder, settings),
     args: (file, folder) => ["-d", folder, "-f", file, "-DFOREGROUND"],
   };
@@ -33,7 +33,7 @@ function apache(name: string, settings: string): ProxyKind {
 function configure(routes: readonly Route[], folder: string, settings: string): string {
   const modules = NEEDED.map(
     (name) => `<IfModule !${name}_module>
-  LoadModule ${name}_module ${MODULES.find(hasModules)}/mod_${name}.so
+  LoadModule ${name}_module ${apacheModules()}/mod_${name}.so
 </IfModule>`,
   );
   const hosts = routes.map(
@@ -61,6 +61,7 @@ ${hosts.join("\n")}
 `;
 }
 
-function hasModules(folder: string): boolean {
-  return existsSync(`${folder}/mod_proxy_http.so`);
+/** Folder of Apache's modules, or `undefined` where there is none. */
+export function apacheModules(): string | undefined {
+  return MODULES.find((folder) => existsSync(`${folder}/mod_proxy_http.so`));
 }
