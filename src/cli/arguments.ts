@@ -15,8 +15,8 @@ export function seconds(value: string): number {
 }
 
 /** Reads a TCP port. */
-export function port(value: string): number {
-  const number = Number(value);
-  if (/^\d{1,5}$/.test(value) && number >= 1 && number <= 65_535) return number;
-  throw new InvalidArgumentError(`It must be a TCP port from 1 to 65535; got "${value}".`);
+export function tcpPort(value: string): number {
+  const port = Number(value);
+  if (/^\d+$/.test(value) && port >= 1 && port <= 65_535) return port;
+  throw new InvalidArgumentError(`It must be a port, 1 to 65535; got "${value}".`);
 }

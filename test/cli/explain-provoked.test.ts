@@ -70,7 +70,7 @@ for (const [name, start] of Object.entries(STARTS)) {
     it("tells it in plain words", async () => {
       const { out } = await rayguard(["explain", rayOf("/throw"), log]);
       expect(out).toMatch(
-        /^GET \/throw arrived at \d{4}-\d\d-\d\d [\d:.]+ UTC from 203\.0\.113\.7 \(process \d+ on host .+\)\.$/m,
+        /^GET \/throw arrived at \d{4}-\d\d-\d\d [\d:.]+ UTC from 203\.0\.113\.7 \(verified\) \(process \d+ on host .+\)\.$/m,
       );
       expect(out).toMatch(/Error: {2}Error: pool timeout\n +at .*provoke\.ts/);
       expect(out).toContain("Cloudflare error that fits: none.");

@@ -8,9 +8,6 @@ const MODULES = [
   "/usr/lib/apache2",
   "/usr/local/apache2/modules",
 ];
-/** Where this machine keeps them; undefined where it has none. */
-export const MODULES_OF_APACHE = MODULES.find(hasModules);
-
 const NEEDED = ["mpm_event", "unixd", "authz_core", "env", "proxy", "proxy_http"];
 
 export const apachePersistent = apache("Apache, HTTP/1.1 to the origin server", "");
@@ -26,7 +23,7 @@ function apache(name: string, settings: string): ProxyKind {
     name,
     install: "apt-get install apache2-bin",
     reuses: settings === "",
-    find: () => (MODULES_OF_APACHE !== undefined ? findInPath("apache2", "httpd") : undefined),
+    find: () => (apacheModules() !== undefined ? findInPath("apache2", "httpd") : undefined),
     configure: (routes, folder) => configure(routes, folder, settings),
     args: (file, folder) => ["-d", folder, "-f", file, "-DFOREGROUND"],
   };
@@ -36,7 +33,7 @@ function apache(name: string, settings: string): ProxyKind {
 function configure(routes: readonly Route[], folder: string, settings: string): string {
   const modules = NEEDED.map(
     (name) => `<IfModule !${name}_module>
-  LoadModule ${name}_module ${MODULES_OF_APACHE}/mod_${name}.so
+  LoadModule ${name}_module ${apacheModules()}/mod_${name}.so
 </IfModule>`,
   );
   const hosts = routes.map(
@@ -64,6 +61,7 @@ ${hosts.join("\n")}
 `;
 }
 
-function hasModules(folder: string): boolean {
-  return existsSync(`${folder}/mod_proxy_http.so`);
+/** Folder of Apache's modules, or `undefined` where there is none. */
+export function apacheModules(): string | undefined {
+  return MODULES.find((folder) => existsSync(`${folder}/mod_proxy_http.so`));
 }

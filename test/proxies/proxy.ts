@@ -115,7 +115,8 @@ async function listens(port: number, child: ChildProcess): Promise<boolean> {
   return false;
 }
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports that nobody uses at the moment. */
+export async function freePorts(count: number): Promise<number[]> {
   // All at once, so that they differ.
   const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   await Promise.all(servers.map((server) => once(server, "listening")));
