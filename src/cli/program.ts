@@ -1,12 +1,13 @@
 import { Command, CommanderError } from "commander";
 import { healthCommand } from "./commands/health.js";
+import { probeCommand } from "./commands/probe.js";
 import { CommandError, EXIT, type ExitCode } from "./exit-codes.js";
 import type { Terminal } from "./terminal.js";
 
 /** A subcommand: its action says how it went through `done`. */
 export type Subcommand = (terminal: Terminal, done: (code: ExitCode) => void) => Command;
 
-const SUBCOMMANDS: readonly Subcommand[] = [healthCommand];
+const SUBCOMMANDS: readonly Subcommand[] = [healthCommand, probeCommand];
 
 /**
  * Runs the `rayguard` command.
