@@ -1,8 +1,8 @@
 import http2, { type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
 import { connect } from "node:tls";
-import { escapeText } from "../../validity/lint/show.js";
 import { type Fields, missingPath } from "./edge-request.js";
 import { examine } from "./examine.js";
+import { pinged, SessionEvents } from "./http2-session.js";
 import { tlsOptions } from "./origin.js";
 import type { Probe } from "./probe.js";
 
@@ -179,78 +179,6 @@ function verdict(probe: Probe, stream: Stream, events: SessionEvents): void {
   examine(probe, { ...stream, status, fields, complete: true }, octets);
 }
 
-function pinged(session: ClientHttp2Session, withinMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), withinMs);
-    const done = (isAnswered: boolean) => {
-      clearTimeout(timer);
-      resolve(isAnswered);
-    };
-    // A connection that ends meanwhile is a finding of its own.
-    session.once("close", () => done(true));
-    if (!session.ping((error) => done(error === null || session.destroyed))) done(true);
-  });
-}
-
 function nameOf(code: number): string {
   return CODE_NAMES.get(code) ?? `code ${code}`;
-}
-
-/** What happened to a session, for whoever asks later. */
-class SessionEvents {
-  goaway: number | undefined;
-  over = false;
-  #error: Error | undefined;
-  #hasSettings = false;
-  #isAcknowledged = false;
-  readonly #wake = new Set<() => void>();
-
-  watch(session: ClientHttp2Session): void {
-    const note = (change: () => void) => () => {
-      change();
-      for (const wake of this.#wake) wake();
-    };
-    session.on(
-      "remoteSettings",
-      note(() => (this.#hasSettings = true)),
-    );
-    session.on(
-      "localSettings",
-      note(() => (this.#isAcknowledged = true)),
-    );
-    session.on("goaway", (code: number) => note(() => (this.goaway = code))());
-    session.on("error", (error: Error) => note(() => (this.#error = error))());
-    session.on(
-      "close",
-      note(() => (this.over = true)),
-    );
-  }
-
-  settings(withinMs: number): Promise<boolean> {
-    return this.#until(() => this.#hasSettings, withinMs);
-  }
-
-  acknowledged(withinMs: number): Promise<boolean> {
-    return this.#until(() => this.#isAcknowledged, withinMs);
-  }
-
-  shown(): string | undefined {
-    return this.#error === undefined ? undefined : escapeText(this.#error.message);
-  }
-
-  #until(holds: () => boolean, withinMs: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const finish = () => {
-        clearTimeout(timer);
-        this.#wake.delete(check);
-        resolve(holds());
-      };
-      const timer = setTimeout(finish, withinMs);
-      const check = () => {
-        if (holds() || this.over) finish();
-      };
-      this.#wake.add(check);
-      check();
-    });
-  }
 }

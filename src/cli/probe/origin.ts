@@ -62,8 +62,9 @@ export function resolveOption(value: string, before: readonly Resolve[] = []): R
   const bare = unbracketed(behind);
   const [, addressFirst = "", portLast] = /^(.+):(\d{1,5})$/.exec(rest) ?? [];
   let found: { address: string; port: string | undefined } | undefined;
-  if (isIP(bare) !== 0) found = { address: bare, port: portFirst };
-  else if (isIPv6(unbracketed(rest))) found = { address: unbracketed(rest), port: undefined };
+  // First: the colons of an IPv6 address look like a port, too.
+  if (isIPv6(unbracketed(rest))) found = { address: unbracketed(rest), port: undefined };
+  else if (isIP(bare) !== 0) found = { address: bare, port: portFirst };
   else if (isIP(unbracketed(addressFirst)) !== 0) found = { address: unbracketed(addressFirst), port: portLast };
   const port = found?.port === undefined ? undefined : Number(found.port);
   if (colon < 1 || found === undefined || port === 0 || (port ?? 0) > 65_535) {

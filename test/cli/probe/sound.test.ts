@@ -72,7 +72,9 @@ describe("a guarded origin server", () => {
     ["HTTP/2 alone", () => guarded(http2.createSecureServer(selfSigned(), page as never))],
   ])("has no finding over %s but the certificate", { timeout: 30_000 }, async (_, start) => {
     const findings = await probeUrl(urlOf(await listen(start()), "https"), SETTINGS);
-    expect(findings.filter(({ severity }) => severity !== "info").map(({ id }) => id)).toEqual(["certificate-self-signed"]);
+    expect(findings.filter(({ severity }) => severity !== "info").map(({ id }) => id)).toEqual([
+      "certificate-self-signed",
+    ]);
   });
 });
 
