@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { errorsCommand } from "./commands/errors.js";
 import { explainCommand } from "./commands/explain.js";
 import { healthCommand } from "./commands/health.js";
+import { probeCommand } from "./commands/probe.js";
 import { rangesCommand } from "./commands/ranges.js";
 import { CommandError, EXIT, type ExitCode } from "./exit-codes.js";
 import type { Terminal } from "./terminal.js";
@@ -9,7 +10,7 @@ import type { Terminal } from "./terminal.js";
 /** A subcommand: its action says how it went through `done`. */
 export type Subcommand = (terminal: Terminal, done: (code: ExitCode) => void) => Command;
 
-const SUBCOMMANDS: readonly Subcommand[] = [explainCommand, errorsCommand, rangesCommand, healthCommand];
+const SUBCOMMANDS: readonly Subcommand[] = [probeCommand, explainCommand, errorsCommand, rangesCommand, healthCommand];
 
 /**
  * Runs the `rayguard` command.

@@ -13,6 +13,8 @@ export interface Settings {
   readonly signal?: AbortSignal;
   readonly abortAfterMs?: number;
   readonly pauseReadingMs: number;
+  readonly idleMs: number;
+  readonly maxOctets: number;
 }
 
 export interface Outcome {
@@ -21,7 +23,9 @@ export interface Outcome {
   readonly end: ResponseEnd;
   readonly timedOut: boolean;
   readonly error: Error | undefined;
+  readonly tooMuch: boolean;
   readonly firstOctetMs: number | undefined;
+  readonly lastOctetMs: number | undefined;
   readonly ms: number;
 }
 
@@ -30,6 +34,8 @@ interface Ending {
   readonly end: ResponseEnd;
   readonly timedOut?: boolean;
   readonly error?: Error;
+  /** More octets came than we were to read. */
+  readonly tooMuch?: boolean;
   /** We reset the connection. */
   readonly reset?: boolean;
   /** The close that was announced has not come. */
@@ -53,8 +59,10 @@ export class Conversation {
   #sent = 0;
   #writing = true;
   #lingering = false;
+  #idle = false;
   #connected = false;
   #firstOctetMs: number | undefined;
+  #lastOctetMs: number | undefined;
 
   constructor(endpoint: Endpoint, outgoing: readonly Outgoing[], settings: Settings) {
     this.#outgoing = outgoing;
@@ -95,7 +103,9 @@ export class Conversation {
       end: ending.end,
       timedOut: ending.timedOut === true,
       error: ending.error,
+      tooMuch: ending.tooMuch === true,
       firstOctetMs: this.#firstOctetMs,
+      lastOctetMs: this.#lastOctetMs,
       ms,
     };
   }
@@ -117,8 +127,10 @@ export class Conversation {
   }
 
   #receive(octets: Buffer): void {
-    this.#firstOctetMs ??= performance.now() - this.#started;
+    this.#lastOctetMs = performance.now() - this.#started;
+    this.#firstOctetMs ??= this.#lastOctetMs;
     this.#reader.push(octets);
+    if (this.#reader.stream.length > this.#settings.maxOctets) this.#finish({ end: "open", tooMuch: true });
     this.#proceed();
   }
 
@@ -178,7 +190,7 @@ export class Conversation {
     // A request that is answered early is still written to its end, unless nobody will read it.
     if (this.#writing && !this.#reader.over) return;
     if (this.#reader.reusable && this.#sent < this.#outgoing.length) {
-      this.#send();
+      this.#sendNext();
       return;
     }
     this.#lingering = true;
@@ -186,6 +198,21 @@ export class Conversation {
     const notClosed = this.#reader.closes;
     const wait = notClosed || halfClose ? Math.max(keepOpenMs, CLOSE_WITHIN_MS) : keepOpenMs;
     this.#after(wait, () => this.#finish({ end: "open", notClosed }));
+  }
+
+  /** Sends the next request, when the connection has been idle for as long as it is to be. */
+  #sendNext(): void {
+    const { idleMs } = this.#settings;
+    if (idleMs === 0) {
+      this.#send();
+    } else if (!this.#idle) {
+      this.#idle = true;
+      this.#after(idleMs, () => {
+        this.#idle = false;
+        // What came meanwhile has been looked at by then, and may have ended it.
+        if (!this.#lingering && this.#reader.reusable) this.#send();
+      });
+    }
   }
 
   /** Leaves no socket behind. */

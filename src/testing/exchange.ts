@@ -28,6 +28,10 @@ export interface ExchangeOptions {
   abortAfterMs?: number;
   /** Reads nothing for so many milliseconds, so that the server feels back pressure. @default 0 */
   pauseReadingMs?: number;
+  /** Leaves the connection idle for so many milliseconds before each request but the first. @default 0 */
+  idleMs?: number;
+  /** Gives up behind so many octets; the rest is not read. @default no limit */
+  maxOctets?: number;
 }
 
 /** What came back, and how it ended. Times count in milliseconds from the call. */
@@ -42,7 +46,10 @@ export interface ExchangeResult {
   readonly timedOut: boolean;
   /** Of the connection: refused, reset, TLS. */
   readonly error: Error | undefined;
+  /** `maxOctets` was reached. */
+  readonly tooMuch: boolean;
   readonly firstOctetMs: number | undefined;
+  readonly lastOctetMs: number | undefined;
   readonly ms: number;
   /** As many responses as requests up to one that closes, all complete, no problem at all. */
   readonly valid: boolean;
@@ -55,9 +62,11 @@ const DEFAULTS = {
   pipeline: false,
   writes: "whole",
   pauseReadingMs: 0,
+  idleMs: 0,
+  maxOctets: Number.POSITIVE_INFINITY,
 } as const;
 const NAMES = [...Object.keys(DEFAULTS), "signal", "abortAfterMs"];
-const DURATIONS = ["timeoutMs", "keepOpenMs", "abortAfterMs", "pauseReadingMs"] as const;
+const DURATIONS = ["timeoutMs", "keepOpenMs", "abortAfterMs", "pauseReadingMs", "idleMs"] as const;
 
 /**
  * Sends requests over one connection and returns every response, octet for octet, and how the connection ended.
@@ -89,7 +98,10 @@ function resolveOptions(options: ExchangeOptions): Settings & { pipeline: boolea
       throw badArgument(`${name} must be a number of milliseconds, 0 or more; got ${String(value)}.`);
     }
   }
-  const { writes } = settings;
+  const { writes, maxOctets } = settings;
+  if (typeof maxOctets !== "number" || !(maxOctets > 0)) {
+    throw badArgument(`maxOctets must be a number of octets, 1 or more; got ${String(maxOctets)}.`);
+  }
   if (writes === "whole") return settings;
   if (!Number.isInteger(writes?.chunkOctets) || writes.chunkOctets < 1 || !isDuration(writes.delayMs)) {
     throw badArgument('writes must be "whole" or { chunkOctets: 1 or more, delayMs: 0 or more }.');

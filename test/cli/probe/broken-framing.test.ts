@@ -1,0 +1,4 @@
+import { FRAMING } from "./broken/framing.js";
+import { foundOut } from "./found-out.js";
+
+foundOut(FRAMING);

@@ -1,0 +1,4 @@
+import { MESSAGES } from "./broken/messages.js";
+import { foundOut } from "./found-out.js";
+
+foundOut(MESSAGES);

@@ -1,0 +1,4 @@
+import { REQUESTS } from "./broken/requests.js";
+import { foundOut } from "./found-out.js";
+
+foundOut(REQUESTS);

@@ -1,0 +1,4 @@
+import { SECURE } from "./broken/secure.js";
+import { foundOut } from "./found-out.js";
+
+foundOut(SECURE);
