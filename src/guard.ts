@@ -122,7 +122,7 @@ export class GuardCore implements Guard {
   }
 
   stats(): GuardStats {
-    return this.supervision.counters.snapshot(this.overload?.queued, this.overload?.shed);
+    return this.supervision.counters.snapshot(this.state, this.overload?.queued, this.overload?.shed);
   }
 
   attach<T extends object>(server: T): T {
