@@ -10,6 +10,7 @@ import type { ClosingServers } from "./lifecycle/quiet-close.js";
 import { Recorder } from "./lifecycle/recorder.js";
 import type { RecorderSettings } from "./lifecycle/recorder-options.js";
 import { defaultLogger, type Logger, MESSAGES } from "./log.js";
+import { type Observer, Observers } from "./observation.js";
 import type { Settings } from "./options.js";
 import { describeIncident, describeKilled, recordOf } from "./records.js";
 import { Counters } from "./stats.js";
@@ -33,6 +34,8 @@ export class Supervision implements Supervisor {
   readonly counters = new Counters();
   readonly recorder: Recorder | undefined;
   rendered: Supervisor["rendered"] = undefined;
+  /** Undefined while nobody observes, which then costs nothing. */
+  #observers: Observers | undefined;
   readonly #queues = new Map<string, DeadlineQueue>();
   readonly #largeHeaders = new Set<string>();
   #toldRequestHeaders = false;
@@ -67,6 +70,21 @@ export class Supervision implements Supervisor {
     this.recorder?.begin(exchange);
   }
 
+  observe(observer: Observer): () => void {
+    const observers = this.#observers ?? new Observers();
+    this.#observers = observers;
+    const remove = observers.add(observer);
+    return () => {
+      remove();
+      if (observers.size === 0 && this.#observers === observers) this.#observers = undefined;
+    };
+  }
+
+  /** The request is with the middleware, hook or listener of the guard. */
+  reached(exchange: Exchange): void {
+    this.#observers?.tell((observer) => observer.onReached?.(exchange));
+  }
+
   #record(settings: RecorderSettings): Recorder {
     return new Recorder(settings, {
       found: (remains) => {
@@ -90,6 +108,7 @@ export class Supervision implements Supervisor {
 
   committed(exchange: Exchange): void {
     this.recorder?.answering(exchange);
+    this.#observers?.tell((observer) => observer.onCommitted?.(exchange));
     this.watch(exchange);
   }
 
@@ -231,14 +250,14 @@ export class Supervision implements Supervisor {
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {
-    if (failure.unlogged && !incidentChannel.hasSubscribers) {
+    if (failure.unlogged && !incidentChannel.hasSubscribers && this.#observers === undefined) {
       exchange.incident ??= failure.code;
       this.counters.incident({ code: failure.code, action, prevented: failure.prevented });
       return;
     }
     const logger = failure.unlogged ? null : (exchange.logger ?? this.logger);
     exchange.incident ??= failure.code;
-    this.#publish(describeIncident(exchange, failure, action), logger);
+    this.#publish(describeIncident(exchange, failure, action), logger, exchange);
   }
 
   /** The event loop was blocked, and is back. @param stack - lines of a stack trace, where it could be read */
@@ -246,8 +265,9 @@ export class Supervision implements Supervisor {
     this.#publish(blockedLoop(blockedMs, stack, this.settings.edge.readTimeoutMs), this.logger);
   }
 
-  #publish(incident: Incident, logger: Logger | null): void {
+  #publish(incident: Incident, logger: Logger | null, exchange?: Exchange): void {
     this.counters.incident(incident);
+    this.#observers?.tell((observer) => observer.onIncident?.(incident, exchange));
     if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
     if (logger === null) return;
     const { message, err, ...rest } = incident;
@@ -264,6 +284,7 @@ export class Supervision implements Supervisor {
     const { counters } = this;
     counters.inFlight--;
     counters.settled(exchange.outcome);
+    this.#observers?.tell((observer) => observer.onSettled?.(exchange));
     if (exchange.quiet) return;
     const logger = exchange.logger ?? this.logger;
     if (logger === null && !requestChannel.hasSubscribers) return;
