@@ -9,8 +9,8 @@ export interface Observer {
    * such as a span, is active here. Comes more than once where a request passes several of them.
    */
   onReached?(exchange: Exchange): void;
-  /** The first octets of the final response are handed to the connection. */
-  onCommitted?(exchange: Exchange): void;
+  /** The header section of the response is finished, often by a call of the app; over HTTP/1.x only. */
+  onRendered?(exchange: Exchange): void;
   /** @param exchange - the request it concerns, where it is one of this process */
   onIncident?(incident: Incident, exchange?: Exchange): void;
   /** The fate of the request is known. */

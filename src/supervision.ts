@@ -36,6 +36,7 @@ export class Supervision implements Supervisor {
   rendered: Supervisor["rendered"] = undefined;
   /** Undefined while nobody observes, which then costs nothing. */
   #observers: Observers | undefined;
+  #lint: Supervisor["rendered"];
   readonly #queues = new Map<string, DeadlineQueue>();
   readonly #largeHeaders = new Set<string>();
   #toldRequestHeaders = false;
@@ -71,13 +72,26 @@ export class Supervision implements Supervisor {
   }
 
   observe(observer: Observer): () => void {
-    const observers = this.#observers ?? new Observers();
-    this.#observers = observers;
+    const observers = this.#observers ?? this.#startObserving();
     const remove = observers.add(observer);
     return () => {
       remove();
-      if (observers.size === 0 && this.#observers === observers) this.#observers = undefined;
+      if (observers.size > 0 || this.#observers !== observers) return;
+      this.#observers = undefined;
+      this.rendered = this.#lint;
     };
+  }
+
+  #startObserving(): Observers {
+    const observers = new Observers();
+    const lint = this.rendered;
+    this.rendered = (exchange, section) => {
+      lint?.(exchange, section);
+      observers.tell((observer) => observer.onRendered?.(exchange));
+    };
+    this.#lint = lint;
+    this.#observers = observers;
+    return observers;
   }
 
   /** The request is with the middleware, hook or listener of the guard. */
@@ -108,7 +122,6 @@ export class Supervision implements Supervisor {
 
   committed(exchange: Exchange): void {
     this.recorder?.answering(exchange);
-    this.#observers?.tell((observer) => observer.onCommitted?.(exchange));
     this.watch(exchange);
   }
 

@@ -1,60 +1,26 @@
 import { once } from "node:events";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import express from "express";
-import fastify from "fastify";
 import { Counter, Registry } from "prom-client";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { rayguard as expressGuard } from "../../adapters/express.js";
-import fastifyGuard from "../../adapters/fastify.js";
 import { createGuard, type Guard } from "../../src/index.js";
 import { collectInto, metricsListener } from "../../src/telemetry/prometheus.js";
 import { exchange } from "../../src/testing/index.js";
 import { listen } from "../testing/servers.js";
 import { parseExposition, sampleOf } from "./exposition.js";
-
-const drop: RequestListener = (request, response) => {
-  if (request.url === "/drop") response.destroy();
-  else response.end("ok");
-};
+import { drop, ORIGINS } from "./origins.js";
 
 const paths = [{ path: "/" }, { path: "/health" }];
-
-/** A way to start an origin server that drops the connection at `/drop`. */
-type Start = () => Promise<{ server: Server; guard: Guard }>;
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
 
-const ORIGINS: Record<string, Start> = {
-  "node:http": async () => {
-    const guard = createGuard({ logger: false });
-    return { server: await listen(guard.attach(createServer(guard.listener(drop)))), guard };
-  },
-  "Express 5": async () => {
-    const guard = expressGuard({ logger: false });
-    const app = express();
-    app.use(guard);
-    app.use(drop);
-    return { server: await listen(guard.attach(createServer(app))), guard };
-  },
-  Fastify: async () => {
-    const app = fastify();
-    await app.register(fastifyGuard, { logger: false });
-    app.get("/", async () => "ok");
-    app.get("/drop", (_request, reply) => {
-      reply.raw.destroy();
-    });
-    await app.listen({ port: 0, host: "127.0.0.1" });
-    ends.push(() => app.close());
-    return { server: app.server, guard: app.rayguard };
-  },
-};
-
 describe.each(Object.entries(ORIGINS))("the metrics of an origin server on %s", (_name, start) => {
   it("are those of guard.stats() at the time of the scrape", async () => {
-    const { server, guard } = await start();
+    const { server, guard, close } = await start();
+    ends.push(close);
     const registry = new Registry();
     collectInto(registry, guard);
     await exchange(server, paths);
