@@ -190,7 +190,7 @@ export class GuardCore implements Guard {
   accept(request: IncomingMessage, response: ServerResponse): Exchange {
     const exchange = this.#exchangeOf(request, response);
     // A guard inside another one does not have it.
-    if (exchange.supervisor === this.supervision) this.supervision.reached(exchange);
+    if (exchange.supervisor === this.supervision) this.supervision.running(exchange);
     return exchange;
   }
 

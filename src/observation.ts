@@ -5,12 +5,11 @@ import type { Incident } from "./incidents.js";
 /** What somebody wants to know of one guard. The channels of `diagnostics_channel` carry every guard of the process. */
 export interface Observer {
   /**
-   * The request is with the middleware, hook or listener of the guard: whatever the app has running for each request,
-   * such as a span, is active here. Comes more than once where a request passes several of them.
+   * The running code is known to belong to the request: what the app keeps for each, such as a span, is active here.
+   * Comes as often as that is noticed: in the middleware, hook or listener of the guard, when the app finishes the header
+   * section, when it causes an incident. Never from a timer, which runs in the context of whoever has started it.
    */
-  onReached?(exchange: Exchange): void;
-  /** The header section of the response is finished, often by a call of the app; over HTTP/1.x only. */
-  onRendered?(exchange: Exchange): void;
+  onCurrent?(exchange: Exchange): void;
   /** @param exchange - the request it concerns, where it is one of this process */
   onIncident?(incident: Incident, exchange?: Exchange): void;
   /** The fate of the request is known. */

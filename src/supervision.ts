@@ -5,6 +5,7 @@ import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
 import { type Action, blockedLoop, type Failure, firstByteDeadline, type Incident, idleDeadline } from "./incidents.js";
+import { currentExchange } from "./lifecycle/current-exchange.js";
 import { DeadlineQueue, type Waiting } from "./lifecycle/deadline.js";
 import type { ClosingServers } from "./lifecycle/quiet-close.js";
 import { Recorder } from "./lifecycle/recorder.js";
@@ -87,16 +88,16 @@ export class Supervision implements Supervisor {
     const lint = this.rendered;
     this.rendered = (exchange, section) => {
       lint?.(exchange, section);
-      observers.tell((observer) => observer.onRendered?.(exchange));
+      if (currentExchange() === exchange) this.running(exchange);
     };
     this.#lint = lint;
     this.#observers = observers;
     return observers;
   }
 
-  /** The request is with the middleware, hook or listener of the guard. */
-  reached(exchange: Exchange): void {
-    this.#observers?.tell((observer) => observer.onReached?.(exchange));
+  /** The running code belongs to this request. */
+  running(exchange: Exchange): void {
+    this.#observers?.tell((observer) => observer.onCurrent?.(exchange));
   }
 
   #record(settings: RecorderSettings): Recorder {
@@ -280,7 +281,7 @@ export class Supervision implements Supervisor {
 
   #publish(incident: Incident, logger: Logger | null, exchange?: Exchange): void {
     this.counters.incident(incident);
-    this.#observers?.tell((observer) => observer.onIncident?.(incident, exchange));
+    if (this.#observers !== undefined) this.#tellIncident(this.#observers, incident, exchange);
     if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
     if (logger === null) return;
     const { message, err, ...rest } = incident;
@@ -288,6 +289,11 @@ export class Supervision implements Supervisor {
     const { action } = incident;
     const isError = action === "replaced" || action === "torn down" || incident.code === "KILLED";
     quietly(() => (isError ? logger.error(record, MESSAGES.incident) : logger.warn(record, MESSAGES.incident)));
+  }
+
+  #tellIncident(observers: Observers, incident: Incident, exchange: Exchange | undefined): void {
+    if (exchange !== undefined && currentExchange() === exchange) this.running(exchange);
+    observers.tell((observer) => observer.onIncident?.(incident, exchange));
   }
 
   settled(exchange: Exchange): void {

@@ -9,7 +9,6 @@ import {
 } from "@opentelemetry/api";
 import type { Exchange } from "../exchange.js";
 import type { Incident } from "../incidents.js";
-import { currentExchange } from "../lifecycle/current-exchange.js";
 import type { Observer } from "../observation.js";
 
 /** Where the HTTP instrumentation leaves the span of the request; that of a middleware may be active in front of it. */
@@ -34,16 +33,9 @@ export function noteOnSpans(tracer: Tracer | undefined): Observer {
     if (clientIp !== null) span.setAttribute("client.address", clientIp);
   }
 
-  /** A deadline or a timer runs in the context of whoever has started it, and that is often another request. */
-  function foundFromWithin(exchange: Exchange): void {
-    if (currentExchange() === exchange) found(exchange);
-  }
-
   return {
-    onReached: found,
-    onRendered: foundFromWithin,
+    onCurrent: found,
     onIncident(incident, exchange) {
-      if (exchange !== undefined) foundFromWithin(exchange);
       const span = exchange === undefined ? undefined : spans.get(exchange);
       const attributes = incidentAttributes(incident);
       if (span?.isRecording()) span.addEvent("rayguard.incident", attributes);
