@@ -11,6 +11,7 @@ import express from "express";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { rayguard as expressGuard } from "../../adapters/express.js";
 import { createGuard, type Guard } from "../../src/index.js";
+import { GuardCore } from "../../src/internals.js";
 import { instrument } from "../../src/telemetry/opentelemetry.js";
 import { exchange } from "../../src/testing/index.js";
 import { listen } from "../testing/servers.js";
@@ -216,6 +217,36 @@ describe("an incident after the span has ended", () => {
     await late({});
     const [request, ...others] = await spans(1);
     expect([request?.events, others]).toEqual([[], []]);
+  });
+});
+
+describe("a response that breaks off", () => {
+  it("has its outcome on the span, too", async () => {
+    const guard = createGuard({ logger: false });
+    const cut: RequestListener = (_request, response) => {
+      response.write(Buffer.alloc(100_000), () => response.destroy());
+    };
+    const server = await listen(guard.attach(createServer(guard.listener(cut))));
+    instrumented(guard);
+    await exchange(server, { path: "/", ...RAY });
+    const [span] = await spans(1);
+    expect(span?.attributes).toMatchObject({ "rayguard.outcome": "torn down", "rayguard.incident": "MC-2" });
+    expect(span?.events).toMatchObject([{ attributes: { "rayguard.incident.action": "torn down" } }]);
+  });
+});
+
+describe("an incident that concerns no request", () => {
+  it("is a trace of its own, where there is a tracer provider", async () => {
+    const guard = new GuardCore({ logger: false });
+    instrumented(guard, { tracerProvider });
+    tracerProvider.getTracer("app").startActiveSpan("unconcerned", (span) => {
+      guard.supervision.blocked(1_500, null);
+      span.end();
+    });
+    const [incident, unconcerned] = await spans(2);
+    expect(incident?.attributes).toMatchObject({ "rayguard.incident.code": "BLOCKED" });
+    expect(incident?.parentSpanContext).toBeUndefined();
+    expect(unconcerned?.events).toEqual([]);
   });
 });
 
