@@ -144,7 +144,7 @@ export class GuardMetrics {
   }
 
   settled(source: Source, exchange: Exchange): void {
-    if (exchange.quiet) return;
+    if (exchange.quiet || !this.sources.has(source)) return;
     this.#durations.observe({ ...source.labels, outcome: exchange.outcome }, secondsOf(exchange));
   }
 

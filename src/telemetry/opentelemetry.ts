@@ -19,8 +19,8 @@ export interface InstrumentOptions {
 
 const SCOPE = "rayguard";
 
-/** Attributes by which the guards of a meter are told apart. */
-const taken = new WeakMap<Meter, Set<string>>();
+/** The guards of a meter, by the attributes that tell them apart. */
+const taken = new WeakMap<Meter, Map<string, { readonly guard: Guard; undo(): void }>>();
 
 /**
  * Records the metrics of a guard with OpenTelemetry, and notes on the span of each request what the guard knows of it.
@@ -34,25 +34,30 @@ export function instrument(
 ): () => void {
   const endNotes = observe(guard, noteOnSpans(tracerProvider?.getTracer(SCOPE)));
   const meter = meterProvider.getMeter(SCOPE);
+  const guards = taken.get(meter) ?? new Map();
+  taken.set(meter, guards);
   const key = JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const keys = taken.get(meter) ?? new Set();
-  if (keys.has(key)) {
+  const other = guards.get(key);
+  // A guard that is closed gives its place to the next: an app may be made anew in the same process.
+  if (other?.guard.state === "closed") other.undo();
+  else if (other !== undefined) {
     endNotes();
     throw new RayguardError(
       "ERR_RAYGUARD_INVALID_ARGUMENT",
       `A guard with the attributes ${JSON.stringify(attributes)} is instrumented already; give each guard a value of its own, such as attributes: { "rayguard.guard": "api" }.`,
     );
   }
-  taken.set(meter, keys.add(key));
   const recorded = recordMetrics(meter, guard, { ...attributes });
   const endMetrics = observe(guard, recorded);
-  let ended = false;
-  return function undo() {
-    if (ended) return;
-    ended = true;
-    keys.delete(key);
+  const entry = { guard, undo };
+  guards.set(key, entry);
+  return undo;
+
+  function undo(): void {
+    if (guards.get(key) !== entry) return;
+    guards.delete(key);
     endNotes();
     endMetrics();
     recorded.end();
-  };
+  }
 }

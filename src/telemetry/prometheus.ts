@@ -59,6 +59,10 @@ function metricsFor(registry: AnyRegistry, prefix: string, labels: Labels): Guar
     known.set(registry, ofRegistry);
   }
   const shared = ofRegistry.get(prefix);
+  for (const source of shared?.sources ?? []) {
+    // A guard that is closed gives its place to the next: an app may be made anew in the same process.
+    if (source.stats().state === "closed" && isSame(source.labels, labels)) shared?.remove(source);
+  }
   if (shared?.isRegistered && shared.sources.size > 0) {
     if (String(shared.labelNames) !== String(names)) {
       const expected = shared.labelNames.map((name) => `"${name}"`).join(", ") || "none";
@@ -67,7 +71,7 @@ function metricsFor(registry: AnyRegistry, prefix: string, labels: Labels): Guar
       );
     }
     for (const { labels: taken } of shared.sources) {
-      if (names.every((name) => taken[name] === labels[name])) {
+      if (isSame(taken, labels)) {
         throw invalid(
           `A guard with the labels ${JSON.stringify(labels)} is in this registry already; give each guard a value of its own, such as labels: { guard: "api" }.`,
         );
@@ -83,6 +87,11 @@ function metricsFor(registry: AnyRegistry, prefix: string, labels: Labels): Guar
   const metrics = new GuardMetrics(registry, prefix, names);
   ofRegistry.set(prefix, metrics);
   return metrics;
+}
+
+function isSame(some: Labels, others: Labels): boolean {
+  const names = Object.keys(some);
+  return names.length === Object.keys(others).length && names.every((name) => some[name] === others[name]);
 }
 
 function invalid(message: string): RayguardError {

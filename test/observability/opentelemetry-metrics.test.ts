@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
 import {
   AggregationTemporality,
   type DataPoint,
@@ -115,6 +118,31 @@ describe("requests that wait", () => {
   });
 });
 
+describe("requests over HTTP/2", () => {
+  it("are counted like all others", async () => {
+    const guard = createGuard({ logger: false });
+    const origin = http2.createServer((request, response) => {
+      if (request.url === "/drop") response.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+      else response.end("ok");
+    });
+    const server = await listen(guard.attach(origin) as unknown as Server);
+    const { meterProvider, points } = metering();
+    instrument(guard, { meterProvider });
+    const session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    for (const path of ["/", "/drop"]) {
+      const stream = session.request({ ":path": path }).resume();
+      await once(stream, "close");
+    }
+    session.destroy();
+    await settled(guard);
+    const requests = await points("rayguard.requests");
+    expect(requests.map(([attributes, count]) => [attributes["rayguard.outcome"], count])).toEqual([
+      ["intact", 1],
+      ["replaced", 1],
+    ]);
+  });
+});
+
 describe("what a client can choose freely", () => {
   it("makes no series of its own", async () => {
     const guard = createGuard({ logger: false });
@@ -201,6 +229,24 @@ describe("two guards with one meter provider", () => {
       instrument(createGuard({ logger: false }), { meterProvider, attributes: { "rayguard.guard": "1" } });
     expect(act).toThrow(expect.objectContaining({ code: "ERR_RAYGUARD_INVALID_ARGUMENT" }));
     expect(act).toThrow(/"rayguard.guard":"1"} is instrumented already/);
+  });
+
+  it("may follow each other: one that is closed gives its place to the next", async () => {
+    const { meterProvider, guards, undo, of } = await two();
+    guards[0].close();
+    const next = createGuard({ logger: false });
+    instrument(next, { meterProvider, attributes: { "rayguard.guard": "0" } });
+    undo[0]?.(); // changes nothing
+    await exchange(await listen(next.attach(createServer(drop))), { path: "/" });
+    await settled(next);
+    expect((await of("rayguard.requests")).filter(([name]) => name === "0")).toEqual([
+      ["0", 1], // replaced, by the first
+      ["0", 1], // intact, by the next
+    ]);
+    expect(await of("rayguard.requests.active")).toEqual([
+      ["1", 0],
+      ["0", 0],
+    ]);
   });
 
   it("end one by one: nothing more is recorded of the one that has", async () => {

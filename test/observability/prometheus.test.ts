@@ -140,12 +140,39 @@ describe("two guards in one registry", () => {
     expect(registry.getMetricsAsArray()).toEqual(before);
   });
 
+  it("may follow each other: one that is closed gives its place to the next", async () => {
+    const { registry, guards, servers, undo } = await two();
+    guards[0].close();
+    collectInto(registry, createGuard({ logger: false }), { labels: { guard: "0" } });
+    await exchange(servers[0] as Server, { path: "/" }); // not observed any more
+    undo[0]?.();
+    const text = await registry.metrics();
+    expect(sampleOf(text, "rayguard_state", { guard: "0", state: "serving" })).toBe(1);
+    expect(sampleOf(text, "rayguard_requests_total", { guard: "0", outcome: "replaced" })).toBe(0);
+    expect(
+      sampleOf(text, "rayguard_request_duration_seconds_count", { guard: "0", outcome: "replaced" }),
+    ).toBeUndefined();
+    expect(sampleOf(text, "rayguard_requests_total", { guard: "1", outcome: "intact" })).toBe(2);
+  });
+
   it("may have prefixes of their own", async () => {
     const registry = new Registry();
     for (const prefix of ["a_", "b_"]) collectInto(registry, createGuard({ logger: false }), { prefix });
     const text = await registry.metrics();
     expect(sampleOf(text, "a_in_flight_requests")).toBe(0);
     expect(sampleOf(text, "b_in_flight_requests")).toBe(0);
+  });
+});
+
+describe("the only guard of a registry", () => {
+  it("gives its place to the next once it is closed", async () => {
+    const registry = new Registry();
+    const guard = createGuard({ logger: false });
+    const undo = collectInto(registry, guard);
+    guard.close();
+    collectInto(registry, createGuard({ logger: false }));
+    undo();
+    expect(sampleOf(await registry.metrics(), "rayguard_state", { state: "serving" })).toBe(1);
   });
 });
 
