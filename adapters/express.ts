@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DrainOptions, Guard, GuardOptions } from "../src/index.js";
-import { type Exchange, exchangeOf, GuardCore } from "../src/internals.js";
+import { type Exchange, exchangeOf, GuardCore, kObserve, type Observer } from "../src/internals.js";
 import { type ExpressApp, prepareApp } from "./express/app.js";
 
 type Next = (error?: unknown) => void;
@@ -58,6 +58,7 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
     health: { value: guard.health },
     state: { get: () => guard.state },
     errorHandler: { value: rayguardErrorHandler },
+    [kObserve]: { value: (observer: Observer) => guard[kObserve](observer) },
   }) as unknown as ExpressGuard;
 }
 

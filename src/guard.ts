@@ -23,6 +23,7 @@ import { Overload } from "./lifecycle/overload.js";
 import { startWatchdog } from "./lifecycle/watchdog.js";
 import { LintReporter } from "./lint-reporter.js";
 import { type Logger, MESSAGES } from "./log.js";
+import { kObserve, type Observer } from "./observation.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, resolveRoute } from "./options.js";
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
@@ -123,7 +124,7 @@ export class GuardCore implements Guard {
   }
 
   stats(): GuardStats {
-    return this.supervision.counters.snapshot(this.overload?.queued, this.overload?.shed);
+    return this.supervision.counters.snapshot(this.state, this.overload?.queued, this.overload?.shed);
   }
 
   attach<T extends object>(server: T): T {
@@ -182,8 +183,19 @@ export class GuardCore implements Guard {
 
   // -- for the adapters and the interception -------------------------------------------------------------------------
 
+  [kObserve](observer: Observer): () => void {
+    return this.supervision.observe(observer);
+  }
+
   /** Finds or opens the exchange of a request that reached a listener, a middleware or a hook. */
   accept(request: IncomingMessage, response: ServerResponse): Exchange {
+    const exchange = this.#exchangeOf(request, response);
+    // A guard inside another one does not have it.
+    if (exchange.supervisor === this.supervision) this.supervision.running(exchange);
+    return exchange;
+  }
+
+  #exchangeOf(request: IncomingMessage, response: ServerResponse): Exchange {
     const known = (response as { [kExchange]?: Exchange })[kExchange];
     if (known !== undefined) {
       if (known.supervisor !== this.supervision) this.#nest(known);

@@ -9,6 +9,7 @@ export { handlerError } from "./incidents.js";
 export { Http1Exchange } from "./intercept/http1-exchange.js";
 export { layOverPrototypes } from "./intercept/layers.js";
 export { MESSAGES } from "./log.js";
+export { kObserve, type Observer } from "./observation.js";
 
 /** The exchange of a response, if a guard has seen it. */
 export function exchangeOf(response: object): Exchange | undefined {

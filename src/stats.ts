@@ -1,8 +1,12 @@
 import type { Incident } from "./incidents.js";
 import type { RequestRecord } from "./log.js";
 
+type EdgeStatus = "520" | "522" | "524";
+
 /** What a guard has seen since it was made. */
 export interface GuardStats {
+  /** As `guard.state`. */
+  readonly state: "serving" | "draining" | "closed";
   /** Requests whose fate is known. */
   readonly requests: number;
   /** Requests under way. */
@@ -16,7 +20,9 @@ export interface GuardStats {
   /** Incidents by code. */
   readonly incidents: Readonly<Record<string, number>>;
   /** Errors of the edge that did not happen, by the status it would have shown. */
-  readonly prevented: Readonly<Record<"520" | "522" | "524", number>>;
+  readonly prevented: Readonly<Record<EdgeStatus, number>>;
+  /** The same by the code of the incident: `{ "MC-2": { "520": 3 } }`. Codes and statuses that did not occur are left out. */
+  readonly preventedByCode: Readonly<Record<string, Readonly<Partial<Record<EdgeStatus, number>>>>>;
 }
 
 export class Counters {
@@ -31,6 +37,7 @@ export class Counters {
   };
   readonly #incidents = new Map<string, number>();
   readonly #prevented = { "520": 0, "522": 0, "524": 0 };
+  readonly #preventedByCode = new Map<string, Partial<Record<EdgeStatus, number>>>();
 
   settled(outcome: RequestRecord["outcome"]): void {
     this.requests++;
@@ -40,11 +47,20 @@ export class Counters {
   incident({ code, action, prevented }: Pick<Incident, "code" | "action" | "prevented">): void {
     this.#incidents.set(code, (this.#incidents.get(code) ?? 0) + 1);
     const kept = action === "repaired" || action === "replaced";
-    if (kept && prevented !== null) this.#prevented[`${prevented}`]++;
+    if (!kept || prevented === null) return;
+    const status: EdgeStatus = `${prevented}`;
+    this.#prevented[status]++;
+    let ofCode = this.#preventedByCode.get(code);
+    if (ofCode === undefined) {
+      ofCode = {};
+      this.#preventedByCode.set(code, ofCode);
+    }
+    ofCode[status] = (ofCode[status] ?? 0) + 1;
   }
 
-  snapshot(queued = 0, shed = 0): GuardStats {
+  snapshot(state: GuardStats["state"], queued = 0, shed = 0): GuardStats {
     return {
+      state,
       requests: this.requests,
       inFlight: this.inFlight,
       queued,
@@ -52,6 +68,7 @@ export class Counters {
       outcomes: { ...this.#outcomes },
       incidents: Object.fromEntries(this.#incidents),
       prevented: { ...this.#prevented },
+      preventedByCode: Object.fromEntries([...this.#preventedByCode].map(([code, counts]) => [code, { ...counts }])),
     };
   }
 }

@@ -5,11 +5,13 @@ import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
 import { type Action, blockedLoop, type Failure, firstByteDeadline, type Incident, idleDeadline } from "./incidents.js";
+import { currentExchange } from "./lifecycle/current-exchange.js";
 import { DeadlineQueue, type Waiting } from "./lifecycle/deadline.js";
 import type { ClosingServers } from "./lifecycle/quiet-close.js";
 import { Recorder } from "./lifecycle/recorder.js";
 import type { RecorderSettings } from "./lifecycle/recorder-options.js";
 import { defaultLogger, type Logger, MESSAGES } from "./log.js";
+import { type Observer, Observers } from "./observation.js";
 import type { Settings } from "./options.js";
 import { describeIncident, describeKilled, recordOf } from "./records.js";
 import { Counters } from "./stats.js";
@@ -34,6 +36,9 @@ export class Supervision implements Supervisor {
   readonly counters = new Counters();
   readonly recorder: Recorder | undefined;
   rendered: Supervisor["rendered"] = undefined;
+  /** Undefined while nobody observes, which then costs nothing. */
+  #observers: Observers | undefined;
+  #lint: Supervisor["rendered"];
   readonly #queues = new Map<string, DeadlineQueue>();
   /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
   readonly #judgesAtOnce: boolean;
@@ -70,6 +75,34 @@ export class Supervision implements Supervisor {
     this.#usual.add(exchange, exchange.startedAt);
     if (this.#judgesAtOnce) void callerOf(exchange);
     this.recorder?.begin(exchange);
+  }
+
+  observe(observer: Observer): () => void {
+    const observers = this.#observers ?? this.#startObserving();
+    const remove = observers.add(observer);
+    return () => {
+      remove();
+      if (observers.size > 0 || this.#observers !== observers) return;
+      this.#observers = undefined;
+      this.rendered = this.#lint;
+    };
+  }
+
+  #startObserving(): Observers {
+    const observers = new Observers();
+    const lint = this.rendered;
+    this.rendered = (exchange, section) => {
+      lint?.(exchange, section);
+      if (currentExchange() === exchange) this.running(exchange);
+    };
+    this.#lint = lint;
+    this.#observers = observers;
+    return observers;
+  }
+
+  /** The running code belongs to this request. */
+  running(exchange: Exchange): void {
+    this.#observers?.tell((observer) => observer.onCurrent?.(exchange));
   }
 
   #record(settings: RecorderSettings): Recorder {
@@ -236,14 +269,14 @@ export class Supervision implements Supervisor {
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {
-    if (failure.unlogged && !incidentChannel.hasSubscribers) {
+    if (failure.unlogged && !incidentChannel.hasSubscribers && this.#observers === undefined) {
       exchange.incident ??= failure.code;
       this.counters.incident({ code: failure.code, action, prevented: failure.prevented });
       return;
     }
     const logger = failure.unlogged ? null : (exchange.logger ?? this.logger);
     exchange.incident ??= failure.code;
-    this.#publish(describeIncident(exchange, failure, action), logger);
+    this.#publish(describeIncident(exchange, failure, action), logger, exchange);
   }
 
   /** The event loop was blocked, and is back. @param stack - lines of a stack trace, where it could be read */
@@ -251,8 +284,9 @@ export class Supervision implements Supervisor {
     this.#publish(blockedLoop(blockedMs, stack, this.settings.edge.readTimeoutMs), this.logger);
   }
 
-  #publish(incident: Incident, logger: Logger | null): void {
+  #publish(incident: Incident, logger: Logger | null, exchange?: Exchange): void {
     this.counters.incident(incident);
+    if (this.#observers !== undefined) this.#tellIncident(this.#observers, incident, exchange);
     if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
     if (logger === null) return;
     const { message, err, ...rest } = incident;
@@ -262,6 +296,11 @@ export class Supervision implements Supervisor {
     quietly(() => (isError ? logger.error(record, MESSAGES.incident) : logger.warn(record, MESSAGES.incident)));
   }
 
+  #tellIncident(observers: Observers, incident: Incident, exchange: Exchange | undefined): void {
+    if (exchange !== undefined && currentExchange() === exchange) this.running(exchange);
+    observers.tell((observer) => observer.onIncident?.(incident, exchange));
+  }
+
   settled(exchange: Exchange): void {
     exchange.queue?.remove(exchange);
     this.recorder?.end(exchange);
@@ -269,6 +308,7 @@ export class Supervision implements Supervisor {
     const { counters } = this;
     counters.inFlight--;
     counters.settled(exchange.outcome);
+    this.#observers?.tell((observer) => observer.onSettled?.(exchange));
     if (exchange.quiet) return;
     const logger = exchange.logger ?? this.logger;
     if (logger === null && !requestChannel.hasSubscribers) return;

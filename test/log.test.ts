@@ -361,6 +361,7 @@ describe("no logger", () => {
     );
     await exchange(server, [{ path: "/1" }, { path: "/2" }]);
     expect(guard.stats()).toEqual({
+      state: "serving",
       requests: 2,
       inFlight: 0,
       queued: 0,
@@ -368,6 +369,7 @@ describe("no logger", () => {
       outcomes: { intact: 0, repaired: 0, replaced: 2, "torn down": 0, "client gone": 0 },
       incidents: { HANDLER_ERROR: 2 },
       prevented: { "520": 2, "522": 0, "524": 0 },
+      preventedByCode: { HANDLER_ERROR: { "520": 2 } },
     });
   });
 });

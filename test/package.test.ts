@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,11 +8,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..");
-const require = createRequire(import.meta.url);
 
 /** The versions the project itself is tested with: the packed package must work beside the same ones. */
-const versionOf = (name: string) => (require(`${name}/package.json`) as { version: string }).version;
-const beside = ["express", "fastify", "typescript", "@types/express"].map((n) => `${n}@${versionOf(n)}`);
+const versionOf = (name: string) => {
+  const manifest = readFileSync(join(root, "node_modules", name, "package.json"), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+};
+const beside = ["express", "fastify", "typescript", "@types/express", "prom-client", "@opentelemetry/api"].map(
+  (n) => `${n}@${versionOf(n)}`,
+);
 
 /** One exchange through each entry; `load` is how that kind of project imports. */
 const program = (load: string) => `${load}
@@ -33,7 +37,12 @@ const main = async () => {
     const { responses, valid } = await exchange(each, { path: "/" });
     statuses.push(valid ? responses[0].status : "invalid");
   }
-  console.log(statuses.join(" "), named === plugin);
+  const registry = new Registry();
+  const undo = [collectInto(registry, guard), instrument(guard)];
+  await exchange(server, { path: "/" });
+  const text = await registry.metrics();
+  for (const step of undo) step();
+  console.log(statuses.join(" "), named === plugin, /^rayguard_prevented_total.*$/m.exec(text)[0]);
   process.exit(0);
 };
 main();
@@ -45,6 +54,9 @@ import Fastify from "fastify";
 import { createGuard } from "rayguard";
 import { rayguard } from "rayguard/express";
 import plugin, { rayguard as named } from "rayguard/fastify";
+import { collectInto } from "rayguard/prometheus";
+import { instrument } from "rayguard/opentelemetry";
+import { Registry } from "prom-client";
 import { exchange } from "rayguard/testing";`;
 
 const CJS = `const http = require("node:http");
@@ -53,7 +65,12 @@ const Fastify = require("fastify");
 const { createGuard } = require("rayguard");
 const { rayguard } = require("rayguard/express");
 const { default: plugin, rayguard: named } = require("rayguard/fastify");
+const { collectInto } = require("rayguard/prometheus");
+const { instrument } = require("rayguard/opentelemetry");
+const { Registry } = require("prom-client");
 const { exchange } = require("rayguard/testing");`;
+
+const PRINTED = 'rayguard_prevented_total{code="HANDLER_ERROR",status="520"} 2';
 
 const TYPED = `${ESM}
 import type { Guard, GuardOptions, Incident } from "rayguard";
@@ -63,6 +80,11 @@ const server: http.Server = guard.attach(http.createServer(guard.listener(async 
   const ray: string | undefined = request.rayguard.ray?.id;
   response.end(ray);
 })));
+const undo: (() => void)[] = [
+  collectInto(new Registry(), guard, { prefix: "shop_", labels: { guard: "api" } }),
+  instrument(guard, { attributes: { "rayguard.guard": "api" } }),
+];
+const counted: number | undefined = guard.stats().preventedByCode["MC-2"]?.["520"];
 const app = express();
 const middleware = rayguard({ errorContent: (incident: Incident) => ({ contentType: "text/plain", body: incident.code }) });
 app.use(middleware);
@@ -73,7 +95,7 @@ export const wrong = () => createGuard({ nonsense: true });
 const origin = Fastify();
 origin.register(plugin, options);
 origin.get("/", { config: { rayguard: { firstByteDeadlineMs: 5_000 } } }, async (request) => request.rayguard.ray);
-exchange(server.listen(0), { path: "/" }).then(({ responses }) => console.log("typed", responses[0]?.status, named === plugin)).finally(() => process.exit(0));
+exchange(server.listen(0), { path: "/" }).then(({ responses }) => console.log("typed", responses[0]?.status, named === plugin, undo.length, counted)).finally(() => process.exit(0));
 `;
 
 describe("the packed package", () => {
@@ -113,12 +135,12 @@ describe("the packed package", () => {
 
   it("runs in an ESM project", async () => {
     const at = await project("esm", { type: "module" }, { "main.js": program(ESM) });
-    expect(await node(at, "main.js")).toBe("500 500 500 true");
+    expect(await node(at, "main.js")).toBe(`500 500 500 true ${PRINTED}`);
   }, 120_000);
 
   it("runs in a CommonJS project through require()", async () => {
     const at = await project("cjs", {}, { "main.js": program(CJS) });
-    expect(await node(at, "main.js")).toBe("500 500 500 true");
+    expect(await node(at, "main.js")).toBe(`500 500 500 true ${PRINTED}`);
   }, 120_000);
 
   // The oldest types a user may have, and the newest: they declare `node:http` in different ways.
@@ -144,7 +166,7 @@ describe("the packed package", () => {
       const tsc = join(at, "node_modules", "typescript");
       const { bin } = JSON.parse(await readFile(join(tsc, "package.json"), "utf8")) as { bin: { tsc: string } };
       await node(at, join(tsc, bin.tsc)).catch((error: { stdout: string }) => expect.fail(error.stdout));
-      expect(await node(at, "main.js")).toBe("typed 200 true");
+      expect(await node(at, "main.js")).toBe("typed 200 true 2 undefined");
     }, 120_000);
   }
 
@@ -157,11 +179,42 @@ describe("the packed package", () => {
       "adapters/fastify",
       "src/testing/index",
       "src/cloudflare/analytics/index",
+      "src/telemetry/prometheus",
+      "src/telemetry/opentelemetry",
     ]) {
       expect(files).toContain(`package/dist/${entry}.js`);
       expect(files).toContain(`package/dist/${entry}.d.ts`);
     }
     expect(files.filter((file) => /playground|bench|\/test\//.test(file))).toEqual([]);
+  });
+
+  it("names prom-client and @opentelemetry/api in the entries for them and nowhere else", async () => {
+    const peers =
+      /from "(prom-client|@opentelemetry\/[^"]+)"|(?:require|import)\("(prom-client|@opentelemetry\/[^"]+)"\)/g;
+    /** What a file imports, and what that imports. */
+    const reach = async (file: string, seen: Map<string, string> = new Map()): Promise<string[]> => {
+      if (seen.has(file)) return [];
+      const text = await readFile(file, "utf8");
+      seen.set(file, text);
+      const own = [...text.matchAll(peers)].map(([, from, called]) => from ?? called ?? "");
+      for (const [, path = ""] of text.matchAll(/(?:from |import\(?)"(\.{1,2}\/[^"]+)"/g)) {
+        own.push(...(await reach(join(file, "..", path), seen)));
+      }
+      return [...new Set(own)];
+    };
+    const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
+      bin: Record<string, string>;
+      exports: Record<string, string | { default: string }>;
+    };
+    const entries = Object.entries({ ...manifest.exports, ...manifest.bin }).map(
+      ([name, entry]) => [name, typeof entry === "string" ? entry : entry.default] as const,
+    );
+    const found: Record<string, string[]> = {};
+    for (const [name, file] of entries) {
+      const peersOf = file.endsWith(".js") ? await reach(join(root, file)) : [];
+      if (peersOf.length > 0) found[name] = peersOf;
+    }
+    expect(found).toEqual({ "./prometheus": ["prom-client"], "./opentelemetry": ["@opentelemetry/api"] });
   });
 
   it("does not load a framework, a logger or the lint rules until they are needed", async () => {
