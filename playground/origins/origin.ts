@@ -1,4 +1,5 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Guard, GuardOptions } from "rayguard";
 
 export const HOST = "127.0.0.1";
 
@@ -6,12 +7,31 @@ export const HOST = "127.0.0.1";
 export const SLOW_MS = 300;
 
 /** Deadlines of the guarded origin servers; the default is 95 s, below the edge's 125 s. */
-export const GUARD_OPTIONS = { firstByteDeadlineMs: 1_500, idleDeadlineMs: 1_500 };
+const DEADLINES = { firstByteDeadlineMs: 1_500, idleDeadlineMs: 1_500 };
+
+/** For the page, which sends bursts and signals: few requests at a time, and a while in which whoever comes is served. */
+const LIMITS = {
+  overload: { maxInFlight: 12, maxQueued: 12, maxQueuedMs: 400, maxEventLoopDelayMs: false },
+  shutdown: { lameDuckMs: 400 },
+} as const;
 
 export interface OriginOptions {
   readonly guarded: boolean;
   /** `0`: any free port. */
   readonly port: number;
+  /** Told of a request before its handler runs; there for the page, which shows what the handler does. */
+  readonly watch?: (request: IncomingMessage, response: ServerResponse) => void;
+}
+
+/** An origin server that was started, and its guard where it has one. */
+export interface Origin {
+  readonly server: Server;
+  readonly guard: Guard | undefined;
+}
+
+/** Options of the guard: the table provokes one cause at a time, so only the page needs more. */
+export function guardOptions({ watch }: OriginOptions): GuardOptions {
+  return watch === undefined ? DEADLINES : { ...DEADLINES, ...LIMITS };
 }
 
 /** Answers rightly, after a while. */
