@@ -41,8 +41,11 @@ const PROBES: Record<Probe, Run> = {
 
   expect: one({ method: "POST", headers: { Expect: "100-continue" }, body: "content" }),
 
-  burst: (way, destination, path) =>
-    Promise.all(Array.from({ length: BURST.requests }, () => way.ask(destination, { path }))),
+  async burst(way, destination, path) {
+    const sightings = await Promise.all(Array.from({ length: BURST.requests }, () => way.ask(destination, { path })));
+    // Whoever was refused comes first, whatever the order in which they were served.
+    return sightings.toSorted((a, b) => b.seen.status - a.seen.status);
+  },
 
   async deploy(way, destination) {
     const early = Array.from({ length: 4 }, () => way.ask(destination, SLOW));

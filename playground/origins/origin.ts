@@ -3,8 +3,8 @@ import type { Guard, GuardOptions } from "rayguard";
 
 export const HOST = "127.0.0.1";
 
-/** How long `/slow` takes: long enough for another request to fail meanwhile. */
-export const SLOW_MS = 300;
+/** How long `/slow` takes: long enough for another request to fail meanwhile, on a busy machine as well. */
+export const SLOW_MS = 600;
 
 /** Deadlines of the guarded origin servers; the default is 95 s, below the edge's 125 s. */
 const DEADLINES = { firstByteDeadlineMs: 1_500, idleDeadlineMs: 1_500 };

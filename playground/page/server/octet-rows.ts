@@ -105,10 +105,11 @@ export function wireProblem({ offset, code, message, rule }: Problem): WireProbl
   return { offset, code, message, rule: rule === undefined ? null : ruleInfo(rule) };
 }
 
-/** Octets as text: controls as their pictures, everything outside ASCII as \xNN. */
+const ESCAPES: Readonly<Record<string, string>> = { "\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\" };
+
+/** Octets as text: controls and everything outside ASCII as escapes. */
 function visible(octets: Buffer): string {
-  return octets
-    .toString("latin1")
-    .replace(/[\x00-\x1f]/g, (control) => String.fromCharCode(0x2400 + control.charCodeAt(0)))
-    .replace(/[\x7f-\xff]/g, (octet) => `\\x${octet.charCodeAt(0).toString(16)}`);
+  return octets.toString("latin1").replace(/[\x00-\x1f\x7f-\xff\\]/g, (octet) => {
+    return ESCAPES[octet] ?? `\\x${octet.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
 }

@@ -52,7 +52,7 @@ export async function runOn(actor: Actor, stage: Stage, cause: Cause, form: Requ
   const recording = relay.record();
   const start = epochMs();
   if (form.keptAlive && !isDirect) await warmUp.ask(destination, { path: "/" });
-  await provoke(cause, visitor, destination);
+  const sightings = await provoke(cause, visitor, destination);
   const end = epochMs();
   await delay(LINGER_MS);
   await observation.stop(cause.probe === "deploy");
@@ -60,9 +60,10 @@ export async function runOn(actor: Actor, stage: Stage, cause: Cause, form: Requ
 
   observation.keepOnly(new Set([...warmUp.visits, ...visitor.visits].map(({ sighting }) => sighting.ray)));
   const connections = [...recording.connections.values()].map(readConnection);
-  const seen = visitor.visits.map(({ sighting }) => strict(sighting.seen, sighting.ray, connections, isDirect));
+  const seen = sightings.map(({ seen, ray }) => strict(seen, ray, connections, isDirect));
   const shown = worst(seen);
-  const visit = visitor.visits[seen.indexOf(shown)] as Visit;
+  const worstSighting = sightings[seen.indexOf(shown)];
+  const visit = visitor.visits.find(({ sighting }) => sighting === worstSighting) as Visit;
   const { view, content } = visitorView(visit, shown, seen, form, isDirect);
   const verdict = judged(cause, shown, content);
   const { ray } = visit.sighting;

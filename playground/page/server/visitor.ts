@@ -44,7 +44,7 @@ export class Visitor implements Way {
     const { ray, sent } = this.#shaped(request);
     if (edgePort !== undefined) {
       const path = `/${destination.name}${sent.path}`;
-      const result = await exchange({ port: edgePort }, { ...sent, path }, { timeoutMs: PATIENCE_MS });
+      const result = await exchange({ port: edgePort }, { ...sent, path }, { timeoutMs: PATIENCE_MS, keepOpenMs: 0 });
       return this.#keep({ seen: seenAtEdge(result.responses[0]), ray }, result);
     }
     const warmUp = form.keptAlive ? [{ path: "/", headers: persistent(form) }] : [];

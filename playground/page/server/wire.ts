@@ -1,5 +1,5 @@
 import { type ParsedResponse, type Problem, parseResponses } from "rayguard/testing";
-import { type Seen, seenDirectly } from "../../client/seen.js";
+import { MAX_HEADER_SECTION_OCTETS, type Seen, seenDirectly } from "../../client/seen.js";
 import type { WireConnection } from "../shared/model.js";
 import { requestRows, responseRows, wireProblem } from "./octet-rows.js";
 import type { RecordedConnection } from "./recording.js";
@@ -24,7 +24,17 @@ export function readConnection(recorded: RecordedConnection): ReadConnection {
   // What was no request may have been answered all the same.
   const asked = requests.length > 0 ? requests : octets.length > 0 ? [{ method: "GET", version: "1.1" as const }] : [];
   const { responses, problems } = parseResponses(octets, { requests: asked, end });
-  return { recorded, octets, requests, responses, problems };
+  return { recorded, octets, requests, responses, problems: [...problems, ...tooLarge(octets, responses)] };
+}
+
+/** The limit of the edge is no rule of HTTP, so the parser does not know it. */
+function tooLarge(octets: Buffer, responses: readonly ParsedResponse[]): Problem[] {
+  return responses.flatMap(({ start }): Problem[] => {
+    const size = octets.indexOf("\r\n\r\n", start) + 4 - start;
+    if (size <= MAX_HEADER_SECTION_OCTETS) return [];
+    const message = `The header section has ${size} octets; the edge takes ${MAX_HEADER_SECTION_OCTETS}.`;
+    return [{ code: "header-section-too-large", offset: start + MAX_HEADER_SECTION_OCTETS, message, rule: "HF-18" }];
+  });
 }
 
 /** What a strict edge would make of the last answer to the request with this Ray ID; `undefined`: it is not there. */

@@ -91,7 +91,7 @@ export interface OctetRow {
     | "trailer"
     | "unread"
     | "surplus";
-  /** With controls made visible; octets outside ASCII as \xNN. */
+  /** With escapes for controls and for what is not ASCII: `\r`, `\n`, `\x00`; a backslash is doubled. */
   readonly text: string;
   /** Octets of the row that `text` leaves out. */
   readonly omitted: number;
@@ -215,8 +215,11 @@ export interface OutcomeBucket {
   readonly second: number;
   readonly bareComplete: number;
   readonly bareBroken: number;
+  /** Nobody listened: 521 at the edge. */
+  readonly bareRefused: number;
   readonly guardedComplete: number;
   readonly guardedBroken: number;
+  readonly guardedRefused: number;
 }
 
 export interface FeedIncident {
