@@ -7,7 +7,7 @@ export type IncidentNote = Omit<Incident, "err"> & { readonly err: string | null
 export interface TraceNote {
   /** Milliseconds since the epoch, with fractions. */
   readonly at: number;
-  /** Value of CF-RAY. */
+  /** Value of CF-RAY; empty where there is none. */
   readonly ray: string;
   readonly event: "received" | "written" | "ended" | "destroyed" | "handed over";
   readonly text: string;

@@ -14,7 +14,7 @@ export function watchAnswers(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const note = (request: IncomingMessage, event: TraceNote["event"], text: string): void => {
     const ray = request.headers["cf-ray"];
-    if (typeof ray === "string") tell({ at: epochMs(), ray, event, text });
+    tell({ at: epochMs(), ray: typeof ray === "string" ? ray : "", event, text });
   };
   subscribe("http.server.request.start", (message) => {
     const { request } = message as { request: IncomingMessage };

@@ -38,7 +38,7 @@ describe.skipIf(CHROMIUM === undefined)("every cause, run in a browser", () => {
   });
 
   it("comes up in less than ten seconds", () => {
-    expect(visit.upAfterMs).toBeLessThan(10_000);
+    expect(visit.program.upAfterMs).toBeLessThan(10_000);
   });
 
   it.each(FRAMEWORKS)("shows on the left the failure it claims (%s)", (framework) => {
