@@ -91,7 +91,13 @@ function visitorView({ visitor, verdict }: SideResult, side: Side, run: RunResul
 
 function wireView({ wire, moreConnections }: SideResult): HTMLElement {
   if (wire.length === 0) return h("p", { class: "nothing" }, "No connection was opened.");
-  const more = moreConnections > 0 && h("p", { class: "nothing" }, `${moreConnections} more connections.`);
+  const more =
+    moreConnections > 0 &&
+    h(
+      "p",
+      { class: "nothing" },
+      moreConnections === 1 ? "One more connection." : `${moreConnections} more connections.`,
+    );
   return h("div", { class: "wire" }, ...wire.map((connection, i) => connectionView(connection, i === 0)), more);
 }
 

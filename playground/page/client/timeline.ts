@@ -21,7 +21,7 @@ export function timelineView(events: readonly TimelineEvent[]): HTMLElement {
           "li",
           { class: isBad ? "bad" : "" },
           h("span", { class: "ms" }, ms < 10 ? ms.toFixed(1) : String(Math.round(ms))),
-          h("span", { class: `lane ${lane}` }, lane),
+          h("span", { class: `lane lane-${lane}` }, lane),
           h("span", {}, h("strong", {}, event), ` ${text}`),
         ),
       ),

@@ -2,10 +2,10 @@ import type { Probe } from "../../causes/cause.js";
 import { GROUPS } from "../../causes/groups.js";
 import type { CauseInfo } from "../shared/model.js";
 import { EXPLANATIONS } from "./explanations.js";
-import { causeNamed } from "./run.js";
+import { causeNamed, routeOf } from "./run.js";
 
 /** Probes whose request is a POST: it has content, or it must not be sent again behind the visitor's back. */
-const POSTS: readonly (Probe | undefined)[] = ["expect", "idle", "next"];
+const POSTS: readonly (Probe | undefined)[] = ["expect", "idle", "next", "deploy"];
 
 const PROVOKED: Readonly<Partial<Record<Probe, string>>> = {
   bystander: "one request while another one is being answered",
@@ -33,7 +33,7 @@ export function causeList(): CauseInfo[] {
         group,
         ...explanation,
         method: POSTS.includes(probe) ? "POST" : "GET",
-        path: `/${name}`,
+        path: routeOf(cause),
         isDirect: probe === "around",
         mayBreak: mayBreak === true,
         probe: probe === undefined ? null : (PROVOKED[probe] ?? null),

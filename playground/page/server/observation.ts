@@ -7,7 +7,7 @@ import type { TimedEvent } from "./timeline.js";
 
 const MAX_LOG_LINES = 60;
 const MAX_LINE_LENGTH = 2_000;
-const MAX_NOTES = 300;
+const MAX_NOTES = 1_000;
 /** A line of the log is written after its incident is published; it comes over another pipe. */
 const LOG_PATIENCE_MS = 400;
 

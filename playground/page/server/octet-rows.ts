@@ -4,7 +4,7 @@ import { ruleInfo } from "./rule-info.js";
 
 /** Octets shown of one row; a header field of 150 kB and content of 200 kB are cut. */
 const MAX_ROW_OCTETS = 240;
-const MAX_CONTENT_OCTETS = 480;
+const MAX_CONTENT_OCTETS = 360;
 const MAX_ROWS = 80;
 
 type Kind = OctetRow["kind"];

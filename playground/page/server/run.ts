@@ -7,9 +7,9 @@ import { newRay } from "../../process/rays.js";
 import type { RequestForm, SideResult, Verdict } from "../shared/model.js";
 import { incidentViews } from "./incident-views.js";
 import { Observation } from "./observation.js";
-import type { Recording } from "./recording.js";
+import { eventsOf } from "./run-events.js";
 import type { Actor, Stage } from "./stage.js";
-import { appEvents, guardEvents, timelineOf, wireEvents } from "./timeline.js";
+import { timelineOf } from "./timeline.js";
 import { deceived, isAsClaimed, verdictOf } from "./verdict.js";
 import { type Visit, Visitor } from "./visitor.js";
 import { type Content, visitorView } from "./visitor-view.js";
@@ -34,6 +34,11 @@ export function causeNamed(name: string): Cause | undefined {
   return ALL_CAUSES.find((cause) => cause.name === name);
 }
 
+/** Path of the request that shows what a cause does: a deploy needs no route of its own. */
+export function routeOf({ name, probe }: Cause): string {
+  return probe === "deploy" ? "/slow" : `/${name}`;
+}
+
 /** Provokes a cause against one origin server, and gathers everything that was to be seen of it. */
 export async function runOn(actor: Actor, stage: Stage, cause: Cause, form: RequestForm): Promise<SideFindings> {
   const { origin, relay, side } = actor;
@@ -42,7 +47,7 @@ export async function runOn(actor: Actor, stage: Stage, cause: Cause, form: Requ
   const { name } = origin;
   const destination = { name, port: relay.port, signal: (signal: NodeJS.Signals) => origin.signal(signal) };
   const options = { form, edgePort, newRay, readTimeoutMs: stage.readTimeoutMs };
-  const visitor = new Visitor({ ...options, path: `/${cause.name}` });
+  const visitor = new Visitor({ ...options, path: routeOf(cause) });
   const warmUp = new Visitor({ ...options, path: "" });
 
   await origin.settled();
@@ -69,6 +74,7 @@ export async function runOn(actor: Actor, stage: Stage, cause: Cause, form: Requ
   const { ray } = visit.sighting;
   const wire = shownFirst(connections, ray).slice(0, MAX_CONNECTIONS);
   const { incidents, log, death } = observation;
+  const client = isDirect ? "client" : "edge";
   const text = `the visitor has ${view.crowd === null ? verdict.label : `answers to ${view.crowd}`}`;
   const answered = { at: end, lane: "edge", event: "answered", text, isBad: verdict.kind !== "complete" } as const;
   const result: SideResult = {
@@ -77,9 +83,12 @@ export async function runOn(actor: Actor, stage: Stage, cause: Cause, form: Requ
     verdict,
     asClaimed: isAsClaimed(cause, side, verdict, incidents.length),
     visitor: view,
-    wire: wire.map(wireView),
+    wire: wire.map((connection) => wireView(connection, client)),
     moreConnections: connections.length - wire.length,
-    timeline: timelineOf(start, [...happened(side, observation, recording, ray, wire[0]), answered]),
+    timeline: timelineOf(start, [
+      ...eventsOf({ side, observation, recording, ray, carrier: wire[0], client }),
+      answered,
+    ]),
     log,
     incidents: incidentViews(incidents),
     death,
@@ -91,20 +100,6 @@ function judged(cause: Cause, shown: Seen, { octets }: Content): Verdict {
   const verdict = verdictOf(shown);
   const isDeceived = verdict.kind === "complete" && cause.isDeceived?.(octets.toString("utf8")) === true;
   return isDeceived ? deceived(verdict) : verdict;
-}
-
-function happened(
-  side: Actor["side"],
-  { events, incidents, traces }: Observation,
-  recording: Recording,
-  ray: string,
-  carrier: ReadConnection | undefined,
-) {
-  const committed = recording.events.find(({ connection, from, kind }) => {
-    return connection === carrier?.recorded.id && from === "origin" && kind === "octets";
-  });
-  const guarded = side === "guarded" ? guardEvents(incidents, traces, ray, committed?.at) : [];
-  return [...events, ...guarded, ...appEvents(traces), ...wireEvents(recording.events)];
 }
 
 /** workerd takes more than an edge has to: what it passes on, the strict parser looks at again, on the wire. */

@@ -3,6 +3,10 @@ import type { TimelineEvent } from "../shared/model.js";
 import type { WireEvent } from "./recording.js";
 
 const MAX_EVENTS = 60;
+const MIN_HOLD_MS = 10;
+
+/** Who asks the origin server: the edge, or the strict client in its place. */
+export type Client = "edge" | "client";
 
 /** An event with its time since the epoch. */
 export interface TimedEvent extends Omit<TimelineEvent, "ms"> {
@@ -51,21 +55,25 @@ export function guardEvents(
     return { at, lane: "guard", event: "incident", text: `${code}, ${action}`, isBad: false };
   });
   const written = traces.find((trace) => trace.ray.startsWith(ray) && /^(?:written|ended)$/.test(trace.event));
-  if (written === undefined || committedAt === undefined || committedAt - written.at < 3) return events;
-  const fate = incidents.some((one) => one.ray === ray && one.action === "replaced") ? "replaced" : "committed";
-  const text = `what the app wrote is held back for ${Math.round(committedAt - written.at)} ms, then ${fate}`;
+  // Whoever ends at once has nothing held back.
+  if (written?.event !== "written" || committedAt === undefined) return events;
+  const isReplaced = incidents.some((one) => one.ray === ray && one.action === "replaced");
+  const ms = committedAt - written.at;
+  // Less than that is the way to the relay, no hold.
+  if (!isReplaced && ms < MIN_HOLD_MS) return events;
+  const text = `what the app wrote is held back for ${Math.round(ms)} ms, then ${isReplaced ? "replaced" : "committed"}`;
   return [...events, { at: written.at + 0.05, lane: "guard", event: "held", text, isBad: false }];
 }
 
 /** What went over the wire: octets that came right behind each other in one direction are one event. */
-export function wireEvents(events: readonly WireEvent[]): TimedEvent[] {
+export function wireEvents(events: readonly WireEvent[], client: Client): TimedEvent[] {
   const told: (TimedEvent & { connection: number; from: string; octets: number })[] = [];
   const answered = new Set<number>();
   for (const { at, connection, from, kind, octets } of events) {
     const last = told.findLast((one) => one.connection === connection);
     if (kind === "octets" && last?.octets && last.from === from && at - last.at < 50) {
       const sum = last.octets + octets;
-      told[told.indexOf(last)] = { ...last, octets: sum, text: octetsText(from, sum) };
+      told[told.indexOf(last)] = { ...last, octets: sum, text: octetsText(from, sum, client) };
       continue;
     }
     const common = { at, lane: "wire", connection, from, octets } as const;
@@ -73,18 +81,23 @@ export function wireEvents(events: readonly WireEvent[]): TimedEvent[] {
       const isFirst = from === "origin" && !answered.has(connection);
       if (from === "origin") answered.add(connection);
       const event = from === "edge" ? "request" : isFirst ? "committed" : "octets";
-      told.push({ ...common, event, text: octetsText(from, octets), isBad: false });
+      told.push({ ...common, event, text: octetsText(from, octets, client), isBad: false });
     } else {
       const isBad =
         kind === "reset" || kind === "refused" || (kind === "end" && from === "origin" && !answered.has(connection));
-      told.push({ ...common, event: kind === "end" ? "closed" : kind, text: TEXTS[kind][from], isBad });
+      told.push({
+        ...common,
+        event: kind === "end" ? "closed" : kind,
+        text: TEXTS[kind][from].replace("the edge", `the ${client}`),
+        isBad,
+      });
     }
   }
   return told.map(({ at, lane, event, text, isBad }) => ({ at, lane, event, text, isBad }));
 }
 
-function octetsText(from: string, octets: number): string {
-  return from === "edge" ? `the edge sends ${octets} octets` : `${octets} octets leave the origin server`;
+function octetsText(from: string, octets: number, client: Client): string {
+  return from === "edge" ? `the ${client} sends ${octets} octets` : `${octets} octets leave the origin server`;
 }
 
 const TEXTS = {

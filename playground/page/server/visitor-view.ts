@@ -22,7 +22,8 @@ export function visitorView(
   isDirect: boolean,
 ): { view: VisitorView; content: Content } {
   const response = result?.responses.at(-1);
-  const ms = Math.round(result?.ms ?? 0);
+  // The strict client listens for a while longer; the edge does not.
+  const ms = Math.round((isDirect ? result?.firstOctetMs : undefined) ?? result?.ms ?? 0);
   const crowd = seen.length > 1 ? crowdText(seen) : null;
   if (isDirect && shown.kind === "failed") {
     // There is no edge to make a page; this is the one it would have made.

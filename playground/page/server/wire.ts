@@ -4,6 +4,7 @@ import type { WireConnection } from "../shared/model.js";
 import { requestRows, responseRows, wireProblem } from "./octet-rows.js";
 import type { RecordedConnection } from "./recording.js";
 import { requestsIn, type WireRequest } from "./requests-on-wire.js";
+import type { Client } from "./timeline.js";
 
 /** One connection, read by the strict parser. */
 export interface ReadConnection {
@@ -50,7 +51,8 @@ export function seenOnWire(connections: readonly ReadConnection[], ray: string):
   return undefined;
 }
 
-export function wireView({ recorded, octets, requests, responses, problems }: ReadConnection): WireConnection {
+export function wireView(connection: ReadConnection, client: Client): WireConnection {
+  const { recorded, octets, requests, responses, problems } = connection;
   const { id, isReused, ending, total } = recorded;
   const rows = responseRows(octets, responses, problems);
   return {
@@ -61,13 +63,13 @@ export function wireView({ recorded, octets, requests, responses, problems }: Re
     request: requestRows(recorded.octets("edge"), requests),
     response: rows,
     problems: rows.length === 0 ? problems.map(wireProblem) : [],
-    end: endingOf(ending),
+    end: endingOf(ending, client),
   };
 }
 
-function endingOf(ending: RecordedConnection["ending"]): WireConnection["end"] {
+function endingOf(ending: RecordedConnection["ending"], client: Client): WireConnection["end"] {
   if (ending === undefined) return "kept open";
   if (ending.kind === "refused") return "refused";
-  if (ending.from === "edge") return "closed by the edge";
+  if (ending.from === "edge") return `closed by the ${client}`;
   return ending.kind === "reset" ? "reset by the origin server" : "closed by the origin server";
 }

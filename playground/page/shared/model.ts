@@ -126,6 +126,7 @@ export interface WireConnection {
     | "closed by the origin server"
     | "reset by the origin server"
     | "closed by the edge"
+    | "closed by the client"
     | "refused"
     | "kept open";
 }
