@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { FastifyInstance } from "fastify";
 import { findWorkerd } from "../edge/edge.js";
 import { HOST } from "../origins/origin.js";
@@ -16,8 +15,6 @@ import { Traffic } from "./server/traffic.js";
 
 /** Read timeout of the edge; the real one waits for 125 s. Above the deadlines of the guard, as there. */
 const READ_TIMEOUT_MS = 2_500;
-
-const CONFIG = fileURLToPath(new URL("vite.config.ts", import.meta.url));
 
 /** The page: its own origin servers, its own edge and the server that shows them. */
 export class Page {
@@ -38,7 +35,7 @@ export class Page {
     // A folder of its own: two of these may run at a time, and nothing is left in the project.
     const folder = mkdtempSync(join(tmpdir(), "rayguard-page-"));
     process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-    await Promise.all([build(folder), this.#stage.start()]);
+    await Promise.all([buildInto(folder), this.#stage.start()]);
     const stage = this.#stage;
     const outcomes = new Outcomes();
     const traffic = new Traffic(outcomes);
@@ -66,8 +63,9 @@ export class Page {
   }
 }
 
-async function build(outDir: string): Promise<void> {
+async function buildInto(outDir: string): Promise<void> {
   // Loaded here: the table in the terminal needs none of it.
-  const vite = await import("vite");
-  await vite.build({ configFile: CONFIG, logLevel: "warn", build: { outDir } });
+  const [{ build }, { default: config }] = await Promise.all([import("vite"), import("./vite.config.js")]);
+  // Not read as a file by Vite, which would compile it into node_modules first.
+  await build({ ...config, configFile: false, logLevel: "warn", build: { ...config.build, outDir } });
 }
