@@ -3,8 +3,8 @@ import { parseArgs } from "node:util";
 export const HELP = `npm start -- [options]
 
 Provokes every cause of a 520 or 524 against bare and guarded origin servers (Express and Fastify) behind workerd,
-Cloudflare's open-source runtime, prints what the edge shows, and leaves the guarded ones listening. A web page on a port of its own
-shows the same, octet by octet.
+Cloudflare's open-source runtime, prints what the edge shows, and leaves the guarded ones listening. A web page on a port of its own shows the
+same, octet by octet.
 
   --once              end after the table, without the page; exit code 1 if a guarded row is not a complete response
   --port <port>       port of the edge (default: any free port)

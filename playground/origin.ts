@@ -13,6 +13,8 @@ const GAUGE_INTERVAL_MS = 500;
 
 // No orphan: the channel to the parent closes with the parent, however that ends.
 process.on("disconnect", () => process.exit());
+// It may have ended while this file was loading: nobody was there to be told.
+if (!process.connected) process.exit();
 // The terminal sends an interrupt to the whole group; the parent alone decides what it means.
 process.on("SIGINT", () => {});
 
