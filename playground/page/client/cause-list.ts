@@ -14,9 +14,9 @@ export class CauseList {
       list,
       ...[...groups].map(([title, members], i) =>
         h(
-          "section",
-          { "aria-labelledby": `group-${i}` },
-          h("h3", { id: `group-${i}` }, title),
+          "div",
+          { role: "group", "aria-labelledby": `group-${i}` },
+          h("h2", { id: `group-${i}` }, title),
           h("ul", {}, ...members.map((cause) => h("li", {}, this.#button(cause, choose)))),
         ),
       ),
@@ -42,7 +42,8 @@ export class CauseList {
     for (const [name, button] of this.#buttons) {
       const run = runs.get(name);
       const marks = button.querySelector(".marks") as HTMLElement;
-      show(marks, run && badge(run.bare), run && badge(run.guarded));
+      if (run === undefined) show(marks);
+      else show(marks, said("bare"), badge(run.bare), said("guarded"), badge(run.guarded));
     }
   }
 
@@ -67,4 +68,9 @@ export class CauseList {
     all[(at + step + all.length) % all.length]?.focus();
     event.preventDefault();
   }
+}
+
+/** The column says it to the eye. */
+function said(side: string): HTMLElement {
+  return h("span", { class: "hidden" }, `, ${side} `);
 }

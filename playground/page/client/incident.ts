@@ -19,7 +19,7 @@ function incidentView({ code, action, prevented, message, rule, err, status, cou
     "article",
     { class: "incident" },
     h(
-      "h5",
+      "h4",
       {},
       h("code", {}, code),
       ` ${action}${status === null ? "" : ` by ${status}`}`,

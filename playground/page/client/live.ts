@@ -83,7 +83,7 @@ export class Live {
     return h(
       "article",
       { class: `process ${side}` },
-      h("h4", {}, name, h("span", { class: `state ${state}` }, state)),
+      h("h3", {}, name, h("span", { class: `state ${state}` }, state)),
       h(
         "dl",
         {},

@@ -27,7 +27,7 @@ export function showResult(target: HTMLElement, run: RunResult, cause: CauseInfo
       h(
         "section",
         { class: "pair" },
-        h("h3", {}, title),
+        h("h2", {}, title),
         h(
           "div",
           { class: "sides" },
@@ -35,7 +35,7 @@ export function showResult(target: HTMLElement, run: RunResult, cause: CauseInfo
             h(
               "div",
               { class: `side ${side}`, "data-side": side },
-              h("h4", { class: "side-name" }, NAMES[side]),
+              h("h3", { class: "side-name" }, NAMES[side]),
               view(run[side], side, run),
             ),
           ),
@@ -52,7 +52,7 @@ function verdictView({ verdict, address, name, death, visitor, asClaimed }: Side
   return h(
     "div",
     { class: `verdict side ${side} ${verdict.kind}`, "data-side": side, "data-verdict": verdict.label },
-    h("h3", {}, side === "bare" ? "Bare origin server" : "Guarded origin server"),
+    h("h2", {}, side === "bare" ? "Bare origin server" : "Guarded origin server"),
     h("p", { class: "outcome" }, badge(verdict)),
     h("p", {}, verdict.sentence),
     side === "guarded" && h("p", { class: "guard" }, cause.guard),
@@ -105,7 +105,7 @@ function stepsView({ steps }: CauseInfo): HTMLElement {
   return h(
     "section",
     { class: "steps" },
-    h("h3", {}, "Next steps"),
+    h("h2", {}, "Next steps"),
     h("ol", {}, ...steps.map((step) => h("li", {}, step))),
   );
 }
