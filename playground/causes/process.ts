@@ -5,10 +5,13 @@ import { type Cause, delay } from "./cause.js";
 export const FORGED_ADDRESS = "198.51.100.66";
 
 /**
- * What a guarded origin server tells of a client that went around the edge and forged CF-Connecting-IP: the address is
- * taken over and marked as unproven. The one place to change when the guard believes proven hops only.
+ * What a guarded origin server makes of a client that went around the edge and forged CF-Connecting-IP, in data and in
+ * words. The one place to change when the guard believes proven hops only.
  */
-export const GUARDED_ABOUT_FORGED = { clientIp: FORGED_ADDRESS, verified: false } as const;
+export const GUARDED_ABOUT_FORGED = {
+  told: { clientIp: FORGED_ADDRESS, verified: false },
+  sentence: "Takes the address over, and marks it as unproven: req.rayguard.verified is false.",
+} as const;
 
 /** Requests that one burst sends, and how many the pool behind the app serves at a time, for how long each. */
 export const BURST = { requests: 120, pool: 4, holdMs: 100 } as const;

@@ -94,7 +94,7 @@ describe("the server of the page", { timeout: 30_000 }, () => {
     expect(json.bare.verdict.kind).toBe("deceived");
     expect(json.guarded.verdict.kind).toBe("complete");
     const content = await (await fetch(`${url}/content/${json.id}/guarded`)).text();
-    expect(JSON.parse(content)).toEqual(GUARDED_ABOUT_FORGED);
+    expect(JSON.parse(content)).toEqual(GUARDED_ABOUT_FORGED.told);
   });
 
   it("leaves no process behind", async () => {

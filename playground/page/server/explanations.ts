@@ -1,3 +1,5 @@
+import { GUARDED_ABOUT_FORGED } from "../../causes/process.js";
+
 /** What a newcomer needs to know of a cause: what happens, what the guard does, what to look for and to change. */
 export interface Explanation {
   readonly what: string;
@@ -211,7 +213,7 @@ export const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   },
   spoofed: {
     what: "Somebody goes around the edge, straight to the origin server, and writes CF-Connecting-IP himself. The app believes it.",
-    guard: "Takes the address over, and marks it as unproven: req.rayguard.verified is false.",
+    guard: GUARDED_ABOUT_FORGED.sentence,
     steps: [
       "Let the firewall admit Cloudflare's addresses only, or use a Tunnel.",
       "Look at req.rayguard.verified before trusting clientIp for limits, bans or logins.",
