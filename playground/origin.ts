@@ -45,5 +45,6 @@ function stayBusy(ms: number): void {
 }
 
 function tell(message: OriginMessage): void {
-  if (process.connected) process.send?.(message);
+  // An error here says that the parent is on its way out; the end of the channel follows.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }

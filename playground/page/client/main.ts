@@ -31,9 +31,12 @@ class PlaygroundPage {
     this.#cause = this.#causeNamed(location.hash.slice(1)) ?? (this.#causeNamed(FIRST_CAUSE) as CauseInfo);
     this.#offerFrameworks();
     byId("cause-count").textContent = String(setup.causes.length);
-    byId("edge-note").textContent = setup.hasEdge
-      ? `Requests go through workerd, Cloudflare's own runtime, to origin servers on Node ${setup.node.slice(1)}.`
-      : "There is no workerd here: a strict client takes the place of the edge.";
+    const asked = setup.hasEdge
+      ? "behind workerd, Cloudflare's own runtime"
+      : "asked by a strict client in the edge's place";
+    byId("edge-note").textContent =
+      `The same app twice, ${asked}: bare on the left, guarded by rayguard on the right. ` +
+      "Choose a cause, and both get the same request.";
     byId("request").addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#run(this.#cause);
