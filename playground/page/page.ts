@@ -1,9 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { findWorkerd } from "../edge/edge.js";
 import { HOST } from "../origins/origin.js";
+import { makeBuiltFolder } from "./built-folder.js";
 import { pageApp } from "./server/app.js";
 import { Feed } from "./server/feed.js";
 import { IncidentFeed } from "./server/incident-feed.js";
@@ -32,9 +30,7 @@ export class Page {
 
   /** Builds the page, starts its server, and returns the address; origin servers start when somebody looks. */
   async start(): Promise<string> {
-    // A folder of its own: two of these may run at a time, and nothing is left in the project.
-    const folder = mkdtempSync(join(tmpdir(), "rayguard-page-"));
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    const folder = makeBuiltFolder();
     await Promise.all([buildInto(folder), this.#stage.start()]);
     const stage = this.#stage;
     const outcomes = new Outcomes();
