@@ -102,7 +102,7 @@ export class Playground {
 
   followLogs(print: (line: string) => void): void {
     for (const origin of this.#origins) {
-      if (origin.guarded) origin.log.follow((line) => print(`${origin.name} ${line}`));
+      if (origin.guarded) origin.log.on("line", (line) => print(`${origin.name} ${line}`));
     }
   }
 

@@ -1,6 +1,7 @@
 import type { ExchangeRequest } from "rayguard/testing";
 import { type Cause, delay, type Probe } from "./causes/cause.js";
 import { IDLE_CLOSE_MS } from "./causes/connection.js";
+import { BURST, FORGED_ADDRESS } from "./causes/process.js";
 import type { Destination, Sighting, Way } from "./client/way.js";
 
 type Run = (way: Way, destination: Destination, path: string) => Promise<readonly Sighting[]>;
@@ -39,6 +40,23 @@ const PROBES: Record<Probe, Run> = {
   }),
 
   expect: one({ method: "POST", headers: { Expect: "100-continue" }, body: "content" }),
+
+  async burst(way, destination, path) {
+    const sightings = await Promise.all(Array.from({ length: BURST.requests }, () => way.ask(destination, { path })));
+    // Whoever was refused comes first, whatever the order in which they were served.
+    return sightings.toSorted((a, b) => b.seen.status - a.seen.status);
+  },
+
+  async deploy(way, destination) {
+    const early = Array.from({ length: 4 }, () => way.ask(destination, SLOW));
+    await delay(100);
+    destination.signal("SIGTERM");
+    await delay(20);
+    // Whoever comes now meets a process that is about to end, or that is gone.
+    return Promise.all([...early, way.ask(destination, SLOW)]);
+  },
+
+  around: one({ headers: { "CF-Connecting-IP": FORGED_ADDRESS } }),
 
   large: one({ headers: { Cookie: `basket=${"x".repeat(20_000)}` } }),
 };

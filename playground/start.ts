@@ -1,5 +1,7 @@
 // npm start: what the edge shows for bare and for guarded origin servers, on real requests.
 import { HELP, readArgs } from "./args.js";
+import { openInBrowser } from "./page/open-in-browser.js";
+import { Page } from "./page/page.js";
 import { Playground } from "./playground.js";
 import { brokenPromises, reportLines, summary } from "./report/report.js";
 
@@ -10,12 +12,14 @@ if (args.help) {
 }
 
 const playground = new Playground(args);
+const page = args.page ? new Page({ workerd: args.workerd, port: args.pagePort }) : undefined;
 // An interrupted demonstration has not shown anything; a visit afterwards has no other end.
 let interruptedCode = 130;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => void finish(interruptedCode));
 }
 
+if (page) await show(page);
 const comparisons = await playground.run().catch(() => finish(1)); // the progress indicator has shown the error
 const broken = brokenPromises(comparisons);
 print("", ...reportLines(comparisons, playground.throughEdge), "", ...comparisons.map(summary));
@@ -26,8 +30,19 @@ print("", ...playground.invitation(), "");
 playground.followLogs((line) => print(line));
 
 async function finish(code: number): Promise<never> {
-  await playground.stop();
+  await Promise.all([playground.stop(), page?.stop()]);
   process.exit(code);
+}
+
+/** Starts the page; the table does without where that fails. */
+async function show(page: Page): Promise<void> {
+  try {
+    const url = await page.start();
+    print(`The playground as a page: ${url}`, "");
+    if (args.open) openInBrowser(url);
+  } catch (error) {
+    print(`The page cannot be shown: ${(error as Error).message}`, "");
+  }
 }
 
 function parseOrExit() {

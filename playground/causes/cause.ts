@@ -7,9 +7,20 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => un
 /**
  * How a cause is provoked: one request; one request while another is being answered (`bystander`); one request right
  * behind another (`next`) or after a pause (`idle`) on the same connection; one that asks for another protocol
- * (`upgrade`), expects 100 (`expect`) or has a large header section (`large`).
+ * (`upgrade`), expects 100 (`expect`) or has a large header section (`large`); many at once (`burst`); some under way
+ * when the process is told to end (`deploy`); one that goes around the edge (`around`).
  */
-export type Probe = "request" | "bystander" | "next" | "idle" | "upgrade" | "expect" | "large";
+export type Probe =
+  | "request"
+  | "bystander"
+  | "next"
+  | "idle"
+  | "upgrade"
+  | "expect"
+  | "large"
+  | "burst"
+  | "deploy"
+  | "around";
 
 /** One way in which an origin server makes the edge show 520, 524 or a cut response. */
 export interface Cause {
@@ -26,6 +37,8 @@ export interface Cause {
   readonly mayBreak?: true;
   /** Ends with a deadline or a read timeout: provoked beside the others of its kind, to save time. */
   readonly waits?: true;
+  /** Whether a complete response fails all the same, by what it says. */
+  readonly isDeceived?: (content: string) => boolean;
 }
 
 export const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { type ExchangeRequest, exchange, parseResponses } from "rayguard/testing";
+import { EDGE_SECRET } from "../edge/secret.js";
 import { HOST } from "../origins/origin.js";
 import { seenDirectly } from "./seen.js";
 import type { Destination, Sighting, Way } from "./way.js";
@@ -45,7 +46,12 @@ function newRay(): string {
 }
 
 function edgeFields(ray: string): Record<string, string> {
-  return { "CF-RAY": `${ray}-AMS`, "CF-Connecting-IP": "203.0.113.7", "CDN-Loop": "cloudflare; loops=1" };
+  return {
+    "CF-RAY": `${ray}-AMS`,
+    "CF-Connecting-IP": "203.0.113.7",
+    "CDN-Loop": "cloudflare; loops=1",
+    [EDGE_SECRET.header]: EDGE_SECRET.value,
+  };
 }
 
 function octetsOf({ method = "GET", path = "/" }: ExchangeRequest, ray: string): string {

@@ -30,7 +30,7 @@ export function seenAtEdge(response: ParsedResponse | undefined): Seen {
 
 // What makes a header section unreadable for a strict edge; docs/rules.md has every id.
 const UNREADABLE = /^(?:MC-[1-4]|SL-|HF-[1-7]$|FR-[1-9]$)/;
-const MAX_HEADER_SECTION_OCTETS = 131_072;
+export const MAX_HEADER_SECTION_OCTETS = 131_072;
 
 /** Judges a response that the strict client got from the origin server itself: what a strict edge would make of it. */
 export function seenDirectly(

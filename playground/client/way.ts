@@ -5,6 +5,8 @@ import type { Seen } from "./seen.js";
 export interface Destination {
   readonly name: string;
   readonly port: number;
+  /** Sends a signal to its process. */
+  signal(signal: NodeJS.Signals): void;
 }
 
 /** What a visitor gets for one request, and the Ray ID (16 hexadecimal digits) that names the request in every log. */

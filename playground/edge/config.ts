@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { EDGE_SECRET } from "./secret.js";
 
 /** What the edge needs to know: where to listen, and the origin servers by the first segment of the path. */
 export interface EdgeConfig {
@@ -8,7 +9,10 @@ export interface EdgeConfig {
 }
 
 // Carried inside the configuration: "embed" only takes paths relative to it, and it lives in a temporary folder.
-const WORKER = readFileSync(new URL("worker.js", import.meta.url), "utf8");
+const MODULES = ["worker.js", "edge-content.js"].map((name) => {
+  const text = readFileSync(new URL(name, import.meta.url), "utf8");
+  return `(name = "${name}", esModule = ${JSON.stringify(text)}),`;
+});
 
 /** The configuration of workerd, in the text format of Cap'n Proto, whose strings are escaped as JSON's are. */
 export function capnpConfig({ port, readTimeoutMs, origins }: EdgeConfig): string {
@@ -27,10 +31,13 @@ const config :Workerd.Config = (
 );
 
 const edge :Workerd.Worker = (
-  modules = [(name = "worker.js", esModule = ${JSON.stringify(WORKER)})],
+  modules = [
+    ${MODULES.join("\n    ")}
+  ],
   compatibilityDate = "2026-11-01",
   bindings = [
     (name = "READ_TIMEOUT_MS", json = "${readTimeoutMs}"),
+    (name = "EDGE_SECRET", json = ${JSON.stringify(JSON.stringify(EDGE_SECRET))}),
     ${bindings.join("\n    ")}
   ],
 );

@@ -9,6 +9,8 @@ const [binary, config] = process.argv.slice(2);
 const workerd = spawn(binary, ["serve", config, "--control-fd=3"], { stdio: ["ignore", "ignore", "inherit", "pipe"] });
 
 process.on("disconnect", () => workerd.kill("SIGKILL"));
+// It may be gone already, before anybody listened.
+if (!process.connected) workerd.kill("SIGKILL");
 process.on("SIGTERM", () => workerd.kill("SIGKILL"));
 process.on("SIGINT", () => {}); // the terminal's, meant for the parent
 // "close" also follows a failure to start; only then is everything gone.

@@ -4,30 +4,38 @@
 // https://developers.cloudflare.com/fundamentals/reference/connection-limits/; workerd itself takes four times as much.
 const MAX_HEADER_SECTION_OCTETS = 131_072;
 
+import { edgeContent } from "edge-content.js";
+
 export default {
   async fetch(request, env) {
-    const ray = `${randomHex(8)}-AMS`;
+    const ray = request.headers.get("Playground-CF-RAY") ?? `${randomHex(8)}-AMS`;
+    // Documentation address: workerd does not tell the visitor's.
+    const address = request.headers.get("Playground-CF-Connecting-IP") ?? "203.0.113.7";
+    const page = (status, sentence) => edgePage(status, ray, address, sentence);
     const url = new URL(request.url);
     const [, name = "", ...rest] = url.pathname.split("/");
     const origin = env[name];
-    if (typeof origin?.fetch !== "function") return edgePage(404, ray, `There is no origin server "${name}".`);
+    if (typeof origin?.fetch !== "function") return page(404, `There is no origin server "${name}".`);
     try {
       const target = `http://${name}.test/${rest.join("/")}${url.search}`;
-      return await pass(request, target, origin, ray, env.READ_TIMEOUT_MS);
+      return await pass(request, target, origin, ray, address, env);
     } catch (error) {
-      if (error instanceof ReadTimeout) return edgePage(524, ray, "The origin server did not answer in time.");
-      return edgePage(520, ray, "The origin server returned an empty, unknown or unexpected response.");
+      if (error instanceof ReadTimeout) return page(524, "The origin server did not answer in time.");
+      return page(520, "The origin server returned an empty, unknown or unexpected response.");
     }
   },
 };
 
-async function pass(request, target, origin, ray, readTimeoutMs) {
+async function pass(request, target, origin, ray, address, { READ_TIMEOUT_MS: readTimeoutMs, EDGE_SECRET: secret }) {
   const headers = new Headers(request.headers);
+  headers.delete("Playground-CF-RAY");
+  headers.delete("Playground-CF-Connecting-IP");
   headers.set("CF-RAY", ray);
-  headers.set("CF-Connecting-IP", "203.0.113.7"); // documentation address: workerd does not tell the visitor's
+  headers.set("CF-Connecting-IP", address);
   headers.set("CF-IPCountry", "NL");
   headers.set("CDN-Loop", "cloudflare; loops=1");
   headers.set("X-Forwarded-Proto", "https");
+  headers.set(secret.header, secret.value);
 
   const abort = new AbortController();
   const { method, body } = request;
@@ -85,11 +93,14 @@ function headerSectionOctets({ headers, statusText }) {
   return octets;
 }
 
-function edgePage(status, ray, sentence) {
-  const content = `<!doctype html>\n<title>${status}</title>\n<h1>Error ${status}</h1>\n<p>${sentence}</p>\n<p>Ray ID: ${ray}</p>\n`;
-  // The real edge marks the pages it makes itself with cf-error-type.
-  const headers = { "Content-Type": "text/html; charset=utf-8", "CF-RAY": ray, "CF-Error-Type": String(status) };
-  return new Response(content, { status, headers });
+function edgePage(status, ray, address, sentence) {
+  const headers = {
+    "Content-Type": "text/html; charset=utf-8",
+    "CF-RAY": ray,
+    // The real edge marks the pages it makes itself with this field.
+    "CF-Error-Type": String(status),
+  };
+  return new Response(edgeContent(status, ray, address, sentence), { status, headers });
 }
 
 function randomHex(octets) {

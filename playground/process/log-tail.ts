@@ -1,12 +1,12 @@
+import { EventEmitter } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
 const KEPT_LINES = 12;
 
-/** Reads what a child process logs: the last lines are kept for an error message, each can be followed. */
-export class LogTail {
+/** Reads what a child process logs: the last lines are kept for an error message, each can be followed (`line`). */
+export class LogTail extends EventEmitter<{ line: [string] }> {
   #lines: string[] = [];
-  #follow: ((line: string) => void) | undefined;
 
   /** Reads `stream` to its end, so that the process never blocks on a full pipe. */
   read(stream: Readable | null): void {
@@ -15,14 +15,10 @@ export class LogTail {
 
   add(line: string): void {
     this.#lines = [...this.#lines, line].slice(-KEPT_LINES);
-    this.#follow?.(line);
+    this.emit("line", line);
   }
 
   last(): readonly string[] {
     return this.#lines;
-  }
-
-  follow(listener: (line: string) => void): void {
-    this.#follow = listener;
   }
 }

@@ -1,22 +1,21 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { get } from "node:http";
 import { fileURLToPath } from "node:url";
 import { delay } from "../causes/cause.js";
 import { HOST } from "../origins/origin.js";
 import { LogTail } from "./log-tail.js";
+import type { IncidentNote, OriginMessage, OriginOrder } from "./messages.js";
+import { newTrafficRay } from "./rays.js";
 
-export type Framework = "express" | "fastify";
+export type Framework = "express" | "fastify" | "node";
 
-/** What an origin server tells the process that started it. */
-export type OriginMessage =
-  | { type: "listening"; port: number }
-  | { type: "flushed" }
-  | ({ type: "incident" } & IncidentNote);
-
-/** What is kept of an incident; `ray` is null where the request could not be read. */
-export interface IncidentNote {
-  readonly code: string;
-  readonly ray: string | null;
+/** Events of an origin server. */
+interface OriginEvents {
+  /** Anything that the process tells. */
+  message: [OriginMessage];
+  /** The process is gone. */
+  death: [{ pid: number; code: number | null; signal: NodeJS.Signals | null }];
 }
 
 const ORIGIN = fileURLToPath(new URL("../origin.ts", import.meta.url));
@@ -24,9 +23,11 @@ const ORIGIN = fileURLToPath(new URL("../origin.ts", import.meta.url));
 const START_TIMEOUT_MS = 20_000;
 
 /** An origin server in a child process; when the process dies, another takes its place on the same port. */
-export class OriginProcess {
+export class OriginProcess extends EventEmitter<OriginEvents> {
   readonly framework: Framework;
   readonly guarded: boolean;
+  /** Tells what its app does to each response, and how its guard is. */
+  readonly watched: boolean;
   port = 0;
   /** How often the process had to be started again. */
   deaths = 0;
@@ -36,7 +37,9 @@ export class OriginProcess {
   #child: ChildProcess | undefined;
   #stopped = false;
 
-  constructor(framework: Framework, guarded: boolean) {
+  constructor(framework: Framework, guarded: boolean, watched = false) {
+    super();
+    this.watched = watched;
     this.framework = framework;
     this.guarded = guarded;
   }
@@ -53,7 +56,8 @@ export class OriginProcess {
   /** Starts the process; resolves when it listens. */
   start(): Promise<void> {
     const kind = this.guarded ? "guarded" : "bare";
-    const child = fork(ORIGIN, [this.framework, kind, String(this.port)], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    const args = [this.framework, kind, String(this.port), this.watched ? "watched" : "unwatched"];
+    const child = fork(ORIGIN, args, { stdio: ["ignore", "pipe", "pipe", "ipc"] });
     this.#child = child;
     this.log.read(child.stdout);
     this.log.read(child.stderr);
@@ -61,10 +65,12 @@ export class OriginProcess {
       let listening = false;
       child.on("message", (message: OriginMessage) => {
         if (message.type === "incident") this.incidents.push(message);
-        if (message.type !== "listening") return;
-        listening = true;
-        this.port = message.port;
-        resolve();
+        if (message.type === "listening") {
+          listening = true;
+          this.port = message.port;
+          resolve();
+        }
+        this.emit("message", message);
       });
       child.on("exit", (code, signal) => {
         if (this.#stopped) return resolve();
@@ -72,6 +78,7 @@ export class OriginProcess {
           return reject(new Error(`${this.name} did not start (${signal ?? code}):\n${this.log.last().join("\n")}`));
         }
         this.deaths++;
+        this.emit("death", { pid: child.pid as number, code, signal });
         this.start().catch((error: Error) => this.log.add(error.message));
       });
       child.on("error", reject);
@@ -101,12 +108,27 @@ export class OriginProcess {
       };
       child.on("message", listener).on("exit", finish);
       // An error here says that the process is on its way out; its exit follows.
-      child.send({ type: "flush" }, () => {});
+      child.send({ type: "flush" } satisfies OriginOrder, () => {});
     });
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Sends a signal to the process; another takes its place when it ends of it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Keeps the event loop of the process busy for so long. */
+  block(ms: number): void {
+    if (this.#child?.connected) this.#child.send({ type: "block", ms } satisfies OriginOrder, () => {});
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.removeAllListeners();
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once("exit", resolve));
@@ -118,7 +140,8 @@ export class OriginProcess {
 
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const request = get({ host: HOST, port, agent: false }, (response) => {
+    const headers = { "CF-RAY": newTrafficRay() };
+    const request = get({ host: HOST, port, headers, agent: false }, (response) => {
       response.resume();
       response.on("close", () => resolve(response.complete && response.statusCode === 200));
     });

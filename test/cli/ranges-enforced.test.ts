@@ -199,7 +199,7 @@ describe("rayguard ranges --refresh", () => {
     undo.push(
       () => server.close(),
       () => adoptRanges(before),
-      () => void (globalThis.fetch = fetch),
+      () => Object.assign(globalThis, { fetch }),
     );
     const asked: string[] = [];
     // The one thing that is not real: where the address leads to.

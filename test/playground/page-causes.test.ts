@@ -1,0 +1,152 @@
+import type { Page } from "playwright-core";
+import { exchange } from "rayguard/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ALL_CAUSES, type Cause } from "../../playground/causes/index.js";
+import { FORGED_ADDRESS } from "../../playground/causes/process.js";
+import { DirectWay } from "../../playground/client/direct-way.js";
+import { type Seen, worst } from "../../playground/client/seen.js";
+import { provoke } from "../../playground/probes.js";
+import { CHROMIUM, runCause, Visit } from "./browser.js";
+
+const FRAMEWORKS = ["fastify", "express", "node"] as const;
+const SIDES = ["bare", "guarded"] as const;
+const READ_TIMEOUT_MS = 2_500;
+/** A connection closed while it is used again: timing decides it on the bare side. */
+const RACES = ["idle"];
+
+interface Said {
+  readonly cause: Cause;
+  readonly side: (typeof SIDES)[number];
+  readonly label: string;
+  readonly text: string;
+  readonly port: number;
+  readonly firstLine: string | null;
+}
+
+describe.skipIf(CHROMIUM === undefined)("every cause, run in a browser", () => {
+  let visit: Visit;
+  let said: Map<string, Said[]>;
+
+  beforeAll(async () => {
+    visit = await Visit.start();
+    const tabs = await Promise.all(FRAMEWORKS.map((framework) => runAll(visit, framework)));
+    said = new Map(FRAMEWORKS.map((framework, i) => [framework, tabs[i] as Said[]]));
+  }, 240_000);
+
+  afterAll(async () => {
+    await visit?.stop();
+  });
+
+  it("comes up in less than ten seconds", () => {
+    expect(visit.program.upAfterMs).toBeLessThan(10_000);
+  });
+
+  it.each(FRAMEWORKS)("shows on the left the failure it claims (%s)", (framework) => {
+    const complete = ofSide(said, framework, "bare").filter(({ label }) => /complete$/.test(label));
+    expect(complete.map(({ cause }) => cause.name).filter((name) => !RACES.includes(name))).toEqual([]);
+  });
+
+  it.each(FRAMEWORKS)("shows on the right a complete response, or the one visible break (%s)", (framework) => {
+    for (const { cause, label } of ofSide(said, framework, "guarded")) {
+      expect(label, cause.name).toMatch(cause.mayBreak ? /^\d{3} (?:complete|cut)$/ : /^\d{3} complete$/);
+    }
+  });
+
+  it.each(FRAMEWORKS)("says what a raw client sees on the wire (%s)", { timeout: 240_000 }, async (framework) => {
+    for (const one of said.get(framework) ?? []) {
+      const { cause, side, label, port } = one;
+      const name = `${cause.name}, ${side}`;
+      await answering(port);
+      if (cause.probe === "deploy" || RACES.includes(cause.name)) continue; // needs the process, or luck
+      const seen = await provokeRaw(cause, port);
+      if (label.endsWith("deceived")) expect(await claimedAddress(port), name).toBe(FORGED_ADDRESS);
+      else if (label.includes("!")) expect([label.split("!")[1]], name).toContain(seen.rule);
+      else expect(labelOf(seen), name).toBe(label);
+    }
+  });
+
+  it.each(FRAMEWORKS)(
+    "shows the first line that a raw client receives (%s)",
+    { timeout: 240_000 },
+    async (framework) => {
+      for (const { cause, side, port, firstLine } of said.get(framework) ?? []) {
+        if (cause.probe !== undefined || cause.waits) continue;
+        await answering(port);
+        const { octets } = await exchange({ port }, { path: `/${cause.name}`, headers: { Accept: "text/html" } });
+        const received = octets.length === 0 ? null : octets.toString("latin1").split("\n")[0]?.replace("\r", "");
+        expect(firstLine?.replace(/(?:\\r)?\\n$/, "") ?? null, `${cause.name}, ${side}`).toBe(
+          received === null ? null : escaped(received ?? ""),
+        );
+      }
+    },
+  );
+
+  it("says of a process that died which one took its place", () => {
+    const crash = ofSide(said, "node", "bare").find(({ cause }) => cause.name === "crash");
+    expect(crash?.text).toMatch(/Process \d+ ended \(exit code 1\)\. Process \d+ took its place after \d+ ms\./);
+  });
+});
+
+/** Runs every cause with one framework, and reads what the page says of both sides. */
+async function runAll(visit: Visit, framework: string): Promise<Said[]> {
+  const tab = await visit.open();
+  await tab.waitForSelector("#result[data-run]", { timeout: 30_000 });
+  if (framework !== "fastify") {
+    await tab.check(`input[name="framework"][value="${framework}"]`, { force: true });
+    await tab.waitForSelector(`#result[data-framework="${framework}"]`, { timeout: 30_000 });
+  }
+  const said: Said[] = [];
+  for (const cause of ALL_CAUSES) {
+    await runCause(tab, cause.name);
+    for (const side of SIDES) said.push(await read(tab, cause, side));
+  }
+  await tab.context().close();
+  return said;
+}
+
+async function read(tab: Page, cause: Cause, side: Said["side"]): Promise<Said> {
+  const verdict = tab.locator(`.verdict.${side}`);
+  const label = (await verdict.getAttribute("data-verdict")) ?? "";
+  const text = (await verdict.textContent()) ?? "";
+  const port = Number(/127\.0\.0\.1:(\d+)/.exec(text)?.[1]);
+  const rows = tab.locator(`.pair .side.${side} .connection > .octets > .row code`);
+  const firstLine = (await rows.count()) > 0 ? ((await rows.first().textContent()) ?? "").split("\n")[0] : null;
+  return { cause, side, label, text, port, firstLine: firstLine ?? null };
+}
+
+function ofSide(said: Map<string, Said[]>, framework: string, side: Said["side"]): Said[] {
+  const all = (said.get(framework) ?? []).filter((one) => one.side === side);
+  expect(all.map(({ cause }) => cause.name)).toEqual(ALL_CAUSES.map(({ name }) => name));
+  return all;
+}
+
+async function provokeRaw(cause: Cause, port: number): Promise<Seen> {
+  const destination = { name: "", port, signal: () => {} };
+  const sightings = await provoke(cause, new DirectWay(READ_TIMEOUT_MS), destination);
+  return worst(sightings.map(({ seen }) => seen));
+}
+
+function labelOf({ kind, status }: Seen): string {
+  return kind === "complete" || kind === "cut" ? `${status} ${kind}` : String(status);
+}
+
+async function claimedAddress(port: number): Promise<unknown> {
+  const headers = { "CF-Connecting-IP": FORGED_ADDRESS };
+  const { responses } = await exchange({ port }, { path: "/spoofed", headers });
+  return (JSON.parse(responses[0]?.text() ?? "") as { clientIp: unknown }).clientIp;
+}
+
+/** Resolves when the origin server, or the one in its place, answers. */
+async function answering(port: number): Promise<void> {
+  await expect
+    .poll(async () => (await exchange({ port }, { path: "/" }, { timeoutMs: 1_000 })).responses[0]?.status, {
+      timeout: 20_000,
+      interval: 30,
+    })
+    .toBe(200);
+}
+
+/** As the page shows octets that are no printable ASCII. */
+function escaped(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\xff]/g, (octet) => `\\x${octet.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
