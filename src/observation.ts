@@ -47,6 +47,12 @@ export class Observers {
     return this.#observers.size;
   }
 
+  /** Whether an incident is worth describing to any of them. */
+  get wantIncidents(): boolean {
+    for (const observer of this.#observers.values()) if (observer.onIncident !== undefined) return true;
+    return false;
+  }
+
   /** @returns what removes it again */
   add(observer: Observer): () => void {
     const subscription = {};

@@ -269,7 +269,7 @@ export class Supervision implements Supervisor {
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {
-    if (failure.unlogged && !incidentChannel.hasSubscribers && this.#observers === undefined) {
+    if (failure.unlogged && !incidentChannel.hasSubscribers && this.#observers?.wantIncidents !== true) {
       exchange.incident ??= failure.code;
       this.counters.incident({ code: failure.code, action, prevented: failure.prevented });
       return;
