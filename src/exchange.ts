@@ -4,7 +4,7 @@ import type { Page } from "./fallback/page.js";
 import type { Action, Failure } from "./incidents.js";
 import type { Doorkeeper } from "./lifecycle/admission.js";
 import type { Trace } from "./lifecycle/current-exchange.js";
-import type { DeadlineQueue, Waiting } from "./lifecycle/deadline.js";
+import type { DeadlineQueue, Waiting } from "./lifecycle/deadline-queue.js";
 import type { Logger, RequestRecord } from "./log.js";
 import type { RouteSettings, Settings } from "./options.js";
 import { RequestContext } from "./request-context.js";

@@ -1,12 +1,11 @@
 import { channel } from "node:diagnostics_channel";
 import { REQUEST_HEADER_OCTETS } from "./cloudflare/edge.js";
-import { RayguardError } from "./errors.js";
 import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
-import { type Action, blockedLoop, type Failure, firstByteDeadline, type Incident, idleDeadline } from "./incidents.js";
+import { type Action, blockedLoop, type Failure, type Incident } from "./incidents.js";
 import { currentExchange } from "./lifecycle/current-exchange.js";
-import { DeadlineQueue, type Waiting } from "./lifecycle/deadline.js";
+import { Deadlines } from "./lifecycle/deadlines.js";
 import type { ClosingServers } from "./lifecycle/quiet-close.js";
 import { Recorder } from "./lifecycle/recorder.js";
 import type { RecorderSettings } from "./lifecycle/recorder-options.js";
@@ -26,9 +25,6 @@ const incidentChannel = channel(CHANNELS.incident);
 /** Fallbacks may carry these; the edge replaces the content of 502 and 504, and 52x are its own. */
 const GATEWAY: Readonly<Record<number, number>> = { 502: 500, 504: 503 };
 
-/** A sweep that comes later than this was kept from running, in milliseconds. */
-const LATE_MS = 50;
-
 /** Watches over every exchange of a guard: deadlines, hold-back, incidents, the log and the counters. */
 export class Supervision implements Supervisor {
   readonly settings: Settings;
@@ -39,13 +35,11 @@ export class Supervision implements Supervisor {
   /** Undefined while nobody observes, which then costs nothing. */
   #observers: Observers | undefined;
   #lint: Supervisor["rendered"];
-  readonly #queues = new Map<string, DeadlineQueue>();
+  readonly #deadlines: Deadlines;
   /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
   readonly #judgesAtOnce: boolean;
   readonly #largeHeaders = new Set<string>();
   #toldRequestHeaders = false;
-  /** The queue nearly every request waits in, found without a look-up. */
-  readonly #usual: DeadlineQueue;
   readonly closing: ClosingServers = new Set();
   #logger: Logger | null | undefined;
 
@@ -53,8 +47,7 @@ export class Supervision implements Supervisor {
     this.settings = settings;
     this.enforces = settings.mode === "enforce";
     this.#judgesAtOnce = settings.trust.clientCertificate || settings.trust.secret !== null;
-    const { firstByteDeadlineMs } = settings;
-    this.#usual = this.#queue("deadline", firstByteDeadlineMs);
+    this.#deadlines = new Deadlines(settings.firstByteDeadlineMs);
     if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
     this.recorder = settings.recorder === false ? undefined : this.#record(settings.recorder);
   }
@@ -71,8 +64,7 @@ export class Supervision implements Supervisor {
 
   opened(exchange: Exchange): void {
     this.counters.inFlight++;
-    exchange.activeAt = exchange.startedAt;
-    this.#usual.add(exchange, exchange.startedAt);
+    this.#deadlines.opened(exchange);
     if (this.#judgesAtOnce) void callerOf(exchange);
     this.recorder?.begin(exchange);
   }
@@ -119,100 +111,21 @@ export class Supervision implements Supervisor {
   // -- deadlines ---------------------------------------------------------------------------------------------------
 
   watch(exchange: Exchange): void {
-    if (exchange.settled) return;
-    const ms = limitOf(exchange);
-    const now = performance.now();
-    exchange.activeAt = now;
-    this.#queue("deadline", ms).add(exchange, now);
+    this.#deadlines.watch(exchange);
   }
 
   committed(exchange: Exchange): void {
     this.recorder?.answering(exchange);
-    this.watch(exchange);
+    this.#deadlines.watch(exchange);
   }
 
   holdBack(exchange: Exchange): void {
-    this.#queue("hold", exchange.settings.holdBackMs).add(exchange, performance.now());
+    this.#deadlines.holdBack(exchange);
   }
 
   /** Every exchange that is under way. */
-  *exchanges(): Generator<Exchange> {
-    for (const queue of this.#queues.values()) for (const entry of queue) yield entry as Exchange;
-  }
-
-  #queue(kind: "deadline" | "hold", wait: number | false): DeadlineQueue {
-    const ms = wait === false ? Number.POSITIVE_INFINITY : wait;
-    const key = `${kind} ${ms}`;
-    let queue = this.#queues.get(key);
-    if (queue === undefined) {
-      queue = new DeadlineQueue(ms, (entry) => (kind === "hold" ? this.#onHeld(entry) : this.#onDue(entry)));
-      this.#queues.set(key, queue);
-    }
-    return queue;
-  }
-
-  readonly #onHeld = (entry: Waiting): void => {
-    const exchange = entry as Exchange;
-    exchange.release();
-    if (exchange.committed || exchange.settled || exchange.inert) return;
-    // Still uncommitted, since the app has it corked or has written no whole header section: the deadline goes on.
-    const { firstByteDeadlineMs } = exchange.settings;
-    if (firstByteDeadlineMs !== false && exchange.activeAt + firstByteDeadlineMs <= performance.now())
-      this.#onDue(entry);
-    else this.holdBack(exchange);
-  };
-
-  readonly #onDue = (entry: Waiting): void => {
-    const exchange = entry as Exchange;
-    if (exchange.settled) return;
-    const now = performance.now();
-    const moved = exchange.movement();
-    const isMoving = moved !== exchange.progress;
-    if (isMoving) {
-      exchange.progress = moved;
-      exchange.movedAt = now;
-    }
-    if (exchange.isOver() || exchange.inert) {
-      // Everything is handed over; all that is left is whether the recipient takes it.
-      if (isMoving) this.watch(exchange);
-      else exchange.abandon();
-      return;
-    }
-    const { committed, request, settings } = exchange;
-    const ms = limitOf(exchange) as number;
-    const uploads = !committed && isMoving && request !== null && !request.complete;
-    // A recipient that takes nothing stalls the response, however much the app goes on writing.
-    const since = uploads ? now : committed && exchange.backlog() > 0 ? exchange.movedAt : exchange.activeAt;
-    if (since + ms > now + 1) {
-      this.#waitOn(exchange, since);
-      return;
-    }
-    if (now - exchange.dueAt > LATE_MS) {
-      // The event loop was blocked, and timers run before what has arrived meanwhile is read: look again after that.
-      this.#queue("deadline", 1).add(exchange, now);
-      return;
-    }
-    if (exchange.hasHeartbeat) {
-      exchange.beat();
-      this.watch(exchange);
-      return;
-    }
-    const failure = committed ? idleDeadline(settings) : firstByteDeadline(settings);
-    exchange.abort(new RayguardError("ERR_RAYGUARD_DEADLINE", failure.message));
-    // What is replaced or torn down has to leave the process, too; what is only reported has been.
-    if (exchange.fail(failure) && !exchange.settled) this.watch(exchange);
-  };
-
-  /**
-   * Waits for what is left of a deadline that counts from `since`. Rests differ from one exchange to the next, so they
-   * are rounded up to one of at most a hundred steps, each a queue of equal waits.
-   */
-  #waitOn(exchange: Exchange, since: number): void {
-    const ms = limitOf(exchange);
-    if (ms === false) return this.watch(exchange);
-    const step = Math.max(10, Math.ceil(ms / 100));
-    const left = since + ms - performance.now();
-    this.#queue("deadline", Math.max(1, Math.ceil(left / step)) * step).add(exchange, performance.now());
+  exchanges(): Generator<Exchange> {
+    return this.#deadlines.exchanges();
   }
 
   // -- incidents ---------------------------------------------------------------------------------------------------
@@ -319,15 +232,8 @@ export class Supervision implements Supervisor {
 
   close(): void {
     this.recorder?.close();
-    for (const queue of this.#queues.values()) queue.clear();
+    this.#deadlines.close();
   }
-}
-
-/** How long an exchange may go on as it is, in milliseconds. */
-function limitOf(exchange: Exchange): number | false {
-  const { firstByteDeadlineMs, idleDeadlineMs, heartbeatMs } = exchange.settings;
-  if (!exchange.committed) return firstByteDeadlineMs;
-  return exchange.hasHeartbeat ? heartbeatMs : idleDeadlineMs;
 }
 
 /** A logger that fails must not take the response with it. */

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
-import { DeadlineQueue, type Waiting } from "../src/lifecycle/deadline.js";
+import { DeadlineQueue, type Waiting } from "../src/lifecycle/deadline-queue.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
 

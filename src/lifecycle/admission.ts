@@ -1,6 +1,6 @@
 import { AsyncResource } from "node:async_hooks";
 import type { Exchange } from "../exchange.js";
-import { DeadlineQueue, type Waiting } from "./deadline.js";
+import { DeadlineQueue, type Waiting } from "./deadline-queue.js";
 import type { OverloadSettings } from "./overload-options.js";
 
 /** Who let an exchange in, or has it wait: told when the fate of the exchange is known. */
