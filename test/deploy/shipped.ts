@@ -128,9 +128,9 @@ PidFile ${folder}/httpd.pid
 ErrorLog /dev/stderr
 StartServers 1
 ServerLimit 1
-ThreadLimit 100
-ThreadsPerChild 100
-MaxRequestWorkers 100
+ThreadLimit 16
+ThreadsPerChild 16
+MaxRequestWorkers 16
 Include ${folder}/shipped/rayguard.conf
 `;
   },
