@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { get } from "node:http";
 import { expect, it } from "vitest";
 import { exchange } from "../../src/testing/index.js";
-import { behindEach, HEADERS } from "./behind.js";
+import { Wire } from "../helpers/wire.js";
+import { behindEach, fields, HEADERS } from "./behind.js";
 
 behindEach((app) => {
   it("refuses whoever does not come from the edge, and reports the peer", async () => {
@@ -48,6 +49,27 @@ behindEach((app) => {
       { status: 503, answeredBy: "proxy" },
     ]);
     expect(app.kind.accessLog()).not.toMatch(/secret|444444/);
+  });
+
+  it("logs the time that the app took, in milliseconds", async () => {
+    await app.send("/hang/logged");
+    await expect.poll(() => lines("/hang/logged")).toHaveLength(1);
+    const ms = lines("/hang/logged")[0]?.ms as number;
+    expect(ms).toBeGreaterThanOrEqual(1_900);
+    expect(ms).toBeLessThan(8_000);
+  });
+
+  it("tells a response that was cut from a complete one", async () => {
+    await app.send("/ok/complete");
+    const wire = await Wire.open(app.ports.http);
+    wire.send(`GET /chunked/cut HTTP/1.1\r\nHost: a\r\n${fields(HEADERS)}\r\n`);
+    await once(wire.socket, "data");
+    await app.origin.kill();
+    expect(await wire.ended()).toBe(true);
+    wire.finish();
+    const { ends, errorLog } = app.kind.cut;
+    await expect.poll(() => ["/ok/complete", "/chunked/cut"].map((path) => lines(path)[0]?.end)).toEqual(ends);
+    if (errorLog !== undefined) await expect.poll(() => app.kind.errorLog()).toContain(errorLog);
   });
 
   it("says that it is alive itself, without the app", async () => {

@@ -43,6 +43,14 @@ behindEach((app) => {
     });
   });
 
+  it("passes an app on as soon as it is back", async () => {
+    await app.origin.kill();
+    for (let times = 0; times < 3; times++) expectFallback(await app.send("/ok"));
+    await app.origin.run();
+    const { responses, valid } = await app.send("/ok");
+    expect({ status: responses[0]?.status, valid }).toEqual({ status: 200, valid: true });
+  });
+
   it("answers HEAD and POST in the same way while the app is down", async () => {
     await app.origin.kill();
     const head = await app.send("/", { method: "HEAD" });

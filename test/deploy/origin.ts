@@ -26,6 +26,9 @@ const ROUTES: Record<string, (req: IncomingMessage, res: ServerResponse, value: 
     });
     req.on("end", () => res.end(JSON.stringify({ method: req.method, url: req.url, octets, headers: req.headers })));
   },
+  slow(_, res, value) {
+    setTimeout(() => res.end("slow"), Number(value));
+  },
   // Says when the first octets of the request's content are there, and never answers.
   hang(req) {
     req.once("data", () => process.send?.({ begun: true }));
@@ -54,7 +57,10 @@ const ROUTES: Record<string, (req: IncomingMessage, res: ServerResponse, value: 
   sse(_, res) {
     res.writeHead(200, { "Content-Type": "text/event-stream" });
     res.write("data: first\n\n");
-    process.once("message", () => res.end("data: last\n\n"));
+    process.once("message", () => {
+      res.write("data: second\n\n");
+      process.once("message", () => res.end("data: last\n\n"));
+    });
   },
 };
 

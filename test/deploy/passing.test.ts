@@ -104,9 +104,18 @@ behindEach((app) => {
       text += octets;
     });
     while (!text.includes("first")) await once(wire.socket, "data");
-    app.origin.goOn(); // only now the app sends the rest
+    app.origin.goOn(); // only now the app sends the next
+    while (!text.includes("second")) await once(wire.socket, "data");
+    app.origin.goOn();
     while (!text.includes("last")) await once(wire.socket, "data");
     expect(await wire.answers(1)).toBe(true);
     expect(wire.finish().responses[0]?.complete).toBe(true);
+  });
+
+  // The two passes of a request must not wait for each other's turn.
+  it("answers more requests at a time than Apache has threads here", async () => {
+    const results = await Promise.all(Array.from({ length: 200 }, () => app.send("/slow/100")));
+    const statuses = results.map(({ responses, valid }) => (valid ? responses[0]?.status : "invalid"));
+    expect(new Set(statuses)).toEqual(new Set([200]));
   });
 });

@@ -15,6 +15,10 @@ export interface Shipped extends ProxyKind {
   folder(): string;
   /** Text of its access log so far. */
   accessLog(): string;
+  /** Text of its error log so far. */
+  errorLog(): string;
+  /** Member `end` of a complete response and of one that was cut, and what the error log says of the latter. */
+  readonly cut: { readonly ends: readonly [complete: string, cut: string]; readonly errorLog?: string };
   /** Ports it listens on: 80, 443 and 8520, in this order, and what it uses for itself. */
   readonly listens: number;
   /** What becomes of octets without a status line, which two of three take for HTTP/0.9. */
@@ -27,6 +31,7 @@ const RANGE = /103\.21\.244\.0\/22/g;
 export const shippedNginx = shipped({
   name: "nginx",
   noStatusLine: "passed on",
+  cut: { ends: ["OK", "OK"], errorLog: "upstream prematurely closed connection" },
   install: "apt-get install nginx-light",
   listens: 3,
   find: () => findInPath("nginx"),
@@ -61,6 +66,7 @@ http {
 export const shippedHaproxy = shipped({
   name: "HAProxy",
   noStatusLine: "replaced",
+  cut: { ends: ["--", "SD"] },
   install: "apt-get install haproxy",
   listens: 3,
   find: () => findInPath("haproxy"),
@@ -87,6 +93,7 @@ const APACHE_MODULES = [
 export const shippedApache = shipped({
   name: "Apache",
   noStatusLine: "content of a 200",
+  cut: { ends: ["+", "-"] },
   install: "apt-get install apache2-bin",
   listens: 4,
   find: () => (apacheModules() === undefined ? undefined : findInPath("apache2", "httpd")),
@@ -121,9 +128,9 @@ PidFile ${folder}/httpd.pid
 ErrorLog /dev/stderr
 StartServers 1
 ServerLimit 1
-ThreadLimit 100
-ThreadsPerChild 100
-MaxRequestWorkers 100
+ThreadLimit 16
+ThreadsPerChild 16
+MaxRequestWorkers 16
 Include ${folder}/shipped/rayguard.conf
 `;
   },
@@ -134,6 +141,7 @@ interface Recipe {
   readonly install: string;
   readonly listens: number;
   readonly noStatusLine: Shipped["noStatusLine"];
+  readonly cut: Shipped["cut"];
   readonly log: string;
   readonly find: () => string | undefined;
   readonly args: ProxyKind["args"];
@@ -143,18 +151,20 @@ interface Recipe {
   readonly main: (folder: string) => string;
 }
 
-function shipped({ name, install, listens, noStatusLine, log, find, args, adapt, main }: Recipe): Shipped {
+function shipped({ name, install, listens, noStatusLine, cut, log, find, args, adapt, main }: Recipe): Shipped {
   let folder = "";
   return {
     name,
     install,
     listens,
     noStatusLine,
+    cut,
     find,
     args,
     reuses: true,
     folder: () => folder,
     accessLog: () => readFileSync(join(folder, log), "utf8"),
+    errorLog: () => readFileSync(join(folder, "log"), "utf8"),
     configure(routes, given) {
       folder = given;
       const copy = join(folder, "shipped");

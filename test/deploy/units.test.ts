@@ -41,15 +41,24 @@ describe("the Kubernetes manifest", () => {
   const text = readFileSync(MANIFEST, "utf8");
   const number = (name: string, from = 0) => Number(new RegExp(`${name}: (\\d+)`).exec(text.slice(from))?.[1]);
 
-  it("gives the guard its grace, after preStop and the lame duck it names", () => {
-    const preStopS = Number(/"sleep", "(\d+)"/.exec(text)?.[1]);
+  it("gives the guard its grace, after the lame duck it names", () => {
     const lameDuckMs = Number(/lameDuckMs: ([\d_]+)/.exec(text)?.[1]?.replace("_", ""));
-    expect(number("terminationGracePeriodSeconds") * 1_000).toBeGreaterThan(preStopS * 1_000 + lameDuckMs + graceMs);
+    expect(number("terminationGracePeriodSeconds") * 1_000).toBeGreaterThan(lameDuckMs + graceMs);
     // Not ready any more before the listener closes.
     const ready = text.indexOf("readinessProbe");
     expect(lameDuckMs).toBeGreaterThanOrEqual(
       (number("periodSeconds", ready) * number("failureThreshold", ready) + number("timeoutSeconds", ready)) * 1_000,
     );
+  });
+
+  it("asks at the paths that it tells the guard", () => {
+    const options = /health: (\{.*?\})/.exec(text)?.[1] ?? "";
+    const path = (name: string) => new RegExp(`${name}: "([^"]+)"`).exec(options)?.[1];
+    const asked = (probe: string) => /httpGet: \{ path: (\S+), port/.exec(text.slice(text.indexOf(probe)))?.[1];
+    expect(asked("startupProbe")).toBe(path("livePath"));
+    expect(asked("livenessProbe")).toBe(path("livePath"));
+    expect(asked("readinessProbe")).toBe(path("readyPath"));
+    expect(path("path")).toBe(HEALTH_DEFAULTS.path);
   });
 
   it("waits for a health check longer than the check may take", () => {
