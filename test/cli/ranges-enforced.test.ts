@@ -166,7 +166,9 @@ ip addr add 203.0.113.1/24 dev in
 ip link set in up
 nft -f ${file}
 unshare -n sleep 20 & other=$!
-for i in 1 2 3 4 5 6 7 8 9; do ip link set out netns $other 2>/dev/null && break; sleep 0.1; done
+trap 'kill $other' EXIT
+until [ "$(readlink /proc/$other/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.05; done
+ip link set out netns $other
 ask() { nsenter -t $other -n "$@"; }
 ask ip link set lo up
 ask ip addr add 173.245.48.2/24 dev out
@@ -179,8 +181,7 @@ const server = require("net").createServer((socket) => socket.end("in")).listen(
     "s.on(\\"data\\", (d) => { console.log(process.argv[1], String(d)); process.exit() })", address], { stdio: "inherit" });
   let left = 2;
   for (const address of ["173.245.48.1", "203.0.113.1"]) ask(address).on("exit", () => { if (--left === 0) process.exit() });
-});' $other
-kill $other`;
+});' $other`;
     const lines = (await isolated(script)).trim().split("\n").sort();
     expect(lines).toEqual(["173.245.48.1 in", "203.0.113.1 no"]);
   }, 30_000);
