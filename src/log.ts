@@ -81,7 +81,8 @@ const SECRET_WHOLE = /^(?:pwd|sig|code|key|api[-_]?key|jwt|otp|pin)$/i;
 export function loggableUrl(url: string): string {
   let safe = url.length > 2_048 ? `${url.slice(0, 2_048)}...` : url;
   if (UNSAFE.test(safe)) safe = safe.replace(UNSAFE_ALL, percentEncode);
-  safe = safe.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, "$1[redacted]@");
+  // Nearly every target is a path: only one in absolute form can name a user.
+  if (safe[0] !== "/") safe = safe.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, "$1[redacted]@");
   const query = safe.indexOf("?");
   if (query === -1) return safe;
   const pairs = safe.slice(query + 1).split("&");
