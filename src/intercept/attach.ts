@@ -15,11 +15,10 @@ export function attachTo(server: object, guard: Http2Guard & { readonly supervis
     undo.push(interceptHttp2Server(server as Http1Server, guard));
   } else {
     undo.push(interceptServer(server, guard));
-    if (guard.enforces) {
-      undo.push(keepAlive(server, supervision.settings, warn));
-      undo.push(closesQuietly(server as unknown as Server, supervision.closing));
-    }
+    if (guard.enforces) undo.push(closesQuietly(server as unknown as Server, supervision.closing));
   }
+  // One for HTTP/2 has them, too, for clients that speak HTTP/1.1 (`allowHTTP1`).
+  if (guard.enforces) undo.push(keepAlive(server as TimedServer, supervision.settings, warn));
   return () => {
     for (const step of undo) step();
   };

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import { createSecureServer } from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import fastify from "fastify";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -57,6 +58,20 @@ describe("an attached server", () => {
   it("lets no timeout of Node end a connection before the pool of the edge does", () => {
     const server = createGuard({ logger: false }).attach(createServer());
     expect(timeoutsOf(server)).toEqual([905_000, 905_000, 905_000]);
+  });
+
+  it("for HTTP/2 does so for the clients that speak HTTP/1.1, with a version of Node that ends their connections", () => {
+    const server = createSecureServer({ allowHTTP1: true }) as unknown as Server;
+    const before = timeoutsOf(server);
+    const guard = createGuard({ logger: false });
+    guard.attach(server);
+    for (const [index, timeout] of timeoutsOf(server).entries())
+      expect(timeout).toBe(before[index] === undefined ? undefined : 905_000);
+    guard.close();
+    expect(timeoutsOf(server)).toEqual(before);
+    expect(timeoutsOf(createGuard({ logger: false }).attach(createSecureServer()) as unknown as Server)).toEqual(
+      TIMEOUTS.map(() => undefined),
+    );
   });
 
   it("follows the profile of a Tunnel, and never lowers", () => {
