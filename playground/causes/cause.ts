@@ -33,7 +33,7 @@ export interface Cause {
   readonly fastify?: (request: FastifyRequest, reply: FastifyReply) => unknown;
   /** The mistake of a listener on the server instead of a route. */
   readonly server?: (server: Server) => void;
-  /** Part of the response is committed when it fails: a visible break is all that is left. */
+  /** Part of the response is with the visitor when it fails: no 520, and a visible break is all that is left. */
   readonly mayBreak?: true;
   /** Ends with a deadline or a read timeout: provoked beside the others of its kind, to save time. */
   readonly waits?: true;

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { pipeline, Readable } from "node:stream";
 import { type Cause, delay } from "./cause.js";
 
@@ -35,15 +36,10 @@ export const handlerCauses: readonly Cause[] = [
     },
   },
   {
-    name: "stream-late",
+    name: "stream-midway",
     title: "stream that fails in mid-content",
     waits: true,
-    mayBreak: true,
-    handler(_request, response) {
-      const source = Readable.from(failingLate());
-      source.on("error", () => {});
-      source.pipe(response);
-    },
+    handler: (_request, response) => pipeUnwatched(failingAfter(20_000, 5), response),
   },
   {
     name: "two-answers",
@@ -72,9 +68,27 @@ export const handlerCauses: readonly Cause[] = [
   },
 ];
 
-async function* failingLate() {
-  // More than a guard holds back, so that part of the content is on its way when the source fails.
-  yield Buffer.alloc(200_000, "x");
-  await delay(200);
+/** What no guard can take back any more: of these, a visible break is all that is left. */
+export const lateCauses: readonly Cause[] = [
+  {
+    name: "stream-late",
+    title: "stream that fails when 200 kB are out",
+    waits: true,
+    mayBreak: true,
+    // More than a guard holds back, and for longer, so that part of the content is on its way when the source fails.
+    handler: (_request, response) => pipeUnwatched(failingAfter(200_000, 200), response),
+  },
+];
+
+/** A mistake found in many apps: `pipe()` does not pass the failure of its source on. */
+function pipeUnwatched(content: AsyncIterable<Buffer>, response: ServerResponse): void {
+  const source = Readable.from(content);
+  source.on("error", () => {});
+  source.pipe(response);
+}
+
+async function* failingAfter(octets: number, ms: number) {
+  yield Buffer.alloc(octets, "x");
+  await delay(ms);
   throw new Error("the disk is gone");
 }

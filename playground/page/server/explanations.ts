@@ -163,10 +163,16 @@ export const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
       "Handle the error in the callback of pipeline().",
     ],
   },
-  "stream-late": {
-    what: "The source fails after 200 kB. pipe() does not pass the error on, and the response hangs half-way.",
+  "stream-midway": {
+    what: "The source fails after 20 kB. pipe() does not pass the error on, and the response hangs half-way until the edge's patience ends.",
     guard:
-      "Most of it is out already, so nothing can replace it: the connection is cut where everybody sees it. The one case without a whole response.",
+      "Watches the source of a pipe(). What was written is still held back: it is dropped, and a whole 500 goes out.",
+    steps: ["Use pipeline() instead of pipe().", "Read err in the incident: it is the error of the source."],
+  },
+  "stream-late": {
+    what: "The source fails when 200 kB are with the visitor: a status of 200 has been passed on, and no edge can show a 520 any more. pipe() does not pass the error on, and the response hangs half-way.",
+    guard:
+      "Nothing can replace what is out. The guard cuts the connection at once, so that nobody takes the part for the whole, and logs why.",
     steps: ["Use pipeline() instead of pipe().", "Raise holdBackOctets on routes whose content fits into memory."],
   },
   "two-answers": {
