@@ -35,6 +35,8 @@ describe.skipIf(CHROMIUM === undefined)("the page in a browser", { timeout: 60_0
     expect(found).toEqual([]);
     // Nothing is wider than the screen.
     expect(await tab.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+    // Both outcomes of a run are in sight.
+    expect(await tab.evaluate(`(${overflow})(document.querySelector(".lists .scroll"))`)).toBeLessThanOrEqual(0);
     await tab.context().close();
   });
 
@@ -157,6 +159,8 @@ describe.skipIf(CHROMIUM === undefined)("the page in a browser", { timeout: 60_0
     await tab.context().close();
   });
 });
+
+const overflow = "(box) => box.scrollWidth - box.clientWidth";
 
 async function shown(visit: Visit, options: Parameters<Visit["open"]>[0] = {}, hash = ""): Promise<Page> {
   const tab = await visit.open(options, hash);

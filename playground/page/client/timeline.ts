@@ -44,11 +44,18 @@ function strip(events: readonly TimelineEvent[]): SVGElement {
       svg.append(element("circle", { cx: x(ms), cy: y, r: 4, class: isBad ? "bad" : lane }));
     }
   });
-  for (const part of [0, 0.25, 1]) {
-    const anchor = part === 1 ? "end" : "start";
-    svg.append(text(part === 1 ? WIDTH : x(last * part), height - 2, `${Math.round(last * part)} ms`, anchor));
+  for (const part of [0, 0.25, 0.5, 0.75, 1]) {
+    const anchor = part === 0 ? "start" : part === 1 ? "end" : "middle";
+    // The scale is no straight one; where it stands has to be said more than twice.
+    const ms = last * part * part;
+    svg.append(text(part === 1 ? WIDTH : x(ms), height - 2, `${rounded(ms)}${part === 1 ? " ms" : ""}`, anchor));
   }
   return svg;
+}
+
+/** One decimal where a millisecond is much. */
+function rounded(ms: number): number {
+  return ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms);
 }
 
 function text(x: number, y: number, words: string, anchor = "start"): SVGElement {
