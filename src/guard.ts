@@ -221,8 +221,8 @@ export class GuardCore implements Guard {
     return openHttp1(this.supervision, request, response);
   }
 
-  openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange {
-    const exchange = openSocket(this.supervision, request, socket, otherwise);
+  openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure, method?: string): SocketExchange {
+    const exchange = openSocket(this.supervision, request, socket, otherwise, method);
     if (request !== null) {
       this.upgraded.set(socket, exchange);
       socket.once("close", () => this.upgraded.delete(socket));

@@ -140,12 +140,19 @@ function errorFields(headers: Record<string, unknown> | undefined): FieldLine[] 
 
 /**
  * Renders a page as an HTTP/1.1 message.
- * @param method - decides whether the content goes out (RFC 9110, section 9.3.2)
+ * @param method - decides whether the content goes out (RFC 9110, section 9.3.2); `undefined` where nobody could read
+ *   it: the message then says that there is none, which holds for every method
  */
-export function renderHttp1(page: Page, method: string, closes: boolean): { head: string; octets: Buffer } {
-  let head = `HTTP/1.1 ${page.status} ${page.reason}\r\n`;
-  for (const [name, value] of page.fields) head += `${name}: ${value}\r\n`;
+export function renderHttp1(page: Page, method: string | undefined, closes: boolean): { head: string; octets: Buffer } {
+  const { status, reason, fields, body } = method === undefined ? withoutContent(page) : page;
+  let head = `HTTP/1.1 ${status} ${reason}\r\n`;
+  for (const [name, value] of fields) head += `${name}: ${value}\r\n`;
   head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n";
   const section = Buffer.from(head, "latin1");
-  return { head, octets: method === "HEAD" ? section : Buffer.concat([section, page.body]) };
+  return { head, octets: method === "HEAD" ? section : Buffer.concat([section, body]) };
+}
+
+function withoutContent({ fields, ...page }: Page): Page {
+  const kept = fields.filter(([name]) => !/^content-(?:type|length)$/i.test(name));
+  return { ...page, fields: [...kept, ["Content-Length", "0"]], body: Buffer.alloc(0) };
 }

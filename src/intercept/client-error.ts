@@ -1,3 +1,4 @@
+import { METHODS } from "node:http";
 import type { Socket } from "node:net";
 import { EVENTS, type Failure } from "../incidents.js";
 import { connectionOf } from "./connection.js";
@@ -13,12 +14,17 @@ const CLIENT_ERROR_STATUS: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
+const LONGEST_METHOD = Math.max(...METHODS.map(({ length }) => length));
+
+/** What Node adds to an error of its parser; `rawPacket` is what came from the socket in one piece. */
+export type ClientError = NodeJS.ErrnoException & { reason?: string; bytesParsed?: number; rawPacket?: Buffer };
+
 /** Hands on octets that are no request, and sees that they get one answer, in its turn. */
 export function emitClientError(
   server: Http1Server,
   below: Http1Server["emit"],
   guard: ServerGuard,
-  error: NodeJS.ErrnoException,
+  error: ClientError,
   socket: Socket,
 ): boolean {
   if (typeof (socket as Partial<Socket> | undefined)?.destroySoon !== "function") {
@@ -42,9 +48,10 @@ export function emitClientError(
     // The octets end in the middle of a message: whoever sent them has closed.
     clientGone: error.code === "HPE_INVALID_EOF_STATE",
   };
+  const method = methodIn(error);
   const answer = () => {
     if (socket.destroyed || !socket.writable) return;
-    const exchange = guard.openSocket(null, socket, otherwise);
+    const exchange = guard.openSocket(null, socket, otherwise, method);
     if (server.listenerCount("clientError") > 0) {
       callListeners(guard, server, below, "clientError", [error, socket], exchange);
       if (exchange.isAnswered) return;
@@ -72,8 +79,19 @@ export function emitClientError(
   return true;
 }
 
+/**
+ * The method of a request that could not be parsed: known where it begins with the octets that Node hangs on the error,
+ * and no other message does. A request in pieces has the error in a later one.
+ */
+function methodIn({ rawPacket, bytesParsed }: ClientError): string | undefined {
+  const parsed = rawPacket?.subarray(0, bytesParsed);
+  if (parsed === undefined || parsed.includes("\n\r\n") || parsed.includes("\n\n")) return undefined;
+  const [token = ""] = parsed.toString("latin1", 0, LONGEST_METHOD + 1).split(" ", 1);
+  return METHODS.includes(token) ? token : undefined;
+}
+
 /** Node hangs the octets it could not parse on the error; they may hold cookies and credentials. */
-function withoutPacket(error: NodeJS.ErrnoException & { reason?: string; bytesParsed?: number }): Error {
+function withoutPacket(error: ClientError): Error {
   const { code, reason, bytesParsed, stack } = error;
   return Object.assign(new Error(error.message), { code, reason, bytesParsed, stack });
 }

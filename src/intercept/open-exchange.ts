@@ -46,8 +46,10 @@ export function openSocket(
   request: IncomingMessage | null,
   socket: Socket,
   otherwise: Failure,
+  method?: string,
 ): SocketExchange {
-  const exchange = new SocketExchange(supervision, supervision.settings, request, connectionOf(socket), otherwise);
+  const connection = connectionOf(socket);
+  const exchange = new SocketExchange(supervision, supervision.settings, request, connection, otherwise, method);
   if (request !== null) showContext(request, exchange);
   supervision.opened(exchange);
   return exchange;

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Exchange } from "../exchange.js";
 import type { Failure } from "../incidents.js";
 import type { Overload } from "../lifecycle/overload.js";
-import { emitClientError } from "./client-error.js";
+import { type ClientError, emitClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
 import { emitDropped } from "./dropped.js";
 import { emitHandover } from "./handover.js";
@@ -37,7 +37,7 @@ export interface ServerGuard {
   readonly overload: Overload | undefined;
   /** Opens the exchange of a request, or finds the one it has. */
   open(request: IncomingMessage, response: NodeResponse): Http1Exchange;
-  openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure): SocketExchange;
+  openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure, method?: string): SocketExchange;
   /** Answers what the guard itself answers, such as the health check. @returns true where it has */
   answers(exchange: Exchange): boolean;
   /** Refuses a request that did not come through the edge, where that is asked for. @returns true where it has */
@@ -73,7 +73,7 @@ export function interceptServer(server: Http1Server, guard: ServerGuard): () => 
         return emitExchange(server, below, guard, event, a as IncomingMessage, b as NodeResponse);
       case "clientError":
         if (!guard.enforces) break;
-        return emitClientError(server, below, guard, a as NodeJS.ErrnoException, b as Socket);
+        return emitClientError(server, below, guard, a as ClientError, b as Socket);
       case "dropRequest":
         if (!guard.enforces) break;
         return emitDropped(server, below, guard, a as IncomingMessage, b as Socket);

@@ -19,6 +19,8 @@ export class SocketExchange extends Exchange {
   readonly connection: GuardedConnection;
   status = 0;
   octets = 0;
+  /** `undefined`: of a request that could not be parsed, and may be a HEAD. */
+  readonly #method: string | undefined;
   #raw: RawResponse;
   /** What it becomes when nobody answers. */
   readonly #otherwise: Failure;
@@ -29,15 +31,14 @@ export class SocketExchange extends Exchange {
     request: IncomingMessage | null,
     connection: GuardedConnection,
     otherwise: Failure,
+    method = request?.method,
   ) {
     super(supervisor, settings);
     this.request = request;
     this.connection = connection;
     this.#otherwise = otherwise;
-    this.#raw = new RawResponse(
-      request?.method ?? "",
-      request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1",
-    );
+    this.#method = method;
+    this.#raw = new RawResponse(method ?? "", request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1");
     connection.bare = this;
     connection.socket.once("close", () => this.settle(false));
   }
@@ -128,7 +129,7 @@ export class SocketExchange extends Exchange {
   }
 
   protected replace(page: Page): void {
-    this.#send(renderHttp1(page, this.request?.method ?? "GET", true).octets, page.status);
+    this.#send(renderHttp1(page, this.#method, true).octets, page.status);
   }
 
   #send(octets: Buffer, status: number): void {

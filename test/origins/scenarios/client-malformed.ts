@@ -1,4 +1,4 @@
-import { complete, fault, group, late, type Misused, refused, type Scenario } from "../scenario.js";
+import { complete, fault, group, late, type Misused, own, refused, type Scenario, sleep } from "../scenario.js";
 
 const hello = (_req: Misused, res: Misused) => res.end("hello");
 const bad = refused(400, 431, 408, 414, 501, 505);
@@ -41,6 +41,81 @@ for (const [what, octets] of Object.entries(MALFORMED)) {
     },
     origin: hello,
     shows: anyRefusal,
+  });
+}
+// The method decides whether the refusal may have content, and is not known of a request that comes in pieces.
+for (const method of ["GET", "HEAD"]) {
+  const head = `${method} / HTTP/1.1\r\nHost: origin\r\n`;
+  const rest = `X-A: ${"x".repeat(100_000)}\r\n\r\n`;
+  const facts = [{ method, version: "1.1" }] as const;
+  // Fastify answers by itself, with content whatever the method is, and nobody can tell which it is.
+  const unknown = method === "HEAD" ? { on: ["node", "express5", "express4"] as const } : {};
+  scenarios.push({
+    name: `a ${method} request with a field of 100 KB, in one piece`,
+    rules: ["FR-11", "SL-17"],
+    methods: [method],
+    client: async (wire) => {
+      wire.send(head + rest, facts);
+      await wire.answers(1);
+    },
+    origin: hello,
+    shows: bad,
+  });
+  scenarios.push({
+    name: `a ${method} request with a field of 100 KB, in two pieces`,
+    rules: ["FR-11", "SL-17"],
+    ...unknown,
+    methods: [method],
+    client: async (wire) => {
+      wire.send(head, facts);
+      await sleep(20);
+      wire.write(rest);
+      await wire.answers(1);
+    },
+    origin: hello,
+    shows: bad,
+  });
+  scenarios.push({
+    name: `a ${method} request with a field of 100 KB, on a connection used before`,
+    rules: ["FR-11", "SL-17"],
+    methods: ["GET", method],
+    client: async (wire) => {
+      wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
+      await wire.answers(1);
+      wire.send(head + rest, facts);
+      await wire.answers(2);
+    },
+    origin: hello,
+    shows: bad,
+    showsAll: [own("hello"), bad],
+  });
+  scenarios.push({
+    name: `a ${method} request with a field of 100 KB, in one piece with the one before`,
+    rules: ["FR-11", "SL-17"],
+    ...unknown,
+    methods: ["GET", method],
+    client: async (wire) => {
+      wire.send(`GET / HTTP/1.1\r\nHost: origin\r\n\r\n${head}${rest}`, [{ method: "GET", version: "1.1" }, ...facts]);
+      await wire.answers(2);
+    },
+    origin: hello,
+    shows: bad,
+    showsAll: [own("hello"), bad],
+  });
+  scenarios.push({
+    name: `a ${method} request with a field of 100 KB meets a clientError listener that answers with content`,
+    rules: ["FR-11", "MD-1"],
+    methods: [method],
+    client: async (wire) => {
+      wire.send(head + rest, facts);
+      await wire.answers(1);
+    },
+    origin: hello,
+    server: (server) =>
+      void server.on("clientError", (_error: Misused, socket: Misused) => {
+        socket.end("HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 5\r\n\r\nlarge");
+      }),
+    shows: bad,
   });
 }
 // Node answers these by itself; the guard adds what is missing.
