@@ -57,6 +57,8 @@ export const processCauses: readonly Cause[] = [
       response.end(JSON.stringify(believedClient(request)));
     },
     isDeceived: (content) => {
+      // Nothing was told where the answer has no content: to a HEAD.
+      if (content === "") return false;
       const { clientIp, verified } = JSON.parse(content) as { clientIp: unknown; verified?: boolean };
       return clientIp === FORGED_ADDRESS && verified !== false;
     },

@@ -97,6 +97,17 @@ describe("the server of the page", { timeout: 30_000 }, () => {
     expect(JSON.parse(content)).toEqual(GUARDED_ABOUT_FORGED.told);
   });
 
+  it("takes every method for every cause: a HEAD has no content to be deceived by", async () => {
+    const request = {
+      ...ORDER.request,
+      path: "/spoofed",
+      method: "HEAD",
+      headers: [["CF-Connecting-IP", "198.51.100.66"]],
+    };
+    const { status, json } = await post<RunResult>("/api/runs", { ...ORDER, cause: "spoofed", request });
+    expect([status, json.guarded.verdict.label]).toEqual([200, "200 complete"]);
+  });
+
   it("leaves no process behind", async () => {
     const { json } = await post<RunResult>("/api/runs", { ...ORDER, framework: "fastify" });
     expect(json.bare.verdict.label).toBe("520");
