@@ -97,7 +97,7 @@ describe("the server of the page", { timeout: 30_000 }, () => {
     expect(JSON.parse(content)).toEqual(GUARDED_ABOUT_FORGED.told);
   });
 
-  it("takes every method for every cause: a HEAD has no content to be deceived by", async () => {
+  it("runs a spoofed client with a HEAD, whose answer has no content to tell anything", async () => {
     const request = {
       ...ORDER.request,
       path: "/spoofed",

@@ -18,6 +18,9 @@ describe.skipIf(CHROMIUM === undefined)("the page in a browser", { timeout: 60_0
 
   beforeAll(async () => {
     visit = await Visit.start();
+    // A wide row for the list of runs.
+    const tab = await shown(visit, {}, "#spoofed");
+    await tab.context().close();
   }, 60_000);
 
   afterAll(() => visit?.stop());
