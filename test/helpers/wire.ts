@@ -108,6 +108,14 @@ export class Wire {
     );
   }
 
+  /** Waits until `octets` has been received; `false` when time runs out. */
+  received(octets: string, timeoutMs = this.timeoutMs): Promise<boolean> {
+    return this.#until(
+      () => this.end !== "open" || Buffer.concat(this.#chunks).includes(octets, 0, "latin1"),
+      timeoutMs,
+    );
+  }
+
   /** Waits for the server to close. */
   ended(timeoutMs = this.timeoutMs): Promise<boolean> {
     return this.#until(() => this.end !== "open", timeoutMs);

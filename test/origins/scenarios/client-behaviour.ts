@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { fault, gone, group, late, type Misused, own, refused, type Scenario, sleep } from "../scenario.js";
 
 const hello = (_req: Misused, res: Misused) => res.end("hello");
@@ -126,15 +127,19 @@ scenarios.push(
     control: true,
     client: async (wire) => {
       wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
-      await sleep(30);
+      await wire.received("the last of it\r\n");
       wire.destroy();
       await sleep(80);
     },
+    // Writes no more than the client waits for: what it received must not depend on when it left.
     origin: async (_req, res) => {
-      for (let i = 0; i < 8 && !res.destroyed; i++) {
-        res.write("x".repeat(1000));
+      const left = once(res, "close");
+      for (const part of ["x".repeat(1000), "y".repeat(1000), "the last of it"]) {
+        res.write(part);
         await sleep(10);
       }
+      await left;
+      res.write("late");
       res.end();
     },
     shows: gone,
