@@ -1,4 +1,7 @@
 import { createRequire } from "node:module";
+import { LogDestination } from "./log-destination.js";
+
+const STDOUT = 1;
 
 /** What the guard needs of a logger: the shape of pino, and of Fastify's `log`. */
 export interface Logger {
@@ -65,10 +68,13 @@ export const MESSAGES = {
     "a request header section over maxHeaderSize was answered with 431; the edge forwards up to edgeOctets: raise it with --max-http-header-size or createServer({ maxHeaderSize })",
 } as const;
 
+let logger: Logger | undefined;
+
 /** The default logger: pino to stdout. Loaded on first use, since importing it costs more than the rest together. */
 export function defaultLogger(): Logger {
   const pino = createRequire(import.meta.url)("pino") as typeof import("pino").pino;
-  return pino({ base: null }, pino.destination({ dest: 1, sync: false }));
+  logger ??= pino({ base: null }, new LogDestination(STDOUT));
+  return logger;
 }
 
 const SECRET_PART = /token|secret|passw|passphrase|signature|credential|auth|session/i;
