@@ -12,8 +12,8 @@ const IN_FLIGHT_MS = 5;
 /**
  * Where the default logger writes: off the event loop, and what is left at the end of the process then. Octets that
  * cannot be written are lost. A closed pipe, a full disk or a reader that has stopped reading must neither end the
- * process, nor keep it from ending, nor fill its memory: pino's own destination throws on the one, and waits for the
- * others without end in `flushSync()`.
+ * process, nor keep it from ending, nor fill its memory: pino's own destination tries the first two again and again in
+ * `flushSync()`, and hangs the process, on a full disk at the first line.
  */
 export class LogDestination {
   readonly #fd: number;

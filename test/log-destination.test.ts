@@ -12,6 +12,7 @@ import { LogDestination } from "../src/log-destination.js";
 import { exchange } from "../src/testing/index.js";
 
 const ORIGIN = fileURLToPath(new URL("helpers/logging-origin.ts", import.meta.url));
+const DESTINATION = new URL("../src/log-destination.ts", import.meta.url).href;
 const TOGETHER = 20;
 const children: ChildProcess[] = [];
 
@@ -55,6 +56,15 @@ it("has every line out, in order, when the process ends in the turn that wrote t
   expect(times).toHaveLength(3 * TOGETHER);
   expect(times).toEqual(times.toSorted((a, b) => a - b));
   expect(await errors).toBe("");
+});
+
+it("takes lines at the very end of the process, as of the answers that a guard attached later gives there", async () => {
+  const program = `import { LogDestination } from ${JSON.stringify(DESTINATION)};
+    const destination = new LogDestination(1);
+    process.on("exit", () => destination.write("the last\\n"));`;
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program]);
+  children.push(child);
+  expect(await text(child.stdout)).toBe("the last\n");
 });
 
 it("lets the process end when the reader of stdout is gone", async () => {
