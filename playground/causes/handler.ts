@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { pipeline, Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Cause, delay } from "./cause.js";
 
 /** Code that throws, hangs or answers more than once. */
@@ -39,7 +40,7 @@ export const handlerCauses: readonly Cause[] = [
     name: "stream-midway",
     title: "stream that fails in mid-content",
     waits: true,
-    handler: (_request, response) => pipeUnwatched(failingAfter(20_000, 5), response),
+    handler: (_request, response) => pipeUnwatched(failingAfter(20_000, nextTurn), response),
   },
   {
     name: "two-answers",
@@ -76,7 +77,11 @@ export const lateCauses: readonly Cause[] = [
     waits: true,
     mayBreak: true,
     // More than a guard holds back, and for longer, so that part of the content is on its way when the source fails.
-    handler: (_request, response) => pipeUnwatched(failingAfter(200_000, 200), response),
+    handler: (_request, response) =>
+      pipeUnwatched(
+        failingAfter(200_000, () => delay(200)),
+        response,
+      ),
   },
 ];
 
@@ -87,8 +92,8 @@ function pipeUnwatched(content: AsyncIterable<Buffer>, response: ServerResponse)
   source.pipe(response);
 }
 
-async function* failingAfter(octets: number, ms: number) {
+async function* failingAfter(octets: number, pause: () => Promise<unknown>) {
   yield Buffer.alloc(octets, "x");
-  await delay(ms);
+  await pause();
   throw new Error("the disk is gone");
 }

@@ -14,16 +14,24 @@ export interface Waiting {
 export class DeadlineQueue {
   readonly #ms: number;
   readonly #onDue: (entry: Waiting) => void;
+  readonly #lateMs: number;
   #first: Waiting | null = null;
   #last: Waiting | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #firesAt = 0;
+  #lateSweep: NodeJS.Immediate | null = null;
   #sweeping = false;
   #size = 0;
 
-  /** @param ms - `Infinity` keeps entries without an end to their wait, so that they can be found */
-  constructor(ms: number, onDue: (entry: Waiting) => void) {
+  /**
+   * @param ms - `Infinity` keeps entries without an end to their wait, so that they can be found
+   * @param lateMs - a timer that fires later than this, in milliseconds, was kept from running. Others are behind it, and
+   *   timers run before what has arrived meanwhile is read: `onDue` waits until all of that has had its turn
+   */
+  constructor(ms: number, onDue: (entry: Waiting) => void, lateMs = Number.POSITIVE_INFINITY) {
     this.#ms = ms;
     this.#onDue = onDue;
+    this.#lateMs = lateMs;
   }
 
   /** The entry that has waited longest. */
@@ -46,7 +54,7 @@ export class DeadlineQueue {
     else this.#last.next = entry;
     this.#last = entry;
     // An entry that goes back while the queue is swept may have others before it: the sweep arms for the first of all.
-    if (this.#timer === null && !this.#sweeping) this.#arm(this.#ms);
+    if (this.#timer === null && this.#lateSweep === null && !this.#sweeping) this.#arm(this.#ms);
   }
 
   remove(entry: Waiting): void {
@@ -74,24 +82,39 @@ export class DeadlineQueue {
   clear(): void {
     while (this.#first !== null) this.remove(this.#first);
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    if (this.#lateSweep !== null) clearImmediate(this.#lateSweep);
+    this.#timer = this.#lateSweep = null;
   }
 
   #arm(ms: number): void {
     if (ms === Number.POSITIVE_INFINITY) return;
+    const wait = Math.max(1, Math.ceil(ms));
+    this.#firesAt = performance.now() + wait;
     // A waiting request keeps the process alive through its socket; the timer need not.
-    this.#timer = setTimeout(() => this.#sweep(), Math.max(1, Math.ceil(ms))).unref();
+    this.#timer = setTimeout(() => this.#onTimer(), wait).unref();
   }
 
-  #sweep(): void {
+  #onTimer(): void {
     this.#timer = null;
-    this.#sweeping = true;
     const now = performance.now();
-    for (let entry = this.#first; entry !== null && entry.dueAt <= now; entry = this.#first) {
+    if (now - this.#firesAt <= this.#lateMs) return this.#sweep(now);
+    // In the first turn it is read, in the second who deferred to the app has looked at what that made of it.
+    this.#lateSweep = setImmediate(() => {
+      this.#lateSweep = setImmediate(() => {
+        this.#lateSweep = null;
+        this.#sweep(now); // what has come due since then has not had its turn yet
+      });
+    });
+  }
+
+  /** @param until - what is due by this time is told */
+  #sweep(until: number): void {
+    this.#sweeping = true;
+    for (let entry = this.#first; entry !== null && entry.dueAt <= until; entry = this.#first) {
       this.remove(entry);
       this.#onDue(entry);
     }
     this.#sweeping = false;
-    if (this.#first !== null) this.#arm(this.#first.dueAt - now);
+    if (this.#first !== null) this.#arm(this.#first.dueAt - performance.now());
   }
 }
