@@ -132,6 +132,26 @@ describe("a DeadlineQueue", () => {
   });
 });
 
+describe("a DeadlineQueue whose timer fires late", () => {
+  it("tells after two turns of what was due, and later of what was added meanwhile", async () => {
+    const due: string[] = [];
+    const [a, b] = [entry(), entry()];
+    const waiting = new DeadlineQueue(10, (one) => due.push(one === a ? "a" : "b"), 2);
+    waiting.add(a, performance.now());
+    // Timers that are overdue fire one behind the other, the queue's first.
+    setTimeout(() => {
+      due.push("another timer");
+      waiting.add(b, performance.now());
+      setImmediate(() => due.push("the turn"));
+      setTimeout(() => due.push("a later timer"), 5);
+    }, 11);
+    for (const until = performance.now() + 30; performance.now() < until; );
+    await vi.waitFor(() => expect(due).toContain("b"));
+    expect(due).toEqual(["another timer", "the turn", "a", "a later timer", "b"]);
+    waiting.clear();
+  });
+});
+
 async function serve(listener: RequestListener, options: GuardOptions = {}) {
   const guard = createGuard({ logger: false, firstByteDeadlineMs: 40, idleDeadlineMs: 40, ...options });
   return { guard, server: await listen(guard.attach(createServer(listener))) };
