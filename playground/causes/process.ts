@@ -12,7 +12,7 @@ export const GUARDED_ABOUT_FORGED = {
 } as const;
 
 /** Requests that one burst sends, and how many the pool behind the app serves at a time, for how long each. */
-export const BURST = { requests: 120, pool: 4, holdMs: 100 } as const;
+export const BURST = { requests: 60, pool: 2, holdMs: 100 } as const;
 
 let free = BURST.pool;
 const waiting: (() => void)[] = [];

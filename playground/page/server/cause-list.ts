@@ -1,5 +1,6 @@
 import type { Probe } from "../../causes/cause.js";
 import { GROUPS } from "../../causes/groups.js";
+import { BURST } from "../../causes/process.js";
 import type { CauseInfo } from "../shared/model.js";
 import { EXPLANATIONS } from "./explanations.js";
 import { causeNamed, routeOf } from "./run.js";
@@ -14,7 +15,7 @@ const PROVOKED: Readonly<Partial<Record<Probe, string>>> = {
   upgrade: "with Upgrade: websocket",
   expect: "with Expect: 100-continue",
   large: "with a cookie of 20 kB",
-  burst: "120 requests at once",
+  burst: `${BURST.requests} requests at once`,
   deploy: "four requests under way, SIGTERM, one more",
   around: "by a client that goes around the edge",
 };

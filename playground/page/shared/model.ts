@@ -73,7 +73,7 @@ export interface VisitorView {
   /** Made by the edge, not by the origin server. */
   readonly isOfTheEdge: boolean;
   readonly ms: number;
-  /** How many visitors there were and what they got, where there was more than one: `120 requests: 96 × 200, …`. */
+  /** How many visitors there were and what they got, where there was more than one: `60 requests: 36 × 503, …`. */
   readonly crowd: string | null;
 }
 
