@@ -367,11 +367,12 @@ describe("the gauges of this process", () => {
     const blocked = gauges.read();
     expect(blocked.delayMs).toBeGreaterThan(200);
     expect(blocked.utilization).toBeGreaterThan(0.6);
-    expect(blocked.turnMs).toBeGreaterThan(5);
     await wait(300);
     const idle = gauges.read();
     expect(idle.delayMs).toBeLessThan(blocked.delayMs);
     expect(idle.utilization).toBeLessThan(blocked.utilization);
+    // What the runner of the tests does meanwhile takes turns, too: how many is not to be told.
+    expect(idle.turnMs).toBeLessThan(blocked.turnMs);
     expect(idle.heapRatio).toBeGreaterThan(0);
     expect(idle.heapRatio).toBeLessThan(1);
     gauges.stop();
