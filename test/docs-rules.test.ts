@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { RULES, type Rule, type RuleId } from "../src/validity/catalogue.js";
+import { askedOf, type EdgeEffect } from "../src/validity/edge-effects.js";
 
 const ROOT = new URL("../", import.meta.url);
 const COLUMNS = ["id", "level", "rule", "source", "tier", "action", "in detail", "tested in"];
@@ -51,6 +52,15 @@ describe("docs/rules.md", () => {
     expect(rule).toEqual(RULES[id]);
   });
 
+  it("says of every guarded rule what an edge makes of it, as the log does", () => {
+    const told = lines
+      .filter((line) => /^\| `[A-Z]{2}-\d+` \|/.test(line))
+      .map(cellsOf)
+      .map(([rule, ...rest]) => [rule?.replaceAll("`", ""), ...rest]);
+    const guarded = rows.filter(({ rule }) => rule.tier === "guarded").map(({ id }) => [id, ...atTheEdge(id)]);
+    expect(told).toEqual(guarded);
+  });
+
   it.each(rows.map((row) => [row.id, row] as const))("names a test of %s, which mentions it", (id, { rule, tests }) => {
     // What no header section can decide has no test; that is said in words instead.
     if (rule.tier === "linted" && rule.action === "none") expect(tests).toEqual([]);
@@ -70,6 +80,23 @@ describe("docs/rules.md", () => {
     },
   );
 });
+
+/** Words of the table "At the edge". */
+const SHOWN: Readonly<Record<EdgeEffect, string>> = {
+  empty: "520",
+  waits: "524",
+  refused: "522 or 524",
+  cut: "cut",
+  spills: "the next response",
+  page: "502",
+  passes: "nothing",
+  rarely: "nothing known",
+};
+
+function atTheEdge(id: RuleId): string[] {
+  const { effect, pingora, workerd } = askedOf(id) ?? { effect: "passes", pingora: null, workerd: null };
+  return [SHOWN[effect], pingora ?? "not asked", workerd ?? "not asked"];
+}
 
 type Listener = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 

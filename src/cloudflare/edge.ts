@@ -7,6 +7,8 @@ export interface EdgeProfile {
   readonly readTimeoutMs: number;
   /** Longest time an idle connection stays in the edge's pool, in milliseconds. */
   readonly idlePoolMs: number;
+  /** Longest time the edge keeps a connection that it has opened and not used yet, in milliseconds; `0` where it has none. */
+  readonly unusedPoolMs: number;
   /** Largest response header section, in octets. */
   readonly maxHeaderSectionOctets: number;
   /** Largest number of field lines in a response. */
@@ -18,19 +20,27 @@ export interface EdgeProfile {
 /** Largest request header section the edge forwards, in octets. Node takes 16 KiB unless told otherwise. */
 export const REQUEST_HEADER_OCTETS = 131_072;
 
+/** How much longer than in the edge's pool a connection stays open here, in milliseconds. */
+export const POOL_MARGIN_MS = 5_000;
+
 export const EDGE_PROFILES = {
   // 100 s is the lowest read timeout the edge has had (125 s today), 900 s its idle pool; 256 lines is Pingora's limit.
+  // Pingora opens a connection when a request needs one, and pools it only after it has carried one
+  // (pingora-core/src/connectors/http/v1.rs).
   cloudflare: {
     readTimeoutMs: 100_000,
     idlePoolMs: 900_000,
+    unusedPoolMs: 0,
     maxHeaderSectionOctets: 131_072,
     maxFieldLines: 256,
     maxInterimResponses: 5,
   },
-  // cloudflared keeps 90 s of idle pool; it packs the section in base64, which grows it by a third.
+  // cloudflared keeps 90 s of idle pool (ingress/origin_service.go), also for a connection that a request had dialled when
+  // another one became free first: so does the transport of Go that it uses. It packs the section in base64, which grows it by a third.
   cloudflared: {
     readTimeoutMs: 100_000,
     idlePoolMs: 90_000,
+    unusedPoolMs: 90_000,
     maxHeaderSectionOctets: 98_304,
     maxFieldLines: 256,
     maxInterimResponses: 5,

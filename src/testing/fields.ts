@@ -1,3 +1,4 @@
+import { isForbiddenTrailer } from "../http/forbidden-trailers.js";
 import type { Line, OctetStream, Reading } from "./octet-stream.js";
 import { type Problem, type ProblemCode, problem, quote, Unreadable } from "./problems.js";
 
@@ -33,15 +34,6 @@ const SINGLETONS = new Set([
   "retry-after",
   "server",
   "strict-transport-security",
-]);
-
-/** What a recipient needs before the content, or must not take from a trailer. RFC 9110, section 6.5.1. */
-const NOT_IN_TRAILERS = new Set([
-  ...["connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"],
-  ...["content-encoding", "content-language", "content-location", "content-range", "content-type"],
-  ...["authorization", "proxy-authenticate", "proxy-authorization", "www-authenticate", "set-cookie", "cookie"],
-  ...["age", "cache-control", "date", "expires", "location", "pragma", "retry-after", "vary", "warning"],
-  ...["expect", "max-forwards", "range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"],
 ]);
 
 /**
@@ -96,7 +88,7 @@ export function checkSingletons(fields: readonly Field[], at: number, problems: 
 /** Reports trailers that must not be trailers, at offset `at`. */
 export function checkTrailers(trailers: readonly Field[], at: number, problems: Problem[]): void {
   for (const [name] of trailers) {
-    if (NOT_IN_TRAILERS.has(name.toLowerCase())) {
+    if (isForbiddenTrailer(name)) {
       problems.push(problem("forbidden-trailer", at, `${name} is not allowed as a trailer.`));
     }
   }

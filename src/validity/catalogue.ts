@@ -279,7 +279,7 @@ export const RULES = Object.freeze({
     statement: "Content-Type is type/subtype, and parameters." },
   "MD-8": { level: "MUST", tier: "linted", action: "report", source: "RFC 9110, section 8.3.3; RFC 2046, section 5.1.1",
     statement: "A multipart type has a boundary." },
-  "MD-9": { level: "MUST", tier: "linted", action: "report", source: "RFC 9110, section 8.4",
+  "MD-9": { level: "MUST", tier: "guarded", action: "repair", source: "RFC 9110, section 8.4",
     statement: "Content-Encoding lists the codings that were applied, in their order." },
   "MD-10": { level: "MUST", tier: "linted", action: "report", source: "RFC 9110, section 8.4.1",
     statement: "Coded content is complete and intact." },

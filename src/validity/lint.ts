@@ -35,9 +35,10 @@ export interface Finding {
   readonly advice: string;
 }
 
-/** Rules that can be decided from a header section; HF-10 for the fields whose repetition the guard leaves alone. */
+/** Rules that can be decided from a header section; HF-10 and MD-9 for what the guard leaves alone. */
 export type LintRuleId =
   | "HF-10"
+  | "MD-9"
   | { [Id in RuleId]: (typeof RULES)[Id] extends { tier: "linted"; action: "report" } ? Id : never }[RuleId];
 
 /** The type holds the checks and the catalogue together: no rule without a check, no check without a rule. */

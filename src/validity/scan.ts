@@ -1,4 +1,5 @@
-import type { HeadersArgument } from "./draft.js";
+import { isHttpDate } from "../http/date.js";
+import { copyOf, type HeadersArgument } from "./draft.js";
 
 /** Everything but what a field value may hold (RFC 9110, section 5.5). */
 export const INVALID = /[^\t\x20-\x7e\x80-\xff]/;
@@ -8,6 +9,8 @@ const DIGITS = /^[0-9]+$/;
 /**
  * First look at a header section, on the hot path: is there any reason to run the rules at all? It errs on the side
  * of the rules: `true` means that no guarded rule can be broken.
+ * @param headers - of `setHeader`, or what `readHeaders` gave; a list among those of `setHeader` is put in place of itself
+ *   with the items it has now, since it may have others the next time
  * @param isOutHeaders - `headers` are those of `setHeader`: [name, value] under the name in lower case
  * @param persists - neither the request nor its version asks for the connection to close
  * @param addsDate - Node will add a Date
@@ -21,23 +24,22 @@ export function isPlainlyValid(
   maxFieldLines: number,
 ): boolean {
   seen = 0;
+  coding = null;
   // Node adds up to four lines of its own: Date, Connection, Keep-Alive and one for framing.
   lines = 4;
   if (headers !== null && headers !== undefined) {
-    if (Array.isArray(headers)) {
-      if (Array.isArray(headers[0])) return false;
-      for (let i = 0; i + 1 < headers.length; i += 2) {
-        if (!takes(headers[i], headers[i + 1], isHttp11, persists)) return false;
-      }
-    } else if (isOutHeaders) {
+    if (isOutHeaders) {
       const map = headers as Record<string, [string, unknown]>;
       for (const key in map) {
-        if (!takes(key, (map[key] as [string, unknown])[1], isHttp11, persists)) return false;
+        const entry = map[key] as [string, unknown];
+        if (typeof entry[1] === "object" && Array.isArray(entry[1])) entry[1] = copyOf(entry[1]);
+        if (!takes(key, entry[1], isHttp11, persists)) return false;
       }
     } else {
-      const map = headers as Record<string, unknown>;
-      for (const key in map) {
-        if (!takes(key, map[key], isHttp11, persists)) return false;
+      const flat = headers as readonly unknown[];
+      if (flat.length % 2 !== 0) return false; // Node refuses it
+      for (let i = 0; i < flat.length; i += 2) {
+        if (!takes(flat[i], flat[i + 1], isHttp11, persists)) return false;
       }
     }
   }
@@ -63,11 +65,13 @@ const CONTENT_LOCATION = 4_096;
 
 // One scan runs at a time and never calls out, so its state can live here instead of in an object for each response.
 let seen = 0;
+/** Content-Encoding in the section that was looked at last; empty where there was more than one line. */
+export let coding: string | null = null;
 let lines = 0;
 
 /** Takes one field into account. @returns false where the rules have to look */
 function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boolean): boolean {
-  if (typeof name !== "string") return false; // an array of pairs, or worse
+  if (typeof name !== "string") return false;
   lines++;
   if (typeof value !== "string" && typeof value !== "number") return takesList(name, value);
   if (Number.isNaN(value)) return false;
@@ -80,9 +84,10 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
       break;
     case 16:
       if (isNamed(name, "content-location")) return once(CONTENT_LOCATION);
+      if (isNamed(name, "content-encoding")) coding = coding === null ? String(value) : "";
       break;
     case 4:
-      if (isNamed(name, "date")) return once(DATE);
+      if (isNamed(name, "date")) return isDate(value) && once(DATE);
       if (isNamed(name, "etag")) return once(ETAG);
       break;
     case 8:
@@ -122,6 +127,16 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
   return true;
 }
 
+/** A gateway that passes Date on does so for each of its responses, many of them in the same second. */
+let lastDate: unknown;
+
+function isDate(value: unknown): boolean {
+  if (value === lastDate) return true;
+  if (typeof value !== "string" || !isHttpDate(value)) return false;
+  lastDate = value;
+  return true;
+}
+
 function once(field: number): boolean {
   if ((seen & field) !== 0) return false;
   seen |= field;
@@ -129,7 +144,7 @@ function once(field: number): boolean {
 }
 
 function takesList(name: string, value: unknown): boolean {
-  // Cookies are the one field that is usually a list of lines. Node checked the items when the list was set, but keeps
+  // Cookies are the one field that is usually a list of lines. Node checked the items when the list was set, but kept
   // the list itself, so that it may have changed since.
   if (!Array.isArray(value) || !isNamed(name, "set-cookie")) return false;
   lines += value.length - 1;

@@ -1,35 +1,4 @@
-/** Fields that must not come after the content: framing, routing, authentication, cookies, what describes the content. */
-const FORBIDDEN = new Set([
-  "age",
-  "authorization",
-  "cache-control",
-  "connection",
-  "content-encoding",
-  "content-length",
-  "content-range",
-  "content-type",
-  "cookie",
-  "date",
-  "expect",
-  "expires",
-  "host",
-  "keep-alive",
-  "location",
-  "max-forwards",
-  "pragma",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "range",
-  "retry-after",
-  "set-cookie",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "vary",
-  "warning",
-  "www-authenticate",
-]);
+import { isForbiddenTrailer } from "../http/forbidden-trailers.js";
 
 const LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ?[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -40,8 +9,7 @@ export function sortTrailers(rendered: string): { kept: string; dropped: string[
   for (const line of rendered.split("\r\n")) {
     if (line === "") continue;
     const name = LINE.exec(line)?.[1];
-    if (name === undefined || FORBIDDEN.has(name.toLowerCase()))
-      dropped.push(name?.toLowerCase() ?? "a malformed line");
+    if (name === undefined || isForbiddenTrailer(name)) dropped.push(name?.toLowerCase() ?? "a malformed line");
     else kept += `${line}\r\n`;
   }
   return { kept, dropped };

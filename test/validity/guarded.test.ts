@@ -23,6 +23,7 @@ function draft(changes: Partial<Draft> = {}): Draft {
     reason: "OK",
     fields: [],
     content: true,
+    chunksByDefault: changes.version !== "1.0",
     needsDate: false,
     needsFraming: false,
     ...changes,
@@ -48,6 +49,13 @@ const CASES: readonly Case[] = [
   { id: "SL-1", when: "a status above 599", broken: { status: 600 }, becomes: "replace", valid: { status: 599 } },
   { id: "SL-1", when: "a status below 100", broken: { status: 99 }, becomes: "replace", valid: { status: 400 } },
   { id: "SL-1", when: "no number", broken: { status: Number.NaN }, becomes: "replace", valid: { status: 200 } },
+  {
+    id: "SL-4",
+    when: "CR LF in the reason phrase",
+    broken: { reason: "a\r\nX: y" },
+    becomes: "replace",
+    valid: { reason: "a b" },
+  },
   { id: "SL-3", when: "an interim status as the last", broken: { status: 103 }, becomes: "replace", valid: {} },
   {
     id: "SL-8",
@@ -221,14 +229,21 @@ const CASES: readonly Case[] = [
     when: "Transfer-Encoding with 204",
     broken: { status: 204, fields: fields(["Transfer-Encoding", "chunked"]) },
     becomes: { fields: [] },
-    valid: { status: 204 },
+    valid: { status: 304, fields: fields(["Transfer-Encoding", "chunked"]) },
   },
   {
     id: "FR-8",
     when: "Transfer-Encoding to an HTTP/1.0 client",
     broken: { version: "1.0", requestCloses: true, fields: fields(["Transfer-Encoding", "chunked"]) },
-    becomes: { fields: [] },
+    becomes: { fields: [], chunksByDefault: false },
     valid: { fields: fields(["Transfer-Encoding", "chunked"]) },
+  },
+  {
+    id: "FR-8",
+    when: "content of unknown length for an HTTP/1.0 client, in chunks",
+    broken: { version: "1.0", requestCloses: true, chunksByDefault: true },
+    becomes: { chunksByDefault: false },
+    valid: { version: "1.0", requestCloses: true, contentOctets: 3, chunksByDefault: true },
   },
   ...["chunked, chunked", "chunked, gzip", "CHUNKED, identity"].map(
     (value): Case => ({
@@ -266,6 +281,20 @@ const CASES: readonly Case[] = [
     broken: { fields: fields(["Trailer", "Digest"], ["Content-Length", "3"]) },
     becomes: { fields: fields(["Content-Length", "3"]) },
     valid: { fields: fields(["Trailer", "Digest"], ["Transfer-Encoding", "chunked"]) },
+  },
+  {
+    id: "TR-2",
+    when: "a field announced as a trailer that may not be one",
+    broken: { fields: fields(["Trailer", "Digest, Content-Language"]) },
+    becomes: { fields: fields(["Trailer", "Digest"]) },
+    valid: { fields: fields(["Trailer", "Digest, ETag"]) },
+  },
+  {
+    id: "TR-2",
+    when: "nothing else announced",
+    broken: { version: "2.0", fields: fields(["Trailer", "Set-Cookie"]) },
+    becomes: { fields: fields() },
+    valid: { version: "2.0", fields: fields(["Trailer", "X-Sum"]) },
   },
   {
     id: "CX-2",
@@ -560,8 +589,10 @@ describe("a rule that is judged beside the header section", () => {
     "$id: $fact",
     async ({ id, listener, request = get, options, exchanging, status, content, incidents = [id], problems = [] }) => {
       const seen: string[] = [];
-      const logger = { info() {}, warn: (record: object) => note(record), error: (record: object) => note(record) };
-      const note = (record: object) => seen.push((record as Incident).code);
+      const note = (record: object) => {
+        if ("action" in record) seen.push((record as Incident).code);
+      };
+      const logger = { info: note, warn: note, error: note };
       const guard = createGuard({ logger, ...options });
       const server = await listen(guard.attach(createServer(listener)));
       const result = await exchange(server, request, exchanging);

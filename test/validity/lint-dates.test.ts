@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dateChecks, readImfFixdate } from "../../src/validity/lint/dates.js";
+import { readImfFixdate } from "../../src/http/date.js";
+import { dateChecks } from "../../src/validity/lint/dates.js";
 import { defineLintCases } from "./lint-cases.js";
 
 const GOOD = "Sun, 06 Nov 1994 08:49:37 GMT";

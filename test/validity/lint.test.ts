@@ -120,9 +120,9 @@ describe("lint", () => {
     );
   });
 
-  it("looks at every linted rule that can be decided, and at HF-10 for fields the guard leaves alone", () => {
+  it("looks at every linted rule that can be decided, and at HF-10 and MD-9 for what the guard leaves alone", () => {
     const decidable = Object.entries(RULES).filter(([, { tier, action }]) => tier === "linted" && action === "report");
-    expect([...LINT_RULES].sort()).toEqual([...decidable.map(([id]) => id), "HF-10"].sort());
+    expect([...LINT_RULES].sort()).toEqual([...decidable.map(([id]) => id), "HF-10", "MD-9"].sort());
   });
 
   // Values can have as many octets as the whole header section, and come from whoever can make the application echo them.

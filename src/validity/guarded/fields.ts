@@ -1,4 +1,5 @@
-import { type Draft, type DraftField, keyOf } from "../draft.js";
+import { isHttpDate } from "../../http/date.js";
+import { type Draft, type DraftField, dropField, isPlainObject, keyOf, valuesOf } from "../draft.js";
 import { INVALID } from "../scan.js";
 import type { GuardedRule } from "./index.js";
 
@@ -17,7 +18,8 @@ const SINGLE = new Set([
   "server",
 ]);
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** A field name (RFC 9110, section 5.1). */
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Field lines (RFC 9110, section 5; RFC 9112, section 5). */
 export const fieldRules: readonly GuardedRule[] = [
@@ -47,16 +49,12 @@ export const fieldRules: readonly GuardedRule[] = [
       let found = "";
       for (const field of draft.fields) {
         const before = items(field);
-        const after = before.map(text);
+        const read = before.map(text);
+        const after = read.map(cleaned);
         const differs = after.some((value, i) => value !== before[i] && typeof before[i] !== "number");
         if (!differs) continue;
         texts.set(field, after);
-        if (
-          before.some((value) => (typeof value !== "string" ? false : INVALID.test(value))) ||
-          before.some((v) => typeof v === "object")
-        ) {
-          found ||= String(field.name);
-        }
+        if (after.some((value, i) => value !== read[i])) found ||= String(field.name);
       }
       if (texts.size === 0) return null;
       const repair = (d: Draft) => {
@@ -65,9 +63,8 @@ export const fieldRules: readonly GuardedRule[] = [
           if (values !== undefined) field.value = Array.isArray(field.value) ? values : values[0];
         }
       };
-      if (found !== "")
-        return { found: `The value of ${printable(found)} changed, or holds control characters.`, repair };
-      repair(draft); // true, false and the like: their text is all that was ever meant
+      if (found !== "") return { found: `The value of ${printable(found)} holds what no field value may.`, repair };
+      repair(draft); // true, a Date, a URL and the like: their text is all that was ever meant
       return null;
     },
   },
@@ -119,11 +116,14 @@ export const fieldRules: readonly GuardedRule[] = [
   {
     id: "MD-1",
     check: (draft) => {
-      if (draft.addsDate || draft.status < 200 || draft.fields.some((field) => keyOf(field) === "date")) return null;
+      const dates = valuesOf(draft, "date");
+      const isNone = dates.some((value) => !isHttpDate(String(value).trim()));
+      if (!isNone && (draft.addsDate || draft.status < 200 || dates.length > 0)) return null;
       return {
-        found: "The app took the Date field away.",
+        found: isNone ? "The app sent a Date that is no date." : "The app took the Date field away.",
         repair: (d) => {
-          d.needsDate = true;
+          dropField(d, "date");
+          d.needsDate = d.status >= 200;
         },
       };
     },
@@ -145,24 +145,19 @@ function isNothing(value: unknown): boolean {
   );
 }
 
-/** An object nobody gave a text to: it would go out as `[object Object]`. */
-function isPlainObject(value: unknown): boolean {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return (
-    (value as { toString?: unknown }).toString === Object.prototype.toString ||
-    typeof (value as { toString?: unknown }).toString !== "function"
-  );
+/** Text of a value, read once: that of an object may be another one the next time; null where it throws. */
+function text(value: unknown): string | null {
+  try {
+    return typeof value === "string" ? value : String(value);
+  } catch {
+    return null;
+  }
 }
 
-/** Text of a value, with everything a field value must not hold turned into spaces (RFC 9110, section 5.5). */
-function text(value: unknown): string {
-  let raw: string;
-  try {
-    raw = typeof value === "string" ? value : String(value);
-  } catch {
-    return "";
-  }
-  return INVALID.test(raw) ? raw.replace(/[^\t\x20-\x7e\x80-\xff]+/g, " ").trim() : raw;
+/** A text with everything a field value must not hold turned into spaces (RFC 9110, section 5.5). */
+function cleaned(read: string | null): string {
+  if (read === null) return "";
+  return INVALID.test(read) ? read.replace(/[^\t\x20-\x7e\x80-\xff]+/g, " ").trim() : read;
 }
 
 function keepLast(draft: Draft, key: string): void {

@@ -1,3 +1,4 @@
+import { isForbiddenTrailer } from "../../http/forbidden-trailers.js";
 import { type Draft, dropField, setField, valuesOf } from "../draft.js";
 import type { GuardedRule } from "./index.js";
 
@@ -50,17 +51,25 @@ export const framingRules: readonly GuardedRule[] = [
   {
     id: "FR-8",
     check: (draft) => {
-      if (draft.version !== "1.0" || valuesOf(draft, "transfer-encoding").length === 0) return null;
+      if (draft.version !== "1.0") return null;
+      const set = valuesOf(draft, "transfer-encoding").length > 0;
+      if (!set && !(draft.chunksByDefault && isChunkable(draft))) return null;
       return {
-        found: "The app sent Transfer-Encoding to an HTTP/1.0 client.",
-        repair: (d) => dropField(d, "transfer-encoding"),
+        found: set
+          ? "The app sent Transfer-Encoding to an HTTP/1.0 client."
+          : "The content for an HTTP/1.0 client was about to be chunked.",
+        repair: (d) => {
+          dropField(d, "transfer-encoding");
+          d.chunksByDefault = false;
+        },
       };
     },
   },
   {
     id: "FR-6",
     check: (draft) => {
-      if (draft.status >= 200 && draft.status !== 204 && draft.status !== 304) return null;
+      // A 304 may say how the 200 would be framed; every recipient ends it with its header section (RFC 9112, section 6.3).
+      if (draft.status >= 200 && draft.status !== 204) return null;
       if (valuesOf(draft, "transfer-encoding").length === 0) return null;
       return {
         found: `The app sent Transfer-Encoding with ${draft.status}.`,
@@ -154,7 +163,32 @@ export const framingRules: readonly GuardedRule[] = [
       };
     },
   },
+  {
+    id: "TR-2",
+    check: (draft) => {
+      const announced = valuesOf(draft, "trailer").flatMap((value) =>
+        String(value)
+          .split(",")
+          .map((name) => name.trim()),
+      );
+      const kept = announced.filter((name) => !isForbiddenTrailer(name));
+      if (kept.length === announced.length) return null;
+      return {
+        found: "The app announced a trailer that may not be one.",
+        repair: (d) => {
+          if (kept.some((name) => name !== "")) setField(d, "Trailer", kept.join(", "));
+          else dropField(d, "trailer");
+        },
+      };
+    },
+  },
 ];
+
+/** Nothing else frames the content, so that Node would chunk it by default. */
+function isChunkable(draft: Draft): boolean {
+  if (!draft.content || draft.status === 204 || draft.status === 304 || draft.framingRemoved) return false;
+  return draft.contentOctets === null && valuesOf(draft, "content-length").length === 0;
+}
 
 function isLength(value: unknown): boolean {
   if (typeof value === "number") return Number.isInteger(value) && value >= 0 && value < 1e21;

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import { setField, valuesOf } from "../draft.js";
+import { INVALID } from "../scan.js";
 import type { GuardedRule } from "./index.js";
 
 /** An app's own 502 and 504 would lose their content at the edge. */
@@ -13,6 +14,12 @@ export const statusRules: readonly GuardedRule[] = [
       Number.isInteger(status) && status >= 100 && status <= 599
         ? null
         : { found: `The app answered with status ${status}.` },
+  },
+  {
+    // Node refuses such a phrase where it sees it; this one was another when Node looked.
+    id: "SL-4",
+    check: ({ reason }) =>
+      INVALID.test(reason) ? { found: "The reason phrase holds what none may hold, such as CR or LF." } : null,
   },
   {
     id: "SL-3",

@@ -1,4 +1,4 @@
-import { readImfFixdate } from "./dates.js";
+import { readImfFixdate } from "../../http/date.js";
 import { firstRepeated, isDigits, isToken, trimWhitespace } from "./grammar.js";
 import type { Check } from "./section.js";
 import { escapeText, showField } from "./show.js";

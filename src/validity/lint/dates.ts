@@ -1,14 +1,7 @@
+import { isHttpDate, isObsoleteDate, readImfFixdate } from "../../http/date.js";
 import { isDigits } from "./grammar.js";
 import type { Check } from "./section.js";
 import { showField } from "./show.js";
-
-const IMF_FIXDATE =
-  /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT$/;
-const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
-
-/** The two obsolete forms, of RFC 850 and of asctime(), which recipients take and senders must not write. */
-const OBSOLETE_DATE =
-  /^(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, [0-9]{2}-[A-Z][a-z]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [0-9]{4})$/;
 
 /** Clocks differ, and a gateway passes Date on: only a Date further off than this is a mistake for certain. */
 const DATE_TOLERANCE_MS = 300_000;
@@ -18,22 +11,6 @@ const CLOCK_STEP_MS = 2_000;
 
 const ADVICE = "Write it as Date.prototype.toUTCString() does: Sun, 06 Nov 1994 08:49:37 GMT.";
 
-/**
- * Reads a date in the one form that may be sent, with a day of the week that is right.
- * @returns Milliseconds since the epoch; `undefined` for everything else.
- * @see RFC 9110, section 5.6.7
- */
-export function readImfFixdate(value: string): number | undefined {
-  const [, day, month, year, hour, minute, second] = IMF_FIXDATE.exec(value) ?? [];
-  if (month === undefined) return undefined;
-  // Date.parse() takes years below 100 for ones of the last century, and a zero time of other languages is year 1.
-  const date = new Date(0);
-  date.setUTCFullYear(Number(year), MONTHS.indexOf(month), Number(day));
-  date.setUTCHours(Number(hour), Number(minute), Math.min(Number(second), 59));
-  // A leap second is valid, and Date has none.
-  return date.toUTCString() === value.replace(":60 GMT", ":59 GMT") ? date.getTime() : undefined;
-}
-
 /** Dates. RFC 9110, sections 5.6.7, 6.6.1, 8.8.2.1 and 10.2.3; RFC 9111, section 5.3. */
 export const dateChecks = {
   /** Expires and Retry-After are left to CC-5 and MD-14, unless they hold a date in an obsolete form. */
@@ -41,7 +18,7 @@ export const dateChecks = {
     for (const name of ["Date", "Last-Modified", "Sunset", "Expires", "Retry-After"]) {
       const mustBeDate = name !== "Expires" && name !== "Retry-After";
       for (const value of section.values(name.toLowerCase())) {
-        if (mustBeDate ? readImfFixdate(value) === undefined : OBSOLETE_DATE.test(value)) {
+        if (mustBeDate ? readImfFixdate(value) === undefined : isObsoleteDate(value)) {
           return { found: showField(name, value), advice: ADVICE };
         }
       }
@@ -75,7 +52,7 @@ export const dateChecks = {
 
   "MD-14": (section) => {
     const value = section.value("retry-after");
-    if (value === undefined || isDigits(value) || isDate(value)) return undefined;
+    if (value === undefined || isDigits(value) || isHttpDate(value)) return undefined;
     return {
       found: showField("Retry-After", value),
       advice: "Write whole seconds (Retry-After: 120) or a date (Retry-After: Sun, 06 Nov 1994 08:49:37 GMT).",
@@ -84,7 +61,7 @@ export const dateChecks = {
 
   /** RFC 9111, section 5.3: recipients take 0 and -1 for a date in the past, senders have to write one. */
   "CC-5": (section) => {
-    const value = section.values("expires").find((text) => !isDate(text));
+    const value = section.values("expires").find((text) => !isHttpDate(text));
     if (value === undefined) return undefined;
     return {
       found: showField("Expires", value),
@@ -93,8 +70,3 @@ export const dateChecks = {
     };
   },
 } satisfies Record<string, Check>;
-
-/** A date in any form; HF-13 speaks about the form. */
-function isDate(value: string): boolean {
-  return readImfFixdate(value) !== undefined || OBSOLETE_DATE.test(value);
-}

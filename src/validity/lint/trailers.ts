@@ -1,19 +1,12 @@
+import { isForbiddenTrailer } from "../../http/forbidden-trailers.js";
 import type { Check } from "./section.js";
 import { escapeText, showField } from "./show.js";
-
-/** Fields that a recipient must have before, or apart from, the content. RFC 9110, section 6.5.1. */
-const NEVER_TRAILERS = new Set(
-  ["authorization", "cache-control", "connection", "content-encoding", "content-length", "content-range"].concat(
-    ["content-type", "date", "expires", "host", "location", "set-cookie", "te", "trailer", "transfer-encoding", "vary"],
-    ["proxy-authenticate", "www-authenticate"],
-  ),
-);
 
 /** Announced trailers. RFC 9110, sections 6.5 and 6.6.2. */
 export const trailerChecks = {
   /** Which fields come is to be seen at the end only; that one must not come is to be seen at once. */
   "TR-3": (section) => {
-    const never = section.elements("trailer").find((name) => NEVER_TRAILERS.has(name.toLowerCase()));
+    const never = section.elements("trailer").find(isForbiddenTrailer);
     if (never === undefined) return undefined;
     return {
       found: showField("Trailer", section.values("trailer").join(", ")),
