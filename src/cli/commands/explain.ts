@@ -31,7 +31,7 @@ export function explainCommand(terminal: Terminal, done: (code: ExitCode) => voi
     )
     .argument(
       "[files...]",
-      'logs of rayguard and the app (JSON lines), of nginx, Apache or HAProxy, files of the flight recorder; plain or gzip; "-" or none: standard input',
+      'logs of rayguard and the app (JSON lines), of nginx, Apache, HAProxy, Caddy, Traefik or cloudflared, files of the flight recorder; plain, gzip or zstd; "-" or none: standard input',
     )
     .option("--json", "print the result as JSON")
     .addHelpText(

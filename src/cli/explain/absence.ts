@@ -9,7 +9,12 @@ export function tellAbsence(account: Account, files: readonly Coverage[]): Prose
   const lines = [
     line(`Ray ${account.ray}`, "title"),
     line(),
-    line("No line is about it: as far as these files tell, the request never arrived at the origin server.", "bad"),
+    line(
+      files.every(({ damaged }) => damaged === null)
+        ? "No line is about it: as far as these files tell, the request never arrived at the origin server."
+        : "No line is about it in what could be read; not every file could, so it may have arrived all the same.",
+      "bad",
+    ),
     line(),
     line("That leaves:", "title"),
     line(

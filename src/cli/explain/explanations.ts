@@ -1,6 +1,6 @@
 import { EVENTS } from "../../incidents.js";
 import { RULES, type Rule } from "../../validity/catalogue.js";
-import { EDGE_EFFECTS, edgeEffectOf } from "./edge-effects.js";
+import { EDGE_EFFECTS, edgeEffectOf } from "../../validity/edge-effects.js";
 import { nextStepOf } from "./next-steps.js";
 
 /** What a code stands for. */
@@ -25,13 +25,13 @@ export function explanationOf(code: string): Explanation | null {
   return null;
 }
 
-function ofRule(code: string, { statement, source, tier }: Rule): Explanation {
+function ofRule(code: string, { statement, source }: Rule): Explanation {
   const step = nextStepOf(code);
   return {
     code,
     cause: `This rule was broken: ${statement}`,
     source,
-    edge: EDGE_EFFECTS[edgeEffectOf(code, tier === "linted")],
+    edge: EDGE_EFFECTS[edgeEffectOf(code)].text,
     next: [...(step === undefined ? [] : [step]), `Read docs/rules.md, ${code}.`],
   };
 }
@@ -44,7 +44,7 @@ function ofEvent(code: string, text: string): Explanation {
     code,
     cause: cause as string,
     source: null,
-    edge: EDGE_EFFECTS[edgeEffectOf(code, false)],
+    edge: EDGE_EFFECTS[edgeEffectOf(code)].text,
     next: [...advice, ...(step === undefined ? [] : [step])],
   };
 }

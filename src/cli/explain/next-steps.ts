@@ -30,6 +30,8 @@ const OF_CODE: Readonly<Record<string, string>> = {
   CLIENT_ERROR:
     "With status 431, raise --max-http-header-size to the 128 KiB the edge forwards; with 408, look at slow uploads.",
   CRASHING: "Find the incident UNCAUGHT of the same process, just before: it has the exception.",
+  RECIPIENT_DEADLINE:
+    "Nothing is wrong with the app: the visitor has paused for long, or is gone. Raise recipientDeadlineMs if that is usual.",
   DIRECT:
     "Harmless where it was a scan. If it was your own proxy or Tunnel, name it in the option trust (docs/trust.md).",
   OVERLOAD: "See the reason for the limit that was crossed; give the process less work, or add processes.",

@@ -1,12 +1,12 @@
-/** What nginx writes when the server behind it fails it, and what that means. */
+/** What nginx and others write when the server behind them fails them, and what that means. */
 const MEANINGS: readonly (readonly [RegExp, string])[] = [
   [
     /prematurely closed connection/,
     "the app closed the connection before its response was complete (it answered 502, or cut).",
   ],
-  [/Connection refused/, "nothing listened at the app's port: the process was down or restarting (it answered 502)."],
+  [/connection refused/i, "nothing listened at the app's port: the process was down or restarting (it answered 502)."],
   [
-    /Connection reset by peer/,
+    /connection reset by peer/i,
     "the app's process reset the connection: it crashed, or closed an idle connection as it was used again.",
   ],
   [
@@ -30,4 +30,9 @@ const MEANINGS: readonly (readonly [RegExp, string])[] = [
 /** Says what a line of nginx's error log means; null for one without a known cause. */
 export function meaningOf(message: string): string | null {
   return MEANINGS.find(([pattern]) => pattern.test(message))?.[1] ?? null;
+}
+
+/** Whether nothing took the connection: the request cannot have reached the app. */
+export function isRefused(message: string): boolean {
+  return /connection refused|ECONNREFUSED|no such host|no route to host|no live upstreams/i.test(message);
 }

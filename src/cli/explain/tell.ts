@@ -1,6 +1,7 @@
 import type { Found, IncidentEntry, RequestEntry } from "../logs/entry.js";
 import { clock, line, type ProseLine, plural } from "../prose.js";
 import type { Account, Arrival } from "./account.js";
+import { isRefused } from "./proxy-errors.js";
 import { tellCode, tellError, tellIncident } from "./tell-incident.js";
 import { tellTrail } from "./tell-trail.js";
 import type { Verdict } from "./verdict.js";
@@ -85,8 +86,13 @@ function placeOf({ pid, host }: { pid: number | null; host: string | null }): st
   return where.length === 0 ? "" : ` (${where.join(" on ")})`;
 }
 
-function tellWithoutRayguard({ access, app }: Account): ProseLine[] {
+function tellWithoutRayguard({ access, app, proxyErrors }: Account): ProseLine[] {
   const [seen] = access;
+  const [failed] = proxyErrors;
+  if (seen === undefined && app.length === 0 && failed !== undefined) {
+    const reached = isRefused(failed.message) ? "It never reached the app" : "Whether it reached the app is not told";
+    return [line(`${reached}: only what stands in front of the app names it, at ${clock(failed.at)}.`, "warning")];
+  }
   if (seen !== undefined) {
     const from = seen.client === "" ? "" : ` from ${seen.client}`;
     const took = seen.ms === null ? "" : ` after ${seen.ms} ms`;

@@ -1,7 +1,9 @@
 import { EDGE_PROFILES } from "../../cloudflare/edge.js";
-import type { AccessEntry, RecordedEntry } from "../logs/entry.js";
+import { edgeEffectOf } from "../../validity/edge-effects.js";
+import type { AccessEntry, IncidentEntry, RecordedEntry } from "../logs/entry.js";
 import type { Account, Arrival } from "./account.js";
 import { explanationOf } from "./explanations.js";
+import { isRefused } from "./proxy-errors.js";
 
 /** What visitors saw of a request at the edge, as far as the logs of the origin server tell. */
 export interface Verdict {
@@ -21,8 +23,18 @@ export function verdictOf(account: Account): Verdict {
   const all = [...ofProxy, ...account.arrivals.map(ofArrival), ...account.access.map(ofAccess)];
   const fault = all.find(({ shown }) => shown !== "none") ?? all.find(({ failed }) => failed) ?? all[0];
   if (fault !== undefined) return fault;
+  if (account.app.length === 0 && account.proxyErrors.length > 0) return ofProxyErrors(account);
   const why = "The request reached the app, but no line says how it ended: it may be under way, or nothing logs that.";
   return { shown: "unknown", why, failed: true };
+}
+
+/** Only what stands in front of the app has a line: whether the app was reached is what that line says, or unknown. */
+function ofProxyErrors({ proxyErrors }: Account): Verdict {
+  const refused = proxyErrors.some(({ message }) => isRefused(message));
+  const why = refused
+    ? "What stands in front of the app (a reverse proxy, or cloudflared) could not connect to it and answered 502: the request never reached the app."
+    : "What stands in front of the app (a reverse proxy, or cloudflared) failed to get a response from it; whether the request reached the app, no line tells.";
+  return { shown: "502", why, failed: true };
 }
 
 function ofArrival({ request, recorded, incidents }: Arrival): Verdict {
@@ -37,11 +49,12 @@ function ofArrival({ request, recorded, incidents }: Arrival): Verdict {
   const { outcome, status, ms } = request;
   if (outcome === "torn down") return status === 0 ? empty("the connection broke before a response") : cut(status);
   // In report mode the app drops the connection itself, which looks like a client that left.
-  const reported = incidents.find((each) => each.action === "reported" && each.prevented !== null);
+  const isCut = ({ code }: IncidentEntry) => edgeEffectOf(code) === "cut";
+  const reported = incidents.find((each) => each.action === "reported" && (each.prevented !== null || isCut(each)));
   if (reported !== undefined) {
     const edge = explanationOf(reported.code)?.edge;
     const why = `rayguard only reported ${reported.code} and changed nothing, so it went out. The edge makes of it: ${edge ?? reported.prevented}.`;
-    return { shown: prevented(reported.prevented), why, failed: true };
+    return { shown: reported.prevented === null ? "truncated" : prevented(reported.prevented), why, failed: true };
   }
   if (outcome === "client gone") return left(ms);
   return passed(status, ms);

@@ -5,9 +5,20 @@ import { parseTime } from "./times.js";
 
 /** Names the same thing goes by, in the logs of apps and reverse proxies. */
 export const NAMES = {
-  time: ["time", "@timestamp", "timestamp", "ts", "time_iso8601", "time_local", "msec", "datetime", "date"],
-  pid: ["pid", "process_id"],
-  host: ["hostname"],
+  time: [
+    "time",
+    "@timestamp",
+    "timestamp",
+    "ts",
+    "time_iso8601",
+    "time_local",
+    "msec",
+    "datetime",
+    "date",
+    "__REALTIME_TIMESTAMP",
+  ],
+  pid: ["pid", "process_id", "_PID"],
+  host: ["hostname", "_HOSTNAME"],
   requestId: ["reqId", "requestId", "request_id", "req_id"],
   message: ["msg", "message"],
   method: ["method", "request_method"],

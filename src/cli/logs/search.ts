@@ -63,7 +63,10 @@ async function readLog(source: Source, entries: ReadonlyMap<string, Found[]>): P
       coverage.from = Math.min(coverage.from ?? at, at);
       coverage.to = Math.max(coverage.to ?? at, at);
     }
-    for (const ray of named(line)) {
+    // A wrapper may hold the line in octets, which names nothing by itself.
+    const rays = new Set(named(line));
+    if (entry?.ray != null) rays.add(entry.ray);
+    for (const ray of rays) {
       const list = entries.get(ray);
       if (list === undefined || list.length >= MOST_ENTRIES) continue;
       const own = entry !== null && isAbout(entry, ray) ? entry : quoteOf(line, at);

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { pipeline, Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
+import { pipeline, Readable, type Transform } from "node:stream";
+import zlib, { createGunzip } from "node:zlib";
 import { MAGIC } from "../../lifecycle/recorder-file.js";
 import { CommandError } from "../exit-codes.js";
 import { linesOf } from "./lines.js";
@@ -86,30 +86,67 @@ async function* plain(stream: Readable, name: string): AsyncGenerator<Buffer> {
   try {
     const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     let head = Buffer.alloc(0);
-    while (head.length < 2) {
+    while (head.length < LONGEST_MAGIC) {
       const { done, value } = await chunks.next();
       if (done) break;
       head = Buffer.concat([head, value]);
     }
-    if (head[0] === 0x1f && head[1] === 0x8b) yield* gunzip(head, chunks);
-    else yield* joined(head, chunks);
+    yield* decoded(name, head, chunks);
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
-    if (/^Z_|^ERR_BUFFER|^ERR_ZLIB/.test(code)) throw new DamagedError((error as Error).message);
+    if (/^Z_|^ZSTD_|^ERR_BUFFER|^ERR_ZLIB|^ERR_ZSTD/.test(code)) throw new DamagedError((error as Error).message);
     throw unreadable(name, error);
   } finally {
     stream.destroy();
   }
 }
 
-async function* gunzip(head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  const unzip = createGunzip();
+const LONGEST_MAGIC = 6;
+
+/** What is no plain text, by its first octets (in Latin-1); `null`: a form that Node does not read. */
+const FORMS: readonly (readonly [string, string, null | (() => Transform | undefined)])[] = [
+  ["\x1f\x8b", "gzip", createGunzip],
+  ["\x28\xb5\x2f\xfd", "zstd", () => (zlib as { createZstdDecompress?(): Transform }).createZstdDecompress?.()],
+  ["\xfd7zXZ\x00", "xz", null],
+  ["BZh", "bzip2", null],
+  ["PK\x03\x04", "zip", null],
+  ["\x04\x22\x4d\x18", "lz4", null],
+];
+
+async function* decoded(name: string, head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  const octets = joined(head, chunks);
+  const first = head.toString("latin1");
+  if (first.startsWith("\xff\xfe")) yield* transcoded(octets, "utf-16le");
+  else if (first.startsWith("\xfe\xff")) yield* transcoded(octets, "utf-16be");
+  else {
+    const form = FORMS.find(([magic]) => first.startsWith(magic));
+    if (form === undefined) yield* octets;
+    else yield* decompressed(name, form[1], form[2]?.(), octets);
+  }
+}
+
+async function* decompressed(
+  name: string,
+  form: string,
+  decompress: Transform | undefined,
+  octets: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  if (decompress === undefined) {
+    const what = `${name} is compressed with ${form}, which Node ${process.version} does not read`;
+    throw new CommandError(`${what}: decompress it first, and give the result as "-".`);
+  }
   pipeline(
-    Readable.from(joined(head, chunks)),
-    unzip,
+    Readable.from(octets),
+    decompress,
     () => {}, // an error comes out of the last one
   );
-  yield* unzip as AsyncIterable<Buffer>;
+  yield* decompress as AsyncIterable<Buffer>;
+}
+
+/** PowerShell writes its redirections in UTF-16. */
+async function* transcoded(octets: AsyncIterable<Buffer>, encoding: string): AsyncGenerator<Buffer> {
+  const decoder = new TextDecoder(encoding);
+  for await (const chunk of octets) yield Buffer.from(decoder.decode(chunk, { stream: true }));
 }
 
 async function* joined(head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { CATALOGUE, type Entry, GROUPS } from "../../../src/cli/probe/catalogue.js";
 import { RULES } from "../../../src/validity/catalogue.js";
+import { isHarmless } from "../../../src/validity/edge-effects.js";
 import { BROKEN } from "./broken/index.js";
 
 const text = readFileSync(new URL("../../../docs/probe.md", import.meta.url), "utf8");
@@ -22,6 +23,10 @@ describe("docs/probe.md", () => {
 
   it.each(entries)("%s names a rule that exists, where it names one", (_, { rule }) => {
     if (rule !== undefined) expect(Object.keys(RULES)).toContain(rule);
+  });
+
+  it.each(entries)("%s claims no error of the edge that the rule does not lead to", (_, { rule, cloudflare }) => {
+    if (rule !== undefined && isHarmless(rule)) expect(cloudflare ?? "none").not.toMatch(/^5\d\d/);
   });
 
   it("has an origin server for nearly every error in the tests", () => {

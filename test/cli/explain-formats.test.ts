@@ -1,0 +1,207 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import zlib from "node:zlib";
+import { afterAll, describe, expect, it } from "vitest";
+import { parseLine } from "../../src/cli/logs/parse-line.js";
+import { rayguard } from "./command.js";
+
+const RAY = "230b030023ae2822";
+const AT = Date.UTC(2026, 10, 25, 10);
+const ISO = new Date(AT).toISOString();
+const directory = mkdtempSync(join(tmpdir(), "rayguard-explain-formats-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+let files = 0;
+function file(octets: string | Uint8Array): string {
+  const name = join(directory, `${files++}.log`);
+  writeFileSync(name, octets);
+  return name;
+}
+
+const OWN = `{"level":50,"time":${AT},"ray":"${RAY}","colo":"SJC","clientIp":"203.0.113.7","verified":true,"method":"GET","url":"/orders","status":500,"octets":9,"ms":3,"outcome":"replaced","incident":"MC-2","msg":"request"}`;
+const NGINX = `203.0.113.7 - - [25/Nov/2026:10:00:00 +0000] "GET /orders HTTP/1.1" 502 157 "-" "curl" ${RAY}-SJC`;
+
+describe("a line of rayguard inside another one", () => {
+  it.each<[string, string]>([
+    ["PM2", JSON.stringify({ message: `${OWN}\n`, timestamp: ISO, type: "out", process_id: 0, app_name: "shop" })],
+    [
+      "journalctl -o json",
+      JSON.stringify({ _PID: "71", _HOSTNAME: "h1", __REALTIME_TIMESTAMP: `${AT}000`, MESSAGE: OWN }),
+    ],
+    ["journalctl, as octets", JSON.stringify({ _PID: "71", MESSAGE: [...Buffer.from(OWN)] })],
+    ["Docker's json-file", JSON.stringify({ log: `${OWN}\n`, stream: "stdout", time: ISO })],
+    ["Kubernetes (CRI)", `${ISO} stdout F ${OWN}`],
+    [
+      "Fluent Bit",
+      JSON.stringify({ "@timestamp": ISO, log: OWN, kubernetes: { pod_name: "shop-1", labels: { app: "shop" } } }),
+    ],
+    ["Elasticsearch", JSON.stringify({ _index: "logs", _source: { event: { original: OWN } } })],
+    ["Google Cloud", JSON.stringify({ insertId: "x", jsonPayload: JSON.parse(OWN), timestamp: ISO })],
+    [
+      "a wrapper in a wrapper",
+      JSON.stringify({ line: JSON.stringify({ log: `${OWN}\n`, stream: "stdout", time: ISO }) }),
+    ],
+  ])("is read: %s", async (_what, line) => {
+    const { code, out } = await rayguard(["explain", RAY, file(`${line}\n`), "--json"]);
+    const { found, arrivals } = JSON.parse(out);
+    expect({ code, found }).toEqual({ code: 1, found: true });
+    expect(arrivals[0].request).toMatchObject({ outcome: "replaced", incident: "MC-2", url: "/orders" });
+  });
+
+  it("has the process and the host of its wrapper", () => {
+    const line = JSON.stringify({ _PID: "71", _HOSTNAME: "h1", MESSAGE: OWN });
+    expect(parseLine(line)).toMatchObject({ kind: "request", pid: 71, host: "h1", at: AT });
+  });
+
+  it("is read where the wrapped line is that of a reverse proxy", () => {
+    const line = JSON.stringify({ MESSAGE: NGINX, _PID: "9" });
+    expect(parseLine(line)).toMatchObject({ kind: "access", format: "combined", status: 502, ray: RAY });
+  });
+
+  it("is not looked for without end", () => {
+    let line = OWN;
+    for (let n = 0; n < 8; n++) line = JSON.stringify({ log: line });
+    expect(parseLine(line)?.kind).not.toBe("request");
+  });
+});
+
+describe("a line of what stands in front of the app", () => {
+  const REFUSED = "Unable to reach the origin service: dial tcp 127.0.0.1:3000: connect: connection refused";
+
+  it.each<[string, string]>([
+    [
+      "JSON",
+      JSON.stringify({
+        level: "error",
+        error: REFUSED,
+        cfRay: `${RAY}-SJC`,
+        originService: "http://localhost:3000",
+        time: ISO,
+      }),
+    ],
+    [
+      "text",
+      `${ISO.slice(0, 19)}Z ERR  error="${REFUSED}" cfRay=${RAY}-SJC event=1 originService=http://localhost:3000`,
+    ],
+  ])("of cloudflared (%s) that was refused says that it never reached the app", async (_form, line) => {
+    const name = file(`${line}\n`);
+    const { code, out } = await rayguard(["explain", RAY, name]);
+    expect(code).toBe(1);
+    expect(out).toContain("never reached the app");
+    expect(out).not.toMatch(/It reached the app/);
+    const told = JSON.parse((await rayguard(["explain", RAY, name, "--json"])).out);
+    expect(told).toMatchObject({ found: true, verdict: { shown: "502", failed: true } });
+    expect(told.proxyErrors[0]).toMatchObject({ at: AT, message: REFUSED });
+  });
+
+  it("of cloudflared with another error leaves open whether it reached the app", async () => {
+    const line = JSON.stringify({
+      level: "error",
+      error: "unexpected EOF",
+      cfRay: `${RAY}-SJC`,
+      originService: "http://a",
+      time: ISO,
+    });
+    const { out } = await rayguard(["explain", RAY, file(`${line}\n`)]);
+    expect(out).not.toMatch(/It (?:never )?reached the app/);
+    expect(out).toContain("no line tells");
+  });
+
+  it("of Caddy's access log is read", () => {
+    // As Caddy 2 writes it.
+    const line = `{"level":"info","ts":${AT / 1_000},"logger":"http.log.access.log0","msg":"handled request","request":{"remote_ip":"127.0.0.1","remote_port":"39604","client_ip":"127.0.0.1","proto":"HTTP/1.1","method":"GET","host":"a","uri":"/orders?a=1","headers":{"User-Agent":["curl"],"Cf-Ray":["${RAY}-SJC"]}},"bytes_read":0,"user_id":"","duration":0.0123,"size":12,"status":502,"resp_headers":{"Server":["Caddy"]}}`;
+    expect(parseLine(line)).toMatchObject({
+      kind: "access",
+      at: AT,
+      ray: RAY,
+      colo: "SJC",
+      client: "127.0.0.1",
+      request: "GET /orders?a=1 HTTP/1.1",
+      status: 502,
+      octets: 12,
+      ms: 12,
+    });
+  });
+
+  it("of Caddy's error log is read", async () => {
+    const line = `{"level":"error","ts":${AT / 1_000},"logger":"http.log.error.log0","msg":"dial tcp 127.0.0.1:3000: connect: connection refused","request":{"remote_ip":"127.0.0.1","client_ip":"127.0.0.1","proto":"HTTP/1.1","method":"GET","host":"a","uri":"/orders","headers":{"Cf-Ray":["${RAY}-SJC"]}},"duration":0.001,"status":502,"err_id":"x"}`;
+    expect(parseLine(line)).toMatchObject({ kind: "proxy error", ray: RAY, request: "GET /orders HTTP/1.1" });
+    expect((await rayguard(["explain", RAY, file(`${line}\n`)])).out).toContain("never reached the app");
+  });
+
+  it("of Traefik's access log is read", () => {
+    const line = `{"ClientAddr":"10.0.0.1:4711","ClientHost":"10.0.0.1","DownstreamContentSize":11,"DownstreamStatus":502,"Duration":12345678,"OriginDuration":12000000,"OriginStatus":502,"RequestMethod":"GET","RequestPath":"/orders","RequestProtocol":"HTTP/1.1","level":"info","msg":"","request_Cf-Ray":"${RAY}-SJC","time":"${ISO}"}`;
+    expect(parseLine(line)).toMatchObject({
+      kind: "access",
+      at: AT,
+      ray: RAY,
+      client: "10.0.0.1",
+      request: "GET /orders HTTP/1.1",
+      status: 502,
+      octets: 11,
+      ms: 12,
+      upstreamStatus: 502,
+    });
+  });
+});
+
+describe("a file that is no plain text", () => {
+  const compress = (program: string) => execFileSync(program, ["-c"], { input: `${OWN}\n` });
+  const has = (program: string) => {
+    try {
+      return compress(program).length > 0;
+    } catch {
+      return false;
+    }
+  };
+
+  it.each([
+    ["xz", "\xfd7zXZ\x00"],
+    ["bzip2", "BZh9"],
+    ["zip", "PK\x03\x04"],
+    ["lz4", "\x04\x22\x4d\x18"],
+  ])("is named, with 2, where Node cannot read it: %s", async (form, magic) => {
+    const name = file(Buffer.concat([Buffer.from(magic, "latin1"), Buffer.alloc(64, 7)]));
+    const { code, out, err } = await rayguard(["explain", RAY, file(`${OWN}\n`), name]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain(name);
+    expect(err).toContain(form);
+  });
+
+  it.skipIf(!has("xz"))("is named where it was made by xz itself", async () => {
+    const { code, err } = await rayguard(["explain", RAY, file(compress("xz"))]);
+    expect(code).toBe(2);
+    expect(err).toContain("xz");
+  });
+
+  it("is read, or named, where it was made by zstd", async () => {
+    const compressed = (zlib as { zstdCompressSync?(text: string): Buffer }).zstdCompressSync?.(`${OWN}\n`);
+    const octets = compressed ?? Buffer.concat([Buffer.from("28b52ffd", "hex"), Buffer.alloc(64, 7)]);
+    const { code, err, out } = await rayguard(["explain", RAY, file(octets), "--json"]);
+    if (compressed === undefined) expect({ code, isNamed: err.includes("zstd") }).toEqual({ code: 2, isNamed: true });
+    else expect(JSON.parse(out)).toMatchObject({ found: true });
+  });
+
+  it.each([
+    ["little", Buffer.from(`\ufeff${OWN}\r\n`, "utf16le")],
+    ["big", Buffer.from(`\ufeff${OWN}\r\n`, "utf16le").swap16()],
+  ])("is read in UTF-16, %s-endian", async (_order, octets) => {
+    const { out } = await rayguard(["explain", RAY, file(octets), "--json"]);
+    expect(JSON.parse(out)).toMatchObject({ found: true, arrivals: [{ request: { incident: "MC-2" } }] });
+  });
+});
+
+describe("a Ray ID that no line names", () => {
+  it("has arrived for all that is known where a file could not be read to its end", async () => {
+    const cut = zlib.gzipSync(`${"x".repeat(100_000)}\n${OWN}\n`).subarray(0, 60);
+    const { out } = await rayguard(["explain", RAY, file("{}\n"), file(cut)]);
+    expect(out).not.toContain("never arrived");
+    expect(out).toContain("not every file could");
+  });
+
+  it("never arrived, as far as the files tell, where each was read", async () => {
+    expect((await rayguard(["explain", RAY, file("{}\n")])).out).toContain("never arrived");
+  });
+});
