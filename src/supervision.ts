@@ -1,20 +1,26 @@
 import { channel } from "node:diagnostics_channel";
 import { REQUEST_HEADER_OCTETS } from "./cloudflare/edge.js";
+import { ToldFailures, tellFailure } from "./containment.js";
 import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
-import { type Action, blockedLoop, type Failure, type Incident } from "./incidents.js";
+import { RefusalPages } from "./fallback/refusal-pages.js";
+import { type Action, blockedLoop, type Failure, guardFault, type Incident } from "./incidents.js";
 import { currentExchange } from "./lifecycle/current-exchange.js";
 import { Deadlines } from "./lifecycle/deadlines.js";
 import type { ClosingServers } from "./lifecycle/quiet-close.js";
 import { Recorder } from "./lifecycle/recorder.js";
 import type { RecorderSettings } from "./lifecycle/recorder-options.js";
-import { defaultLogger, type Logger, MESSAGES } from "./log.js";
+import { defaultLogger, isMute, type Logger, MESSAGES } from "./log.js";
+import { loggableRecord } from "./loggable.js";
+import { Noise } from "./noise.js";
 import { type Observer, Observers } from "./observation.js";
 import type { Settings } from "./options.js";
 import { describeIncident, describeKilled, recordOf } from "./records.js";
 import { Counters } from "./stats.js";
+import { ToldOnce } from "./told-once.js";
 import { callerOf } from "./trust/caller.js";
+import { isHarmless } from "./validity/edge-effects.js";
 
 /** Names of the `diagnostics_channel` channels; part of the public interface. */
 export const CHANNELS = { request: "rayguard:request", incident: "rayguard:incident" } as const;
@@ -24,6 +30,9 @@ const incidentChannel = channel(CHANNELS.incident);
 
 /** Fallbacks may carry these; the edge replaces the content of 502 and 504, and 52x are its own. */
 const GATEWAY: Readonly<Record<number, number>> = { 502: 500, 504: 503 };
+
+/** Codes of errors that replace nothing, and tear nothing down. */
+const GRAVE: ReadonlySet<string> = new Set(["KILLED", "GUARD_FAULT"]);
 
 /** Watches over every exchange of a guard: deadlines, hold-back, incidents, the log and the counters. */
 export class Supervision implements Supervisor {
@@ -39,6 +48,10 @@ export class Supervision implements Supervisor {
   /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
   readonly #judgesAtOnce: boolean;
   readonly #largeHeaders = new Set<string>();
+  readonly #told = new ToldFailures();
+  readonly #toldRepairs = new ToldOnce();
+  readonly #refusals = new RefusalPages();
+  readonly #noise = new Noise((left) => this.warn({ code: "CLIENT_ERROR", ...left }, MESSAGES.clientErrors));
   #toldRequestHeaders = false;
   readonly closing: ClosingServers = new Set();
   #logger: Logger | null | undefined;
@@ -47,7 +60,7 @@ export class Supervision implements Supervisor {
     this.settings = settings;
     this.enforces = settings.mode === "enforce";
     this.#judgesAtOnce = settings.trust.clientCertificate || settings.trust.secret !== null;
-    this.#deadlines = new Deadlines(settings.firstByteDeadlineMs);
+    this.#deadlines = new Deadlines(settings, this);
     if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
     this.recorder = settings.recorder === false ? undefined : this.#record(settings.recorder);
   }
@@ -81,7 +94,9 @@ export class Supervision implements Supervisor {
   }
 
   #startObserving(): Observers {
-    const observers = new Observers();
+    const observers = new Observers((err) => {
+      if (this.#told.isNew(err)) this.warn({ err }, MESSAGES.observerFailed);
+    });
     const lint = this.rendered;
     this.rendered = (exchange, section) => {
       lint?.(exchange, section);
@@ -99,6 +114,8 @@ export class Supervision implements Supervisor {
 
   #record(settings: RecorderSettings): Recorder {
     return new Recorder(settings, {
+      ownFailure: (error) => this.ownFailure(error),
+      isHeard: () => this.#isHeard,
       found: (remains) => {
         for (const request of remains.requests) this.#publish(describeKilled(remains, request), this.logger);
       },
@@ -106,6 +123,13 @@ export class Supervision implements Supervisor {
       failed: (error) => this.warn({ err: error }, MESSAGES.recorderOff),
       full: (slots) => this.warn({ slots }, MESSAGES.recorderFull),
     });
+  }
+
+  /** Whether an incident that is not about a request of this process reaches anybody. */
+  get #isHeard(): boolean {
+    const { logger } = this;
+    if (logger !== null && !isMute(logger)) return true;
+    return incidentChannel.hasSubscribers || this.#observers?.wantIncidents === true;
   }
 
   // -- deadlines ---------------------------------------------------------------------------------------------------
@@ -138,18 +162,21 @@ export class Supervision implements Supervisor {
     const { retryAfterS } = failure;
     let content: FallbackContent | undefined;
     const { errorContent } = this.settings;
+    const lost = exchange.lostFields();
+    if (failure.unseen && request !== null && errorContent === undefined && lost.length === 0)
+      return this.#refusals.page(request, ray, retryAfterS);
     if (errorContent !== undefined && request !== null) {
       try {
         content = errorContent(describeIncident(exchange, { ...failure, status }, "replaced"), request);
       } catch (error) {
-        quietly(() => this.logger?.error({ err: error }, "errorContent threw; the built-in content went out"));
+        quietly(() => this.logger?.error(loggableRecord({ err: error }), MESSAGES.errorContent));
       }
     }
     return composePage({
       status,
       ray,
       request,
-      lost: exchange.lostFields(),
+      lost,
       headers: failure.headers,
       content,
       retryAfterS,
@@ -174,11 +201,11 @@ export class Supervision implements Supervisor {
 
   /** A line about the guard itself. */
   warn(record: object, message: string): void {
-    quietly(() => this.logger?.warn(record, message));
+    quietly(() => this.logger?.warn(loggableRecord(record), message));
   }
 
   info(record: object, message: string): void {
-    quietly(() => this.logger?.info(record, message));
+    quietly(() => this.logger?.info(loggableRecord(record), message));
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {
@@ -187,7 +214,8 @@ export class Supervision implements Supervisor {
       this.counters.incident({ code: failure.code, action, prevented: failure.prevented });
       return;
     }
-    const logger = failure.unlogged ? null : (exchange.logger ?? this.logger);
+    const isLeftOut = failure.unlogged || (failure.code === "CLIENT_ERROR" && this.#isNoise(exchange));
+    const logger = isLeftOut ? null : (exchange.logger ?? this.logger);
     exchange.incident ??= failure.code;
     this.#publish(describeIncident(exchange, failure, action), logger, exchange);
   }
@@ -197,16 +225,33 @@ export class Supervision implements Supervisor {
     this.#publish(blockedLoop(blockedMs, stack, this.settings.edge.readTimeoutMs), this.logger);
   }
 
+  /** Something of the guard's own has failed and was contained: counted each time, told the first. */
+  ownFailure(error: unknown): void {
+    const incident = guardFault(error);
+    if (this.#told.isNew(error)) this.#publish(incident, this.logger);
+    else this.counters.incident(incident);
+  }
+
   #publish(incident: Incident, logger: Logger | null, exchange?: Exchange): void {
     this.counters.incident(incident);
     if (this.#observers !== undefined) this.#tellIncident(this.#observers, incident, exchange);
     if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
     if (logger === null) return;
     const { message, err, ...rest } = incident;
+    const { code, action } = incident;
+    // Nobody is to be called about a repair of what no edge minds: an app that makes one does it on every response.
+    const isMinor = (action === "repaired" || action === "reported") && isHarmless(code);
+    if (isMinor && !this.#toldRepairs.isNew(code, exchange?.request ?? null)) return;
+    const isError = action === "replaced" || action === "torn down" || GRAVE.has(code);
+    const level = isError ? "error" : isMinor && action === "repaired" ? "info" : "warn";
     const record = { ...rest, reason: message, ...(err === undefined ? {} : { err }) };
-    const { action } = incident;
-    const isError = action === "replaced" || action === "torn down" || incident.code === "KILLED";
-    quietly(() => (isError ? logger.error(record, MESSAGES.incident) : logger.warn(record, MESSAGES.incident)));
+    quietly(() => logger[level](loggableRecord(record), MESSAGES.incident));
+  }
+
+  /** Whether a peer has sent so much that cannot be parsed that this is not told, but counted. */
+  #isNoise(exchange: Exchange): boolean {
+    exchange.isNoise ??= !this.#noise.admits(exchange.peer.address);
+    return exchange.isNoise;
   }
 
   #tellIncident(observers: Observers, incident: Incident, exchange: Exchange | undefined): void {
@@ -227,20 +272,24 @@ export class Supervision implements Supervisor {
     if (logger === null && !requestChannel.hasSubscribers) return;
     const record = recordOf(exchange);
     if (requestChannel.hasSubscribers) requestChannel.publish(record);
-    if (logger !== null) quietly(() => logger.info(record, MESSAGES.request));
+    if (logger === null || (exchange.request === null && this.#isNoise(exchange))) return;
+    quietly(() => logger.info(record, MESSAGES.request));
   }
 
   close(): void {
+    this.#noise.flush();
     this.recorder?.close();
     this.#deadlines.close();
   }
 }
 
+const toldOfLoggers = new ToldFailures();
+
 /** A logger that fails must not take the response with it. */
 function quietly(act: () => void): void {
   try {
     act();
-  } catch {
-    // there is nobody left to tell
+  } catch (error) {
+    if (toldOfLoggers.isNew(error)) tellFailure(undefined, error);
   }
 }

@@ -1,3 +1,5 @@
+import { contained, tellFailure } from "../containment.js";
+
 /** An entry of a `DeadlineQueue`; the queue threads its list through these fields, so waiting allocates nothing. */
 export interface Waiting {
   queue: DeadlineQueue | null;
@@ -15,9 +17,11 @@ export class DeadlineQueue {
   readonly #ms: number;
   readonly #onDue: (entry: Waiting) => void;
   readonly #lateMs: number;
+  readonly #onEmpty: (() => void) | undefined;
   #first: Waiting | null = null;
   #last: Waiting | null = null;
   #timer: NodeJS.Timeout | null = null;
+  readonly #timerFires = contained(undefined, () => this.#onTimer());
   #firesAt = 0;
   #lateSweep: NodeJS.Immediate | null = null;
   #sweeping = false;
@@ -27,16 +31,28 @@ export class DeadlineQueue {
    * @param ms - `Infinity` keeps entries without an end to their wait, so that they can be found
    * @param lateMs - a timer that fires later than this, in milliseconds, was kept from running. Others are behind it, and
    *   timers run before what has arrived meanwhile is read: `onDue` waits until all of that has had its turn
+   * @param onEmpty - told when the timer finds nothing that waits any more
    */
-  constructor(ms: number, onDue: (entry: Waiting) => void, lateMs = Number.POSITIVE_INFINITY) {
+  constructor(
+    ms: number,
+    onDue: (entry: Waiting) => void,
+    lateMs = Number.POSITIVE_INFINITY,
+    onEmpty: (() => void) | undefined = undefined,
+  ) {
     this.#ms = ms;
     this.#onDue = onDue;
     this.#lateMs = lateMs;
+    this.#onEmpty = onEmpty;
   }
 
   /** The entry that has waited longest. */
   get first(): Waiting | null {
     return this.#first;
+  }
+
+  /** The entry that has waited for the shortest time. */
+  get last(): Waiting | null {
+    return this.#last;
   }
 
   get size(): number {
@@ -91,7 +107,7 @@ export class DeadlineQueue {
     const wait = Math.max(1, Math.ceil(ms));
     this.#firesAt = performance.now() + wait;
     // A waiting request keeps the process alive through its socket; the timer need not.
-    this.#timer = setTimeout(() => this.#onTimer(), wait).unref();
+    this.#timer = setTimeout(this.#timerFires, wait).unref();
   }
 
   #onTimer(): void {
@@ -99,12 +115,14 @@ export class DeadlineQueue {
     const now = performance.now();
     if (now - this.#firesAt <= this.#lateMs) return this.#sweep(now);
     // In the first turn it is read, in the second who deferred to the app has looked at what that made of it.
-    this.#lateSweep = setImmediate(() => {
-      this.#lateSweep = setImmediate(() => {
-        this.#lateSweep = null;
-        this.#sweep(now); // what has come due since then has not had its turn yet
-      });
+    const sweep = contained(undefined, () => {
+      this.#lateSweep = null;
+      this.#sweep(now); // what has come due since then has not had its turn yet
     });
+    const nextTurn = contained(undefined, () => {
+      this.#lateSweep = setImmediate(sweep);
+    });
+    this.#lateSweep = setImmediate(nextTurn);
   }
 
   /** @param until - what is due by this time is told */
@@ -112,9 +130,15 @@ export class DeadlineQueue {
     this.#sweeping = true;
     for (let entry = this.#first; entry !== null && entry.dueAt <= until; entry = this.#first) {
       this.remove(entry);
-      this.#onDue(entry);
+      // What fails is one entry: those behind it have their turn all the same.
+      try {
+        this.#onDue(entry);
+      } catch (error) {
+        tellFailure(undefined, error);
+      }
     }
     this.#sweeping = false;
     if (this.#first !== null) this.#arm(this.#first.dueAt - performance.now());
+    else this.#onEmpty?.();
   }
 }

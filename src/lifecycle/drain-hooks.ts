@@ -1,3 +1,4 @@
+import { contained } from "../containment.js";
 import { RayguardError } from "../errors.js";
 import { MESSAGES } from "../log.js";
 import { MAX_TIMER_MS, whole } from "../option-checks.js";
@@ -25,10 +26,11 @@ export class DrainHooks {
     for (const { hook, timeoutMs } of this.#hooks.splice(0)) {
       let timer: NodeJS.Timeout | undefined;
       const tooLate = new Promise<void>((resolve) => {
-        timer = setTimeout(() => {
-          this.#warn({ timeoutMs }, MESSAGES.hookLate);
+        const onTimeout = () => {
           resolve();
-        }, timeoutMs);
+          this.#warn({ timeoutMs }, MESSAGES.hookLate);
+        };
+        timer = setTimeout(contained(undefined, onTimeout), timeoutMs);
       });
       try {
         await Promise.race([hook(), tooLate]);

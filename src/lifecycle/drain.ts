@@ -1,14 +1,17 @@
 import type { Server as Http1Server } from "node:http";
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
-import { RayguardError } from "../errors.js";
+import { setTimeout as wait } from "node:timers/promises";
+import { contain, containPromise } from "../containment.js";
 import type { Exchange } from "../exchange.js";
-import { endOfProcess } from "../incidents.js";
+import { endOfProcess, type Failure } from "../incidents.js";
 import { connectionOf } from "../intercept/connection.js";
 import { socketsOf } from "../intercept/node-internals.js";
 import type { SocketExchange } from "../intercept/socket-exchange.js";
-import { type ClosingServers, closeQuietly, QUIET_MS } from "./quiet-close.js";
+import { arrivingAt } from "./arriving.js";
+import { type Closing, closeListeners } from "./close-listeners.js";
+import { draining, tellDraining, untoldMs } from "./drain-notice.js";
+import { type ClosingServers, closeQuietly, hasOwnClose, QUIET_MS } from "./quiet-close.js";
 
 /** What a drain needs of a guard. */
 export interface DrainedGuard {
@@ -18,6 +21,8 @@ export interface DrainedGuard {
   readonly upgraded: ReadonlyMap<Socket, SocketExchange>;
   /** Sessions of HTTP/2. */
   readonly sessions: ReadonlySet<ServerHttp2Session>;
+  /** Opens the exchange of a request that has not arrived as a whole. */
+  openSocket(request: null, socket: Socket, otherwise: Failure): SocketExchange;
   readonly supervision: {
     readonly closing: ClosingServers;
     exchanges(): Iterable<Exchange>;
@@ -26,12 +31,6 @@ export interface DrainedGuard {
 
 /** Time between two looks at what is left, in milliseconds. */
 const LOOK_MS = 20;
-
-/** Longest time a listener waits for a turn of the event loop in which nobody connects, in milliseconds. */
-const CLOSE_PATIENCE_MS = 1_000;
-
-/** Longest such turn in which hardly anybody can have connected since the system was asked, in milliseconds. */
-const SHORT_TURN_MS = 0.3;
 
 /** Time for the last answers to leave the process, in milliseconds. */
 const FLUSH_MS = 200;
@@ -43,67 +42,73 @@ const BUSY_MS = 1_000;
 const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9]);
 
 /**
- * What becomes of the listeners: `"in a quiet moment"`, `"at once"` where clients are being sent away already and come
- * back, or left to the app.
- */
-export type Closing = "in a quiet moment" | "at once" | "by the app";
-
-/**
  * Ends the work of a guard's servers without losing a request: responses announce the end of their connection, idle
  * connections are closed once they have been quiet, and what is left at `graceMs` gets a complete 503 or a visible cut.
  */
 export async function drain(guard: DrainedGuard, graceMs: number, closing: Closing): Promise<void> {
-  const until = performance.now() + graceMs;
+  const startedAt = performance.now();
+  const until = startedAt + graceMs;
   const servers = [...guard.servers] as Http1Server[];
-  // First of all: once connections are sent away, their clients are all at the door again.
-  if (closing === "in a quiet moment") await Promise.all(servers.map(closeListener));
-  if (closing === "at once") for (const server of servers) if (server.listening) server.close();
-  for (const server of servers) void closeQuietly(server, guard.supervision.closing);
+  // Fastify refuses what still comes, and closes its server behind this: a `close` of the app's own is called once.
+  const isLeft = (server: object) => closing === "at once" && hasOwnClose(server);
+  const left = servers.some(isLeft) ? startedAt : undefined;
+  const tell = () => tellDraining(guard.supervision.exchanges(), performance.now() - startedAt >= untoldMs(graceMs));
+  tell();
+  // Before connections are sent away: once they are, their clients are all at the door again.
+  await closeListeners(
+    servers.filter((server) => !isLeft(server)),
+    closing,
+    until,
+  );
+  for (const server of servers) containPromise(undefined, closeQuietly(server, guard.supervision.closing));
   for (const [socket, exchange] of guard.upgraded) tellGoingAway(socket, exchange);
   const sessions = new SessionCloser(guard.sessions);
-  while (performance.now() < until && isAtWork(guard, servers)) {
+  while (performance.now() < until && isAtWork(guard, servers, left)) {
+    tell();
     sessions.look();
     await wait(LOOK_MS);
   }
-  await endTheRest(guard, servers);
+  // Connections to a server that listens are still answered, and end once it is closed.
+  if (left === undefined || performance.now() >= until) await endTheRest(guard, servers);
 }
 
-function isAtWork(guard: DrainedGuard, servers: readonly Http1Server[]): boolean {
+/** @param since - where servers go on listening, only what began by this time counts */
+function isAtWork(guard: DrainedGuard, servers: readonly Http1Server[], since = Number.POSITIVE_INFINITY): boolean {
   if (guard.upgraded.size + guard.sessions.size > 0) return true;
-  for (const exchange of guard.supervision.exchanges()) if (exchange.hasConnection) return true;
+  for (const { hasConnection, startedAt } of guard.supervision.exchanges())
+    if (hasConnection && startedAt <= since) return true;
+  if (since < Number.POSITIVE_INFINITY) return false;
   return servers.some((server) => socketsOf(server).some(({ destroyed }) => !destroyed));
 }
 
 async function endTheRest(guard: DrainedGuard, servers: readonly Http1Server[]): Promise<void> {
-  let ended = 0;
-  for (const exchange of guard.supervision.exchanges()) if (exchange.fail(endOfProcess("SHUTDOWN"))) ended++;
-  if (ended > 0) await wait(FLUSH_MS);
+  if (answerTheRest(guard, "SHUTDOWN") > 0) await wait(FLUSH_MS);
   for (const session of guard.sessions) session.destroy();
   for (const socket of guard.upgraded.keys()) socket.destroy();
   for (const server of servers) for (const socket of socketsOf(server)) connectionOf(socket).abort(false);
 }
 
 /**
- * Closes a listener in a short turn of the event loop in which nobody has connected: connections that the system has
- * accepted and the process has not are reset.
+ * Ends every exchange that is under way, and answers requests that have arrived in part: the process ends.
+ * @returns how many
  */
-async function closeListener(server: Http1Server): Promise<void> {
-  if (!server.listening) return;
-  let connected = true;
-  const onConnection = () => {
-    connected = true;
+export function answerTheRest(guard: DrainedGuard, code: "SHUTDOWN" | "EXIT"): number {
+  const failure = endOfProcess(code);
+  let ended = 0;
+  const end = (exchange: Exchange) => {
+    if (!exchange.fail(failure)) return;
+    ended++;
+    // Nobody will tell later.
+    if (code === "EXIT") exchange.settle(true);
   };
-  server.on("connection", onConnection);
-  const startedAt = performance.now();
-  for (let now = startedAt; now < startedAt + CLOSE_PATIENCE_MS; ) {
-    connected = false;
-    await nextTurn();
-    const turn = performance.now() - now;
-    now += turn;
-    if (!connected && (turn < SHORT_TURN_MS || now > startedAt + CLOSE_PATIENCE_MS / 4)) break;
+  for (const exchange of [...guard.supervision.exchanges()]) contain(undefined, () => end(exchange));
+  for (const socket of [...guard.servers].flatMap((server) => [...arrivingAt(server)])) {
+    contain(undefined, () => {
+      connectionOf(socket).broken = true;
+      end(guard.openSocket(null, socket, failure));
+    });
   }
-  server.removeListener("connection", onConnection);
-  if (server.listening) server.close();
+  return ended;
 }
 
 /**
@@ -133,7 +138,7 @@ class SessionCloser {
 
 /** A WebSocket is told to go elsewhere; of any other protocol only the app knows the words. */
 function tellGoingAway(socket: Socket, exchange: SocketExchange): void {
-  exchange.abort(new RayguardError("ERR_RAYGUARD_DRAINING", "the process is about to end"));
+  exchange.context.abort(draining());
   const isWebSocket = exchange.request?.headers.upgrade?.toLowerCase() === "websocket";
   if (isWebSocket && exchange.settled && socket.writable) socket.write(GOING_AWAY);
 }

@@ -1,20 +1,30 @@
 import { constants } from "node:os";
-import type { Exchange } from "../exchange.js";
+import { setTimeout as wait } from "node:timers/promises";
+import { contain, containPromise } from "../containment.js";
 import { endOfProcess, type Failure, uncaught } from "../incidents.js";
+import { MESSAGES } from "../log.js";
+import { WeakCollection } from "../weak-collection.js";
+import type { Closing } from "./close-listeners.js";
 import { currentExchange } from "./current-exchange.js";
-import type { Closing } from "./drain.js";
+import { hear, type Others } from "./other-listeners.js";
 import { printUncaught } from "./print-uncaught.js";
-import type { ShutdownSettings } from "./shutdown-options.js";
+import { SHUTDOWN_DEFAULTS, type ShutdownSettings } from "./shutdown-options.js";
 
 /** A guard, as far as the end of the process concerns it. */
 export interface Participant {
-  readonly crash: boolean;
+  readonly crash: "drain" | "answer" | false;
   readonly shutdown: false | ShutdownSettings;
-  exchanges(): Iterable<Exchange>;
+  /** Servers it is attached to. */
+  readonly servers: Iterable<object>;
+  /** Whether anybody waits for an answer, or has begun to send a request. */
+  readonly hasWork: boolean;
+  /** Answers whoever waits, here and now: the process is about to be gone. */
+  exits(): void;
   /** Lets requests finish, closes what is idle. */
   drain(closing: Closing): Promise<void>;
   /** From here on new requests are answered with this. */
   refuse(failure: Failure): void;
+  warn(record: object, message: string): void;
   /** What an adapter has to do once everything is drained: Fastify closes its app. */
   readonly afterDrain: (() => Promise<unknown>) | undefined;
 }
@@ -22,14 +32,38 @@ export interface Participant {
 /** Longest time an adapter may take after the drain, in milliseconds. */
 const AFTER_DRAIN_MS = 5_000;
 
-const participants = new Set<Participant>();
+/** Within this time a further signal is the same one: a process group and a wrapper both pass it on. In milliseconds. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** How long listeners have at least to get an error out of the process, in milliseconds. */
+const TELL_ERROR_MS = 2_000;
+
+/** How long listeners for messages, which may be there for any message, have for PM2's `shutdown`, in milliseconds. */
+const MESSAGE_PATIENCE_MS = 1_000;
+
+/** The end that something has asked for. */
+interface End {
+  readonly since: number;
+  code: number;
+  /** The guard ends the process; until then a listener of the app may. */
+  decided: boolean;
+}
+
+/** Whom an event concerns. */
+interface Concerned {
+  readonly guards: readonly Participant[];
+  /** Their servers that listened when it came. */
+  readonly listening: readonly { readonly listening: boolean }[];
+}
+
+/** Kept by their servers; once the last has been collected, the process gets its default actions back. */
+const participants = new WeakCollection<Participant>(() => install());
 const installed = new Map<string, (...args: never[]) => void>();
-/** The process is about to end: a second signal, or a second fault, ends it at once. */
-let ending = false;
+let end: End | undefined;
 
 /**
  * Takes the place of Node's default action for signals, uncaught exceptions and the end of the process while at least
- * one guard is attached. Listeners of the app stay in charge: where there are any, the app decides when to exit.
+ * one guard is attached. Listeners of the app may end the process before; see `giveTime`.
  */
 export function joinProcess(participant: Participant): () => void {
   participants.add(participant);
@@ -43,9 +77,9 @@ export function joinProcess(participant: Participant): () => void {
 /** Listens for what the guards that are left want to know, and for nothing else. */
 function install(): void {
   const wanted = new Map<string, (...args: never[]) => void>();
-  if (participants.size > 0) wanted.set("exit", onExit);
   for (const { shutdown, crash } of participants) {
-    if (crash) wanted.set("uncaughtException", onUncaught as never);
+    wanted.set("exit", onExit);
+    if (crash !== false) wanted.set("uncaughtException", onUncaught as never);
     if (shutdown === false) continue;
     for (const signal of shutdown.signals) wanted.set(signal, onSignal as never);
     if (isManaged()) {
@@ -60,7 +94,7 @@ function install(): void {
   }
   for (const [event, listener] of wanted) {
     if (installed.has(event)) continue;
-    process.on(event, listener as never);
+    process.prependListener(event as "exit", listener as never);
     installed.set(event, listener);
   }
 }
@@ -75,62 +109,127 @@ function isManaged(): boolean {
 // -- signals -------------------------------------------------------------------------------------------------------
 
 function onSignal(signal: NodeJS.Signals): void {
-  const isOurs = process.listenerCount(signal) === 1;
-  const code = 128 + constants.signals[signal];
-  if (ending && isOurs) process.exit(code);
-  void endGracefully(code, isOurs, ({ shutdown }) => shutdown !== false && shutdown.signals.includes(signal));
+  const concerned = concern(({ shutdown }) => shutdown !== false && shutdown.signals.includes(signal));
+  hear(signal, onSignal, (others) => asksForEnd(128 + constants.signals[signal], others, concerned));
 }
 
 /** PM2 says it so before it sends a signal. */
 function onMessage(message: unknown): void {
   if (message !== "shutdown") return;
-  if (ending) process.exit(0);
-  void endGracefully(0, process.listenerCount("message") === 1, ({ shutdown }) => shutdown !== false);
+  const concerned = concern(({ shutdown }) => shutdown !== false);
+  hear("message", onMessage, (others) => asksForEnd(0, others, concerned, MESSAGE_PATIENCE_MS));
 }
 
 /** The primary of a cluster has let this worker go: it has closed the listeners, and waits for the connections. */
 function onDisconnect(): void {
-  if (!ending) void endGracefully(0, true, ({ shutdown }) => shutdown !== false);
+  const { guards } = concern(({ shutdown }) => shutdown !== false);
+  if (!end?.decided) containPromise(undefined, finish(begin(0, true), guards));
 }
 
-/** @param exits - the app has no listener of its own, which would decide when to exit */
-async function endGracefully(
-  code: number,
-  exits: boolean,
-  concerns: (participant: Participant) => boolean,
+/** Notes whom an event concerns, before any listener of the app has run. */
+function concern(concerns: (participant: Participant) => boolean): Concerned {
+  const guards = [...participants].filter(concerns);
+  const servers = guards.flatMap(({ servers }) => [...servers] as { readonly listening: boolean }[]);
+  return { guards, listening: servers.filter(({ listening }) => listening) };
+}
+
+function asksForEnd(code: number, others: Others, concerned: Concerned, patienceMs?: number): void {
+  if (end?.decided) {
+    if (others !== "listeners" && performance.now() - end.since >= SAME_SIGNAL_MS) process.exit(end.code);
+  } else if (others !== "listeners") {
+    containPromise(undefined, finish(begin(code, true), concerned.guards));
+  } else if (end === undefined) {
+    containPromise(undefined, giveTime(begin(code, false), concerned, patienceMs));
+  }
+}
+
+function begin(code: number, decided: boolean): End {
+  end = { since: performance.now(), code, decided };
+  return end;
+}
+
+/**
+ * A listener of the app may have taken charge of the end, or may only look on; neither can be told from the outside. So
+ * it has the time of a drain. An app that has closed a server by then has taken charge, and gets all the time it needs;
+ * else the guard does what Node would have done.
+ */
+async function giveTime(
+  mine: End,
+  { guards, listening }: Concerned,
+  patienceMs = graceOf(guards),
+  lastWords = () => {},
 ): Promise<void> {
-  ending = exits;
-  await drainAll([...participants].filter(concerns), exits);
-  if (exits) process.exit(code);
+  for (const guard of guards) containPromise(undefined, guard.drain("by the app"));
+  await wait(patienceMs, undefined, { ref: false });
+  if (end !== mine || mine.decided) return;
+  const left = guards.filter((guard) => participants.has(guard));
+  if (left.length === 0) end = undefined;
+  if (left.length === 0 || listening.some((server) => !server.listening)) return;
+  mine.decided = true;
+  lastWords();
+  left[0]?.warn(
+    { code: mine.code, waitedMs: Math.round(performance.now() - mine.since) },
+    MESSAGES.endsBesideListeners,
+  );
+  await finish(mine, left);
 }
 
-async function drainAll(guards: readonly Participant[], closesListeners: boolean): Promise<void> {
-  await Promise.allSettled(guards.map((guard) => guard.drain(closesListeners ? "in a quiet moment" : "by the app")));
-  if (!closesListeners) return;
-  const closing = Promise.allSettled(guards.map((guard) => guard.afterDrain?.()));
-  await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, AFTER_DRAIN_MS))]);
+function graceOf(guards: readonly Participant[]): number {
+  return Math.max(
+    ...guards.map(({ shutdown }) => {
+      const { lameDuckMs, graceMs } = shutdown === false ? SHUTDOWN_DEFAULTS : shutdown;
+      return lameDuckMs + graceMs;
+    }),
+  );
+}
+
+/** Ends the process once every request is answered. @param leastMs - not before this time, in milliseconds */
+async function finish(mine: End, guards: readonly Participant[], leastMs = 0): Promise<void> {
+  const atLeast = leastMs > 0 ? wait(leastMs) : undefined;
+  await Promise.allSettled(guards.map((guard) => guard.drain("in a quiet moment")));
+  const closing = Promise.allSettled(guards.map(async (guard) => guard.afterDrain?.()));
+  await Promise.race([closing, wait(AFTER_DRAIN_MS)]);
+  await atLeast;
+  process.exit(mine.code);
 }
 
 // -- crashes -------------------------------------------------------------------------------------------------------
 
 function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
   const culprit = currentExchange();
-  const guarded = [...participants].filter(({ crash }) => crash);
-  if (culprit !== undefined) culprit.fail(uncaught(error));
-  // An error tracker or a test runner that listens decides what becomes of the process.
-  if (process.listenerCount("uncaughtException") > 1) return;
-  printUncaught(error, origin);
-  const hasWork = guarded.some((guard) => [...guard.exchanges()].some(({ hasConnection }) => hasConnection));
-  if (ending || !hasWork) process.exit(1);
-  ending = true;
-  for (const guard of guarded) guard.refuse(endOfProcess("CRASHING"));
-  void drainAll(guarded, true).finally(() => process.exit(1));
+  // Now: a listener that throws, too, ends the process there and then.
+  contain(undefined, () => void culprit?.fail(uncaught(error)));
+  const concerned = concern(({ crash }) => crash !== false);
+  hear("uncaughtException", onUncaught, (others) =>
+    crashed(others, culprit !== undefined, concerned, () => printUncaught(error, origin)),
+  );
+}
+
+/** @param isKnown - the request it came from is known, and answered */
+function crashed(others: Others, isKnown: boolean, concerned: Concerned, print: () => void): void {
+  const { guards } = concerned;
+  if (others === "listeners") {
+    const isLeftToApp = guards.every(({ crash }) => crash === "answer");
+    if (end === undefined && !isLeftToApp)
+      containPromise(undefined, giveTime(begin(1, false), concerned, undefined, print));
+    return;
+  }
+  print();
+  if (end?.decided) {
+    // A further fault costs its own request and no other; where that is not known, nothing can be relied on any more.
+    if (!isKnown) process.exit(1);
+    end.code = 1;
+    return;
+  }
+  const mine = begin(1, true);
+  if (others === "none" && !guards.some(({ hasWork }) => hasWork)) process.exit(1);
+  for (const guard of guards) guard.refuse(endOfProcess("CRASHING"));
+  containPromise(undefined, finish(mine, guards, others === "none" ? 0 : TELL_ERROR_MS));
 }
 
 // -- exit ----------------------------------------------------------------------------------------------------------
 
 /** Nothing asynchronous happens any more; but a socket takes octets at once as long as its buffer has room. */
 function onExit(): void {
-  for (const guard of participants)
-    for (const exchange of guard.exchanges()) if (exchange.fail(endOfProcess("EXIT"))) exchange.settle(true);
+  for (const guard of participants) contain(undefined, () => guard.exits());
 }

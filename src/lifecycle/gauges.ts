@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import { type EventLoopUtilization, performance } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
+import { contain } from "../containment.js";
+import { whileKept } from "./weak-interval.js";
 
 /** What the process is under, over one interval. */
 export interface Readings {
@@ -8,6 +11,11 @@ export interface Readings {
   readonly delayMs: number;
   /** Part of the interval for which the event loop was busy, 0 to 1. */
   readonly utilization: number;
+  /**
+   * Part of its busy time for which the event loop had a processor, 0 to 1. Less than 1 where other processes, or a quota,
+   * take it away: the loop is late then without having too much to do.
+   */
+  readonly processorPart?: number;
   /** Turns of the event loop. */
   readonly turns: number;
   /** How long one of them was busy on average, in milliseconds. */
@@ -35,13 +43,15 @@ export class ProcessGauges implements Gauges {
   #utilization: EventLoopUtilization | undefined;
   #turns = 0;
   #containerOctets = Number.POSITIVE_INFINITY;
+  #processor = readProcessor();
 
   start(): void {
     this.#lookedAt = performance.now();
     // Not monitorEventLoopDelay(): after a reset() it leaves out what comes first, which may be all there is.
-    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+    this.#timer = whileKept(this, (kept) => contain(undefined, () => kept.#look()), LOOK_MS);
     this.#utilization = performance.eventLoopUtilization();
     this.#turns = turnsSoFar();
+    this.#processor = readProcessor();
     this.#containerOctets = containerOctets();
   }
 
@@ -57,7 +67,10 @@ export class ProcessGauges implements Gauges {
     const turns = this.#turns - turnsBefore;
     const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
     const heapRatio = Math.max(used / limit, process.memoryUsage.rss() / this.#containerOctets);
-    return { delayMs, utilization, turns, turnMs: turns > 0 ? active / turns : 0, heapRatio };
+    const processor = this.#processor;
+    this.#processor = readProcessor();
+    const processorPart = partOf(active, processor, this.#processor);
+    return { delayMs, utilization, processorPart, turns, turnMs: turns > 0 ? active / turns : 0, heapRatio };
   }
 
   stop(): void {
@@ -71,7 +84,37 @@ export class ProcessGauges implements Gauges {
   }
 }
 
-function turnsSoFar(): number {
+/** What this thread, or the process, has had of the processors so far, in milliseconds. */
+interface Processor {
+  /** Time for which the thread could have run and had to wait; undefined where the system does not say. */
+  readonly waitedMs: number | undefined;
+  readonly usedMs: number;
+}
+
+function readProcessor(): Processor {
+  let waitedMs: number | undefined;
+  try {
+    // Linux: time on a processor, time waiting for one, both in nanoseconds, and turns. proc(5)
+    const [ran = 0, waited = 0] = readFileSync("/proc/thread-self/schedstat", "latin1").split(" ").map(Number);
+    if (ran + waited > 0) waitedMs = waited / 1e6; // else the kernel keeps no count
+  } catch {
+    // another system
+  }
+  const { user, system } = process.cpuUsage();
+  return { waitedMs, usedMs: (user + system) / 1_000 };
+}
+
+/** Busy without running is waiting for a processor, where the system says so; elsewhere it may be waiting for a disk. */
+function partOf(active: number, before: Processor, after: Processor): number {
+  if (active <= 0) return 1;
+  const { waitedMs: until } = after;
+  const { waitedMs: since } = before;
+  const lost = until === undefined || since === undefined ? active - (after.usedMs - before.usedMs) : until - since;
+  return 1 - Math.min(1, Math.max(0, lost / active));
+}
+
+/** Turns of the event loop since the start of the process. */
+export function turnsSoFar(): number {
   const { uvMetricsInfo } = performance.nodeTiming as { uvMetricsInfo?: { loopCount: number } };
   return uvMetricsInfo?.loopCount ?? 0;
 }

@@ -1,4 +1,5 @@
 import { maxHeaderSize } from "node:http";
+import { POOL_MARGIN_MS } from "../cloudflare/edge.js";
 import { MESSAGES } from "../log.js";
 import type { Settings } from "../options.js";
 
@@ -9,9 +10,6 @@ export interface TimedServer {
   keepAliveTimeoutBuffer?: number;
   headersTimeout: number;
   requestTimeout: number;
-  maxConnections?: number | null;
-  on(event: "drop", listener: () => void): unknown;
-  removeListener(event: "drop", listener: () => void): unknown;
 }
 
 type Timeout = "keepAliveTimeout" | "keepAliveTimeoutBuffer" | "headersTimeout" | "requestTimeout";
@@ -26,10 +24,11 @@ const LEAST_BUFFER_MS = 1_000;
  * Makes idle connections outlive the edge's pool, so that it never reuses one that is being closed (CX-10).
  * Raises only: what the user has set higher, or turned off (0), stays.
  *
- * A connection that has answered is idle for `keepAliveTimeout`. One that the edge has opened and not used yet is idle
- * for the lesser of `headersTimeout` and `requestTimeout`, and then gets a 408 nobody has asked for: both are raised
- * with it. That also lets an upload take as long; one that stalls meets the deadline. `maxRequestsPerSocket` stays:
- * the response that reaches it announces the end.
+ * A connection that has answered is idle for `keepAliveTimeout`, and `headersTimeout` and `requestTimeout` hold from the
+ * first octet of the next request on: they stay, since slow header sections are an attack and no edge sends any. Only a
+ * connection that was opened and not used yet is idle for the lesser of those two, and then gets a 408 nobody has asked
+ * for: Node's defaults of both are raised where the edge has such connections. `maxRequestsPerSocket` stays: the response
+ * that reaches it announces the end.
  * @returns puts everything back that nobody has changed since
  * @see https://developers.cloudflare.com/fundamentals/reference/connection-limits/
  */
@@ -38,7 +37,7 @@ export function keepAlive(
   settings: Settings,
   warn: (record: object, message: string) => void,
 ): () => void {
-  const { keepAliveTimeoutMs } = settings;
+  const { keepAliveTimeoutMs, edge } = settings;
   const undo: (() => void)[] = [];
   const raise = (name: Timeout, least: number) => {
     const before = server[name];
@@ -51,34 +50,18 @@ export function keepAlive(
   };
   raise("keepAliveTimeout", keepAliveTimeoutMs);
   raise("keepAliveTimeoutBuffer", LEAST_BUFFER_MS);
+  const unusedMs = edge.unusedPoolMs === 0 ? 0 : edge.unusedPoolMs + POOL_MARGIN_MS;
   const shorter: Record<string, number> = {};
   for (const name of ["headersTimeout", "requestTimeout"] as const) {
     const value = server[name];
     // Another number is somebody's own limit on how long a request may take to arrive.
-    if (value === NODE_DEFAULTS[name]) raise(name, keepAliveTimeoutMs);
-    else if (value > 0 && value < keepAliveTimeoutMs) shorter[name] = value;
+    if (value === NODE_DEFAULTS[name]) raise(name, unusedMs);
+    else if (value > 0 && value < unusedMs) shorter[name] = value;
   }
-  if (Object.keys(shorter).length > 0) warn({ ...shorter, keepAliveTimeoutMs }, MESSAGES.requestTimeoutShort);
+  if (Object.keys(shorter).length > 0) warn({ ...shorter, unusedMs }, MESSAGES.requestTimeoutShort);
   return () => {
     for (const step of undo) step();
   };
-}
-
-/**
- * Warns, once, about connections that the server drops before there is any request to answer: only the user can raise
- * `maxConnections`. It may be set at any time, so the first drop tells, too.
- */
-export function watchConnectionLimit(server: TimedServer, warn: (record: object, message: string) => void): () => void {
-  let warned = false;
-  const tell = () => {
-    const { maxConnections } = server;
-    if (warned || typeof maxConnections !== "number") return;
-    warned = true;
-    warn({ maxConnections }, MESSAGES.maxConnections);
-  };
-  tell();
-  server.on("drop", tell);
-  return () => server.removeListener("drop", tell);
 }
 
 /** Largest request header section a server takes, in octets. */

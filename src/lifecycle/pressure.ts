@@ -33,6 +33,13 @@ const NARROW = 3;
  */
 const CROWDED = { turns: 0.9, connections: 3, limit: 0.1 };
 
+/**
+ * Where other processes have the processor, the loop is late by their doing: its own part of a delay counts. But nobody
+ * waits longer than this many times the limit, and one sample says little about the next: how much the latest one counts.
+ */
+const MOST_STRETCH = 5;
+const PART_WEIGHT = 0.3;
+
 /** A limit with two thresholds: crossed above it, left well below it. */
 export class Threshold {
   readonly limit: number | false;
@@ -71,6 +78,7 @@ export class Pressure {
   readonly #delay: Threshold;
   readonly #utilization: Threshold;
   readonly #waitMs: number;
+  #processorPart = 1;
   #readings: Readings = { delayMs: 0, utilization: 0, turns: 0, turnMs: 0, heapRatio: 0 };
   #isCrowded = false;
   #window = Number.POSITIVE_INFINITY;
@@ -102,7 +110,7 @@ export class Pressure {
     }
     if (beside > this.#peak) this.#peak = beside;
     if (beside === 0) return undefined;
-    if (waitMs > this.#waitMs) {
+    if (waitMs > this.#waitMs / this.#processorPart) {
       const message = `It would have waited ${Math.round(waitMs)} ms for the event loop.`;
       return { reason: "event-loop-delay", message };
     }
@@ -120,10 +128,23 @@ export class Pressure {
     };
   }
 
+  /** Part of its busy time for which the loop has had a processor lately, from 1 down to 0.2. */
+  get processorPart(): number {
+    return this.#processorPart;
+  }
+
+  /** How many requests may be under way: as many as want to, while nothing is late. */
+  get window(): number {
+    return this.#window;
+  }
+
   /** @param connections - new ones since the last sample */
   sample(readings: Readings, connections: number): void {
     this.#readings = readings;
-    const { delayMs, turns, turnMs } = readings;
+    const { processorPart = 1, turns, turnMs } = readings;
+    const part = this.#processorPart + (processorPart - this.#processorPart) * PART_WEIGHT;
+    this.#processorPart = Math.max(1 / MOST_STRETCH, part);
+    const delayMs = readings.delayMs * Math.max(1 / MOST_STRETCH, processorPart);
     this.#isCrowded =
       connections >= Math.max(CROWDED.connections, turns * CROWDED.turns) &&
       turnMs > Number(this.#delay.limit) * CROWDED.limit;

@@ -1,8 +1,10 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
+import { containPromise } from "../containment.js";
 import { connectionOf } from "../intercept/connection.js";
 import { socketsOf } from "../intercept/node-internals.js";
+import { arrivingAt } from "./arriving.js";
 
 /**
  * How long a connection must have been quiet before it is closed, in milliseconds. A request may be on its way on an
@@ -18,7 +20,7 @@ export type ClosingServers = Set<object>;
 
 /**
  * Lets the connections of a server end without losing a request: responses announce it, and an idle connection is closed
- * once it has been quiet. Goes on until the server no longer listens and its last connection is gone.
+ * once it has been quiet; one on which a request has begun to arrive is not idle. Goes on until the server no longer listens and its last connection is gone.
  */
 export async function closeQuietly(server: Server, closing: ClosingServers): Promise<void> {
   if (closing.has(server)) return;
@@ -36,14 +38,26 @@ export async function closeQuietly(server: Server, closing: ClosingServers): Pro
 function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; since: number }>): number {
   const now = performance.now();
   const sockets = socketsOf(server).filter(({ destroyed }) => !destroyed);
+  const arriving = arrivingAt(server);
   for (const socket of sockets) {
     const connection = connectionOf(socket);
     const last = seen.get(socket);
-    if (last === undefined || last.bytesRead !== socket.bytesRead || !connection.isIdle)
+    if (last === undefined || last.bytesRead !== socket.bytesRead || !connection.isIdle || arriving.has(socket))
       seen.set(socket, { bytesRead: socket.bytesRead, since: now });
     else if (now - last.since >= QUIET_MS && !connection.lingering) connection.closeSoon();
   }
   return sockets.length;
+}
+
+/** Functions that stand in front of `close`. */
+const standing = new WeakSet<object>();
+
+/** Servers that had a `close` of the app's own before the guard stood in front of it. */
+const replaced = new WeakSet<object>();
+
+/** Whether the app has put a method of its own in the place of `server.close()`. */
+export function hasOwnClose(server: object): boolean {
+  return Object.hasOwn(server, "close") && (replaced.has(server) || !standing.has((server as Server).close));
 }
 
 /**
@@ -62,12 +76,15 @@ export function closesQuietly(server: Server, closing: ClosingServers): () => vo
     } finally {
       undo();
     }
-    void closeQuietly(server, closing);
+    containPromise(undefined, closeQuietly(server, closing));
     return server;
   };
+  standing.add(stands);
+  if (own) replaced.add(server);
   Object.defineProperty(server, "close", { value: stands, configurable: true, writable: true });
   return () => {
     closing.delete(server);
+    replaced.delete(server);
     if (server.close !== stands) return;
     if (own) server.close = close;
     else delete (server as Partial<Server>).close;
@@ -75,8 +92,11 @@ export function closesQuietly(server: Server, closing: ClosingServers): () => vo
 }
 
 function keepIdleConnections(server: Server): () => void {
+  const own = Object.getOwnPropertyDescriptor(server, "closeIdleConnections");
   Object.defineProperty(server, "closeIdleConnections", { value: () => {}, configurable: true, writable: true });
   return () => {
-    delete (server as Partial<Server>).closeIdleConnections;
+    // What the app has put there stays its own.
+    if (own === undefined) delete (server as Partial<Server>).closeIdleConnections;
+    else Object.defineProperty(server, "closeIdleConnections", own);
   };
 }

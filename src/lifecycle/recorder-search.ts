@@ -16,6 +16,8 @@ export interface Remains {
 /** Whom to tell of what was found. */
 export interface Finder {
   found(remains: Remains): void;
+  /** Whether anybody hears of it: what nobody does is left for the next start. */
+  isHeard(): boolean;
   /** A file that is not touched. @param why - what is wrong with it, in words */
   refused(file: string, why: string): void;
 }
@@ -53,6 +55,7 @@ export function searchRemains(path: string, own: ProcessIdentity, finder: Finder
       if (seen === "perhaps alive") again = true;
       else if (seen !== "alive") {
         if ("why" in seen) finder.refused(file, seen.why);
+        else if (seen.requests.length > 0 && !finder.isHeard()) again = true;
         else take(file, join(directory, `${base}${owned}.claim-${randomBytes(8).toString("hex")}`), seen, finder);
       }
     } catch (error) {

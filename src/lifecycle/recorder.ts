@@ -1,5 +1,6 @@
 import { closeSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { parseRay } from "../cloudflare/ray.js";
+import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange.js";
 import { loggableUrl } from "../log.js";
 import { urlOf } from "../records.js";
@@ -9,7 +10,7 @@ import type { RecorderSettings } from "./recorder-options.js";
 import { type Finder, HEARTBEAT_MS, SILENCE_MS, searchRemains } from "./recorder-search.js";
 
 /** Whom the recorder tells what it found, and what keeps it from its work. */
-export interface RecorderListener extends Finder {
+export interface RecorderListener extends Finder, Witness {
   /** The recorder is off from now on. */
   failed(error: unknown): void;
   /** A request found no slot. Told once. */
@@ -31,6 +32,7 @@ export class Recorder {
   readonly #scratch = Buffer.alloc(SLOT_OCTETS);
   /** Free slots; the last one is taken first, so that a quiet server keeps to one page. */
   readonly #free: number[];
+  readonly #look: () => void;
   readonly #answering: Exchange[] = [];
   readonly #refused = new Set<string>();
   #file = "";
@@ -45,7 +47,8 @@ export class Recorder {
     this.#settings = settings;
     this.#listener = listener;
     this.#free = Array.from({ length: settings.slots }, (_, i) => settings.slots - i);
-    this.#search = setTimeout(() => this.#look(), 0);
+    this.#look = contained(listener, () => this.#searchRemains());
+    this.#search = setTimeout(this.#look, 0);
     try {
       this.#create();
     } catch (error) {
@@ -82,11 +85,13 @@ export class Recorder {
    */
   answering(exchange: Exchange): void {
     if (exchange.slot === -1 || this.#answering.push(exchange) > 1) return;
-    setImmediate(() => {
-      for (const { slot, status } of this.#answering.splice(0)) {
-        if (slot !== -1) this.#write(encodeMark(status), FREE_MARK.length, slot);
-      }
-    });
+    setImmediate(contained(this.#listener, () => this.#markAnswering()));
+  }
+
+  #markAnswering(): void {
+    for (const { slot, status } of this.#answering.splice(0)) {
+      if (slot !== -1) this.#write(encodeMark(status), FREE_MARK.length, slot);
+    }
   }
 
   /** Strikes a request out. */
@@ -129,7 +134,10 @@ export class Recorder {
       throw new Error("the file could not be filled");
     if (open.size === 0) process.on("exit", exitAll);
     open.add(this);
-    this.#heartbeat = setInterval(() => this.#touch(), HEARTBEAT_MS).unref();
+    this.#heartbeat = setInterval(
+      contained(this.#listener, () => this.#touch()),
+      HEARTBEAT_MS,
+    ).unref();
   }
 
   #write(octets: Uint8Array, length: number, slot: number): void {
@@ -151,16 +159,17 @@ export class Recorder {
     }
   }
 
-  #look(): void {
+  #searchRemains(): void {
     try {
       const again = searchRemains(this.#settings.path, this.#own, {
         found: (remains) => this.#listener.found(remains),
+        isHeard: () => this.#listener.isHeard(),
         refused: (file, why) => {
           if (!this.#refused.has(file)) this.#listener.refused(file, why);
           this.#refused.add(file);
         },
       });
-      if (again && !this.#closing) this.#search = setTimeout(() => this.#look(), SILENCE_MS).unref();
+      if (again && !this.#closing) this.#search = setTimeout(this.#look, SILENCE_MS).unref();
     } catch (error) {
       if (this.#fd !== -1) this.#fail(error);
     }
@@ -169,7 +178,8 @@ export class Recorder {
   /** What cannot be written any more would be false at the next start. */
   #fail(error: unknown): void {
     this.#remove();
-    setImmediate(() => this.#listener.failed(error)); // the app may not have set up its logger yet
+    const tell = contained(this.#listener, () => this.#listener.failed(error));
+    setImmediate(tell); // the app may not have set up its logger yet
   }
 
   #removeIfEmpty(): void {
@@ -194,5 +204,5 @@ export class Recorder {
 }
 
 function exitAll(): void {
-  for (const recorder of open) recorder.exit();
+  for (const recorder of open) contain(undefined, () => recorder.exit());
 }

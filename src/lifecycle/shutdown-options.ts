@@ -4,7 +4,7 @@ import { invalid, MAX_TIMER_MS, whole } from "../option-checks.js";
 
 /** What happens on a signal. */
 export interface ShutdownOptions {
-  /** Signals that end the process. @default ["SIGTERM", "SIGINT"] */
+  /** Signals that end the process. @default ["SIGTERM", "SIGINT", "SIGHUP"] */
   signals?: readonly NodeJS.Signals[];
   /**
    * How long everything is still served as before while readiness fails already, in milliseconds: as long as a load
@@ -18,7 +18,7 @@ export interface ShutdownOptions {
 export type ShutdownSettings = Readonly<Required<ShutdownOptions>>;
 
 export const SHUTDOWN_DEFAULTS: ShutdownSettings = Object.freeze({
-  signals: Object.freeze(["SIGTERM", "SIGINT"] as const),
+  signals: Object.freeze(["SIGTERM", "SIGINT", "SIGHUP"] as const),
   lameDuckMs: 0,
   graceMs: 25_000,
 });
@@ -30,14 +30,17 @@ export function resolveShutdown(options: false | ShutdownOptions | undefined): f
   if (options === null || typeof options !== "object" || Array.isArray(options))
     throw invalid("shutdown", "false or an object", options);
   for (const name of Object.keys(options)) {
-    if (!(name in SHUTDOWN_DEFAULTS))
+    if (!Object.hasOwn(SHUTDOWN_DEFAULTS, name))
       throw new RayguardError(
         "ERR_RAYGUARD_UNKNOWN_OPTION",
         `There is no option "shutdown.${name}". Known options: ${Object.keys(SHUTDOWN_DEFAULTS).join(", ")}.`,
       );
   }
   const { signals = SHUTDOWN_DEFAULTS.signals } = options;
-  if (!Array.isArray(signals) || !signals.every((signal) => signal in constants.signals && !isDeadly(signal)))
+  if (
+    !Array.isArray(signals) ||
+    !signals.every((signal) => Object.hasOwn(constants.signals, signal) && !isDeadly(signal))
+  )
     throw invalid("shutdown.signals", "a list of signals a process can catch", signals);
   return Object.freeze({
     signals: Object.freeze([...new Set(signals)]) as NodeJS.Signals[],

@@ -24,7 +24,7 @@ export function resolveWatchdog(value: unknown): WatchdogSettings | false {
     throw invalid("watchdog", "true, false or an object with port, host and thresholdMs", value);
   }
   for (const name of Object.keys(value)) {
-    if (!(name in WATCHDOG_DEFAULTS))
+    if (!Object.hasOwn(WATCHDOG_DEFAULTS, name))
       throw new RayguardError("ERR_RAYGUARD_UNKNOWN_OPTION", `There is no option "watchdog.${name}".`);
   }
   const { port, host = WATCHDOG_DEFAULTS.host, thresholdMs } = value as Record<string, unknown>;

@@ -1,11 +1,12 @@
 import type { Worker } from "node:worker_threads";
+import { contained, type Witness } from "../containment.js";
 import { RETRY_AFTER_S } from "../fallback/content.js";
 import { MESSAGES } from "../log.js";
 import type { WatchdogSettings } from "./watchdog-options.js";
 import { type WatchdogMessage, type WatchdogTask, watchdogThread } from "./watchdog-thread.js";
 
 /** What the watchdog needs of a guard. */
-export interface WatchdogOwner {
+export interface WatchdogOwner extends Witness {
   info(record: object, message: string): void;
   warn(record: object, message: string): void;
   /** The loop was blocked, and is back. @param stack - lines of a stack trace, where it could be read */
@@ -63,24 +64,32 @@ export function startWatchdog(
   }
   const beats = new BigInt64Array(shared);
   const debugged = debuggedCheck();
-  const timer = setInterval(function rayguardBeat() {
-    Atomics.store(beats, 1, debugged() ? 1n : 0n);
-    Atomics.store(beats, 0, process.hrtime.bigint());
-  }, beatMs).unref();
-  worker.on("message", (message: WatchdogMessage) => {
-    if (message.type === "block") owner.blocked(message.blockedMs, message.stack);
-    else if (message.type === "listening") owner.info({ host, port: message.port }, MESSAGES.watchdogListens);
-    else owner.warn({ host, port, code: message.code }, MESSAGES.watchdogPort);
-  });
-  worker.on("error", (err) => {
-    clearInterval(timer);
-    owner.warn({ err }, MESSAGES.watchdogFailed);
-  });
-  worker.unref();
-  return () => {
+  // What runs here for as long as the process does must not keep a guard whose servers are all gone.
+  const kept = new WeakRef(owner);
+  const stop = () => {
     clearInterval(timer);
     void worker.terminate();
   };
+  // The thread knows a loop that is back by this name on the stack.
+  const timer = setInterval(function rayguardBeat() {
+    if (kept.deref() === undefined) return stop();
+    Atomics.store(beats, 1, debugged() ? 1n : 0n);
+    Atomics.store(beats, 0, process.hrtime.bigint());
+  }, beatMs).unref();
+  const onMessage = (message: WatchdogMessage) => {
+    const owner = kept.deref();
+    if (message.type === "block") owner?.blocked(message.blockedMs, message.stack);
+    else if (message.type === "listening") owner?.info({ host, port: message.port }, MESSAGES.watchdogListens);
+    else owner?.warn({ host, port, code: message.code }, MESSAGES.watchdogPort);
+  };
+  worker.on("message", contained(undefined, onMessage));
+  const onError = (err: Error) => {
+    clearInterval(timer);
+    kept.deref()?.warn({ err }, MESSAGES.watchdogFailed);
+  };
+  worker.on("error", contained(undefined, onError));
+  worker.unref();
+  return stop;
 }
 
 // Transpilers such as esbuild wrap named functions in a helper of theirs, which the thread would miss.
@@ -90,5 +99,11 @@ const SOURCE = `"use strict"; const __name = (named) => named; (${watchdogThread
 function debuggedCheck(): () => boolean {
   if (!process.features.inspector) return () => false;
   const { url } = process.getBuiltinModule("node:inspector");
-  return () => url() !== undefined;
+  return () => {
+    try {
+      return url() !== undefined;
+    } catch {
+      return false;
+    }
+  };
 }

@@ -8,7 +8,6 @@ import { createGuard } from "../../src/index.js";
 const isGuarded = process.argv[3] === "guarded";
 
 if (cluster.isPrimary) {
-  cluster.setupPrimary({ execArgv: ["--import", "tsx"] });
   const probe = net.createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address() as net.AddressInfo;

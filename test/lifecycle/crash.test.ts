@@ -26,7 +26,7 @@ describe.each(ORIGINS)("%s under load", (name) => {
     expect(Object.keys(load.statuses()).every((status) => status === "200" || status === "503")).toBe(true);
     expect(code).toBe(1);
     expect(origin.stderr()).toMatch(
-      /origin\.ts:\d+\n.*throw new TypeError\("thrown from a timer"\);\n *\^\n\nTypeError: thrown from a timer\n {4}at .*\n[\s\S]*\nNode\.js v\d+/,
+      /origin\.mjs:\d+\n.*throw new TypeError\("thrown from a timer"\);\n *\^\n\nTypeError: thrown from a timer\n {4}at .*\n[\s\S]*\nNode\.js v\d+/,
     );
   });
 });

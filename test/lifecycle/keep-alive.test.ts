@@ -57,7 +57,7 @@ async function overTheLimit(server: Server): ReturnType<typeof connect> {
 describe("an attached server", () => {
   it("lets no timeout of Node end a connection before the pool of the edge does", () => {
     const server = createGuard({ logger: false }).attach(createServer());
-    expect(timeoutsOf(server)).toEqual([905_000, 905_000, 905_000]);
+    expect(timeoutsOf(server)).toEqual([905_000, 60_000, 300_000]);
   });
 
   it("for HTTP/2 does so for the clients that speak HTTP/1.1, with a version of Node that ends their connections", () => {
@@ -65,8 +65,8 @@ describe("an attached server", () => {
     const before = timeoutsOf(server);
     const guard = createGuard({ logger: false });
     guard.attach(server);
-    for (const [index, timeout] of timeoutsOf(server).entries())
-      expect(timeout).toBe(before[index] === undefined ? undefined : 905_000);
+    const [keepAliveTimeout, ...others] = before;
+    expect(timeoutsOf(server)).toEqual([keepAliveTimeout === undefined ? undefined : 905_000, ...others]);
     guard.close();
     expect(timeoutsOf(server)).toEqual(before);
     expect(timeoutsOf(createGuard({ logger: false }).attach(createSecureServer()) as unknown as Server)).toEqual(
@@ -87,14 +87,17 @@ describe("an attached server", () => {
   });
 
   it("keeps a limit of the user on how long a request takes, and warns once with the numbers", () => {
-    const { guard, of } = noting();
+    const { guard, of } = noting({ edge: "cloudflared" });
     const server = createServer({ headersTimeout: 5_000, requestTimeout: 10_000 });
     guard.attach(server);
     guard.attach(server);
-    expect(timeoutsOf(server)).toEqual([905_000, 5_000, 10_000]);
+    expect(timeoutsOf(server)).toEqual([95_000, 5_000, 10_000]);
     expect(of(MESSAGES.requestTimeoutShort)).toEqual([
-      expect.objectContaining({ headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeoutMs: 905_000 }),
+      expect.objectContaining({ headersTimeout: 5_000, requestTimeout: 10_000, unusedMs: 95_000 }),
     ]);
+    const alone = noting();
+    alone.guard.attach(createServer({ headersTimeout: 5_000 }));
+    expect(alone.lines).toEqual([]);
   });
 
   it("leaves a second between what Keep-Alive announces and the close, where Node can be told", () => {
@@ -134,7 +137,7 @@ describe("an attached server", () => {
     const app = fastify();
     await app.register(fastifyGuard, { logger: false });
     await app.listen({ port: 0, host: "127.0.0.1" });
-    expect(timeoutsOf(app.server)).toEqual([905_000, 905_000, 0]);
+    expect(timeoutsOf(app.server)).toEqual([905_000, 60_000, 0]);
     await app.close();
   });
 });
@@ -163,18 +166,42 @@ describe("a connection of a bare server", () => {
 });
 
 describe("a connection that was opened and not used yet (CX-10)", () => {
-  it("is still there when the edge uses it after the time Node would have given it", async () => {
+  it("is still there when cloudflared uses it after the time Node would have given it", async () => {
     const server = createServer({ connectionsCheckingInterval: 20 }, (_request, response) => response.end("ok"));
-    createGuard({ logger: false }).attach(server);
+    createGuard({ logger: false, edge: "cloudflared" }).attach(server);
     // Node measures with the clock of libuv, which cannot be mocked: shrink what it is told instead.
-    const scale = 1 / 500;
+    const scale = 1 / 100;
     server.headersTimeout *= scale;
     server.requestTimeout *= scale;
     const wire = await connect(await listen(server));
-    await new Promise((resolve) => setTimeout(resolve, 60_000 * scale * 3));
+    await new Promise((resolve) => setTimeout(resolve, 75_000 * scale));
     wire.socket.write(GET);
     await expect.poll(() => wire.text).toContain("HTTP/1.1 200");
     expect(wire.text).not.toContain("408");
+  });
+});
+
+describe("a header section that never ends", () => {
+  const HALF = "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ";
+
+  it.each([
+    ["on a new connection", ""],
+    ["on one that was used and has been idle for longer", GET],
+  ])("ends the connection with a 408 once headersTimeout is over, as without the guard, %s", async (_where, before) => {
+    const options = { connectionsCheckingInterval: 20, headersTimeout: 300 };
+    const server = createServer(options, (_request, response) => response.end("ok"));
+    createGuard({ logger: false }).attach(server);
+    const wire = await connect(await listen(server));
+    wire.socket.write(before);
+    if (before !== "") {
+      await expect.poll(() => wire.text).toContain("ok");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    wire.socket.write(HALF);
+    const drip = setInterval(() => wire.socket.write("x"), 20);
+    await wire.closed;
+    clearInterval(drip);
+    expect(wire.text).toMatch(/HTTP\/1\.1 408 /);
   });
 });
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 
@@ -23,6 +24,13 @@ const PATIENCE_MS = 8_000;
 export class BusyOrigin {
   readonly #child: ChildProcess;
   readonly port: number;
+
+  /** Processor time it has taken so far, in seconds. Linux only; proc(5), in hundredths. */
+  processorS(): number {
+    const [, rest = ""] = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1").split(") ");
+    const fields = rest.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
 
   private constructor(child: ChildProcess, port: number) {
     this.#child = child;

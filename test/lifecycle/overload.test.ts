@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { spawn } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, ServerResponse } from "node:http";
 import http2 from "node:http2";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import express from "express";
@@ -37,6 +39,10 @@ class Dial implements Gauges {
   read(): Readings {
     return this.readings;
   }
+}
+
+function portOf(server: { address(): unknown }): number {
+  return (server.address() as AddressInfo).port;
 }
 
 /** An origin server whose requests stay under way until they are let go, in the order in which they arrived. */
@@ -124,7 +130,7 @@ describe("more requests than maxInFlight", () => {
     const { guard, server, held, arrived, queued, ask } = await holding({ maxInFlight: 1 });
     const first = ask("/first");
     await arrived(1);
-    const leaver = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    const leaver = connect(portOf(server), "127.0.0.1");
     leaver.write("GET /leaver HTTP/1.1\r\nHost: origin\r\n\r\n");
     await queued(1);
     const third = ask("/third");
@@ -247,6 +253,72 @@ describe("a refusal", () => {
   });
 });
 
+describe("refusals of the same second", () => {
+  const RAYS = ["230b030023ae2822", "331c141134bf3933"];
+  const KINDS = [
+    ["text/html", /<p>Ray ID: <code>([0-9a-f]+)<\/code>/],
+    ["application/json", /"ray_id":"([0-9a-f]+)"/],
+    ["text/plain", /^Ray ID: ([0-9a-f]+)$/m],
+  ] as const;
+
+  it("are told each client in its own words, with its own Ray ID", async () => {
+    const { ask, samples } = await holding({ maxHeapRatio: 0.9, retryAfterS: 7 });
+    samples(2, { heapRatio: 0.95 });
+    for (const ray of [...RAYS, ...RAYS])
+      for (const [accept, told] of KINDS) {
+        const refused = await ask("/", { headers: { Accept: accept, "CF-Ray": `${ray}-SJC` } });
+        expect([refused?.status, refused?.field("retry-after")]).toEqual([503, "7"]);
+        expect(refused?.field("content-type")).toMatch(accept === "application/json" ? /json$/ : `${accept};`);
+        expect(told.exec(refused?.text() ?? "")?.[1]).toBe(ray);
+      }
+    const nameless = await ask("/", { headers: { Accept: "text/html" } });
+    expect(nameless?.text()).not.toMatch(/Ray ID|~/);
+  });
+
+  it("are complete for HEAD, for HTTP/1.0 and for what is pipelined", async () => {
+    const { server, ask, samples } = await holding({ maxHeapRatio: 0.9 });
+    samples(2, { heapRatio: 0.95 });
+    const whole = await ask("/");
+    const requests = [{ path: "/1" }, { method: "HEAD", path: "/2" }, { path: "/3" }];
+    const { responses, problems } = await exchange(server, requests, { pipeline: true });
+    expect(problems).toEqual([]);
+    const length = whole?.field("content-length");
+    expect(responses.map((one) => [one.status, one.field("content-length"), one.field("connection")])).toEqual(
+      requests.map(() => [503, length, "keep-alive"]),
+    );
+    expect(responses.map((one) => one.text())).toEqual([whole?.text(), "", whole?.text()]);
+    const socket = connect(portOf(server), "127.0.0.1");
+    socket.end("GET / HTTP/1.0\r\n\r\n");
+    let text = "";
+    for await (const octets of socket) text += octets;
+    expect(text).toMatch(/^HTTP\/1\.1 503 [\s\S]*\r\nConnection: close\r\n\r\n/);
+    expect(text.endsWith(`\r\n\r\n${whole?.text()}`)).toBe(true);
+  });
+
+  it("have the content that errorContent chooses for each", async () => {
+    const errorContent = ({ url }: { url: string }) => ({ contentType: "text/plain", body: `no ${url}` });
+    const { ask, samples } = await holding({ maxHeapRatio: 0.9 }, { errorContent });
+    samples(2, { heapRatio: 0.95 });
+    expect([(await ask("/a"))?.text(), (await ask("/b"))?.text()]).toEqual(["no /a", "no /b"]);
+  });
+
+  it("keep the fields that every response of the server has from its start", async () => {
+    class Branded extends ServerResponse {
+      constructor(request: IncomingMessage) {
+        super(request);
+        this.setHeader("X-Request-Id", "7");
+      }
+    }
+    const guard = createGuard({ logger: false, overload: { maxHeapRatio: 0.000_001 } });
+    const server = await listen(guard.attach(createServer({ ServerResponse: Branded }, (_q, s) => void s.end())));
+    await vi.waitFor(async () => {
+      const refused = (await exchange(server, { path: "/" })).responses[0];
+      expect([refused?.status, refused?.field("x-request-id")]).toEqual([503, "7"]);
+    });
+    guard.close();
+  });
+});
+
 describe("a Threshold", () => {
   it("is crossed after two samples above, and left after three below 80 %", () => {
     const threshold = new Threshold(100);
@@ -320,6 +392,109 @@ describe("a late event loop", () => {
   });
 });
 
+describe("an event loop that is late by the doing of other processes", () => {
+  const settings = { ...OVERLOAD_DEFAULTS, maxEventLoopDelayMs: 100 };
+
+  it("is late by its own part only", () => {
+    const narrows = (processorPart: number, delayMs: number) => {
+      const pressure = new Pressure(settings);
+      for (let n = 0; n < 4; n++) pressure.sample({ ...CALM, delayMs, processorPart }, 0);
+      return pressure.refusal(80, 0) !== undefined;
+    };
+    expect([narrows(1, 150), narrows(0.5, 150), narrows(0.5, 250)]).toEqual([true, false, true]);
+    expect(narrows(0, 600), "five times the limit is too much, whoever does it").toBe(true);
+  });
+
+  it("lets requests wait longer, by as much", () => {
+    const pressure = new Pressure(settings);
+    for (let n = 0; n < 20; n++) pressure.sample({ ...CALM, processorPart: 0.25 }, 0);
+    expect(pressure.refusal(1, 350)).toBeUndefined();
+    expect(pressure.refusal(1, 450)?.reason).toBe("event-loop-delay");
+  });
+
+  it("has requests wait for their turn that it would refuse else", async () => {
+    const { guard, held, arrived, queued, ask, samples } = await holding({ maxQueuedMs: 2_000 });
+    samples(8, { delayMs: 1_000, processorPart: 0.25 });
+    const answers = [ask("/0"), ask("/1"), ask("/2")];
+    await arrived(3);
+    answers.push(ask("/3"));
+    await queued(1);
+    held[0]?.response.end("done");
+    await arrived(4);
+    for (const { response } of held.slice(1)) response.end("done");
+    expect((await Promise.all(answers)).map((answer) => answer?.status)).toEqual([200, 200, 200, 200]);
+    expect(guard.stats()).toMatchObject({ queued: 0, shed: 0 });
+  });
+
+  it("tells whom it could not serve in time only after as long again, since who is refused comes back", async () => {
+    const { arrived, ask, samples, lines } = await holding({ maxQueuedMs: 60 });
+    samples(8, { delayMs: 1_000, processorPart: 0.25 });
+    for (let n = 0; n < 3; n++) {
+      void ask(`/${n}`).catch(() => {});
+      await arrived(n + 1);
+    }
+    const startedAt = performance.now();
+    expect((await ask("/late"))?.status).toBe(503);
+    expect(performance.now() - startedAt).toBeGreaterThan(119);
+    expect(lines).toMatchObject([{ code: "OVERLOAD", reason: expect.stringContaining("60 ms") }]);
+  });
+
+  it("lets in whom it could not serve in time, rather than to have nothing to do", async () => {
+    const { guard, held, arrived, queued, ask, samples } = await holding({ maxInFlight: 1, maxQueuedMs: 400 });
+    samples(8, { delayMs: 1_000, processorPart: 0.25 });
+    const answers = [ask("/0")];
+    await arrived(1);
+    answers.push(ask("/late"));
+    await queued(1);
+    await queued(0);
+    held[0]?.response.end("done");
+    await arrived(2);
+    held[1]?.response.end("done");
+    expect((await Promise.all(answers)).map((answer) => answer?.status)).toEqual([200, 200]);
+    expect(guard.stats()).toMatchObject({ queued: 0, shed: 0 });
+  });
+
+  it("computes for those who wait before it takes new connections in, each of which costs a turn", async () => {
+    /** Requests that are served before the first of some clients that come meanwhile is taken in. */
+    const servedBefore = async (processorPart: number) => {
+      const dial = new Dial();
+      const guard = new GuardCore({ logger: false, overload: { maxQueuedMs: 5_000 } }, dial);
+      let served = 0;
+      let before: number | undefined;
+      const newcomers: Socket[] = [];
+      const server = createServer((_request, response) => {
+        if (served++ === 0) while (newcomers.length < 5) newcomers.push(connect(portOf(server), "127.0.0.1"));
+        for (const until = performance.now() + 3; performance.now() < until; );
+        response.end("done");
+      });
+      await listen(guard.attach(server));
+      dial.readings = { ...CALM, processorPart };
+      for (let n = 0; n < 12; n++) guard.overload?.sample();
+      server.on("connection", () => {
+        if (served > 0) before ??= served;
+      });
+      const requests = Array.from({ length: 40 }, (_, n) => ({ path: `/${n}` }));
+      const { responses } = await exchange(server, requests, { pipeline: true });
+      for (const newcomer of newcomers) newcomer.destroy();
+      guard.close();
+      expect(responses.map(({ status }) => status)).toEqual(requests.map(() => 200));
+      return before;
+    };
+    expect(await servedBefore(1)).toBeLessThan(20);
+    expect(await servedBefore(0.25)).toBe(40);
+  });
+
+  it("refuses at once where nobody may wait", async () => {
+    const { arrived, ask, samples } = await holding({ maxQueued: 0 });
+    samples(8, { delayMs: 1_000, processorPart: 0.25 });
+    for (let n = 0; n < 3; n++) {
+      void ask(`/${n}`).catch(() => {});
+      await arrived(n + 1);
+    }
+    expect((await ask("/late"))?.status).toBe(503);
+  });
+});
+
 describe("the health check", () => {
   it("says so once the machine has refused for three samples, and until it has not for ten", async () => {
     const { guard, held, arrived, ask, samples } = await holding({ maxEventLoopDelayMs: 100 });
@@ -375,6 +550,26 @@ describe("the gauges of this process", () => {
     expect(idle.turnMs).toBeLessThan(blocked.turnMs);
     expect(idle.heapRatio).toBeGreaterThan(0);
     expect(idle.heapRatio).toBeLessThan(1);
+    gauges.stop();
+  });
+});
+
+describe("the part of its busy time for which this process has a processor", () => {
+  it("is what it has used of the clock", async () => {
+    const gauges = new ProcessGauges();
+    gauges.start();
+    await wait(60);
+    gauges.read();
+    const before = process.cpuUsage();
+    const startedAt = performance.now();
+    for (const until = startedAt + 400; performance.now() < until; );
+    const { user, system } = process.cpuUsage(before);
+    const clockMs = performance.now() - startedAt;
+    await wait(1);
+    const { processorPart } = gauges.read();
+    // Other threads of the process count for the one, and not for the other.
+    expect(processorPart).toBeLessThan((user + system) / 1_000 / clockMs + 0.2);
+    expect(processorPart).toBeGreaterThan((user + system) / 1_000 / clockMs - 0.3);
     gauges.stop();
   });
 });
@@ -464,7 +659,7 @@ describe("every way in", () => {
     const server = http2.createServer((_request, response) => void setTimeout(() => response.end("done"), 100));
     guard.attach(server).listen(0, "127.0.0.1");
     await once(server, "listening");
-    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const client = http2.connect(`http://127.0.0.1:${portOf(server)}`);
     const ask = async () => {
       const stream = client.request({ ":path": "/" });
       const [headers] = (await once(stream, "response")) as [http2.IncomingHttpHeaders & { ":status": number }];
@@ -504,7 +699,8 @@ describe("three times what the machine can do", { retry: 2 }, () => {
     const { unloaded, loaded, peak } = await measure("guarded", 800, 2_000);
     const seen = summary(peak, unloaded, loaded);
     expect(loaded.wrong).toEqual([]);
-    expect(loaded.refused).toBeGreaterThan(loaded.served);
+    // How many are told so within the time depends on how much of the processors others have.
+    expect(loaded.refused).toBeGreaterThan(0);
     expect(loaded.rate / peak, seen).toBeGreaterThanOrEqual(0.9);
     expect(loaded.p99, seen).toBeLessThan(2 * unloaded.p99 + SETTINGS.maxQueuedMs);
   }, 30_000);
@@ -514,6 +710,46 @@ describe("three times what the machine can do", { retry: 2 }, () => {
     expect(loaded.refused).toBe(0);
     expect(loaded.p99, summary(peak, unloaded, loaded)).toBeGreaterThan(2 * unloaded.p99 + SETTINGS.maxQueuedMs);
   }, 30_000);
+});
+
+describe.runIf(process.platform === "linux")("other processes that take the processors", { retry: 2 }, () => {
+  /** What a server answers of three times what it could without them, for each second on a processor. */
+  async function measure(variant: "guarded" | "bare") {
+    const origin = await BusyOrigin.start(variant, "computing", "5", JSON.stringify({ overload: true }));
+    const neighbours = Array.from({ length: 2 * availableParallelism() }, () =>
+      spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }),
+    );
+    try {
+      await origin.closed(4, 500);
+      const before = origin.processorS();
+      const ms = 4_000;
+      let processorS = 0;
+      const watch = setTimeout(() => {
+        processorS = origin.processorS() - before;
+      }, ms);
+      const loaded = await origin.open(3 * 190, ms);
+      clearTimeout(watch);
+      return { ...loaded, perSecond: loaded.served / processorS };
+    } finally {
+      for (const neighbour of neighbours) neighbour.kill("SIGKILL");
+      await origin.stop();
+    }
+  }
+
+  it("leave a guarded one with nearly as many answers as a bare one, in time, and a refusal for the rest", async ({
+    skip,
+  }) => {
+    // Neighbours that nobody has counted leave so little that starting up is most of what is measured.
+    skip((loadavg()[0] ?? 0) > 2 * availableParallelism(), "other processes have the machine already");
+    const [bare, guarded] = [await measure("bare"), await measure("guarded")];
+    const told = [bare, guarded].map(
+      ({ perSecond, p99, refused }) => `${perSecond.toFixed(0)}/s, p99 ${p99.toFixed(0)} ms, ${refused} refused`,
+    );
+    const seen = `bare ${told[0]}; guarded ${told[1]}`;
+    expect(guarded.wrong, seen).toEqual([]);
+    expect(guarded.perSecond / bare.perSecond, seen).toBeGreaterThan(0.7);
+    expect(guarded.p99, seen).toBeLessThan(bare.p99 / 3);
+  }, 60_000);
 });
 
 function summary(peak: number, unloaded: Outcome, loaded: Outcome): string {

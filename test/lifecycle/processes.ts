@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
 import type { GuardOptions } from "../../src/index.js";
+import { program } from "../helpers/program.js";
 import type { OriginName } from "./origin.js";
 
 export const ORIGINS: readonly OriginName[] = ["node", "express5", "express4", "fastify"];
@@ -35,8 +35,9 @@ export async function startOrigin(
   env: Record<string, string> = {},
 ): Promise<OriginProcess> {
   const args = [name, isGuarded ? "guarded" : "bare", JSON.stringify(options)];
-  const child = fork(fileURLToPath(new URL(script, import.meta.url)), args, {
-    execArgv: ["--import", "tsx"],
+  const child = fork(await program(new URL(script, import.meta.url)), args, {
+    // A worker of vitest has flags of its own.
+    execArgv: [],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     env: { ...process.env, NODE_ENV: "test", ...env },
   });

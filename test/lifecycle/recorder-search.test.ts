@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import {
   chownSync,
@@ -13,12 +14,13 @@ import {
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import fastify from "fastify";
+import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { rayguard } from "../../adapters/fastify.js";
 import { Recorder } from "../../src/lifecycle/recorder.js";
 import { encodeEmpty, encodeSlot, SLOT_OCTETS } from "../../src/lifecycle/recorder-file.js";
 import { type Remains, searchRemains } from "../../src/lifecycle/recorder-search.js";
-import { MESSAGES } from "../../src/log.js";
+import { isMute, MESSAGES } from "../../src/log.js";
 import { directory, gone, leave, left, own, path, recorded, search, start } from "./recorder-directory.js";
 
 const MINUTE = 60_000;
@@ -93,13 +95,14 @@ describe("a file of a process that is gone", () => {
     utimesSync(join(directory, "flight.1"), 0, 0); // its last request had waited for long
     const named: string[] = [];
     const refused = (file: string, why: string) => void named.push(`${file}: ${why}`);
-    const late = { found: () => void named.push("late"), refused };
+    const isHeard = () => true;
+    const late = { found: () => void named.push("late"), refused, isHeard };
     const found = () => {
       named.push("first");
       // Another process that looks while this one reports cannot tell a claim from one that was left lying, yet.
       expect(searchRemains(path, own, late)).toBe(true);
     };
-    expect(searchRemains(path, own, { found, refused })).toBe(false);
+    expect(searchRemains(path, own, { found, refused, isHeard })).toBe(false);
     expect(named).toEqual(["first"]);
   });
 
@@ -112,7 +115,7 @@ describe("a file of a process that is gone", () => {
       pids.push(pid);
       for (const name of left()) if (!name.includes("claim")) unlinkSync(join(directory, name));
     };
-    searchRemains(path, own, { found, refused });
+    searchRemains(path, own, { found, refused, isHeard: () => true });
     expect(pids).toEqual([process.pid]);
   });
 
@@ -265,7 +268,10 @@ describe("a file in the place of a recorder", () => {
     leave("flight.1", gone, [recorded]);
     leave("flight.2", { ...own, space: "pid:[1]" }, [recorded]);
     const found = vi.fn(() => recorder.close());
-    const recorder = new Recorder({ path, slots: 4 }, { found, refused() {}, failed() {}, full() {} });
+    const recorder = new Recorder(
+      { path, slots: 4 },
+      { found, refused() {}, failed() {}, full() {}, ownFailure() {}, isHeard: () => true },
+    );
     await vi.advanceTimersByTimeAsync(MINUTE);
     expect(found).toHaveBeenCalledOnce();
     expect(vi.getTimerCount()).toBe(0);
@@ -276,5 +282,42 @@ describe("a file in the place of a recorder", () => {
       writeFileSync(join(directory, name), "x");
     expect(await search()).toEqual([]);
     expect(left()).toHaveLength(6);
+  });
+});
+
+describe("remains that nobody would hear of", () => {
+  it("stay for a start that tells, under a logger of Fastify that is off", async () => {
+    leave("flight.1", gone, [recorded]);
+    const app = fastify({ logger: false });
+    await app.register(rayguard, { recorder: { path, slots: 4 } });
+    await app.ready();
+    await delay(20);
+    await app.close();
+    expect(left()).toEqual(["flight.1"]);
+    expect(await search()).toMatchObject([{ code: "KILLED", ray: recorded.ray }]);
+    expect(left()).toEqual([]);
+  });
+
+  it("stay without a logger, unless somebody has subscribed to incidents", async () => {
+    leave("flight.1", gone, [recorded]);
+    await search({ logger: false });
+    expect(left()).toEqual(["flight.1"]);
+    const heard: unknown[] = [];
+    const note = (incident: unknown) => void heard.push(incident);
+    subscribe("rayguard:incident", note);
+    await search({ logger: false });
+    unsubscribe("rayguard:incident", note);
+    expect(heard).toMatchObject([{ code: "KILLED", ray: recorded.ray }]);
+    expect(left()).toEqual([]);
+  });
+
+  it.each([
+    [{ info() {}, warn() {}, error() {} }, true],
+    [{ info: () => {}, warn: () => {}, error: () => {} }, true],
+    [pino({ level: "silent" }), true],
+    [pino({ level: "info" }, { write() {} }), false],
+    [{ info() {}, warn() {}, error: (line: object) => void line }, false],
+  ])("are those of a logger that does nothing: %#", (logger, isSilent) => {
+    expect(isMute(logger)).toBe(isSilent);
   });
 });

@@ -119,7 +119,10 @@ describe("a request in flight", () => {
   });
 
   it("costs a third write only where its response outlives the loop of events in which it started", async () => {
-    const recorder = new Recorder({ path, slots: 4 }, { found() {}, refused() {}, failed() {}, full() {} });
+    const recorder = new Recorder(
+      { path, slots: 4 },
+      { found() {}, refused() {}, failed() {}, full() {}, ownFailure() {}, isHeard: () => true },
+    );
     const marks: unknown[] = [];
     const note = (_fd: number, octets: Uint8Array, _offset: number, length: number, position: number) => {
       if (length === 4) marks.push([...octets, position]);
@@ -213,7 +216,10 @@ describe("a recorder that cannot write", () => {
 describe("close()", () => {
   it("stops every timer, also while a request is in flight", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
-    const recorder = new Recorder({ path, slots: 4 }, { found() {}, refused() {}, failed() {}, full() {} });
+    const recorder = new Recorder(
+      { path, slots: 4 },
+      { found() {}, refused() {}, failed() {}, full() {}, ownFailure() {}, isHeard: () => true },
+    );
     expect(vi.getTimerCount()).toBe(2);
     const exchange = { request: { headers: {}, method: "GET", url: "/" }, slot: -1 } as Exchange;
     recorder.begin(exchange);

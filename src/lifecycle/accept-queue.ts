@@ -1,0 +1,66 @@
+import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
+
+interface Listener {
+  readonly _handle?: { readonly fd?: number } | null;
+  /** Family, address and port of a socket that this process has opened itself. */
+  readonly _connectionKey?: string;
+}
+
+const LISTEN = "0A";
+
+/** Where Linux lists the sockets of this process's network, listeners first. */
+const TABLES = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
+
+/** More than the lines of any number of listeners that a host has, in octets. */
+const CHUNK_OCTETS = 65_536;
+
+/** The connections of a listener that the system has accepted and the process has not. */
+export class AcceptQueue {
+  readonly #inode: string;
+  readonly #table: string;
+  readonly #chunk = Buffer.allocUnsafe(CHUNK_OCTETS);
+
+  private constructor(inode: string, table: string) {
+    this.#inode = inode;
+    this.#table = table;
+  }
+
+  /**
+   * The queue of a server; undefined where the system does not tell, and where closing the listener closes no queue: the
+   * socket came from another process, which has it still.
+   */
+  static of({ _handle, _connectionKey = "" }: Listener): AcceptQueue | undefined {
+    const fd = _handle?.fd;
+    if (process.platform !== "linux" || fd === undefined || fd < 0) return undefined;
+    const cluster = process.getBuiltinModule("node:cluster") as unknown as { readonly isWorker: boolean };
+    if (cluster.isWorker || !/^[46]:/.test(_connectionKey)) return undefined;
+    try {
+      const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
+      if (inode === undefined) return undefined;
+      const queues = TABLES.map((table) => new AcceptQueue(inode, table));
+      return queues.find((queue) => queue.length() !== undefined);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** How many connections wait; undefined where the system no longer lists it. */
+  length(): number | undefined {
+    let fd: number | undefined;
+    try {
+      fd = openSync(this.#table, "r");
+      const lines = this.#chunk.toString("latin1", 0, readSync(fd, this.#chunk, 0, CHUNK_OCTETS, 0)).split("\n");
+      for (const line of lines.slice(1)) {
+        // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
+        const [, , , state, queues, , , , , inode] = line.trim().split(/ +/);
+        if (state !== LISTEN) return undefined;
+        if (inode === this.#inode) return Number.parseInt((queues as string).split(":")[1] as string, 16);
+      }
+    } catch {
+      // no such file: another system, or a container that hides it
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+    }
+    return undefined;
+  }
+}
