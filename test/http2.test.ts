@@ -294,7 +294,7 @@ describe("a response over HTTP/2 that fails before anything is out", () => {
         r.stream.respond({ ":status": 600 });
         r.stream.end();
       },
-      code: "SL-1",
+      code: "HANDLER_ERROR",
     },
     {
       how: "has too many fields",

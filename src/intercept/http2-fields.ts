@@ -1,66 +1,137 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import type { Page } from "../fallback/page.js";
 import { type Failure, ruleBroken } from "../incidents.js";
-import { type Draft, readFields } from "../validity/draft.js";
+import { type Draft, readFields, readHeaders, readTexts } from "../validity/draft.js";
 import { judge } from "../validity/guarded/index.js";
 import type { FieldLine } from "../validity/head.js";
+import { INVALID } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
+import { checkSize, largestFields } from "./header-section.js";
 import type { Http2Exchange } from "./http2.js";
+import { PLAIN_NAME } from "./http2-refused.js";
+import { type Fields, type Head, readOnce } from "./http2-section.js";
 import { checkInterim } from "./interim.js";
 
-/** A field section as `node:http2` takes it: pseudo-header fields, and values by name. */
-export type Fields = Record<string, unknown>;
-
-/** Runs the rules over the header section; repairs are made in `fields`. */
-export function judgeHead(
-  exchange: Http2Exchange,
-  fields: Fields,
-  endsHere: boolean,
-  addsDate: boolean,
-): Failure | null {
-  const status = Number(fields[":status"] ?? 200);
+/** Runs the rules over the header section, and makes the repairs. @returns why the response has to be replaced */
+export function judgeFields(exchange: Http2Exchange, head: Head): Failure | null {
+  const { supervisor, settings } = exchange;
+  const { fields, options } = head;
+  const addsDate = options?.sendDate !== false;
+  if (isPlainlyValid(fields, addsDate, settings.maxFieldLines)) {
+    const failure = sizeOf(exchange, fields);
+    if (failure === null || supervisor.enforces) return failure;
+    supervisor.report(exchange, failure, "reported");
+    return null;
+  }
+  const lines = readFields(
+    readHeaders(Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith(":")))),
+    false,
+  );
+  // What is judged is what is sent: Node reads the text of an object anew each time.
+  const hasObjects = lines.some(({ value }) => (Array.isArray(value) ? value.some(isObject) : isObject(value)));
+  if (hasObjects && supervisor.enforces) readTexts(lines);
   const draft: Draft = {
-    method: exchange.request.method ?? "",
+    method: exchange.method,
     version: "2.0",
     requestCloses: false,
     upgradeOffered: undefined,
-    contentOctets: endsHere ? 0 : null,
+    contentOctets: options?.endStream === true ? 0 : null,
     framingRemoved: false,
     addsDate: addsDate || fields.date !== undefined,
-    gatewayStatus: exchange.supervisor.settings.gatewayStatus,
-    maxFieldLines: exchange.settings.maxFieldLines,
-    status,
+    gatewayStatus: supervisor.settings.gatewayStatus,
+    maxFieldLines: settings.maxFieldLines,
+    status: statusOf(fields),
     reason: "",
-    fields: readFields(Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith(":"))), false),
+    fields: lines,
     content: true,
+    chunksByDefault: false,
     needsDate: false,
     needsFraming: false,
   };
   const { repairs, replace } = judge(draft);
-  const octets = draft.fields.reduce((sum, { name, value }) => sum + name.length + String(value).length + 32, 0);
-  if (!exchange.supervisor.enforces) {
-    for (const { rule, found } of repairs) exchange.supervisor.report(exchange, ruleBroken(rule, found), "reported");
+  const failure = replace === null ? sizeOf(exchange, fields) : ruleBroken(replace.rule, replace.found);
+  if (!supervisor.enforces) {
+    for (const { rule, found } of repairs) supervisor.report(exchange, ruleBroken(rule, found), "reported");
+    if (failure !== null) supervisor.report(exchange, failure, "reported");
     return null;
   }
-  if (replace !== null) return ruleBroken(replace.rule, replace.found);
-  if (octets > exchange.settings.maxHeaderSectionOctets)
-    return ruleBroken(
-      "HF-18",
-      `The header section has ${octets} octets, and the edge takes ${exchange.settings.maxHeaderSectionOctets}.`,
-    );
-  if (repairs.length === 0) return null;
+  if (failure !== null) return failure;
+  if (repairs.length === 0 && !hasObjects) return null;
+  head.given = fields;
   for (const name of Object.keys(fields)) if (!name.startsWith(":")) delete fields[name];
-  for (const { name, value } of draft.fields) fields[name.toLowerCase()] = value;
+  for (const { name, value } of draft.fields) {
+    const key = name.toLowerCase();
+    // Names that differ in case alone are one field, of several lines.
+    fields[key] = Object.hasOwn(fields, key) ? [fields[key], value].flat() : value;
+  }
   if (draft.needsDate) fields.date = new Date().toUTCString();
   fields[":status"] = draft.status;
   for (const { rule, found } of repairs) exchange.repaired({ ...ruleBroken(rule, found), message: found });
   return null;
 }
 
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+/** Fields with rules of their own, and statuses that have some for their content or are not passed on. */
+const RULED = /^(?:transfer-encoding|connection|keep-alive|upgrade|te|trailer|date|content-encoding)$/;
+const RULED_STATUS = new Set([204, 205, 304, 502, 504]);
+
+/** First look at a header section, on the hot path: `true` means that no guarded rule can be broken. */
+function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number): boolean {
+  if (!addsDate) return false;
+  let lines = 4;
+  for (const name in fields) {
+    const value = fields[name];
+    if (name === ":status") {
+      if (typeof value !== "number" || value < 200 || value > 599 || RULED_STATUS.has(value)) return false;
+    } else if (typeof value === "string") {
+      if (!PLAIN_NAME.test(name) || RULED.test(name) || INVALID.test(value)) return false;
+      if (name === "content-length" && !LENGTH.test(value)) return false;
+    } else if (!PLAIN_NAME.test(name) || RULED.test(name) || !Number.isSafeInteger(value) || (value as number) < 0)
+      return false;
+    lines++;
+  }
+  return lines <= maxFieldLines;
+}
+
+const LENGTH = /^[0-9]{1,15}$/;
+
+/** What is wrong with the size of a header section, measured as the edge passes it on; warns while there is time. */
+function sizeOf({ settings, supervisor }: Http2Exchange, fields: Fields): Failure | null {
+  const most = settings.maxHeaderSectionOctets;
+  let octets = 0;
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    for (const item of Array.isArray(value) ? value : [value]) octets += name.length + String(item).length + 4;
+  }
+  if (octets <= most / 4) return null;
+  const rendered = render(fields);
+  const failure = checkSize(rendered, most);
+  if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
+  return failure;
+}
+
+/** A header section as HTTP/1.1 would render it: for whoever reads it, it is the same. */
+export function render(fields: Fields): string {
+  const lines = linesOf(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${statusOf(fields)} \r\n${lines.join("")}\r\n`;
+}
+
+/** Whether Node ends a stream with this header section. */
+export function hasNoContent(fields: Fields, method: string): boolean {
+  const status = statusOf(fields);
+  return method === "HEAD" || status === 204 || status === 205 || status === 304;
+}
+
+/** Status code as Node reads it. */
+export function statusOf(fields: Fields): number {
+  return Number(fields[":status"]) | 0 || 200;
+}
+
 /** Content-Length a recipient will go by; -1 where there is none. */
-export function announcedLength(fields: Fields, method: string | undefined): number {
-  const status = Number(fields[":status"] ?? 200);
-  if (method === "HEAD" || status === 204 || status === 304) return -1;
+export function announcedLength(fields: Fields, method: string): number {
+  if (hasNoContent(fields, method)) return -1;
   const length = Number(fields["content-length"] ?? Number.NaN);
   return Number.isSafeInteger(length) && length >= 0 ? length : -1;
 }
@@ -84,40 +155,39 @@ export function fieldsOf(page: Page): Record<string, string | number | string[]>
 }
 
 /** Mends an interim response in place. @returns false where it must not go out */
-export function repairInterim(
-  exchange: Http2Exchange,
-  headers: IncomingHttpHeaders,
-  afterFinal: boolean,
-  before: number,
-): boolean {
-  const verdict = checkInterim(renderInterim(headers), {
+export function repairInterim(exchange: Http2Exchange, fields: Fields): boolean {
+  const { supervisor, head, interims } = exchange;
+  const verdict = checkInterim(render(fields), {
     version: "2.0",
-    afterFinal,
-    before,
-    most: exchange.supervisor.settings.edge.maxInterimResponses,
+    afterFinal: head !== null,
+    before: interims,
+    most: supervisor.settings.edge.maxInterimResponses,
   });
   if (verdict === null) return true;
-  exchange.repaired(ruleBroken(verdict.rule, verdict.found));
+  const failure = ruleBroken(verdict.rule, verdict.found);
+  if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
+  else exchange.repaired(failure);
   if (verdict.octets === null) return false;
-  delete headers["content-length"];
-  delete headers["transfer-encoding"];
+  delete fields["content-length"];
+  delete fields["transfer-encoding"];
   return true;
 }
 
-/** An interim response as HTTP/1.1 would render it: the rules for it are the same. */
-function renderInterim(headers: IncomingHttpHeaders): string {
-  const lines = Object.entries(headers).filter(([name]) => !name.startsWith(":"));
-  return `HTTP/1.1 ${Number(headers[":status"])} \r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
-}
-
 /** The fields that may stand in a trailer section. */
-export function repairTrailers(exchange: Http2Exchange, headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
-  const kept: OutgoingHttpHeaders = {};
+export function repairTrailers(exchange: Http2Exchange, headers: object): object {
+  const { supervisor } = exchange;
+  const kept = supervisor.enforces ? readOnce(headers) : ({ ...headers } as Fields);
   const dropped: string[] = [];
-  for (const [name, value] of Object.entries(headers)) {
-    if (sortTrailers(`${name}: ${String(value)}\r\n`).dropped.length === 0) kept[name] = value;
-    else dropped.push(name);
+  for (const [name, value] of Object.entries(kept)) {
+    // Node throws for a pseudo-header field, to whoever has called.
+    if (name.startsWith(":") || sortTrailers(`${name}: ${String(value)}\r\n`).dropped.length === 0) continue;
+    dropped.push(name);
+    delete kept[name];
   }
-  if (dropped.length > 0) exchange.repaired(ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`));
-  return kept;
+  if (dropped.length > 0) {
+    const failure = ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`);
+    if (supervisor.enforces) exchange.repaired(failure);
+    else supervisor.report(exchange, failure, "reported");
+  }
+  return supervisor.enforces ? kept : headers;
 }

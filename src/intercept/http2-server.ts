@@ -1,65 +1,139 @@
 import type { IncomingMessage } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
+import type {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  IncomingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { contain, tellFailure } from "../containment.js";
 import type { Exchange } from "../exchange.js";
+import { emitClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
-import { callListener } from "./listeners.js";
+import { emitDropped } from "./dropped.js";
+import { emitHandover } from "./handover.js";
+import { handshakeFailed } from "./handshake.js";
+import type { Http2Exchange } from "./http2.js";
+import { guardSession, type SessionGuard } from "./http2-session.js";
+import { callListeners } from "./listeners.js";
 import type { NodeResponse } from "./node-internals.js";
-import type { ServerGuard } from "./server.js";
+import type { ClientError } from "./parse-error.js";
+import { putInFrontOfEmit } from "./put-in-front.js";
+import type { Http1Server, ServerGuard } from "./server.js";
 
-interface Http2Server {
-  emit(event: string | symbol, ...args: unknown[]): boolean;
-  rawListeners?(event: string): unknown[];
-}
-
-export interface Http2Guard extends ServerGuard {
-  /** Sessions that are open. */
-  readonly sessions: Set<ServerHttp2Session>;
+export interface Http2Guard extends ServerGuard, SessionGuard {
+  /** Opens the exchange of a stream, or finds the one it has. */
+  openStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Http2Exchange;
+  /** The same for the objects that the compatibility API makes of it. */
   openHttp2(request: Http2ServerRequest, response: Http2ServerResponse): Exchange;
 }
 
-/** Stands in front of a `node:http2` server. One with `allowHTTP1` hands over requests of both kinds. */
-export function interceptHttp2Server(server: Http2Server, guard: Http2Guard): () => void {
+/**
+ * Stands in front of a `node:http2` server. One with `allowHTTP1` hands over requests of both kinds.
+ * @param listening - told when it has something to listen with
+ */
+export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, listening?: () => void): () => void {
   const below = server.emit;
-  function emit(this: Http2Server, event: string | symbol, ...args: unknown[]): boolean {
-    if (event === "request" || event === "checkContinue" || event === "checkExpectation" || event === "connect") {
-      const [request, response] = args as [Http2ServerRequest, Http2ServerResponse];
-      const isHttp2 = request?.httpVersionMajor >= 2;
-      if (!isHttp2 && event === "connect") return Reflect.apply(below, server, [event, ...args]) as boolean;
-      if (
-        isHttp2 &&
-        event === "connect" &&
-        (server as unknown as { listenerCount(event: string): number }).listenerCount("connect") === 0
-      ) {
-        return Reflect.apply(below, server, [event, ...args]) as boolean;
+  let arriving: unknown;
+  const pass = (event: string | symbol, args: unknown[]) => Reflect.apply(below, server, [event, ...args]) as boolean;
+
+  function emit(this: Http1Server, event: string | symbol, ...args: unknown[]): boolean {
+    const [a, b] = args;
+    switch (event) {
+      case "stream":
+        return emitStream(server, below, guard, args);
+      case "request":
+      case "checkContinue":
+      case "checkExpectation":
+        return emitRequest(server, below, guard, event, args);
+      case "connect":
+      case "upgrade":
+        if (event === "connect" && isHttp2(a)) {
+          // Without a listener Node answers 405.
+          return server.listenerCount("connect") === 0
+            ? pass(event, args)
+            : emitRequest(server, below, guard, event, args);
+        }
+        if (!guard.enforces) break;
+        return emitHandover(server, below, guard, event, args);
+      case "clientError":
+        if (!guard.enforces) break;
+        return emitClientError(server, below, guard, a as ClientError, b as Socket);
+      case "dropRequest":
+        if (!guard.enforces) break;
+        return emitDropped(server, below, guard, a as IncomingMessage, b as Socket);
+      case "tlsClientError":
+        if (guard.enforces) handshakeFailed(b as Socket, guard.witness);
+        break;
+      case "listening":
+        listening?.();
+        break;
+      case "session":
+        contain(guard.witness, () => guardSession(a as ServerHttp2Session, arriving, guard));
+        break;
+      case "connection":
+      case "secureConnection": {
+        if (event === "secureConnection" && (a as { alpnProtocol?: unknown }).alpnProtocol !== "h2")
+          contain(guard.witness, () => void connectionOf(a as Socket));
+        // Node makes the session of it before this is over.
+        const was = arriving;
+        arriving = a;
+        try {
+          return pass(event, args);
+        } finally {
+          arriving = was;
+        }
       }
-      const exchange = isHttp2
-        ? guard.openHttp2(request, response)
-        : guard.open(request as unknown as IncomingMessage, response as unknown as NodeResponse);
-      if (guard.answers(exchange)) return true;
-      const enter = () => callUp(server, guard, event, args, exchange);
-      if (guard.overload !== undefined && !guard.overload.admits(exchange, enter)) return true;
-      return enter();
     }
-    if (event === "session" && guard.enforces) {
-      const session = args[0] as ServerHttp2Session;
-      guard.sessions.add(session);
-      session.once("close", () => guard.sessions.delete(session));
-    }
-    if (event === "secureConnection") {
-      const socket = args[0] as { alpnProtocol?: string | false };
-      if (socket.alpnProtocol !== "h2") connectionOf(socket);
-    }
-    return Reflect.apply(below, server, [event, ...args]) as boolean;
+    return pass(event, args);
   }
-  server.emit = emit;
-  return () => {
-    if (server.emit === emit) server.emit = below;
-  };
+  return putInFrontOfEmit(server, emit);
 }
 
-/** Hands a request to whoever listens for it. */
-function callUp(server: Http2Server, guard: Http2Guard, event: string, args: unknown[], exchange: Exchange): boolean {
-  const listeners = (server.rawListeners?.(event) ?? []) as ((...args: unknown[]) => unknown)[];
-  for (const listener of listeners) callListener(guard, exchange, server, listener, args);
-  return listeners.length > 0;
+function isHttp2(request: unknown): request is Http2ServerRequest {
+  return (request as Partial<Http2ServerRequest> | undefined)?.httpVersionMajor === 2;
 }
+
+/** A request as Node first tells of it: to apps of the core API, and to the compatibility API, which is a listener too. */
+function emitStream(server: Http1Server, below: Http1Server["emit"], guard: Http2Guard, args: unknown[]): boolean {
+  const [stream, headers] = args as [ServerHttp2Stream, IncomingHttpHeaders];
+  let exchange: Http2Exchange;
+  try {
+    exchange = guard.openStream(stream, headers);
+    if (guard.answers(exchange)) return true;
+    exchange.greeted = true;
+  } catch (error) {
+    // Whatever the guard cannot do, the app gets its request.
+    tellFailure(guard.witness, error);
+    return Reflect.apply(below, server, ["stream", ...args]) as boolean;
+  }
+  const enter = () => {
+    const emitted = callListeners(guard, server, below, "stream", args, exchange);
+    // With nobody listening, an error of the stream would end the process: of the client's making as well.
+    if (guard.enforces && stream.listenerCount("error") === 0) stream.on("error", ignore);
+    return emitted;
+  };
+  if (guard.overload !== undefined && !guard.overload.admits(exchange, enter)) return true;
+  return enter();
+}
+
+function emitRequest(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  guard: Http2Guard,
+  event: string,
+  args: unknown[],
+): boolean {
+  const [request, response] = args as [unknown, unknown];
+  const exchange = isHttp2(request)
+    ? guard.openHttp2(request, response as Http2ServerResponse)
+    : guard.open(request as IncomingMessage, response as NodeResponse);
+  const enter = () => callListeners(guard, server, below, event, args, exchange);
+  if (exchange.greeted) return enter();
+  if (guard.answers(exchange)) return true;
+  if (guard.overload !== undefined && !guard.overload.admits(exchange, enter)) return true;
+  return enter();
+}
+
+function ignore(): void {}

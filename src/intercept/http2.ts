@@ -1,321 +1,310 @@
 import type { IncomingMessage } from "node:http";
-import type {
-  Http2ServerRequest,
-  Http2ServerResponse,
-  IncomingHttpHeaders,
-  OutgoingHttpHeaders,
-  ServerHttp2Stream,
-} from "node:http2";
-import { Exchange, kExchange, type Supervisor } from "../exchange.js";
+import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { contained } from "../containment.js";
+import { Exchange, type Supervisor } from "../exchange.js";
+import { hangOn } from "../exchange-of.js";
 import type { Page } from "../fallback/page.js";
-import { EVENTS, handlerError, longContent, prematureClose, shortContent } from "../incidents.js";
+import { EVENTS, type Failure } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
 import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
-import { endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
-import {
-  announcedLength,
-  type Fields,
-  fieldsOf,
-  judgeHead,
-  linesOf,
-  repairInterim,
-  repairTrailers,
-} from "./http2-fields.js";
-import { isGone, type NativeStream, showHeadersSent, standInFront } from "./http2-stream.js";
+import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
+import { commit, dropHeld, type Piece } from "./http2-content.js";
+import { isGone } from "./http2-ending.js";
+import { announcedLength, fieldsOf, hasNoContent, linesOf, render, statusOf } from "./http2-fields.js";
+import { destroyedWith, endAs, INTERNAL_ERROR, type Leaving, NO_ERROR } from "./http2-leaving.js";
+import { countUpload, type NativeStream, overrideStream } from "./http2-overrides.js";
+import { hasContentToCome, StreamRequest } from "./http2-request.js";
+import type { Fields, Head } from "./http2-section.js";
+import { watchSource } from "./http2-source.js";
 import { peerOfSession } from "./peer.js";
 
-type Callback = ((error?: Error | null) => void) | undefined;
-
-/** RFC 9113, section 7: an error nobody takes for a complete stream, as NO_ERROR could be. */
-const INTERNAL_ERROR = 2;
+type Callback = (error?: Error | null) => void;
 
 /**
- * An exchange over HTTP/2. It stands in front of the stream, below the compatibility API, so that it holds for
- * `res.stream` alike.
+ * An exchange over HTTP/2. It stands in front of the stream, below the compatibility API, so that it holds for apps of
+ * the core API alike.
  */
 export class Http2Exchange extends Exchange {
-  readonly request: IncomingMessage;
-  readonly response: Http2ServerResponse;
   readonly stream: ServerHttp2Stream;
+  readonly method: string;
   readonly peer: Peer;
-  readonly #native: NativeStream;
-  #head: { fields: Fields; options: object | undefined } | null = null;
-  #held: { chunk: unknown; encoding: unknown; callback: Callback }[] = [];
-  #sent = 0;
-  #expected = -1;
-  #ended = false;
-  #own = false;
-  #interims = 0;
+  /** The methods the guard stands in front of, as they were before. */
+  readonly native: NativeStream;
+  /** Header section the app has decided. */
+  head: Head | null = null;
+  /** Content that has not gone out, and what the Writable waits for while it is held. */
+  held: Piece[] | null = null;
+  heldOctets = 0;
+  heldCallback: Callback | null = null;
+  /** The app has ended a response without a header section. */
+  finalCallback: Callback | null = null;
+  /** Octets of content taken from the app. */
+  sent = 0;
+  /** Those of chunks that the session has sent to their end. Of one that is on its way Node tells nothing. */
+  left = 0;
+  /** Octets of the request's content that the stream has been given. */
+  received = 0;
+  /** Content-Length a recipient will go by; -1 where there is none. */
+  expected = -1;
+  /** The app has ended its response. */
+  ended = false;
+  /** What is called is Node's own, or the guard's. */
+  passing = false;
+  /** Interim responses so far. */
+  interims = 0;
+  /** Node sends a file. */
+  fromFile = false;
+  /** A CONNECT that was accepted: the stream carries another protocol. */
+  isTunnel = false;
+  /** The app has ended the stream; it is told so once the answer is out. */
+  leaving: Leaving | null = null;
+  /** The fallback is on its way, and the stream is to be closed behind it. */
+  flushing = false;
+  /** The whole answer is out, whatever the app has closed the stream with. */
+  hasLeft = false;
   /** What the app has written last, kept only where a heartbeat must know. */
-  #lastChunk: unknown;
+  declare lastChunk: unknown;
   status = 0;
+  readonly #headers: IncomingHttpHeaders;
+  #request: IncomingMessage | undefined = undefined;
+  #response: Http2ServerResponse | undefined = undefined;
 
   constructor(
     supervisor: Supervisor,
     settings: RouteSettings,
-    request: Http2ServerRequest,
-    response: Http2ServerResponse,
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
   ) {
     super(supervisor, settings);
-    this.request = request as unknown as IncomingMessage;
-    this.response = response;
-    this.stream = response.stream;
+    this.stream = stream;
+    this.#headers = headers;
+    this.method = headers[":method"] ?? "";
     // Now, since a session that has ended no longer knows who was at its other end.
     this.peer = peerOfSession(this);
-    this.#native = standInFront(this.stream, this);
-    // Node asks as well, before it sends what the guard hands on.
-    showHeadersSent(this.stream, () => !this.#own && (this.#head !== null || this.inert));
-    Object.defineProperty(response, kExchange, { value: this, configurable: true });
-    Object.defineProperty(request, kExchange, { value: this, configurable: true });
-    this.stream.once("close", () => this.settle((this.#ended || this.inert) && this.stream.rstCode === 0));
+    this.native = overrideStream(stream, this);
+    if (!stream.endAfterHeaders) countUpload(stream, this);
+    const closed = () => {
+      const isOut = (this.ended || this.inert || this.isTunnel) && (this.hasLeft || stream.rstCode === NO_ERROR);
+      if (isOut) this.left = this.sent;
+      this.settle(isOut);
+    };
+    stream.once("close", contained(supervisor, closed));
+    stream.on("pipe", watchSource);
+  }
+
+  /** The compatibility API has made its objects of the stream. */
+  link(request: Http2ServerRequest, response: Http2ServerResponse): void {
+    this.#request = request as unknown as IncomingMessage;
+    this.#response = response;
+    response.on("pipe", watchSource);
+    hangOn(response, this);
+    hangOn(request, this);
+  }
+
+  get request(): IncomingMessage {
+    this.#request ??= new StreamRequest(this.stream, this.#headers) as unknown as IncomingMessage;
+    return this.#request;
+  }
+
+  /** Response of the compatibility API; made here where nobody but the guard is going to answer. */
+  get response(): Http2ServerResponse {
+    if (this.#response === undefined) {
+      // Loaded by whoever has made the server; to everybody else it would cost several milliseconds.
+      const http2 = process.getBuiltinModule("node:http2");
+      const request = new http2.Http2ServerRequest(this.stream, this.#headers, {}, []);
+      this.link(request, new http2.Http2ServerResponse(this.stream));
+    }
+    return this.#response as unknown as Http2ServerResponse;
   }
 
   get octets(): number {
-    return this.#sent;
+    return this.left;
+  }
+
+  override get knownLength(): number | undefined {
+    return this.ended ? this.sent : undefined;
   }
 
   isOut(): boolean {
     return this.committed;
   }
 
+  isBegun(): boolean {
+    return this.committed || this.heldOctets > 0;
+  }
+
   isOver(): boolean {
-    return this.committed && this.#ended;
+    return this.committed && this.ended && (!this.fromFile || this.stream.state.localClose === 1);
   }
 
   backlog(): number {
-    return this.stream.writableLength;
+    // Of a file Node does not tell.
+    if (this.fromFile) return 1;
+    // What the app keeps corked is no recipient's fault.
+    return this.stream.writableCorked > 0 ? 0 : this.stream.writableLength;
+  }
+
+  override get isLeft(): boolean {
+    return isGone(this.stream);
+  }
+
+  override get mayUpload(): boolean {
+    return !this.stream.endAfterHeaders;
+  }
+
+  override get isUploading(): boolean {
+    return hasContentToCome(this.stream);
   }
 
   movement(): number {
-    return this.#sent + (this.stream.state?.localWindowSize ?? 0) - this.stream.writableLength;
+    const { stream } = this;
+    const { session } = stream;
+    if (session === undefined || session.destroyed) return this.sent;
+    const taken = this.fromFile ? session.socket.bytesWritten : this.octets;
+    // What has arrived and is still to be read shows in the window alone, which reading opens again: it must not weigh
+    // what has been read already.
+    const window = stream.state.localWindowSize ?? 0;
+    const unread = Math.max(0, (session.localSettings.initialWindowSize ?? 0) - window) / 2 ** 32;
+    return taken + this.received + unread;
   }
 
   lostFields(): readonly FieldLine[] {
-    return linesOf(this.#head?.fields ?? {});
+    return linesOf(this.head?.fields ?? {});
+  }
+
+  override get streamsEvents(): boolean {
+    return this.committed && EVENT_STREAM.test(`\r\ncontent-type: ${this.head?.fields["content-type"]}`);
   }
 
   override get hasHeartbeat(): boolean {
     if (this.settings.heartbeatMs === false || !this.supervisor.enforces || !this.committed) return false;
-    const { "content-type": type, "content-encoding": coding } = this.#head?.fields ?? {};
+    const { "content-type": type, "content-encoding": coding } = this.head?.fields ?? {};
     return isEventStream(`\r\ncontent-type: ${type}\r\n${coding === undefined ? "" : `content-encoding: ${coding}`}`);
   }
 
   override beat(): boolean {
-    if (this.inert || this.#ended || this.backlog() > 0 || !endsEvent(this.#lastChunk)) return false;
-    this.#withOwn(() => this.#native.write(HEARTBEAT));
+    if (this.inert || this.ended || this.stream.writableLength > 0 || !endsEvent(this.lastChunk)) return false;
+    this.pass(() => this.native.write.call(this.stream, HEARTBEAT as never));
     return true;
   }
 
-  // -- in front of the stream's methods -----------------------------------------------------------------------------
-
-  _respond(headers: OutgoingHttpHeaders = {}, options?: { endStream?: boolean; sendDate?: boolean }): void {
-    if (this.inert) return this.#late();
-    if (this.#own || this.committed || this.#head !== null) {
-      this.#native.respond(headers, options);
-      return;
-    }
-    const fields: Fields = { ...headers };
-    const verdict = judgeHead(this, fields, options?.endStream === true, options?.sendDate !== false);
-    if (verdict !== null) {
-      this.#head = { fields, options };
-      this.fail(verdict);
-      return;
-    }
-    this.#head = { fields, options };
-    this.#expected = announcedLength(fields, this.request.method);
-    if (options?.endStream === true) {
-      this.#ended = true;
-      if (this.#expected > 0) this.fail(shortContent(this.#expected, 0));
-      else this.#commit();
-    } else if (
-      this.settings.holdBackOctets === 0 ||
-      !this.supervisor.enforces ||
-      /^text\/event-stream/i.test(String(fields["content-type"]))
-    ) {
-      this.#commit();
-    } else {
-      this.supervisor.holdBack(this);
-    }
-  }
-
-  _respondWithFD(...args: unknown[]): void {
-    if (this.inert) return this.#late();
+  /** The header section has gone to the session. */
+  commits(fields: Fields): void {
     this.committed = true;
-    this.#ended = true;
-    this.#native.respondWithFD(...args);
+    this.status = statusOf(fields);
+    this.expected = announcedLength(fields, this.method);
+    // Node ends a stream with such a header section itself.
+    if (hasNoContent(fields, this.method)) this.ended = true;
+    if (this.method === "CONNECT" && this.status < 300) {
+      this.isTunnel = true;
+      this.settings = { ...this.settings, idleDeadlineMs: false };
+    }
+    this.supervisor.committed(this);
+    this.supervisor.rendered?.(this, render(fields));
   }
 
-  _respondWithFile(...args: unknown[]): void {
-    if (this.inert) return this.#late();
-    this.committed = true;
-    this.#ended = true;
-    this.#native.respondWithFile(...args);
+  /** Node has opened a file and sends it. */
+  file(headers: Fields): void {
+    this.ended = true;
+    this.commits(headers);
+    this.sent = Math.max(0, this.expected);
   }
 
-  _additionalHeaders(headers: IncomingHttpHeaders): void {
-    if (this.inert) return this.#late();
-    if (this.#own || !this.supervisor.enforces) {
-      this.#native.additionalHeaders(headers);
-      return;
+  /** The app ends the session, and the stream with it. @returns whether something of its response is still to leave */
+  endsWith(failure: Failure, leaving: Leaving): boolean {
+    const { stream } = this;
+    if (this.settled || stream.destroyed) return false;
+    const isOver = this.isOver() && !this.inert;
+    if (!isOver) {
+      this.leaving ??= leaving;
+      this.fail(failure);
     }
-    if (!repairInterim(this, headers, this.#head !== null, this.#interims)) return;
-    this.#interims++;
-    this.#native.additionalHeaders(headers);
+    return this.flushing || (!stream.writableFinished && !stream.destroyed && !stream.closed);
   }
 
-  _sendTrailers(headers: OutgoingHttpHeaders): void {
-    if (this.inert || !this.supervisor.enforces) {
-      // The fallback has no trailers; a stream that waits for some must still be ended.
-      this.#native.sendTrailers(this.inert ? {} : headers);
-      return;
-    }
-    this.#native.sendTrailers(repairTrailers(this, headers));
-  }
-
-  _write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
-    const done = (typeof encoding === "function" ? encoding : callback) as Callback;
-    if (this.inert) {
-      this.#late();
-      if (done !== undefined) process.nextTick(done, null);
-      return false;
-    }
-    const isContent = typeof chunk === "string" || chunk instanceof Uint8Array;
-    if (this.#own || !isContent || this.#ended) return this.#native.write(chunk, encoding, callback) as boolean;
-    const octets =
-      typeof chunk === "string"
-        ? Buffer.byteLength(chunk, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8")
-        : (chunk as Uint8Array).byteLength;
-    if (this.#expected >= 0 && this.#sent + octets > this.#expected && this.supervisor.enforces) {
-      this.fail(longContent(this.#expected, this.#sent + octets));
-      return false;
-    }
-    this.#sent += octets;
-    if (this.settings.heartbeatMs !== false) this.#lastChunk = chunk;
-    if (this.committed) {
-      this.activeAt = performance.now();
-      return this.#native.write(chunk, encoding, callback) as boolean;
-    }
-    this.#held.push({ chunk, encoding: typeof encoding === "string" ? encoding : undefined, callback: done });
-    if (this.#sent >= this.settings.holdBackOctets) return this.#commit();
-    return true;
-  }
-
-  _end(chunk?: unknown, encoding?: unknown, callback?: unknown): ServerHttp2Stream {
-    if (this.inert) {
-      const done = [chunk, encoding, callback].find((argument) => typeof argument === "function");
-      if (done !== undefined) process.nextTick(done as () => void);
-      return this.stream;
-    }
-    // Node ends a stream that the client has reset.
-    if (this.#own || this.#ended || this.stream.closed || this.stream.destroyed) {
-      this.#native.end(chunk, encoding, callback);
-      return this.stream;
-    }
-    if (chunk !== undefined && chunk !== null && typeof chunk !== "function") this._write(chunk, encoding);
-    if (this.inert) return this.stream;
-    if (this.#expected >= 0 && this.#sent !== this.#expected && this.supervisor.enforces) {
-      this.fail(shortContent(this.#expected, this.#sent));
-      return this.stream;
-    }
-    this.#ended = true;
-    if (!this.committed && this.#head !== null) this.#commit();
-    this.committed = true;
-    const done = [chunk, encoding, callback].find((argument) => typeof argument === "function");
-    this.#native.end(...(done === undefined ? [] : [done]));
-    return this.stream;
-  }
-
-  _destroy(error?: Error, callback?: unknown): unknown {
-    const isWhole = !this.#own && !this.settled && this.supervisor.enforces && this.isOver();
-    if (isWhole && !this.stream.writableFinished && !isGone(this.stream, error)) {
-      this.stream.once("finish", () => this.#native.destroy());
-      return this.stream;
-    }
-    if (this.#passes() || isGone(this.stream, error)) return this.#native.destroy(error, callback);
-    if (!this.fail(prematureClose("stream.destroy", error))) return this.#native.destroy(error, callback);
-    return this.stream;
-  }
-
-  _close(code?: number, callback?: unknown): void {
-    if (this.#passes() || this.stream.destroyed || this.stream.closed) {
-      this.#native.close(code, callback);
-      return;
-    }
-    if (!this.fail(prematureClose("stream.close", undefined))) this.#native.close(code, callback);
-  }
-
-  #passes(): boolean {
-    return this.#own || this.settled || this.inert || this.isOver();
-  }
-
-  #late(): void {
+  wroteLate(): void {
     this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: this.status });
   }
 
-  #commit(): boolean {
-    const head = this.#head;
-    if (head === null || this.committed) return true;
-    try {
-      this.#withOwn(() => this.#native.respond(head.fields, head.options));
-    } catch (error) {
-      // Node refuses some fields only now, where nobody but the guard can catch what it throws.
-      this.#head = null;
-      this.fail(handlerError(error));
-      return false;
-    }
-    this.committed = true;
-    this.status = Number(head.fields[":status"] ?? 200);
-    this.supervisor.committed(this);
-    let wantsMore = true;
-    this.#withOwn(() => {
-      for (const { chunk, encoding, callback } of this.#held)
-        wantsMore = this.#native.write(chunk, encoding, callback) as boolean;
-    });
-    this.#held = [];
-    return wantsMore;
-  }
-
-  #withOwn(act: () => void): void {
-    this.#own = true;
+  /** Runs `act` with the stream's own methods in force. */
+  pass(act: () => void): void {
+    const was = this.passing;
+    this.passing = true;
     try {
       act();
     } finally {
-      this.#own = false;
+      this.passing = was;
     }
   }
 
   release(): void {
-    if (!this.inert && !this.committed && !this.settled && this.#head !== null && !this.stream.destroyed)
-      this.#commit();
+    if (this.inert || this.committed || this.settled || this.stream.destroyed) return;
+    // The app will uncork when it is done; committing before would commit to nothing.
+    if (this.stream.writableCorked > 0) this.supervisor.holdBack(this);
+    else if (this.head !== null || this.held !== null) commit(this);
   }
 
+  // -- remedies --------------------------------------------------------------------------------------------------
+
+  /**
+   * Answers below the Writable of the stream, which the app may have ended, or be in the middle of. Where it gave up the
+   * stream, or content is still to come that no reader may take for complete, it is told so as Node would: the stream
+   * is closed under it as soon as the answer is out.
+   */
   protected replace(page: Page): void {
-    this.committed = true;
+    const { stream, native, finalCallback } = this;
+    const isHead = this.method === "HEAD";
+    const leaves = this.leaving !== null || this.isUploading;
+    this.committed = this.ended = true;
     this.status = page.status;
-    this.#ended = true;
-    const fields = fieldsOf(page);
-    const isHead = this.request.method === "HEAD";
-    this.#sent = isHead ? 0 : page.body.byteLength;
-    for (const { callback } of this.#held) if (callback !== undefined) process.nextTick(callback, null);
-    this.#held = [];
-    this.#withOwn(() => {
+    this.sent = isHead ? 0 : page.body.byteLength;
+    this.finalCallback = null;
+    this.flushing = leaves;
+    dropHeld(this);
+    const flushed = contained(this.supervisor, () => {
+      if (this.flushing) this.leave();
+    });
+    this.pass(() => {
       try {
-        this.#native.respond(fields, { endStream: isHead });
-        if (!isHead) this.#native.end(page.body);
-        // Content nobody will read must not hold the stream open.
-        this.stream.resume();
+        native.respond.call(stream, ...([fieldsOf(page), { endStream: isHead }] as never[]));
+        if (isHead) setImmediate(flushed);
+        else {
+          native._write.call(stream, ...([page.body, "buffer", flushed] as never[]));
+          if (finalCallback !== null || leaves) native._final.call(stream, (finalCallback ?? noop) as never);
+          else native.end.call(stream);
+        }
+        // Content nobody has begun to read must not hold the stream open.
+        if (!leaves && stream.readableFlowing === null) stream.resume();
       } catch {
-        this.#native.close(INTERNAL_ERROR);
+        this.flushing = false;
+        native.close.call(stream, INTERNAL_ERROR as never);
       }
     });
   }
 
+  /** Closes the stream behind a response that is out, and tells the app what it has asked for. */
+  leave(): void {
+    this.flushing = false;
+    if (this.stream.destroyed) return;
+    this.hasLeft = true;
+    endAs(this, this.leaving ?? destroyedWith(undefined), NO_ERROR);
+  }
+
   protected tearDown(): void {
-    this.#withOwn(() => this.#native.close(INTERNAL_ERROR));
+    const { stream, native, leaving } = this;
+    dropHeld(this);
+    this.flushing = false;
+    if (leaving !== null) endAs(this, leaving, leaving.code || INTERNAL_ERROR);
+    else this.pass(() => void native.close.call(stream, INTERNAL_ERROR as never));
   }
 
   abandon(): void {
     this.tearDown();
   }
 }
+
+/** What most exchanges never set takes no room in any of them. */
+Object.assign(Http2Exchange.prototype, { lastChunk: undefined });
+
+function noop(): void {}

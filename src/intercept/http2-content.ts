@@ -1,0 +1,208 @@
+import { handlerError, longContent, shortContent } from "../incidents.js";
+import { checkCoding } from "./coded-content.js";
+import type { Http2Exchange } from "./http2.js";
+import { hasNoContent } from "./http2-fields.js";
+import { NO_ERROR } from "./http2-leaving.js";
+import { judgeHead } from "./http2-response.js";
+import { byName, type Head } from "./http2-section.js";
+
+type Callback = (error?: Error | null) => void;
+
+/** Content on its way from the Writable to the session. */
+export interface Piece {
+  readonly chunk: string | Uint8Array;
+  readonly encoding: BufferEncoding | "buffer";
+}
+
+/** Stands in front of `write()`, where the app's octets are counted. */
+export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+  const { stream, native } = exchange;
+  if (exchange.inert && !exchange.passing) {
+    exchange.wroteLate();
+    const done = typeof encoding === "function" ? encoding : callback;
+    if (typeof done === "function") process.nextTick(done as Callback, null);
+    return true;
+  }
+  const octets = octetsOf(chunk, encoding);
+  if (octets !== null && !exchange.passing && !stream.writableEnded && !stream.destroyed && !stream.closed) {
+    if (exceeds(exchange, octets)) return false;
+    exchange.sent += octets;
+    exchange.activeAt = performance.now();
+    if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
+  }
+  return native.write.call(stream, ...([chunk, encoding, callback] as never[])) as boolean;
+}
+
+/** Stands in front of `end()`: what the app has in mind is known, and nothing of it may be out yet. */
+export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown, callback?: unknown) {
+  const { stream, native } = exchange;
+  const pass = () => {
+    native.end.call(stream, ...([chunk, encoding, callback] as never[]));
+    return stream;
+  };
+  if (exchange.passing) return pass();
+  if (exchange.inert) {
+    // Node closes the stream, behind the end of the guard's answer.
+    if (exchange.flushing && stream.closed && stream.rstCode === NO_ERROR) exchange.leave();
+    const done = [chunk, encoding, callback].find((argument) => typeof argument === "function");
+    if (done !== undefined) process.nextTick(done as Callback);
+    return stream;
+  }
+  // Node has the file, and has sent the header section.
+  if (exchange.fromFile && exchange.head === null && stream.headersSent) {
+    exchange.file(byName({ ...stream.sentHeaders }));
+    return pass();
+  }
+  // Node ends a stream that the client has reset.
+  if (exchange.ended || exchange.isTunnel || stream.closed || stream.destroyed) return pass();
+  const isNothing = chunk === undefined || chunk === null || typeof chunk === "function";
+  const octets = isNothing || stream.writableEnded ? 0 : octetsOf(chunk, encoding);
+  // Node refuses it, to whoever has called.
+  if (octets === null) return pass();
+  if (exceeds(exchange, octets)) return stream;
+  exchange.sent += octets;
+  if (failsLength(exchange)) return stream;
+  exchange.ended = true;
+  if (
+    !exchange.committed &&
+    (exchange.head !== null || exchange.sent > 0) &&
+    !commit(exchange, pieceOf(chunk, encoding))
+  )
+    return stream;
+  return pass();
+}
+
+/** Stands in front of `_write()` and `_writev()`, where the Writable hands its content to the session. */
+export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
+  if (exchange.inert) process.nextTick(callback, null);
+  else if (exchange.committed || exchange.passing) pass(exchange, pieces, callback);
+  else hold(exchange, pieces, callback);
+}
+
+/** Stands in front of `_final()`: a response without a header section is none yet. */
+export function final(exchange: Http2Exchange, callback: Callback): void {
+  // Node ends what it closes, and the recipient would see the end of the content before the reset. Behind the guard's
+  // answer it has seen that already.
+  if (exchange.outcome === "torn down" || exchange.hasLeft) callback();
+  else if (exchange.committed || exchange.passing || exchange.stream.closed)
+    exchange.native._final.call(exchange.stream, callback as never);
+  else exchange.finalCallback = callback;
+}
+
+/**
+ * Keeps content back, so that a late failure can still be replaced. To the app it looks as if the session had taken it:
+ * the Writable goes on, and tells when there is room again.
+ */
+function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
+  if (exchange.head === null && exchange.held === null) exchange.supervisor.holdBack(exchange);
+  exchange.held ??= [];
+  for (const piece of pieces) {
+    exchange.held.push({ chunk: piece.chunk, encoding: piece.encoding });
+    exchange.heldOctets += octetsOf(piece.chunk, piece.encoding) ?? 0;
+  }
+  exchange.heldCallback = callback;
+  if (exchange.heldOctets >= exchange.settings.holdBackOctets || !exchange.supervisor.enforces) {
+    commit(exchange);
+    return;
+  }
+  const take = () => {
+    if (exchange.heldCallback !== callback) return;
+    exchange.heldCallback = null;
+    callback();
+  };
+  setImmediate(take);
+}
+
+/** Lets what is held go, header section first. @returns false where the response has failed instead */
+export function commit(exchange: Http2Exchange, next?: Piece): boolean {
+  const { stream, native } = exchange;
+  // The app may write without ever having responded: Node does that for it, with 200.
+  exchange.head ??= judgeHead(exchange, { fields: {}, given: {}, options: undefined });
+  if (exchange.head === null) return false;
+  const { head } = exchange;
+  const { fields, options } = head;
+  lookAtContent(exchange, head, exchange.held?.[0] ?? next);
+  try {
+    exchange.pass(() => native.respond.call(stream, ...([head.given, options] as never[])));
+  } catch (error) {
+    // Node refuses some fields only now, where nobody but the guard can catch what it throws.
+    exchange.head = null;
+    exchange.fail(handlerError(error));
+    return false;
+  }
+  exchange.commits(fields);
+  const { held, heldCallback, finalCallback } = exchange;
+  exchange.held = exchange.heldCallback = exchange.finalCallback = null;
+  if (held !== null) {
+    if (hasNoContent(fields, exchange.method)) {
+      // Node has ended the stream with the header section.
+      exchange.sent = 0;
+      heldCallback?.();
+    } else pass(exchange, held, heldCallback ?? noop);
+  }
+  if (finalCallback !== null) native._final.call(stream, finalCallback as never);
+  return true;
+}
+
+function pieceOf(chunk: unknown, encoding: unknown): Piece | undefined {
+  if (typeof chunk !== "string" && !(chunk instanceof Uint8Array)) return undefined;
+  return { chunk, encoding: typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8" };
+}
+
+/** Takes Content-Encoding away where the first octets of the content prove that it is wrong. */
+function lookAtContent(exchange: Http2Exchange, head: Head, first: Piece | undefined): void {
+  const { fields } = head;
+  const { "content-encoding": coding } = fields;
+  if (coding === undefined || first === undefined) return;
+  if (hasNoContent(fields, exchange.method) || Number(fields[":status"]) === 206) return;
+  const failure = checkCoding(String(coding), first.chunk, first.encoding);
+  if (failure === null) return;
+  if (!exchange.supervisor.enforces) return exchange.supervisor.report(exchange, failure, "reported");
+  delete fields["content-encoding"];
+  head.given = fields;
+  exchange.repaired(failure);
+}
+
+/** Forgets what is held; whoever wrote it must not wait. */
+export function dropHeld(exchange: Http2Exchange): void {
+  const { heldCallback } = exchange;
+  exchange.held = exchange.heldCallback = null;
+  if (heldCallback !== null) process.nextTick(heldCallback, null);
+}
+
+function pass(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
+  const { stream, native } = exchange;
+  let octets = 0;
+  if (!exchange.passing) for (const { chunk, encoding } of pieces) octets += octetsOf(chunk, encoding) ?? 0;
+  const taken = (error?: Error | null) => {
+    // Node calls back as well where a stream is gone, with whatever was still waiting for its window.
+    if (!error && (!stream.closed || (stream.rstCode === NO_ERROR && !stream.aborted))) exchange.left += octets;
+    callback(error);
+  };
+  const [piece] = pieces;
+  if (pieces.length === 1 && piece !== undefined)
+    native._write.call(stream, ...([piece.chunk, piece.encoding, taken] as never[]));
+  else native._writev.call(stream, ...([pieces, taken] as never[]));
+}
+
+function exceeds(exchange: Http2Exchange, octets: number): boolean {
+  const { expected, sent } = exchange;
+  if (expected < 0 || sent + octets <= expected || !exchange.supervisor.enforces) return false;
+  return exchange.fail(longContent(expected, sent + octets));
+}
+
+/** Ends a response whose content is not as long as was announced. */
+export function failsLength(exchange: Http2Exchange): boolean {
+  const { expected, sent } = exchange;
+  if (expected < 0 || sent === expected) return false;
+  return exchange.fail((sent > expected ? longContent : shortContent)(expected, sent));
+}
+
+/** Octets of a chunk; `null` where Node refuses it. */
+function octetsOf(chunk: unknown, encoding: unknown): number | null {
+  if (typeof chunk !== "string") return ArrayBuffer.isView(chunk) ? chunk.byteLength : null;
+  if (typeof encoding !== "string" || encoding === "buffer") return Buffer.byteLength(chunk);
+  return Buffer.isEncoding(encoding) ? Buffer.byteLength(chunk, encoding) : null;
+}
+
+function noop(): void {}

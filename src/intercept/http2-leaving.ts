@@ -1,0 +1,54 @@
+import type { ServerHttp2Stream } from "node:http2";
+import { contained } from "../containment.js";
+import type { Http2Exchange } from "./http2.js";
+
+/** RFC 9113, section 7. */
+export const NO_ERROR = 0;
+/** What nobody takes for the end of a complete response, as NO_ERROR could be. */
+export const INTERNAL_ERROR = 2;
+const CANCEL = 8;
+
+/** How the app has ended a stream, of which it is told once the answer is out. */
+export interface Leaving {
+  readonly error: Error | undefined;
+  /** What it finds as `rstCode`. */
+  readonly code: number;
+  /** By `destroy()`, which waits for nothing. */
+  readonly destroys: boolean;
+}
+
+/** An end by `destroy()`. @param code - of the session, where that was ended with one */
+export function destroyedWith(error: Error | undefined, code?: number): Leaving {
+  const own = error === undefined || error === null ? NO_ERROR : error.name === "AbortError" ? CANCEL : INTERNAL_ERROR;
+  return { error, code: code ?? own, destroys: true };
+}
+
+/** Ends a stream, so that the app is told of the end it asked for, and the recipient of the one that its answer has. */
+export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): void {
+  const { stream, native } = exchange;
+  const { error, destroys } = leaving;
+  const inside = stream as unknown as Record<symbol, { rstCode?: number; rstStream?(code: number): void } | undefined>;
+  const handle = inside[symbolOf(stream, "kHandle")];
+  const state = inside[symbolOf(stream, "state")];
+  const isKnown = typeof handle?.rstStream === "function" && state !== undefined && "rstCode" in state;
+  if (isKnown && leaving.code !== code) {
+    const { rstStream } = handle as { rstStream(code: number): void };
+    (handle as { rstStream: unknown }).rstStream = () => rstStream.call(handle, code);
+  }
+  const isClosing = stream.closed;
+  const end = () => exchange.pass(() => void native.destroy.call(stream, error as never));
+  exchange.pass(() => {
+    if (!isClosing && !(destroys && isKnown)) native.close.call(stream, (isKnown ? leaving.code : code) as never);
+    if (destroys) native.destroy.call(stream, error as never);
+    if (isKnown) state.rstCode = leaving.code;
+    // Node is closing it, behind the end of the answer.
+    if (isClosing) native.end.call(stream);
+  });
+  // A stream that is closed with a code waits for no reader, and tells of the code. Node sees to it where it sends one.
+  if (!destroys && leaving.code !== NO_ERROR && code === NO_ERROR)
+    process.nextTick(contained(exchange.supervisor, end));
+}
+
+function symbolOf(stream: ServerHttp2Stream, description: string): symbol {
+  return Object.getOwnPropertySymbols(stream).find((symbol) => symbol.description === description) ?? Symbol();
+}

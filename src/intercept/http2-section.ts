@@ -1,0 +1,86 @@
+import { copyOf, writtenText } from "../validity/draft.js";
+
+/** A field section as `node:http2` takes it: pseudo-header fields, and values by name. */
+export type Fields = Record<string | symbol, unknown>;
+
+/** A header section that the app has decided. */
+export interface Head {
+  /** Fields by lower-case name, pseudo-header fields among them: what the guard goes by. */
+  readonly fields: Fields;
+  /** What Node is given: the fields as the app has named and ordered them, until one of them is mended. */
+  given: Fields | readonly unknown[];
+  readonly options: RespondOptions | undefined;
+  /** What Node would show of it as `sentHeaders`, once anybody has asked. */
+  shown?: Fields;
+}
+
+export interface RespondOptions {
+  readonly endStream?: boolean;
+  readonly sendDate?: boolean;
+}
+
+export function isFieldsObject(headers: unknown): headers is object {
+  return typeof headers === "object" && headers !== null && !Array.isArray(headers);
+}
+
+/** A copy of a section, for which each getter is asked once. `http2.sensitiveHeaders` is a symbol, and goes along. */
+export function snapshot(headers: object): Fields {
+  const fields: Fields = Object.assign(Object.create(null), headers);
+  for (const name in fields) {
+    const value = fields[name];
+    if (Array.isArray(value)) fields[name] = copyOf(value);
+  }
+  return fields;
+}
+
+/** The same of a list of names and values in turn. */
+export function snapshotOfList(list: readonly unknown[]): readonly unknown[] {
+  const copy = list.map((value) => (Array.isArray(value) ? copyOf(value) : value));
+  return Object.assign(copy, symbolsOf(list));
+}
+
+/** The same with the text of each value, which Node would read anew each time. */
+export function readOnce(headers: object): Fields {
+  const fields = snapshot(headers);
+  for (const name of Object.keys(fields)) fields[name] = writtenText(fields[name]);
+  return fields;
+}
+
+/** Fields by lower-case name; what Node leaves out is left out, and lines of one name are one field. */
+export function byName(given: Fields | readonly unknown[]): Fields {
+  const fields: Fields = Object.assign(Object.create(null), symbolsOf(given));
+  const add = (name: string, value: unknown) => {
+    if (value === undefined || name === "" || (Array.isArray(value) && value.length === 0)) return;
+    const key = name.toLowerCase();
+    fields[key] = key in fields ? [fields[key], value].flat() : value;
+  };
+  if (Array.isArray(given)) for (let at = 0; at < given.length; at += 2) add(String(given[at]), given[at + 1]);
+  else for (const [name, value] of Object.entries(given)) add(name, value);
+  return fields;
+}
+
+/** The header section as Node shows it once it is sent. */
+export function shownHead(head: Head): Fields {
+  if (head.shown !== undefined) return head.shown;
+  const { given, options } = head;
+  let shown: Fields;
+  if (Array.isArray(given)) {
+    shown = Object.assign(Object.create(null), symbolsOf(given));
+    for (let at = 0; at < given.length; at += 2) {
+      const [name, value] = [given[at] as string, given[at + 1]];
+      shown[name] = name in shown ? [shown[name], value].flat() : value;
+    }
+  } else {
+    shown = snapshot(given);
+    shown[":status"] = Number(shown[":status"]) || 200;
+    if (options?.sendDate !== false) shown.date ??= new Date().toUTCString();
+  }
+  head.shown = shown;
+  return shown;
+}
+
+function symbolsOf(from: object): Fields {
+  const symbols: Fields = {};
+  for (const symbol of Object.getOwnPropertySymbols(from)) symbols[symbol] = Reflect.get(from, symbol);
+  return symbols;
+}

@@ -1,0 +1,87 @@
+import http2, { type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
+import { setTimeout as wait } from "node:timers/promises";
+import { afterEach, describe, expect, it } from "vitest";
+import type { GuardOptions } from "../src/index.js";
+import type { RequestRecord } from "../src/log.js";
+import { send, start, stopAll } from "./helpers/http2.js";
+
+afterEach(stopAll);
+
+type Line = RequestRecord & { code?: string; action?: string };
+
+const CONTENT = Buffer.alloc(2_000_000, "x");
+const PIECE = 10_000;
+/** Of a stream, unless it is told otherwise (RFC 9113, section 6.9.2). */
+const WINDOW = 65_535;
+
+/** Ways for an app to hand over more than the window of a stream takes. */
+const WRITERS: Readonly<Record<string, (stream: ServerHttp2Stream, response: Http2ServerResponse) => void>> = {
+  "the core API, whole": (stream) => {
+    stream.respond({ "content-length": CONTENT.length });
+    stream.end(CONTENT);
+  },
+  "the compatibility API, in pieces": (_stream, response) => {
+    for (let at = 0; at < CONTENT.length; at += PIECE) response.write(CONTENT.subarray(at, at + PIECE));
+    response.end();
+  },
+};
+
+/** A client that opens the window of its stream no further until it is told to. */
+async function visit(writer: string, options: GuardOptions) {
+  const lines: Line[] = [];
+  const note = (record: object) => void lines.push(record as Line);
+  const { client, guard } = await start(
+    (server) => {
+      server.on("stream", (stream) => stream.on("error", () => {}));
+      server.on("request", (_, response) => WRITERS[writer]?.(response.stream, response));
+    },
+    { idleDeadlineMs: 150, firstByteDeadlineMs: 150, logger: { info: note, warn: note, error: note }, ...options },
+  );
+  const stream = send(client);
+  const seen = { octets: 0, ended: false };
+  await new Promise((resolve) => stream.once("response", resolve));
+  const closed = new Promise((resolve) => stream.once("close", resolve));
+  const resume = () =>
+    stream
+      .on("data", (chunk: Buffer) => {
+        seen.octets += chunk.length;
+      })
+      .on("end", () => {
+        seen.ended = true;
+      });
+  return { stream, seen, resume, closed, lines, guard };
+}
+
+describe.each(Object.keys(WRITERS))("a recipient over HTTP/2 whose window stays closed, written by %s", (writer) => {
+  it("is waited for longer than the deadlines of the app", async () => {
+    const { seen, resume, closed, lines } = await visit(writer, {});
+    await wait(600);
+    expect(lines).toEqual([]);
+    resume();
+    await closed;
+    expect(seen).toEqual({ octets: CONTENT.length, ended: true });
+    await expect.poll(() => lines).toMatchObject([{ outcome: "intact", octets: CONTENT.length }]);
+  });
+
+  it("is cut after recipientDeadlineMs, by its own name and with the octets that left", async () => {
+    const { stream, resume, closed, lines, guard } = await visit(writer, { recipientDeadlineMs: 300 });
+    await expect.poll(() => lines.length, { timeout: 3_000 }).toBe(2);
+    expect(lines.find(({ action }) => action === "torn down")).toMatchObject({ code: "RECIPIENT_DEADLINE" });
+    const line = lines.find(({ outcome }) => outcome !== undefined);
+    expect(line).toMatchObject({ outcome: "torn down", incident: "RECIPIENT_DEADLINE" });
+    resume();
+    await closed;
+    expect(stream.rstCode).toBe(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    // Whole writes are counted; Node makes one of all that waits behind the first piece.
+    expect(line?.octets).toBeLessThanOrEqual(WINDOW);
+    expect(line?.octets).toBeGreaterThanOrEqual(writer.includes("pieces") ? PIECE : 0);
+    expect(guard?.stats().prevented).toEqual({ "520": 0, "522": 0, "524": 0 });
+  });
+
+  it("has the octets that left counted where it goes away", async () => {
+    const { stream, lines } = await visit(writer, {});
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    await expect.poll(() => lines).toMatchObject([{ outcome: "client gone" }]);
+    expect(lines[0]?.octets).toBeLessThanOrEqual(WINDOW);
+  });
+});
