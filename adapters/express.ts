@@ -1,7 +1,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DrainOptions, Guard, GuardOptions } from "../src/index.js";
-import { type Exchange, exchangeOf, GuardCore, kObserve, type Observer } from "../src/internals.js";
-import { type ExpressApp, prepareApp } from "./express/app.js";
+import {
+  type Exchange,
+  exchangeOf,
+  GuardCore,
+  kObserve,
+  leadsTo,
+  type Observer,
+  searchInside,
+} from "../src/internals.js";
+import { answeredByExpress, type ExpressApp, prepareApp } from "./express/app.js";
+import { handlersIn } from "./express/handlers.js";
+
+searchInside(handlersIn);
 
 type Next = (error?: unknown) => void;
 type Request = IncomingMessage & { app?: ExpressApp };
@@ -23,6 +34,10 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
   let known: ExpressApp | undefined;
 
   function rayguardMiddleware(request: Request, response: ServerResponse, next: Next): void {
+    if (guard.passThrough !== undefined) {
+      if (!guard.passThrough.answers(request, response)) next();
+      return;
+    }
     const { app } = request;
     if (app !== known && app !== undefined) {
       prepareApp(app, guard, rayguardMiddleware);
@@ -43,9 +58,10 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
   function rayguardErrorHandler(error: unknown, _request: IncomingMessage, response: ServerResponse, next: Next): void {
     const exchange = exchangeOf(response);
     if (exchange === undefined || !guard.supervision.enforces) next(error);
-    else guard.failed(exchange, error);
+    else guard.failed(exchange, error, false, response.headersSent ? undefined : answeredByExpress(error));
   }
 
+  if (guard.passThrough === undefined) leadsTo(rayguardMiddleware, guard);
   guard.meetsApp = (app) => prepareApp(app as unknown as ExpressApp, guard, rayguardMiddleware);
 
   return Object.defineProperties(rayguardMiddleware, {

@@ -1,4 +1,4 @@
-import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
 import fp from "fastify-plugin";
 import type { Guard, GuardOptions, RequestContext, RouteSettings } from "../src/index.js";
 import { GuardCore } from "../src/internals.js";
@@ -17,15 +17,14 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
   } catch (error) {
     return done(error as Error);
   }
+  if (guard.passThrough !== undefined) {
+    passThrough(fastify, guard, options.logger === undefined, isNested);
+    return done();
+  }
   guard.attach(fastify.server);
   if (!isNested) {
     if (options.logger === undefined) guard.useLogger(fastify.log);
-    fastify.decorate("rayguard", guard as Guard);
-    fastify.decorateRequest("rayguard", {
-      getter(this: FastifyRequest) {
-        return this.raw.rayguard;
-      },
-    });
+    decorate(fastify, guard);
     fastify.addHook("onError", onError);
   }
   const usesFrameworkLogger = options.logger === undefined;
@@ -73,6 +72,30 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
   });
   done();
 };
+
+function decorate(fastify: FastifyInstance, guard: Guard): void {
+  fastify.decorate("rayguard", guard);
+  fastify.decorateRequest("rayguard", {
+    getter(this: FastifyRequest) {
+      return this.raw.rayguard;
+    },
+  });
+}
+
+/** In a runtime that is not supported: what handlers read is there, and nothing else. */
+function passThrough(fastify: FastifyInstance, guard: GuardCore, usesFrameworkLogger: boolean, isNested: boolean) {
+  if (usesFrameworkLogger) guard.useLogger(fastify.log);
+  if (!isNested) decorate(fastify, guard);
+  guard.attach(fastify.server);
+  fastify.addHook("onRequest", (request, reply, next) => {
+    if (guard.passThrough?.answers(request.raw, reply.raw)) reply.hijack();
+    else next();
+  });
+  fastify.addHook("onClose", (_instance, next) => {
+    guard.close();
+    next();
+  });
+}
 
 /** The guard as a Fastify 5 plugin: `await app.register(rayguard, options)`. */
 export const rayguard: FastifyPluginCallback<GuardOptions> = fp(plugin, { fastify: "5.x", name: "rayguard" });

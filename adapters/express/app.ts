@@ -1,7 +1,14 @@
 import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http";
-import { exchangeOf, type GuardCore, Http1Exchange, layOverPrototypes, MESSAGES } from "../../src/internals.js";
-import { awaitLayers, awaitParams } from "./async-layers.js";
-import { dropLostFields } from "./lost-fields.js";
+import {
+  contained,
+  coverPrototypes,
+  exchangeOf,
+  type GuardCore,
+  Http1Exchange,
+  MESSAGES,
+} from "../../src/internals.js";
+import { awaitLayers, awaitParams, isRejection } from "./async-layers.js";
+import { dropLostFields, fieldsRefusedOf } from "./lost-fields.js";
 
 type Next = (error?: unknown) => void;
 
@@ -26,15 +33,15 @@ const UPLOAD_PATIENCE_MS = 500;
 const prepared = new WeakSet<object>();
 
 /**
- * Done once for each application, at its first request, when all of it is in place: lays the guard over the prototypes
- * every response of the application gets, and appends an observer behind everything else.
+ * Done once for each application, at its first request, when all of it is in place: follows every response of
+ * the application to its prototype, and appends an observer behind everything else.
  */
 export function prepareApp(app: ExpressApp, guard: GuardCore, middleware: unknown): void {
   if (prepared.has(app)) return;
   prepared.add(app);
   let root = app;
   while (root.parent !== undefined) root = root.parent;
-  layOverPrototypes(root.response, root.request);
+  coverPrototypes(root.response);
   const stack = stackOf(root);
   if (stack?.[0] !== undefined) awaitLayers(stack[0]);
   if (root._router !== undefined) awaitParams(root._router);
@@ -69,8 +76,9 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     if (response.headersSent || exchange.inert) return guard.failed(exchange, error);
     if (!isPresentable(error)) return guard.failed(exchange, error);
     if (!Number.isInteger(response.statusCode)) response.statusCode = 500;
-    if (isFault(error)) dropLostFields(response);
-    voidOnceSent(response);
+    const status = statusOf(error);
+    if (status >= 500) dropLostFields(response, status);
+    voidOnceSent(response, fieldsRefusedOf(error, status));
     // It answers in a later tick, and finds whatever the app has done to its response by then.
     if (exchange instanceof Http1Exchange) exchange.unattended++;
     answerInTime(guard, request, response, error);
@@ -82,18 +90,26 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
   });
 }
 
-/** Fields of a 4xx, such as the Accept-Ranges of a 416, belong to the answer as much as to the content. */
-function isFault(error: unknown): boolean {
+/**
+ * The status that the final handler takes of an error. Fields of a 4xx, such as the Accept-Ranges of a 416, belong to the
+ * answer as much as to the content.
+ */
+function statusOf(error: unknown): number {
   const { status, statusCode } = Object(error) as Record<string, unknown>;
-  return ![status, statusCode].some((value) => typeof value === "number" && value >= 400 && value < 500);
+  const isOfError = (value: unknown): value is number => typeof value === "number" && value >= 400 && value < 600;
+  return [status, statusCode].find(isOfError) ?? 500;
 }
 
-/** The final handler waits for the rest of the upload; where the app answers meanwhile, its calls must not throw there. */
-function voidOnceSent(response: ServerResponse): void {
+/**
+ * The final handler waits for the rest of the upload; where the app answers meanwhile, its calls must not throw there.
+ * Fields of the error that describe other content than its own are left out.
+ */
+function voidOnceSent(response: ServerResponse, isRefused: ReturnType<typeof fieldsRefusedOf>): void {
   for (const name of ["setHeader", "removeHeader"] as const) {
     const below = response[name] as (...args: unknown[]) => unknown;
     const value = function (this: ServerResponse, ...args: unknown[]) {
-      return this.headersSent ? this : below.apply(this, args);
+      const isVoid = this.headersSent || (name === "setHeader" && isRefused(args[0], args[1]));
+      return isVoid ? this : below.apply(this, args);
     };
     Object.defineProperty(response, name, { value, configurable: true, writable: true });
   }
@@ -118,12 +134,21 @@ function isPresentable(error: unknown): boolean {
   }
 }
 
+/**
+ * What the edge shows of an error that Express is left alone with: nothing, since its final handler answers completely.
+ * An error that it cannot show ends the process, and so does a promise rejected under Express 4.
+ */
+export function answeredByExpress(error: unknown): null | undefined {
+  return isPresentable(error) && !isRejection(error) ? null : undefined;
+}
+
 /** The final handler answers only when the whole request content has arrived, which may be never. */
 function answerInTime(guard: GuardCore, request: IncomingMessage, response: ServerResponse, error: unknown): void {
   if (request.complete) return;
-  const timer = setTimeout(() => {
+  const answer = contained(guard.witness, () => {
     const exchange = exchangeOf(response);
-    if (exchange !== undefined && !response.headersSent) guard.failed(exchange, error);
-  }, UPLOAD_PATIENCE_MS).unref();
+    if (exchange !== undefined && !response.headersSent) guard.failed(exchange, error, false, null);
+  });
+  const timer = setTimeout(answer, UPLOAD_PATIENCE_MS).unref();
   response.once("close", () => clearTimeout(timer));
 }

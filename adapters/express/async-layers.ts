@@ -71,7 +71,19 @@ function awaitParam(callback: Handler): Handler {
   return param;
 }
 
+/** Errors of promises that nobody but the guard has looked at. */
+const rejections = new WeakSet<object>();
+
+/** Whether an error is that of a promise which Express 4 would have left alone, to end the process. */
+export function isRejection(error: unknown): boolean {
+  return typeof error === "object" && error !== null && rejections.has(error);
+}
+
 function forward(result: unknown, next: Next): void {
   if (result === null || result === undefined || typeof (result as PromiseLike<unknown>).then !== "function") return;
-  (result as PromiseLike<unknown>).then(undefined, (error) => next(error || new Error("Rejected promise")));
+  (result as PromiseLike<unknown>).then(undefined, (reason) => {
+    const error = reason || new Error("Rejected promise");
+    if (typeof error === "object") rejections.add(error);
+    next(error);
+  });
 }

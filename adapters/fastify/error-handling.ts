@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { exchangeOf, handlerError, isLostWithContent } from "../../src/internals.js";
+import { exchangeOf, handlerError, isLostWithContent, isRefusedOfError } from "../../src/internals.js";
 
 type ErrorHandler = (this: unknown, error: unknown, request: FastifyRequest, reply: FastifyReply) => unknown;
 
 interface HandlerLink {
-  func: ErrorHandler | null;
+  func: ErrorHandler;
 }
 
 /** Fastify keeps these to itself; where one is not found, its part is left out. */
@@ -19,23 +19,38 @@ export function onError(request: FastifyRequest, reply: FastifyReply, error: unk
   const exchange = exchangeOf(reply.raw);
   if (exchange?.supervisor.enforces) {
     exchange.cause = error;
+    const status = statusOf(error, reply);
     for (const [name, value] of Object.entries(reply.getHeaders())) {
-      if (isLostWithContent(name, value)) reply.removeHeader(name);
+      if (isLostWithContent(name, value, status)) reply.removeHeader(name);
     }
     // Fastify's last resort hands both to writeHead, where nobody catches what that throws.
     const { raw } = reply;
     if (!Number.isInteger(raw.statusCode)) raw.statusCode = 500;
     if (/[^\t\x20-\x7e\x80-\xff]/.test(raw.statusMessage ?? "")) raw.statusMessage = "";
-    watchErrorHandler(request);
+    watchErrorHandlers(request);
     // The last resort takes the status nobody has set, which is 200.
     if ("veto" in exchange) {
-      exchange.veto = () => (isLastResort(reply) && reply.raw.statusCode < 400 ? handlerError(error) : null);
+      exchange.veto = () => (isLastResort(reply) && reply.raw.statusCode < 400 ? lastResort(error) : null);
     }
   }
   done();
 }
 
-const watchedLinks = new WeakSet<object>();
+/** The status that Fastify's default handler answers with. */
+function statusOf(error: unknown, reply: FastifyReply): number {
+  const isOfError = (value: unknown): value is number => Number(value) >= 400 && Number(value) <= 599;
+  try {
+    const { statusCode, status } = Object(error) as Record<string, unknown>;
+    return [statusCode, status, reply.raw.statusCode].find(isOfError) ?? 500;
+  } catch {
+    return 500; // a getter that throws
+  }
+}
+
+/** Fastify would send it with a status of success: the edge passes that on. */
+function lastResort(error: unknown): ReturnType<typeof handlerError> {
+  return { ...handlerError(error), prevented: null };
+}
 
 /** Fastify notes here which error handler comes next; `false` where none is left. */
 function isLastResort(reply: FastifyReply): boolean {
@@ -43,21 +58,42 @@ function isLastResort(reply: FastifyReply): boolean {
   return next !== undefined && (reply as unknown as Record<symbol, unknown>)[next] === false;
 }
 
-/**
- * Puts a watch in front of the error handler of a route, once, in the same chain. One that throws what is no error, or
- * answers with what is no payload, would be sent as an empty or odd 200.
- */
-function watchErrorHandler(request: FastifyRequest): void {
+/** Puts a watch in front of the error handlers of a route, once, in the same order. */
+function watchErrorHandlers(request: FastifyRequest): void {
   const symbol = symbolOf(request, CONTEXT);
   const context = symbol && (request as unknown as Record<symbol, { errorHandler?: HandlerLink }>)[symbol];
   const link = context?.errorHandler;
-  if (!context || !link || typeof link.func !== "function" || watchedLinks.has(link)) return;
-  const { func } = link;
-  const watchedLink = Object.create(Object.getPrototypeOf(link)) as HandlerLink;
-  watchedLink.func = function (this: unknown, error, req, reply) {
+  if (context && isLink(link)) context.errorHandler = watchedLink(link);
+}
+
+const watchedLinks = new WeakMap<object, HandlerLink>();
+
+/** A copy of a link, and of those behind it, that watches; Fastify's own default handler is the last. */
+function watchedLink(link: HandlerLink): HandlerLink {
+  const known = watchedLinks.get(link);
+  if (known !== undefined) return known;
+  const next = Object.getPrototypeOf(link) as unknown;
+  const hasNext = isLink(next);
+  const watched = Object.create(
+    hasNext ? watchedLink(next) : (next as object | null),
+    Object.getOwnPropertyDescriptors(link),
+  ) as HandlerLink;
+  watched.func = (hasNext ? watchedHandler : watchedDefaultHandler)(link.func);
+  watchedLinks.set(link, watched);
+  watchedLinks.set(watched, watched);
+  return watched;
+}
+
+function isLink(value: unknown): value is HandlerLink {
+  return typeof (value as HandlerLink | null | undefined)?.func === "function";
+}
+
+/** An error handler that throws what is no error, or answers with what is no payload, would be sent as an empty or odd 200. */
+function watchedHandler(func: ErrorHandler): ErrorHandler {
+  return function (this: unknown, error, request, reply) {
     let result: unknown;
     try {
-      result = func.call(this, error, req, reply);
+      result = func.call(this, error, request, reply);
     } catch (thrown) {
       throw asError(thrown);
     }
@@ -69,8 +105,34 @@ function watchErrorHandler(request: FastifyRequest): void {
       },
     );
   };
-  watchedLinks.add(watchedLink);
-  context.errorHandler = watchedLink;
+}
+
+/** The default handler hands the error's `headers` to the reply first, and then sends content of its own. */
+function watchedDefaultHandler(func: ErrorHandler): ErrorHandler {
+  return function (this: unknown, error, request, reply) {
+    if ((error as { headers?: unknown } | null)?.headers === undefined) return func.call(this, error, request, reply);
+    const status = statusOf(error, reply);
+    const own = reply as { headers?: FastifyReply["headers"] };
+    own.headers = (fields) => {
+      delete own.headers;
+      return reply.headers(withoutLostFields(fields, status));
+    };
+    try {
+      return func.call(this, error, request, reply);
+    } finally {
+      delete own.headers;
+    }
+  };
+}
+
+function withoutLostFields<T extends object>(fields: T, status: number): T {
+  if (typeof fields !== "object" || fields === null) return fields;
+  const kept: Record<string, unknown> = {};
+  for (const name of Object.keys(fields)) {
+    const value = (fields as Record<string, unknown>)[name];
+    if (!isRefusedOfError(name, value, status)) kept[name] = value;
+  }
+  return kept as T;
 }
 
 function checkPayload(payload: unknown, isAwaited = false): unknown {

@@ -23,7 +23,8 @@ export function watchHandler(request: FastifyRequest, guard: GuardCore): void {
 function watchHijacked(handler: RouteHandlerMethod, guard: GuardCore): RouteHandlerMethod {
   const failed = (reply: FastifyReply, error: unknown) => {
     const exchange = exchangeOf(reply.raw);
-    if (exchange !== undefined) guard.failed(exchange, error);
+    // Fastify would leave the request without an answer.
+    if (exchange !== undefined) guard.failed(exchange, error, false, 524);
   };
   const watched: RouteHandlerMethod = function (request, reply) {
     let result: unknown;
