@@ -7,6 +7,7 @@ export const ERROR_CODES = {
   ERR_RAYGUARD_UNKNOWN_OPTION: "an option is not known",
   ERR_RAYGUARD_INVALID_ARGUMENT: "a method was called with a value it cannot take",
   ERR_RAYGUARD_UNSUPPORTED_SERVER: "the object to attach to is not a node:http, node:https or node:http2 server",
+  ERR_RAYGUARD_UNSUPPORTED_RUNTIME: "the runtime is not a Node that the guard knows, and unsupportedRuntime is error",
   ERR_RAYGUARD_DEADLINE: "no response, or no more of it, within the deadline",
   ERR_RAYGUARD_CLIENT_GONE: "the client closed the connection before the response was complete",
   ERR_RAYGUARD_DRAINING: "the process is about to end",

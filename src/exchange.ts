@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { RayguardError } from "./errors.js";
+import type { Witness } from "./containment.js";
+import { ERROR_CODES, RayguardError } from "./errors.js";
 import type { Page } from "./fallback/page.js";
 import type { Action, Failure } from "./incidents.js";
 import type { Doorkeeper } from "./lifecycle/admission.js";
@@ -11,11 +12,8 @@ import { RequestContext } from "./request-context.js";
 import type { Caller, Peer } from "./trust/caller.js";
 import type { FieldLine } from "./validity/head.js";
 
-/** Where an exchange hangs on its request and response. One symbol for every copy of the package: never wrap twice. */
-export const kExchange: unique symbol = Symbol.for("rayguard.exchange") as never;
-
 /** What an exchange needs of its guard. */
-export interface Supervisor {
+export interface Supervisor extends Witness {
   /** False in report mode: everything is looked at, nothing is changed. */
   readonly enforces: boolean;
   readonly settings: Settings;
@@ -70,11 +68,14 @@ export abstract class Exchange implements Waiting {
   readonly startedAt: number = performance.now();
   /** Time of the last movement of the response. */
   activeAt = 0;
-  /** Observed progress of the connection, compared between two looks, and when it was last seen to change. */
+  /** Whose octets are watched, how far they had got at the last look, and when they were last seen to move. */
+  declare watched: "request" | "response" | null;
   progress = 0;
   movedAt = 0;
   /** Who has sent it, where that differs from one request of the connection to the next; see `callerOf`. */
   declare knownCaller: Caller | undefined;
+  /** What cannot be parsed, from a peer that sends much of it: counted, and not told; undefined until it was asked. */
+  declare isNoise: boolean | undefined;
   /** Where the flight recorder keeps it, or -1. */
   declare slot: number;
   /** Called once the fate is known and the whole response has been handed over. */
@@ -87,6 +88,8 @@ export abstract class Exchange implements Waiting {
     this.settings = settings;
   }
 
+  /** Its response is one of `node:http` on a connection: what the methods in `response.ts` can take for theirs. */
+  declare readonly isHttp1: boolean;
   abstract readonly request: IncomingMessage | null;
   /** Status code of the final response, as far as it is decided. */
   abstract readonly status: number;
@@ -96,6 +99,11 @@ export abstract class Exchange implements Waiting {
   abstract lostFields(): readonly FieldLine[];
   /** Whether a part of the final response may already be with the recipient. */
   abstract isOut(): boolean;
+  /**
+   * Whether part of the response would be with the recipient if nobody had held it back. The edge shows no error of its
+   * own from then on: it can only cut what it has begun to pass on.
+   */
+  abstract isBegun(): boolean;
   /** Whether the whole response has been handed over. */
   abstract isOver(): boolean;
   /** Sends a complete response in place of the app's. Only while `isOut()` is false. */
@@ -104,11 +112,50 @@ export abstract class Exchange implements Waiting {
   protected abstract tearDown(): void;
   /** Commits what is held, when it has been held for long enough. */
   abstract release(): void;
-  /** A number that changes whenever octets move on the connection, in either direction. */
+  /**
+   * A number that changes whenever octets move: while nothing is committed those of the request's content, from then on
+   * those of the response that leave the process.
+   */
   abstract movement(): number;
+  /** Octets of content, where the app has handed over all of it when the header section is decided. */
+  get knownLength(): number | undefined {
+    return undefined;
+  }
+
+  /** The request may have content, as far as that can be told as it arrives, at no cost. */
+  get mayUpload(): boolean {
+    return false;
+  }
+
+  /** Content of the request is still to come. */
+  get isUploading(): boolean {
+    const { request } = this;
+    return request !== null && !request.complete;
+  }
+
+  /** The response waits for its turn, behind that to an earlier request on the connection. */
+  get isQueued(): boolean {
+    return false;
+  }
+
   /** Whether there is a connection that waits for the response. */
   get hasConnection(): boolean {
     return true;
+  }
+
+  /** The client has left, and nobody waits for the response any more; what is left of the exchange follows. */
+  get isLeft(): boolean {
+    return false;
+  }
+
+  /** Whether this response is a stream of events, which has no end of its own. */
+  get streamsEvents(): boolean {
+    return false;
+  }
+
+  /** Whether it is the first request of a connection. */
+  get isFirst(): boolean {
+    return false;
   }
 
   /** Whether this response is a stream of events that a comment may keep alive. */
@@ -123,7 +170,7 @@ export abstract class Exchange implements Waiting {
 
   /** Octets the recipient has not taken yet. */
   abstract backlog(): number;
-  /** Gives up on a response that is over, but that the recipient does not take. */
+  /** Ends the connection, or the stream, of a response that the recipient does not take. */
   abstract abandon(): void;
 
   /** Who is at the other end of the connection. */
@@ -139,30 +186,53 @@ export abstract class Exchange implements Waiting {
    * @returns false where nothing was done, because the response is complete already or the guard only reports
    */
   fail(failure: Failure): boolean {
-    if (this.inert || this.settled || this.isOver()) return false;
+    // What fails because the client has left, or after it, costs nobody a response.
+    if (this.inert || this.settled || this.isOver() || this.isLeft) return false;
     if (!this.supervisor.enforces) {
       // res.destroy() goes on to socket.destroy(): one cause, one incident.
-      if (this.incident !== failure.code) this.supervisor.report(this, failure, "reported");
+      const isTold = failure.clientGone === true || this.incident === failure.code;
+      if (!isTold) this.supervisor.report(this, failure, "reported");
       return false;
     }
     this.inert = true;
     const known = failure.err === undefined && this.cause !== undefined ? { ...failure, err: this.cause } : failure;
+    const isGone = known.clientGone === true;
+    if (isGone) {
+      this.outcome = "client gone";
+      this.clientLeft();
+    }
     if (this.isOut()) {
-      this.outcome = "torn down";
-      this.supervisor.report(this, known, "torn down");
-      this.abort(new RayguardError("ERR_RAYGUARD_INCOMPLETE", known.message));
+      if (!isGone) {
+        this.outcome = "torn down";
+        this.supervisor.report(this, known, "torn down");
+        this.abort(new RayguardError("ERR_RAYGUARD_INCOMPLETE", known.message));
+      }
       this.tearDown();
     } else {
       const page = this.supervisor.compose(this, known);
       // A 404 that the app has thrown is its answer, in other words; only faults are incidents.
       const isAnswer = known.code === "HANDLER_ERROR" && page.status < 500;
-      if (!isAnswer && known.clientGone !== true) {
+      if (!isAnswer && !isGone) {
         this.outcome = "replaced";
         this.supervisor.report(this, { ...known, status: page.status }, "replaced");
       }
       this.replace(page, known);
     }
     return true;
+  }
+
+  /** Gives up on a recipient that takes nothing of what the app has written. */
+  giveUp(failure: Failure): void {
+    if (!this.supervisor.enforces) {
+      if (this.incident !== failure.code) this.supervisor.report(this, failure, "reported");
+      return;
+    }
+    if (this.outcome !== "torn down") {
+      this.outcome = "torn down";
+      this.supervisor.report(this, failure, "torn down");
+      this.abort(new RayguardError("ERR_RAYGUARD_DEADLINE", failure.message));
+    }
+    this.abandon();
   }
 
   /** Leaves it without an answer: the connection has announced its end, or belongs to somebody else. */
@@ -192,14 +262,12 @@ export abstract class Exchange implements Waiting {
     this.supervisor.settled(this);
     if (this.trace !== undefined) this.trace.exchange = null;
     if (complete) this.whenSettled?.();
-    else {
-      this.abort(
-        new RayguardError(
-          "ERR_RAYGUARD_CLIENT_GONE",
-          "the client closed the connection before the response was complete",
-        ),
-      );
-    }
+    else this.clientLeft();
+  }
+
+  /** The client has left, as far as the app is concerned. */
+  clientLeft(): void {
+    this.abort(new RayguardError("ERR_RAYGUARD_CLIENT_GONE", ERROR_CODES.ERR_RAYGUARD_CLIENT_GONE));
   }
 
   /** Aborts `req.rayguard.signal`, if anybody has asked for it. */
@@ -210,9 +278,12 @@ export abstract class Exchange implements Waiting {
 
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Exchange.prototype, {
+  isHttp1: false,
   doorkeeper: null,
+  watched: null,
   slot: -1,
   cause: undefined,
   whenSettled: undefined,
   knownCaller: undefined,
+  isNoise: undefined,
 });

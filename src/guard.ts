@@ -1,34 +1,57 @@
 import { IncomingMessage, type RequestListener, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
+import type {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  IncomingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+} from "node:http2";
 import type { Socket } from "node:net";
 import { RayguardError } from "./errors.js";
-import { type Exchange, kExchange } from "./exchange.js";
+import type { Exchange } from "./exchange.js";
+import { exchangeOf, hangOn } from "./exchange-of.js";
+import { isAttached, isClosed, leadsTo } from "./first-contact.js";
 import { HEALTH_DEFAULTS, Health } from "./health.js";
 import type { HealthCheck } from "./health-checks.js";
-import { DIRECT, EVENTS, type Failure, thrown } from "./incidents.js";
+import { DIRECT, type Failure, lateError, type Prevented, thrown } from "./incidents.js";
 import { attachTo } from "./intercept/attach.js";
 import { Http1Exchange } from "./intercept/http1-exchange.js";
-import { carryLayer, layOverPrototypes } from "./intercept/layers.js";
+import type { Http2Exchange } from "./intercept/http2.js";
+import { guardSession } from "./intercept/http2-session.js";
+import { coverPrototypes } from "./intercept/layers.js";
 import { guardedListener } from "./intercept/listeners.js";
 import { hasInternals, type NodeResponse } from "./intercept/node-internals.js";
-import { openHttp1, openHttp2, openSimulated, openSocket } from "./intercept/open-exchange.js";
+import {
+  openHandedOver,
+  openHttp1,
+  openHttp2,
+  openSimulated,
+  openSocket,
+  openStream,
+} from "./intercept/open-exchange.js";
 import { guardsOf, isServer, isSocket } from "./intercept/recognise.js";
+import { unsupportedRuntime } from "./intercept/runtime.js";
 import type { SocketExchange } from "./intercept/socket-exchange.js";
+import { isOnAccountOfLeaving } from "./leaving.js";
+import type { Closing } from "./lifecycle/close-listeners.js";
 import { enterExchange } from "./lifecycle/current-exchange.js";
-import type { Closing } from "./lifecycle/drain.js";
 import { type DrainOptions, Ending } from "./lifecycle/ending.js";
 import type { Gauges } from "./lifecycle/gauges.js";
 import { requestHeaderLimit } from "./lifecycle/keep-alive.js";
 import { Overload } from "./lifecycle/overload.js";
+import { OVERLOAD_DEFAULTS } from "./lifecycle/overload-options.js";
+import { RefusalTally } from "./lifecycle/refusal-tally.js";
 import { startWatchdog } from "./lifecycle/watchdog.js";
 import { LintReporter } from "./lint-reporter.js";
 import { type Logger, MESSAGES } from "./log.js";
 import { kObserve, type Observer } from "./observation.js";
-import { type GuardOptions, type RouteSettings, resolveOptions } from "./options.js";
+import { type GuardOptions, type RouteSettings, resolveOptions, type Settings } from "./options.js";
+import { PassThrough } from "./pass-through.js";
 import { resolveRoute } from "./route-settings.js";
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
 import { callerOf } from "./trust/caller.js";
+import { WeakCollection } from "./weak-collection.js";
 
 /** Looks after every response of the servers it is attached to. */
 export interface Guard {
@@ -60,7 +83,8 @@ export interface Guard {
 
 /**
  * Makes a guard.
- * @throws {RayguardError} `ERR_RAYGUARD_UNKNOWN_OPTION`, `ERR_RAYGUARD_INVALID_OPTION`
+ * @throws {RayguardError} `ERR_RAYGUARD_UNKNOWN_OPTION`, `ERR_RAYGUARD_INVALID_OPTION`,
+ *   `ERR_RAYGUARD_UNSUPPORTED_RUNTIME`
  */
 export function createGuard(options?: GuardOptions): Guard {
   return new GuardCore(options);
@@ -82,9 +106,15 @@ export class GuardCore implements Guard {
   readonly sessions = new Set<ServerHttp2Session>();
   /** Says which requests can be taken; undefined where nobody limits them. */
   readonly overload: Overload | undefined;
+  /** Counts connections that no server had room for. */
+  readonly refusals: RefusalTally;
   /** How it ends, and what the end of the process has to do with it. */
   readonly ending: Ending;
-  readonly #detach = new Map<object, () => void>();
+  /** Servers it is attached to, for as long as they live. */
+  readonly servers = new WeakCollection<object>();
+  /** There where the runtime is not supported: everything passes, and nothing else of this guard is used. */
+  readonly passThrough: PassThrough | undefined;
+  readonly #detach = new WeakMap<object, () => void>();
   readonly #met = new WeakSet<object>();
   readonly #attributes: boolean;
   #stopWatchdog: (() => void) | undefined;
@@ -93,21 +123,23 @@ export class GuardCore implements Guard {
 
   /** @param gauges - what `overload` goes by, where it is not this process */
   constructor(options?: GuardOptions, gauges?: Gauges) {
-    const settings = resolveOptions(options);
+    const runtime = unsupportedRuntime();
+    const settings = settingsUnder(runtime, resolveOptions(options));
     this.#attributes = settings.crash !== false;
     const tell = (record: object, message: string) => this.supervision.warn(record, message);
+    const listener = { warn: tell, ownFailure: (error: unknown) => this.supervision.ownFailure(error) };
     this.overload =
       settings.overload === false
         ? undefined
-        : new Overload(settings.overload, settings.mode === "enforce", tell, gauges);
+        : new Overload(settings.overload, settings.mode === "enforce", listener, gauges);
+    this.refusals = new RefusalTally(listener);
     const isServing = () => this.state === "serving";
-    this.health = new Health(settings.health, isServing, () => this.overload?.reason);
+    this.health = new Health(settings.health, isServing, () => this.overload?.reason, listener);
     this.supervision = new Supervision(settings); // last, since it opens the file of the recorder: nothing may throw now
+    this.passThrough = runtime === undefined ? undefined : new PassThrough(runtime, this.supervision, this.health);
     this.ending = new Ending(this);
-    if (settings.lint) {
-      const reporter = new LintReporter(tell);
-      this.supervision.rendered = (exchange, section) => reporter.look(exchange as Http1Exchange, section);
-    }
+    // Deadlines under way keep the supervision, so that may lead back to no guard.
+    if (settings.lint) this.supervision.rendered = new LintReporter(this.supervision).look;
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }
@@ -116,19 +148,28 @@ export class GuardCore implements Guard {
     return this.ending.state;
   }
 
-  get servers(): Iterable<object> {
-    return this.#detach.keys();
+  get witness(): Supervision {
+    return this.supervision;
   }
 
   get enforces(): boolean {
     return this.supervision.enforces;
   }
 
+  get retryAfterS(): number {
+    return (this.supervision.settings.overload || OVERLOAD_DEFAULTS).retryAfterS;
+  }
+
   stats(): GuardStats {
-    return this.supervision.counters.snapshot(this.state, this.overload?.queued, this.overload?.shed);
+    const shed = (this.overload?.shed ?? 0) + this.refusals.shed;
+    return this.supervision.counters.snapshot(this.state, this.overload?.queued, shed);
   }
 
   attach<T extends object>(server: T): T {
+    if (this.passThrough !== undefined) {
+      this.passThrough.tell();
+      return server;
+    }
     if (!isServer(server)) {
       throw new RayguardError(
         "ERR_RAYGUARD_UNSUPPORTED_SERVER",
@@ -138,6 +179,8 @@ export class GuardCore implements Guard {
     const guards = guardsOf(server);
     if (guards.has(this) || this.state === "closed") return server;
     guards.add(this);
+    this.servers.add(server);
+    isAttached(this);
     if (this.enforces) this.ending.join();
     this.overload?.start();
     if (guards.size > 1) {
@@ -161,7 +204,10 @@ export class GuardCore implements Guard {
         `listener() takes a request listener; got ${typeof listener}.`,
       );
     }
-    return guardedListener(this, listener);
+    if (this.passThrough !== undefined) return this.passThrough.listener(listener);
+    const guarded = guardedListener(this, listener);
+    leadsTo(guarded, this);
+    return guarded;
   }
 
   drain(options?: DrainOptions, closing: Closing = "in a quiet moment"): Promise<void> {
@@ -175,8 +221,11 @@ export class GuardCore implements Guard {
   close(): void {
     if (this.state === "closed") return;
     this.ending.close();
-    for (const detach of this.#detach.values()) detach();
-    this.#detach.clear();
+    isClosed(this);
+    for (const server of this.servers) {
+      this.servers.delete(server);
+      this.#detach.get(server)?.();
+    }
     this.#stopWatchdog?.();
     this.overload?.close();
     this.supervision.close();
@@ -197,24 +246,45 @@ export class GuardCore implements Guard {
   }
 
   #exchangeOf(request: IncomingMessage, response: ServerResponse): Exchange {
-    const known = (response as { [kExchange]?: Exchange })[kExchange];
+    const known = exchangeOf(response);
     if (known !== undefined) {
       if (known.supervisor !== this.supervision) this.#nest(known);
       return known;
     }
-    if (request.httpVersionMajor >= 2)
-      return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
-    if (!hasInternals(response) || !isSocket(response.socket ?? request.socket))
-      return openSimulated(this.supervision, request, response);
-    const { server } = request.socket as Socket & { server?: object };
-    if (server !== undefined && this.state === "serving" && "listening" in server) {
-      try {
-        this.attach(server);
-      } catch (error) {
-        this.supervision.warn({ err: error }, MESSAGES.attachFailed);
-      }
+    const asked = exchangeOf(request);
+    if (asked !== undefined) {
+      // An upgrade that a library routes through the framework, or a request that an app asks itself for: the response is
+      // of their own making. The one exchange of a request is there already, and may even be over.
+      if (!asked.isHttp1) hangOn(response, asked);
+      return asked;
     }
+    if (request.httpVersionMajor >= 2) {
+      const { session } = (request as unknown as Http2ServerRequest).stream;
+      this.attachItself((session as ServerHttp2Session | undefined)?.server);
+      if (session !== undefined) guardSession(session as ServerHttp2Session, undefined, this);
+      return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
+    }
+    if ((request as { upgrade?: unknown }).upgrade === true) return openHandedOver(this.supervision, request, response);
+    if (!hasInternals(response) || !isSocket(response.socket ?? request.socket)) {
+      const open = response.socket && request.headers.upgrade ? openHandedOver : openSimulated;
+      return open(this.supervision, request, response);
+    }
+    this.attachItself((request.socket as Socket & { server?: object }).server);
     return this.open(request, response);
+  }
+
+  get isAttached(): boolean {
+    return !this.servers.isEmpty;
+  }
+
+  /** Attaches to a server of its own: as that begins to listen or, where it is not recognised, at its first request. */
+  attachItself(server: object | undefined): void {
+    if (server === undefined || this.state !== "serving" || !("listening" in server)) return;
+    try {
+      this.attach(server);
+    } catch (error) {
+      this.supervision.warn({ err: error }, MESSAGES.attachFailed);
+    }
   }
 
   open(request: IncomingMessage, response: NodeResponse): Http1Exchange {
@@ -225,9 +295,14 @@ export class GuardCore implements Guard {
     const exchange = openSocket(this.supervision, request, socket, otherwise, method);
     if (request !== null) {
       this.upgraded.set(socket, exchange);
-      socket.once("close", () => this.upgraded.delete(socket));
+      const { connection } = exchange;
+      connection.whenDestroyed = [...connection.whenDestroyed, () => void this.upgraded.delete(socket)];
     }
     return exchange;
+  }
+
+  openStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Http2Exchange {
+    return openStream(this.supervision, stream, headers);
   }
 
   openHttp2(request: Http2ServerRequest, response: Http2ServerResponse): Exchange {
@@ -238,14 +313,16 @@ export class GuardCore implements Guard {
     const { request } = exchange;
     if (request === null) return false;
     const url = (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
-    if (!this.health.matches(url) || exchange.quiet) {
+    // The response is asked for last: over HTTP/2 it is made then.
+    const response = this.health.matches(url) && !exchange.quiet ? responseOf(exchange) : undefined;
+    if (response === undefined) {
       const { refusal } = this.ending;
-      if (exchange.quiet) return true;
+      if (exchange.quiet) return !exchange.settled;
       return refusal === undefined ? this.refusesDirect(exchange) : exchange.fail(refusal);
     }
     exchange.quiet = true;
     this.supervision.recorder?.end(exchange); // nobody misses a health check
-    this.health.answer(request, responseOf(exchange), url);
+    this.health.answer(request, response, url);
     return true;
   }
 
@@ -258,13 +335,15 @@ export class GuardCore implements Guard {
   /**
    * Something threw on behalf of an exchange.
    * @param rethrows - nobody else has seen the error: where the guard only reports, it must go on its way
+   * @param bare - what the edge would show of what the framework does with it; without one the process would end
    */
-  failed(exchange: Exchange, error: unknown, rethrows = false): void {
-    const taken = exchange.fail(thrown(error));
+  failed(exchange: Exchange, error: unknown, rethrows = false, bare?: Prevented): void {
+    const failure = thrown(error);
+    const taken = exchange.fail(bare === undefined ? failure : { ...failure, prevented: bare });
     if (!this.enforces && rethrows) throw error;
     if (taken || !this.enforces) return;
-    const { status } = exchange;
-    exchange.late({ code: "LATE_ERROR", message: EVENTS.LATE_ERROR, prevented: null, status, err: error });
+    const left = exchange.isLeft || exchange.outcome === "client gone";
+    if (!left || !isOnAccountOfLeaving(exchange, error)) exchange.late(lateError(exchange.status, error, left));
   }
 
   enter(exchange: Exchange): void {
@@ -276,9 +355,9 @@ export class GuardCore implements Guard {
     this.#met.add(listener);
     const app = listener as Partial<AppListener>;
     if (app.response instanceof ServerResponse && app.request instanceof IncomingMessage) {
-      layOverPrototypes(app.response, app.request);
+      coverPrototypes(app.response);
       this.meetsApp?.(app as AppListener);
-    } else carryLayer(exchange);
+    }
   }
 
   requestHeadersTooLarge(server: object): void {
@@ -320,6 +399,19 @@ export class GuardCore implements Guard {
   }
 }
 
-function responseOf(exchange: Exchange): ServerResponse {
-  return (exchange as Exchange & { response: ServerResponse }).response;
+/** Nothing is opened for requests that only pass through. @throws {RayguardError} where the option asks for it */
+function settingsUnder(runtime: string | undefined, settings: Settings): Settings {
+  if (runtime === undefined) return settings;
+  if (settings.unsupportedRuntime === "error") {
+    throw new RayguardError(
+      "ERR_RAYGUARD_UNSUPPORTED_RUNTIME",
+      `The guard knows node:http of Node alone; this is ${runtime}.`,
+    );
+  }
+  return { ...settings, lint: false, recorder: false, overload: false };
+}
+
+/** None where there is only a socket to answer on. */
+function responseOf(exchange: Exchange): ServerResponse | undefined {
+  return (exchange as Exchange & { response?: ServerResponse }).response;
 }

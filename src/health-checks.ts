@@ -1,3 +1,4 @@
+import { contained } from "./containment.js";
 import { RayguardError } from "./errors.js";
 
 /** Looks at something the app cannot work without; throws, rejects or returns `false` where it is not well. */
@@ -69,11 +70,12 @@ async function runCheck(check: HealthCheck, timeoutMs: number): Promise<CheckRes
   const start = performance.now();
   let timer: NodeJS.Timeout | undefined;
   const timedOut = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+    const onTimeout = () => {
       const error = new Error(`no result within ${timeoutMs} ms`);
-      controller.abort(error);
       reject(error);
-    }, timeoutMs);
+      controller.abort(error);
+    };
+    timer = setTimeout(contained(undefined, onTimeout), timeoutMs);
   });
   const latency = () => Math.round(performance.now() - start);
   try {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { containPromise, type Witness } from "./containment.js";
 import { RayguardError } from "./errors.js";
 import { preferredType } from "./fallback/accept.js";
 import { RETRY_AFTER_S } from "./fallback/content.js";
@@ -34,9 +35,19 @@ export class Health {
   readonly #details: boolean | ((request: IncomingMessage) => boolean);
   readonly #isServing: () => boolean;
   readonly #overload: () => string | undefined;
+  readonly #witness: Witness | undefined;
 
-  /** @param overload - why new work is being refused, where it is */
-  constructor(options: HealthOptions | false, isServing: () => boolean, overload: () => string | undefined) {
+  /**
+   * @param overload - why new work is being refused, where it is
+   * @param witness - told of what fails in the guard itself
+   */
+  constructor(
+    options: HealthOptions | false,
+    isServing: () => boolean,
+    overload: () => string | undefined,
+    witness?: Witness,
+  ) {
+    this.#witness = witness;
     this.#isServing = isServing;
     this.#overload = overload;
     const given = options === false ? {} : options;
@@ -114,11 +125,12 @@ export class Health {
       send(request, response, 200, { status: "healthy", timestamp: new Date().toISOString() });
       return;
     }
-    void this.#checks.results().then((checks) => {
+    const answered = this.#checks.results().then((checks) => {
       const healthy = Object.values(checks).every((result) => result.status === "healthy");
       const body = { status: healthy ? "healthy" : "unhealthy", timestamp: new Date().toISOString() };
       send(request, response, healthy ? 200 : 503, this.#admits(request) ? { ...body, checks } : body);
     });
+    containPromise(this.#witness, answered);
   }
 
   #answerAt(path: unknown, question: Question, name: string): void {

@@ -1,9 +1,17 @@
 import type { RouteSettings } from "./options.js";
+import { EDGE_EFFECTS, edgeEffectOf } from "./validity/edge-effects.js";
 
 export type Action = "repaired" | "replaced" | "torn down" | "ignored" | "reported";
 
-/** Status the edge would have shown without the guard, where it would have shown one of its own. */
+/** Status the edge would have shown without the guard, where it is known that it would have shown one of its own. */
 export type Prevented = 520 | 522 | 524 | null;
+
+/** What of a code can have been prevented, while no part of a response was with the recipient. */
+function preventedBy(code: string): Prevented {
+  const { shows } = EDGE_EFFECTS[edgeEffectOf(code)];
+  // The edge's own 502 page takes the place of a response of the app: it is not one of its errors.
+  return shows === 502 ? null : shows;
+}
 
 /** What made a response depart from intact. */
 export interface Incident {
@@ -48,6 +56,10 @@ export const EVENTS = {
     "The process ended while this request was in flight; the next start reports it. Look for an OOM kill or a SIGKILL.",
   BLOCKED:
     "The event loop was blocked: no request was read or answered meanwhile. See err for the code that ran; move such work to a thread or split it.",
+  RECIPIENT_DEADLINE:
+    "The recipient took nothing of the response for longer than recipientDeadlineMs; the connection was closed.",
+  GUARD_FAULT:
+    "Something of rayguard's own failed. It was contained, and the app goes on without it; please report it with err.",
   DIRECT: "The request did not come through the edge; it was refused with 403 (option direct).",
   OVERLOAD: "The process could not take the request; it was refused with 503 and Retry-After.",
 } as const;
@@ -70,16 +82,31 @@ export interface Failure {
   readonly retryAfterS?: number;
   /** Counted and published, but not worth a line of its own. */
   readonly unlogged?: boolean;
+  /** The app has not been given the response, and never will be: a 503 without anything of the app's. */
+  readonly unseen?: boolean;
 }
 
 export function handlerError(err: unknown, status = 500, headers?: Record<string, unknown>): Failure {
   return {
     code: "HANDLER_ERROR",
     message: `${EVENTS.HANDLER_ERROR} See err; answer errors with an error handler of your own to choose the content.`,
-    prevented: 520,
+    prevented: preventedBy("HANDLER_ERROR"),
     status,
     err,
     headers,
+  };
+}
+
+/** An error on the socket of a connection that is neither the client's leaving nor one of the parser. */
+export function socketFailed(err: unknown): Failure {
+  return {
+    code: "CLIENT_ERROR",
+    message:
+      "An error on the socket ended the connection before the response was complete. See err for where it is from.",
+    prevented: 520,
+    status: 400,
+    err,
+    closes: true,
   };
 }
 
@@ -87,7 +114,7 @@ export function prematureClose(how: string, err?: unknown): Failure {
   return {
     code: "MC-2",
     message: `The app closed the connection (${how}) before a response was complete. Answer with an error status instead of closing.`,
-    prevented: 520,
+    prevented: preventedBy("MC-2"),
     status: 500,
     err,
     closes: true,
@@ -115,11 +142,17 @@ export function thrown(error: unknown): Failure {
   return handlerError(error, status, headers);
 }
 
+/** The app failed when there was nothing left to save. @param left - since the client had gone, and not by an answer */
+export function lateError(status: number, err: unknown, left: boolean): Failure {
+  const message = left ? "The app failed after its client had left: nobody waited for the rest." : EVENTS.LATE_ERROR;
+  return { code: "LATE_ERROR", message, prevented: null, status, err };
+}
+
 export function firstByteDeadline(settings: Pick<RouteSettings, "firstByteDeadlineMs">): Failure {
   return {
     code: "MC-10",
     message: `No response within ${settings.firstByteDeadlineMs} ms. Find what the handler waits for, or give the route a longer deadline.`,
-    prevented: 524,
+    prevented: preventedBy("MC-10"),
     status: 503,
   };
 }
@@ -128,7 +161,16 @@ export function idleDeadline(settings: Pick<RouteSettings, "idleDeadlineMs">): F
   return {
     code: "MC-10",
     message: `Nothing moved inside the response for ${settings.idleDeadlineMs} ms. Find the source that stalled, or give the route a longer deadline.`,
-    prevented: 524,
+    prevented: preventedBy("MC-10"),
+    status: 503,
+  };
+}
+
+export function recipientDeadline(settings: Pick<RouteSettings, "recipientDeadlineMs">): Failure {
+  return {
+    code: "RECIPIENT_DEADLINE",
+    message: `${EVENTS.RECIPIENT_DEADLINE} It was ${settings.recipientDeadlineMs} ms; octets of the request line are those that left.`,
+    prevented: null,
     status: 503,
   };
 }
@@ -137,7 +179,7 @@ export function shortContent(expected: number, sent: number): Failure {
   return {
     code: "MC-5",
     message: `Content-Length said ${expected} octets and the app wrote ${sent}. Set the length of what is really sent, or none.`,
-    prevented: 520,
+    prevented: preventedBy("MC-5"),
     status: 500,
   };
 }
@@ -146,7 +188,7 @@ export function longContent(expected: number, written: number): Failure {
   return {
     code: "MC-7",
     message: `Content-Length said ${expected} octets and the app wrote at least ${written}. Set the length of what is really sent, or none.`,
-    prevented: 520,
+    prevented: preventedBy("MC-7"),
     status: 500,
   };
 }
@@ -156,7 +198,7 @@ export function sourceFailed(err: unknown): Failure {
     code: "MC-9",
     message:
       "The source of a pipe() into the response failed in mid-content, which pipe() does not pass on. Use pipeline(), or destroy the response when the source fails.",
-    prevented: 520,
+    prevented: preventedBy("MC-9"),
     status: 500,
     err,
   };
@@ -188,14 +230,32 @@ export function blockedLoop(blockedMs: number, stack: string | null, readTimeout
   };
 }
 
+/** Something of the guard's own has failed, on behalf of no request in particular. */
+export function guardFault(err: unknown): Incident {
+  return {
+    code: "GUARD_FAULT",
+    action: "ignored",
+    prevented: null,
+    message: EVENTS.GUARD_FAULT,
+    ray: null,
+    colo: null,
+    clientIp: null,
+    verified: false,
+    method: "",
+    url: "",
+    status: null,
+    err,
+  };
+}
+
 export function ruleBroken(rule: string, found: string, status = 500): Failure {
   const message = rule in EVENTS ? found : `${found} See docs/rules.md, ${rule}.`;
-  return { code: rule, message, prevented: 520, status };
+  return { code: rule, message, prevented: preventedBy(rule), status };
 }
 
 /** The process ends, and this request has to end with it. */
 export function endOfProcess(code: "CRASHING" | "SHUTDOWN" | "EXIT"): Failure {
-  return { code, message: EVENTS[code], prevented: 520, status: 503, closes: code !== "CRASHING" };
+  return { code, message: EVENTS[code], prevented: preventedBy(code), status: 503, closes: code !== "CRASHING" };
 }
 
 /** A request that nobody vouches for. Its own line in the log tells: scans would else write two. */
@@ -209,5 +269,12 @@ export const DIRECT: Failure = {
 
 /** The request an uncaught exception came from. */
 export function uncaught(err: unknown): Failure {
-  return { code: "UNCAUGHT", message: EVENTS.UNCAUGHT, prevented: 520, status: 500, err, closes: true };
+  return {
+    code: "UNCAUGHT",
+    message: EVENTS.UNCAUGHT,
+    prevented: preventedBy("UNCAUGHT"),
+    status: 500,
+    err,
+    closes: true,
+  };
 }

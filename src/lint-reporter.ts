@@ -1,4 +1,7 @@
-import type { Http1Exchange } from "./intercept/http1-exchange.js";
+import type { IncomingMessage } from "node:http";
+import { contain, containPromise, type Witness } from "./containment.js";
+import type { Exchange, Supervisor } from "./exchange.js";
+import { Http2Exchange } from "./intercept/http2.js";
 import { versionOf } from "./intercept/node-internals.js";
 import { loggableUrl, MESSAGES } from "./log.js";
 import type { FieldLine } from "./validity/head.js";
@@ -12,47 +15,54 @@ const MOST_REMEMBERED = 5_000;
 /** Runs the lint tier over finished header sections and reports each finding once per route and rule. */
 export class LintReporter {
   readonly #said = new Set<string>();
-  readonly #warn: (record: object, message: string) => void;
+  readonly #listener: Witness & Pick<Supervisor, "warn">;
   #lint: Lint | undefined;
 
-  constructor(warn: (record: object, message: string) => void) {
-    this.#warn = warn;
+  constructor(listener: Witness & Pick<Supervisor, "warn">) {
+    this.#listener = listener;
     // Only development needs the rules, so only development loads them.
-    void import("./validity/lint.js").then((module) => {
+    const loaded = import("./validity/lint.js").then((module) => {
       this.#lint = module.lint;
     });
+    containPromise(listener, loaded);
   }
 
-  look(exchange: Http1Exchange, rendered: string): void {
+  readonly look = (exchange: Exchange, rendered: string): void => {
+    contain(this.#listener, () => this.#look(exchange, rendered));
+  };
+
+  #look(exchange: Exchange, rendered: string): void {
     if (this.#lint === undefined) return;
     const { request } = exchange;
+    if (request === null) return;
     const path = (request as { route?: { path?: unknown } }).route?.path ?? request.url?.split("?", 1)[0];
     const route = `${request.method} ${loggableUrl(String(path))}`;
-    for (const { rule, found, advice } of this.#lint(subjectOf(exchange, rendered))) {
+    for (const { rule, found, advice } of this.#lint(subjectOf(exchange, request, rendered))) {
       const key = `${rule} ${route}`;
       if (this.#said.has(key) || this.#said.size >= MOST_REMEMBERED) continue;
       this.#said.add(key);
-      this.#warn({ code: rule, route, found, advice }, MESSAGES.lint);
+      this.#listener.warn({ code: rule, route, found, advice }, MESSAGES.lint);
     }
   }
 }
 
-function subjectOf(exchange: Http1Exchange, rendered: string): LintSubject {
-  const { request, response } = exchange;
+function subjectOf(exchange: Exchange, request: IncomingMessage, rendered: string): LintSubject {
   const fields: FieldLine[] = [];
-  for (const line of rendered.split("\r\n").slice(1)) {
+  const [statusLine = "", ...lines] = rendered.split("\r\n");
+  for (const line of lines) {
     const colon = line.indexOf(":");
     if (colon > 0) fields.push([line.slice(0, colon), line.slice(colon + 2)]);
   }
+  const isHttp2 = exchange instanceof Http2Exchange;
   return {
     request: {
       method: request.method ?? "",
       version: versionOf(request),
       headers: request.headers,
-      encrypted: "encrypted" in request.socket,
+      encrypted: isHttp2 ? exchange.stream.session?.encrypted === true : "encrypted" in request.socket,
     },
-    head: { status: response.statusCode, reason: response.statusMessage, fields },
-    contentOctets: response._contentLength ?? undefined,
+    head: { status: Number(statusLine.slice(9, 12)), reason: statusLine.slice(13), fields },
+    contentOctets: exchange.knownLength,
     now: Date.now(),
   };
 }

@@ -1,4 +1,5 @@
 import { write, writeSync } from "node:fs";
+import { contained } from "./containment.js";
 
 /** Most that waits for a reader, in UTF-16 code units of log lines; what comes beyond is lost. */
 const MAX_WAITING = 8 * 1024 * 1024;
@@ -24,7 +25,8 @@ export class LogDestination {
 
   constructor(fd: number) {
     this.#fd = fd;
-    process.on("exit", () => this.#end());
+    const end = contained(undefined, () => this.#end());
+    process.on("exit", end);
   }
 
   write(line: string): void {
@@ -46,13 +48,13 @@ export class LogDestination {
     return octets;
   }
 
-  readonly #writeSome = (): void => {
+  readonly #writeSome = contained(undefined, (): void => {
     if (this.#state === "ended") return;
     this.#state = "in flight";
     write(this.#fd, this.#octets, this.#onWritten);
-  };
+  });
 
-  readonly #onWritten = (error: NodeJS.ErrnoException | null, count: number): void => {
+  readonly #onWritten = contained(undefined, (error: NodeJS.ErrnoException | null, count: number): void => {
     if (error !== null && isTemporary(error)) {
       this.#state = "no room";
       setTimeout(this.#writeSome, RETRY_MS).unref();
@@ -62,7 +64,7 @@ export class LogDestination {
     if (this.#octets.length > 0) this.#writeSome();
     else if (this.#waiting !== "") this.#next();
     else this.#state = "idle";
-  };
+  });
 
   #end(): void {
     // What another thread is writing comes first, and is not written twice.

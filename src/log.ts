@@ -43,30 +43,49 @@ export const MESSAGES = {
   request: "request",
   incident: "incident",
   lint: "response could be better",
+  clientErrors: "a peer has sent more that is no request; after the first ones it is only counted",
   headerSectionLarge: "response header section is larger than a quarter of what the edge takes",
   mountedLate: "the guard was mounted after other middleware: what runs before it is not guarded until it is attached",
-  unknownPrototype: "a response went out on a prototype the guard had not seen; from the next one on it is guarded",
+  bypassed: "a response went out past the guard, through a method of node:http kept from before the guard was made",
   hookLate: "a hook of onDrained() took longer than it may; the drain went on without it",
+  endsBesideListeners:
+    'the app listens for what ends the process, and has neither ended it nor closed a server within shutdown.graceMs: the process ends now, as it would have without the listener; to decide yourself call guard.drain() in the listener, or set shutdown: false or crash: "answer"',
   hookFailed: "a hook of onDrained() failed",
+  errorContent: "errorContent threw; the built-in content went out",
+  observerFailed: "an observer of the guard failed; it is told of what comes next as ever",
   recorderOff:
     "the flight recorder is off: its file cannot be written; the next start will not name who died in this one",
   recorderFull: "the flight recorder has no slot left: some requests are not recorded; give it more slots",
   recorderForeign: "a file in the place of a flight recorder is left alone",
   overloadOver: "overload is over: requests are no longer refused",
+  refusalsOver:
+    "there is room for new connections again; reset are those beyond what the guard can answer: raise maxConnections or the limit on open files",
   trustLocalPeer:
     'requests with a CF-RAY come from a peer on this machine or network that is not trusted, so their CF-Connecting-IP is not believed; behind cloudflared set trust: "loopback", or { edge: <its address> }; behind a proxy of your own set trust: ["cloudflare", <its address>]',
+  unsupportedRuntime:
+    "this runtime is not Node, or a Node the guard does not know: requests pass through untouched, nothing is guarded, only the health check is answered; run the app under a supported Node",
   attachFailed: "the guard could not attach itself to the server",
   watchdogListens: "the watchdog answers the health paths on a port of its own",
   watchdogPort:
     "the watchdog cannot listen at this port and answers no health check; it still reports a blocked event loop",
   watchdogFailed: "the watchdog has ended; a blocked event loop is no longer reported",
   requestTimeoutShort:
-    "a connection that is open but unused gets a 408 when headersTimeout or requestTimeout is over, while the edge may still use it; raise both above keepAliveTimeoutMs or set them to 0",
+    "a connection that is open but unused gets a 408 when headersTimeout or requestTimeout is over, while the edge may still use it; raise both above unusedMs or set them to 0",
   maxConnections:
-    "connections over maxConnections are reset before there is a request to answer (520 at the edge); raise it, or turn it off",
+    "connections over maxConnections never reach the app: the guard answers 503 where it enforces, and Node resets them where it does not (520 at the edge); raise it, or turn it off",
+  descriptors:
+    "the process has nearly as many file descriptors open as it may: new connections get a 503 where the guard enforces, and a reset (520 at the edge) when there are none left; raise the limit on open files (ulimit -n, LimitNOFILE)",
   requestHeadersLarge:
     "a request header section over maxHeaderSize was answered with 431; the edge forwards up to edgeOctets: raise it with --max-http-header-size or createServer({ maxHeaderSize })",
 } as const;
+
+/** A function without a body, however it is written. */
+const EMPTY = /^(?:function\s*\w*|\w*)\s*\(\)\s*(?:=>\s*)?\{\s*\}$/;
+
+/** Whether nothing of what it is told goes anywhere: Fastify's under `logger: false`, and pino's at the level silent. */
+export function isMute(logger: Logger): boolean {
+  return EMPTY.test(Function.prototype.toString.call(logger.error));
+}
 
 let logger: Logger | undefined;
 

@@ -16,7 +16,7 @@ export interface Observer {
   onSettled?(exchange: Exchange): void;
 }
 
-/** Where a guard takes observers. One symbol for every copy of the package, as for `kExchange`. */
+/** Where a guard takes observers. One symbol for every copy of the package. */
 export const kObserve: unique symbol = Symbol.for("rayguard.observe") as never;
 
 /** @returns what ends it */
@@ -40,8 +40,14 @@ export function observe(guard: object, observer: Observer): () => void {
 
 /** Those who observe a guard. One that fails must not take the response with it, nor the other observers. */
 export class Observers {
+  readonly #failed: (error: unknown) => void;
   /** By subscription: the same observer may come twice. */
   readonly #observers = new Map<object, Observer>();
+
+  /** @param failed - told of what an observer throws */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+  }
 
   get size(): number {
     return this.#observers.size;
@@ -64,8 +70,8 @@ export class Observers {
     for (const observer of this.#observers.values()) {
       try {
         act(observer);
-      } catch {
-        // there is nobody left to tell
+      } catch (error) {
+        this.#failed(error);
       }
     }
   }

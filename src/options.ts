@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { EDGE_PROFILES, type EdgeName, type EdgeProfile } from "./cloudflare/edge.js";
+import { EDGE_PROFILES, type EdgeName, type EdgeProfile, POOL_MARGIN_MS } from "./cloudflare/edge.js";
 import { RayguardError } from "./errors.js";
 import type { FallbackContent } from "./fallback/content.js";
 import type { HealthOptions } from "./health.js";
@@ -30,6 +30,11 @@ export interface GuardOptions {
   firstByteDeadlineMs?: number | false;
   /** Longest silence inside a committed response, in milliseconds; `false` turns it off. @default 95_000 */
   idleDeadlineMs?: number | false;
+  /**
+   * Longest time a recipient may take nothing of a response that the app has written, in milliseconds; `false`: no limit.
+   * @default 905_000
+   */
+  recipientDeadlineMs?: number | false;
   /**
    * Silence of a `text/event-stream` after which a comment is sent, in milliseconds, so that the edge's read timeout stays
    * away; the idle deadline then does not end it. `false` sends none. @default false
@@ -63,10 +68,16 @@ export interface GuardOptions {
   /** Requests that nobody vouches for: `flag` marks them in the log, `reject` answers 403. @default "allow" */
   direct?: "allow" | "flag" | "reject";
   /**
-   * After an exception that nobody caught: `drain` answers the request it came from, lets the others finish and ends the
-   * process as Node would have; `false` leaves Node's behaviour. @default "drain"
+   * In Deno, Bun or a Node without the internals the guard relies on: `warn` says so once and lets everything pass
+   * untouched, `error` throws. @default "warn"
    */
-  crash?: "drain" | false;
+  unsupportedRuntime?: "warn" | "error";
+  /**
+   * After an exception that nobody caught: `drain` answers the request it came from, lets the others finish and ends the
+   * process as Node would have; `answer` does the first, and leaves the process to the app where that listens for
+   * `uncaughtException` itself; `false` leaves Node's behaviour. @default "drain"
+   */
+  crash?: "drain" | "answer" | false;
   /** On a signal: finishes what is under way, then ends the process; `false` leaves Node's behaviour. */
   shutdown?: false | ShutdownOptions;
   /** Flight recorder: names at the next start every request that was in flight as the process died. @default false */
@@ -79,6 +90,7 @@ export interface GuardOptions {
 export interface RouteSettings {
   readonly firstByteDeadlineMs: number | false;
   readonly idleDeadlineMs: number | false;
+  readonly recipientDeadlineMs: number | false;
   readonly heartbeatMs: number | false;
   readonly holdBackOctets: number;
   readonly holdBackMs: number;
@@ -98,7 +110,8 @@ export interface Settings extends RouteSettings {
   readonly logger: Logger | false | undefined;
   readonly trust: Trust;
   readonly direct: "allow" | "flag" | "reject";
-  readonly crash: "drain" | false;
+  readonly unsupportedRuntime: "warn" | "error";
+  readonly crash: "drain" | "answer" | false;
   readonly shutdown: false | ShutdownSettings;
   readonly recorder: false | RecorderSettings;
   readonly watchdog: WatchdogSettings | false;
@@ -111,6 +124,7 @@ export const DEFAULTS = {
   mode: "enforce",
   firstByteDeadlineMs: 95_000,
   idleDeadlineMs: 95_000,
+  recipientDeadlineMs: 905_000,
   heartbeatMs: false,
   holdBackOctets: 65_536,
   holdBackMs: 25,
@@ -119,6 +133,7 @@ export const DEFAULTS = {
   health: { path: "/health" },
   trust: "cloudflare",
   direct: "allow",
+  unsupportedRuntime: "warn",
   crash: "drain",
   shutdown: SHUTDOWN_DEFAULTS,
   recorder: false,
@@ -159,13 +174,13 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
   if (logger !== undefined && logger !== false && !isLogger(logger)) {
     throw invalid("logger", "false or an object with the methods info, warn and error", logger);
   }
-  const idleDeadlineMs = duration(options, "idleDeadlineMs", DEFAULTS.idleDeadlineMs);
   return Object.freeze({
     edge,
     mode: oneOf(options.mode, "mode", ["enforce", "report"], DEFAULTS.mode),
     lint: resolveLint(options.lint),
     firstByteDeadlineMs: duration(options, "firstByteDeadlineMs", DEFAULTS.firstByteDeadlineMs),
-    idleDeadlineMs,
+    idleDeadlineMs: duration(options, "idleDeadlineMs", DEFAULTS.idleDeadlineMs),
+    recipientDeadlineMs: duration(options, "recipientDeadlineMs", DEFAULTS.recipientDeadlineMs),
     heartbeatMs: duration(options, "heartbeatMs", DEFAULTS.heartbeatMs),
     holdBackOctets: whole(options.holdBackOctets, "holdBackOctets", DEFAULTS.holdBackOctets, 0),
     holdBackMs: whole(options.holdBackMs, "holdBackMs", DEFAULTS.holdBackMs, 1, MAX_TIMER_MS),
@@ -179,7 +194,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     keepAliveTimeoutMs: whole(
       options.keepAliveTimeoutMs,
       "keepAliveTimeoutMs",
-      edge.idlePoolMs + 5_000,
+      edge.idlePoolMs + POOL_MARGIN_MS,
       0,
       MAX_TIMER_MS,
     ),
@@ -189,6 +204,12 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     logger,
     trust: resolveTrust(options.trust),
     direct: oneOf(options.direct, "direct", ["allow", "flag", "reject"], DEFAULTS.direct),
+    unsupportedRuntime: oneOf(
+      options.unsupportedRuntime,
+      "unsupportedRuntime",
+      ["warn", "error"],
+      DEFAULTS.unsupportedRuntime,
+    ),
     crash: resolveCrash(options.crash),
     shutdown: resolveShutdown(options.shutdown),
     recorder: checkRecorder(options.recorder),
@@ -203,7 +224,8 @@ function resolveEdge(edge: GuardOptions["edge"] = DEFAULTS.edge): EdgeProfile {
   } else if (edge !== null && typeof edge === "object") {
     const profile: Record<string, number> = { ...EDGE_PROFILES.cloudflare };
     for (const [name, value] of Object.entries(edge)) {
-      if (!(name in profile)) throw invalid("edge", `an object with ${Object.keys(profile).join(", ")}`, edge);
+      if (!Object.hasOwn(profile, name))
+        throw invalid("edge", `an object with ${Object.keys(profile).join(", ")}`, edge);
       if (value !== undefined) profile[name] = whole(value, `edge.${name}`, 0, 0);
     }
     return Object.freeze(profile) as unknown as EdgeProfile;
@@ -223,9 +245,9 @@ function resolveLint(lint: GuardOptions["lint"]): boolean {
   throw invalid("lint", 'false or "report"', lint);
 }
 
-function resolveCrash(crash: GuardOptions["crash"] = DEFAULTS.crash): "drain" | false {
-  if (crash === false || crash === "drain") return crash;
-  throw invalid("crash", '"drain" or false', crash);
+function resolveCrash(crash: GuardOptions["crash"] = DEFAULTS.crash): Settings["crash"] {
+  if (crash === false || crash === "drain" || crash === "answer") return crash;
+  throw invalid("crash", '"drain", "answer" or false', crash);
 }
 
 function checkHealth(health: unknown): false | HealthOptions {
@@ -236,7 +258,7 @@ function checkHealth(health: unknown): false | HealthOptions {
 
 function duration(
   options: GuardOptions,
-  name: "firstByteDeadlineMs" | "idleDeadlineMs" | "heartbeatMs",
+  name: "firstByteDeadlineMs" | "idleDeadlineMs" | "recipientDeadlineMs" | "heartbeatMs",
   fallback: number | false,
 ): number | false {
   const value = options[name] === undefined ? fallback : options[name];

@@ -5,6 +5,7 @@ import { type Action, EVENTS, type Failure, type Incident } from "./incidents.js
 import type { Recorded } from "./lifecycle/recorder-file.js";
 import type { Remains } from "./lifecycle/recorder-search.js";
 import { loggableUrl, type RequestRecord } from "./log.js";
+import { loggableText } from "./loggable.js";
 import { callerOf, claimedIpOf, clientIpOf } from "./trust/caller.js";
 
 /** What the log and the channel say of an incident. */
@@ -13,13 +14,13 @@ export function describeIncident(exchange: Exchange, failure: Failure, action: A
   return {
     code: failure.code,
     action,
-    prevented: failure.prevented,
+    prevented: exchange.isBegun() ? null : failure.prevented,
     message: failure.message,
     ray: context.ray?.id ?? null,
     colo: context.ray?.colo ?? null,
     clientIp: context.clientIp,
     verified: context.verified,
-    method: request?.method ?? "",
+    method: loggableMethod(request),
     url: loggableUrl(urlOf(request)),
     status: action === "replaced" ? failure.status : null,
     err: failure.err,
@@ -57,7 +58,7 @@ export function recordOf(exchange: Exchange): RequestRecord {
     colo: ray === null ? null : ray.colo,
     clientIp: clientIpOf(exchange),
     verified,
-    method: request?.method ?? "",
+    method: loggableMethod(request),
     url: loggableUrl(urlOf(request)),
     status: exchange.status,
     octets: exchange.octets,
@@ -79,4 +80,10 @@ function describeDirect(exchange: Exchange, record: RequestRecord): void {
 export function urlOf(request: IncomingMessage | null): string {
   if (request === null) return "";
   return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
+}
+
+/** Over HTTP/2 any token is a method, of any length. */
+function loggableMethod(request: IncomingMessage | null): string {
+  const method = request?.method ?? "";
+  return /^[!-~]{0,32}$/.test(method) ? method : loggableText(method, 32);
 }

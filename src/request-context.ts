@@ -48,7 +48,10 @@ export class RequestContext {
     return countryOf(this.#owner);
   }
 
-  /** Aborts with a `RayguardError` when the deadline passes, the client goes away or the response is torn down. */
+  /**
+   * Aborts with a `RayguardError` when the deadline passes, the client goes away, the response is torn down or the process
+   * drains: for a stream of events as soon as `lameDuckMs` is over, for any other request that still goes on a second later.
+   */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -67,10 +70,10 @@ export class RequestContext {
     this.#owner.supervisor.watch(this.#owner as never);
   }
 
-  /** @internal */
-  abort(reason: RayguardError): void {
+  /** @internal @param reason - or what makes it, where it may not be needed */
+  abort(reason: RayguardError | (() => RayguardError)): void {
     if (this.#aborted !== undefined) return;
-    this.#aborted = reason;
-    this.#controller?.abort(reason);
+    this.#aborted = typeof reason === "function" ? reason() : reason;
+    this.#controller?.abort(this.#aborted);
   }
 }

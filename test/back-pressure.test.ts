@@ -1,6 +1,6 @@
 import http from "node:http";
 import { Readable } from "node:stream";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createGuard } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
 
@@ -21,4 +21,46 @@ it("stops a source that pushes within one tick, and goes on with it", async () =
   const { responses, valid } = await exchange(server, { path: "/" });
   server.close();
   expect([valid, responses[0]?.content.byteLength, stopped]).toEqual([true, 200_000, true]);
+});
+
+/** What an app finds of its own content behind each write, and once it may write on. */
+async function found(isGuarded: boolean, chunks: readonly (string | Buffer)[], fields: object): Promise<unknown[]> {
+  const facts: unknown[] = [];
+  const server = http.createServer((_req, res) => {
+    // Without these two the header sections would differ in their length.
+    res.writeHead(200, { Connection: "close", Date: new Date(0).toUTCString(), ...fields });
+    const look = () => [res.writableLength, res.writableNeedDrain];
+    let drained = false;
+    res.once("drain", () => {
+      drained = true;
+      facts.push("drain", ...look());
+    });
+    for (const chunk of chunks) facts.push(res.write(chunk), ...look());
+    setTimeout(() => {
+      facts.push(drained, ...look());
+      res.end();
+    }, 10);
+  });
+  if (isGuarded) createGuard({ logger: false, shutdown: false, crash: false, holdBackMs: 1_000 }).attach(server);
+  server.listen(0);
+  const { valid } = await exchange(server, { path: "/" });
+  server.close();
+  return [valid, ...facts];
+}
+
+describe("content that is held back", () => {
+  const small = Array.from({ length: 3 }, () => "x".repeat(100));
+  const large = ["x".repeat(10_000), "x".repeat(10_000), "x".repeat(10_000)];
+  const larger = ["x".repeat(60_000), "y"];
+  it.each([
+    ["a little, in chunks", small, {}],
+    ["a little, of a known length", small, { "Content-Length": 300 }],
+    ["more than the recipient is said to take, in chunks", large, {}],
+    ["more than the recipient is said to take, of a known length", large, { "Content-Length": 30_000 }],
+    ["octets", large.map((text) => Buffer.from(text)), {}],
+    ["more than that at once", larger, {}],
+    ["characters of more than one octet", ["é".repeat(9_000)], {}],
+  ])("is as much in the way of the app as if it were not: %s", async (_what, chunks, fields) => {
+    expect(await found(true, chunks, fields)).toEqual(await found(false, chunks, fields));
+  });
 });

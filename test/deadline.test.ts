@@ -1,8 +1,11 @@
 import { createServer, type RequestListener } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Exchange } from "../src/exchange.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { DeadlineQueue, type Waiting } from "../src/lifecycle/deadline-queue.js";
+import { Deadlines } from "../src/lifecycle/deadlines.js";
+import { resolveOptions } from "../src/options.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
 
@@ -136,18 +139,30 @@ describe("a DeadlineQueue whose timer fires late", () => {
   it("tells after two turns of what was due, and later of what was added meanwhile", async () => {
     const due: string[] = [];
     const [a, b] = [entry(), entry()];
-    const waiting = new DeadlineQueue(10, (one) => due.push(one === a ? "a" : "b"), 2);
+    const block = (ms: number) => {
+      for (const until = performance.now() + ms; performance.now() < until; );
+    };
+    let tell = (_at: number) => {};
+    const toldAt = new Promise<number>((resolve) => {
+      tell = resolve;
+    });
+    const onDue = (one: Waiting) => {
+      due.push(one === a ? "a" : "b");
+      if (one === a) queueMicrotask(() => due.push("behind the sweep"));
+      else tell(performance.now());
+    };
+    const waiting = new DeadlineQueue(10, onDue, 2);
     waiting.add(a, performance.now());
     // Timers that are overdue fire one behind the other, the queue's first.
     setTimeout(() => {
       due.push("another timer");
       waiting.add(b, performance.now());
       setImmediate(() => due.push("the turn"));
-      setTimeout(() => due.push("a later timer"), 5);
+      block(15); // by the time of the sweep this one is overdue as well, and has not had its turns
     }, 11);
-    for (const until = performance.now() + 30; performance.now() < until; );
-    await vi.waitFor(() => expect(due).toContain("b"));
-    expect(due).toEqual(["another timer", "the turn", "a", "a later timer", "b"]);
+    block(30);
+    expect(await toldAt).toBeGreaterThanOrEqual(b.dueAt);
+    expect(due).toEqual(["another timer", "the turn", "a", "behind the sweep", "b"]);
     waiting.clear();
   });
 });
@@ -327,6 +342,39 @@ describe("req.rayguard.deadline()", () => {
     again();
     await wait(20);
     expect(guard.stats()).toMatchObject({ incidents: {}, requests: 1 });
+  });
+});
+
+describe("waits of many lengths", () => {
+  it("share a bounded number of timers, however many numbers routes ask for, and leave none behind", () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    const settings = resolveOptions();
+    const deadlines = new Deadlines(settings, { ownFailure: expect.unreachable });
+    const requests = Array.from({ length: 5_000 }, (_, n) => {
+      const own = { ...settings, firstByteDeadlineMs: 10_000 + n * 17, recipientDeadlineMs: false as const };
+      return { ...entry(), settings: own, settled: false, committed: false, inert: false, watched: null, movedAt: 0 };
+    });
+    for (const one of requests) deadlines.watch(one as unknown as Exchange);
+    expect(vi.getTimerCount()).toBeLessThan(100);
+    expect([...deadlines.exchanges()]).toHaveLength(requests.length);
+    for (const one of requests) (one as Waiting).queue?.remove(one);
+    vi.advanceTimersByTime(10_000);
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
+  it.each([7, 99, 123, 457, 1_234])("end each at its own time: %d ms", async (limit) => {
+    let startedAt = 0;
+    let endedAt = 0;
+    const { server } = await serve((request) => {
+      startedAt = performance.now();
+      request.rayguard?.deadline(limit);
+      request.rayguard?.signal.addEventListener("abort", () => {
+        endedAt = performance.now();
+      });
+    });
+    expect((await exchange(server, { path: "/" })).responses[0]?.status).toBe(503);
+    expect(endedAt - startedAt).toBeGreaterThanOrEqual(limit - 2);
   });
 });
 

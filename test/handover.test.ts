@@ -61,3 +61,31 @@ describe("pipelined behind a request that is not answered yet", () => {
     ]);
   });
 });
+
+it("adds no listener to the socket of an upgrade or a CONNECT, and forgets it once that is gone", async () => {
+  const counts: number[][] = [];
+  for (const isGuarded of [false, true]) {
+    const server = createServer();
+    const guard = createGuard({ logger: false, shutdown: false });
+    if (isGuarded) guard.attach(server);
+    for (const event of ["upgrade", "connect"])
+      server.on(event, (_request, socket) => {
+        const before = ["close", "error", "end", "data", "finish"].map((name) => socket.listenerCount(name));
+        socket.end("HTTP/1.1 200 OK\r\n\r\n");
+        counts.push(before);
+      });
+    await listen(server);
+    const { port } = server.address() as AddressInfo;
+    for (const octets of [
+      "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+      "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ]) {
+      const socket = net.connect(port, "127.0.0.1");
+      socket.resume().write(octets);
+      await new Promise((resolve) => socket.once("close", resolve));
+    }
+    await guard.drain();
+    expect(guard.stats().inFlight).toBe(0);
+  }
+  expect(counts.slice(2)).toEqual(counts.slice(0, 2));
+});

@@ -13,6 +13,7 @@ import {
 import { createGuard, type Incident } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
 import { RULES } from "../src/validity/catalogue.js";
+import { isHarmless } from "../src/validity/edge-effects.js";
 import { listen } from "./testing/servers.js";
 
 const deadlines = { firstByteDeadlineMs: 10, idleDeadlineMs: 20 };
@@ -24,8 +25,9 @@ describe("a failure", () => {
     ["no answer in time", firstByteDeadline(deadlines), 503, 524],
     ["silence in an answer", idleDeadline(deadlines), 503, 524],
     ["short content", shortContent(5, 3), 500, 520],
-    ["long content", longContent(3, 5), 500, 520],
-    ["a broken rule", ruleBroken("FR-1", "The app sent both."), 500, 520],
+    ["long content", longContent(3, 5), 500, null],
+    ["a rule edges insist on", ruleBroken("FR-2", "The app sent words."), 500, 520],
+    ["a rule no edge insists on", ruleBroken("FR-1", "The app sent both."), 500, null],
   ] as const)(
     "of %s says what was seen, what to do, and what it would have been",
     (_what, failure, status, prevented) => {
@@ -74,7 +76,7 @@ describe("each departure from intact", () => {
       listener: (_, r) => {
         r.writeHead(200, { "Content-Length": "2", "Transfer-Encoding": "chunked" }).end("ok");
       },
-      incident: { code: "FR-1", action: "repaired", prevented: 520, status: null },
+      incident: { code: "FR-1", action: "repaired", prevented: null, status: null },
     },
     {
       what: "a destroy in mid-content",
@@ -82,7 +84,7 @@ describe("each departure from intact", () => {
         r.writeHead(200, { "Content-Type": "text/event-stream" });
         r.write("a", () => r.destroy());
       },
-      incident: { code: "MC-2", action: "torn down", prevented: 520, status: null },
+      incident: { code: "MC-2", action: "torn down", prevented: null, status: null },
     },
     {
       what: "a second answer, and a third",
@@ -119,7 +121,9 @@ describe("each departure from intact", () => {
   ])("is one incident: $what", async ({ listener, incident }) => {
     const seen: { level: string; record: object; message: string }[] = [];
     const logger = {
-      info() {},
+      info: (record: object, message: string) => {
+        if (message === "incident") seen.push({ level: "info", record, message });
+      },
       warn: (record: object, message: string) => seen.push({ level: "warn", record, message }),
       error: (record: object, message: string) => seen.push({ level: "error", record, message }),
     };
@@ -128,7 +132,11 @@ describe("each departure from intact", () => {
     await exchange(server, { path: "/a?b=c", headers: { "CF-RAY": "0123456789abcdef-FRA" } });
     expect(seen).toHaveLength(1);
     expect(seen[0]).toMatchObject({
-      level: ["replaced", "torn down"].includes(incident.action as string) ? "error" : "warn",
+      level: isHarmless(incident.code as string)
+        ? "info"
+        : ["replaced", "torn down"].includes(incident.action as string)
+          ? "error"
+          : "warn",
       message: "incident",
       record: { ray: "0123456789abcdef", colo: "FRA", method: "GET", url: "/a?b=c", verified: true, ...incident },
     });

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import http, { type IncomingMessage, type RequestListener, ServerResponse } from "node:http";
 import http2 from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import https from "node:https";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import {
   classSlot,
@@ -10,9 +11,12 @@ import {
   isFinishCallback,
   LAYERED,
   LOSES_CORKED_CHUNKS,
+  markErrorEmitted,
   type NodeResponse,
 } from "../src/intercept/node-internals.js";
+import { tellSocketClosed } from "../src/intercept/socket-close.js";
 import { exchange } from "../src/testing/index.js";
+import { selfSigned } from "./testing/certificate.js";
 import { listen } from "./testing/servers.js";
 
 // Facts about bare Node, each of which the guard relies on. One that fails names what a new release has changed.
@@ -526,6 +530,25 @@ describe("a socket", () => {
     expect(typeof size).toBe("number");
   });
 
+  it.each(["http", "https"] as const)(
+    "is listened to for close by functions of Node's with these names, %s",
+    async (scheme) => {
+      const left: [unknown[], unknown[]][] = [];
+      const listener: RequestListener = ({ socket }, response) => {
+        const listeners = () => socket.rawListeners("close");
+        const before = listeners();
+        tellSocketClosed(socket, false);
+        left.push([before, listeners()]);
+        response.end("ok");
+      };
+      const server = scheme === "http" ? http.createServer(listener) : https.createServer(selfSigned(), listener);
+      const { port } = (await listen(server)).address() as AddressInfo;
+      await exchange({ port, tls: scheme === "https" && { rejectUnauthorized: false } }, {});
+      expect(left).toHaveLength(1);
+      for (const [before, after] of left) expect(after).toEqual(before);
+    },
+  );
+
   it("names internal/stream_base_commons or onwriteError in the stack when the connection itself fails", async () => {
     const stacks: string[] = [];
     const server = http.createServer((request) => {
@@ -539,6 +562,46 @@ describe("a socket", () => {
     await exchange(await listen(server), "GET / HTTP/1.1\r\nHost: a\r\n\r\n", { abortAfterMs: 20, timeoutMs: 500 });
     await expect.poll(() => stacks.length).toBeGreaterThan(0);
     expect(stacks[0]).toMatch(/stream_base_commons|onwriteError|errorOrDestroy/);
+  });
+});
+
+describe("a socket that is destroyed with an error", () => {
+  const closing = (prepare: (socket: Socket) => void, how: (socket: Socket) => void) =>
+    new Promise<unknown[]>((resolve, reject) => {
+      const told: unknown[] = [];
+      const server = http.createServer(({ socket }) => {
+        socket.on("error", (error) => told.push(error.message));
+        socket.on("close", (hadError) => resolve([...told, hadError]));
+        prepare(socket);
+        how(socket);
+      });
+      listen(server).then(() => {
+        const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+        client.on("error", () => {});
+        client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+      }, reject);
+    });
+  const mine = new Error("mine");
+
+  it("emits no `error` where it is marked as emitted, and closes with it all the same", async () => {
+    const destroys = (socket: Socket) => void socket.destroy(mine);
+    expect(await closing(() => {}, destroys)).toEqual(["mine", true]);
+    expect(await closing((socket) => markErrorEmitted(socket), destroys)).toEqual([true]);
+  });
+
+  it("is destroyed by resetAndDestroy() and destroySoon() through its own destroy(), without an error", async () => {
+    for (const name of ["resetAndDestroy", "destroySoon"] as const) {
+      const seen: unknown[] = [];
+      const prepare = (socket: Socket) => {
+        const { destroy } = socket;
+        socket.destroy = function (error) {
+          seen.push(error);
+          return destroy.call(this, mine);
+        };
+      };
+      expect(await closing(prepare, (socket) => void socket[name]())).toEqual(["mine", true]);
+      expect(seen[0]).toBeUndefined();
+    }
   });
 });
 

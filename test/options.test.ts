@@ -29,16 +29,19 @@ describe("no options", () => {
       edge: {
         readTimeoutMs: 100_000,
         idlePoolMs: 900_000,
+        unusedPoolMs: 0,
         maxHeaderSectionOctets: 131_072,
         maxFieldLines: 256,
         maxInterimResponses: 5,
       },
       mode: "enforce",
+      unsupportedRuntime: "warn",
       crash: "drain",
-      shutdown: { signals: ["SIGTERM", "SIGINT"], lameDuckMs: 0, graceMs: 25_000 },
+      shutdown: { signals: ["SIGTERM", "SIGINT", "SIGHUP"], lameDuckMs: 0, graceMs: 25_000 },
       lint: false,
       firstByteDeadlineMs: 95_000,
       idleDeadlineMs: 95_000,
+      recipientDeadlineMs: 905_000,
       heartbeatMs: false,
       holdBackOctets: 65_536,
       holdBackMs: 25,
@@ -71,6 +74,7 @@ describe("no options", () => {
       "lint",
       "firstByteDeadlineMs",
       "idleDeadlineMs",
+      "recipientDeadlineMs",
       "heartbeatMs",
       "holdBackOctets",
       "holdBackMs",
@@ -158,6 +162,7 @@ describe("a value no option can have", () => {
     [{ mode: "warn" }, /^mode must be "enforce" or "report"; got "warn"\.$/],
     [{ mode: true }, /^mode must be .*; got true\.$/],
     [{ lint: true }, /^lint must be false or "report"; got true\.$/],
+    [{ unsupportedRuntime: "pass" }, /^unsupportedRuntime must be "warn" or "error"; got "pass"\.$/],
     [{ gatewayStatus: false }, /^gatewayStatus must be "remap" or "keep"; got false\.$/],
     [{ errorContent: "sorry" }, /^errorContent must be a function .*; got "sorry"\.$/],
     [{ logger: true }, /^logger must be false or an object .*; got true\.$/],
@@ -249,7 +254,9 @@ describe("a name nobody knows", () => {
     "%j is refused, with the names there are",
     (options) => {
       expect(codeOf(() => resolve(options))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
-      expect(() => resolve(options)).toThrow(/Known options: .*firstByteDeadlineMs.*trust, watchdog\.$/);
+      expect(() => resolve(options)).toThrow(
+        /Known options: .*firstByteDeadlineMs.*trust, unsupportedRuntime, watchdog\.$/,
+      );
     },
   );
 
@@ -288,11 +295,12 @@ describe("a name nobody knows", () => {
 describe("shutdown and crash", () => {
   it("fill in what is left out", () => {
     expect(resolve({ shutdown: { graceMs: 1 } }).shutdown).toEqual({
-      signals: ["SIGTERM", "SIGINT"],
+      signals: ["SIGTERM", "SIGINT", "SIGHUP"],
       lameDuckMs: 0,
       graceMs: 1,
     });
     expect(resolve({ shutdown: false, crash: false })).toMatchObject({ shutdown: false, crash: false });
+    expect(resolve({ crash: "answer" }).crash).toBe("answer");
   });
 
   it.each([
@@ -388,6 +396,7 @@ describe("a route", () => {
     expect(resolveRoute({ idleDeadlineMs: 5 }, base)).toEqual({
       firstByteDeadlineMs: 1_000,
       idleDeadlineMs: 5,
+      recipientDeadlineMs: 905_000,
       heartbeatMs: false,
       holdBackOctets: 10,
       holdBackMs: 25,
@@ -447,5 +456,44 @@ describe("timeouts of an attached server", () => {
     expect(valid).toBe(true);
     expect(responses).toHaveLength(2);
     expect(server).toBeInstanceOf(Server);
+  });
+});
+
+describe("a name that every object has", () => {
+  const NAMES = ["constructor", "toString", "hasOwnProperty", "__proto__", "valueOf"];
+  const PLACES: [place: string, options: (value: object) => object][] = [
+    ["the options", (value) => value],
+    ...["edge", "health", "watchdog", "shutdown", "overload", "trust"].map(
+      (place): [string, (value: object) => object] => [place, (value) => ({ [place]: value })],
+    ),
+    ["recorder", (value) => ({ recorder: Object.assign(value, { path: "/tmp/none" }) })],
+  ];
+
+  it.each(PLACES)("is no option of %s", (_place, options) => {
+    for (const name of NAMES) {
+      const value = JSON.parse(`{ "${name}": 1 }`);
+      expect(
+        codeOf(() => createGuard({ ...options(value) } as GuardOptions)),
+        name,
+      ).toMatch(/^ERR_RAYGUARD_(?:UNKNOWN|INVALID)_OPTION$/);
+    }
+  });
+
+  it("is no number of a route, no profile of an edge and no signal", () => {
+    for (const name of NAMES) {
+      const base = resolveOptions();
+      expect(
+        codeOf(() => resolveRoute(JSON.parse(`{ "${name}": 1 }`), base)),
+        name,
+      ).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
+      expect(
+        codeOf(() => resolve({ edge: name })),
+        name,
+      ).toBe("ERR_RAYGUARD_INVALID_OPTION");
+      expect(
+        codeOf(() => resolve({ shutdown: { signals: [name] } })),
+        name,
+      ).toBe("ERR_RAYGUARD_INVALID_OPTION");
+    }
   });
 });

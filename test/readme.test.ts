@@ -78,7 +78,7 @@ describe("README.md", () => {
     const numbers = Object.entries(settings).filter(([, value]) => typeof value === "number");
     for (const [name, value] of numbers) expect(stated.get(name), name).toBe(`\`${String(value)}\``);
     expect(stated.get("heartbeatMs")).toBe("`false`");
-    for (const name of ["edge", "mode", "gatewayStatus", "trust", "direct", "crash"] as const) {
+    for (const name of ["edge", "mode", "gatewayStatus", "trust", "direct", "crash", "unsupportedRuntime"] as const) {
       expect(stated.get(name), name).toBe(`\`"${DEFAULTS[name]}"\``);
     }
     expect(stated.get("watchdog")).toBe(`\`${DEFAULTS.watchdog}\``);

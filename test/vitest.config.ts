@@ -1,17 +1,27 @@
 import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
-// Processes under load, and how long they take to notice it: a neighbour would be part of the load.
-const ALONE = ["test/lifecycle/**/*.test.ts"];
+// They measure what a machine can do, or how soon something is noticed on it: a neighbour would be part of the load.
+const ALONE = ["container", "crash", "deadline-scale", "drain", "newcomers", "overload", "watchdog"].map(
+  (name) => `test/lifecycle/${name}.test.ts`,
+);
 
-// The same on every version of Node: the package, its documents, the page, other servers, the command's text.
+// The same on every version of Node: the package, its documents, the page, other servers and runtimes, the command's
+// text, what a machine can do.
 const OF_ANY_NODE = [
   "test/package.test.ts",
   "test/readme.test.ts",
+  "test/runtimes.test.ts",
   "test/validity/lint*",
+  "test/cloudflare/**",
   "test/playground/**",
   "test/proxies/**",
   "test/deploy/**",
+  "test/lifecycle/container*",
+  "test/lifecycle/deadline-scale*",
+  "test/lifecycle/overload*",
+  "test/lifecycle/pm2*",
+  "test/cli/errors*",
   "test/cli/ranges*",
   "test/cli/explain-*",
   "test/cli/probe/web-servers.test.ts",
@@ -31,12 +41,15 @@ export default defineConfig({
           name: "side by side",
           include: ["test/**/*.test.ts"],
           exclude: [...configDefaults.exclude, ...ALONE, ...left],
-          // Most of them wait for sockets more than they compute.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
+          // Most of them wait for sockets and processes more than they compute.
+          maxWorkers: availableParallelism() + 1,
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: "alone", include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: { name: "alone", include: ALONE, exclude: left, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
     ],
   },
 });

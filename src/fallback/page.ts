@@ -1,6 +1,7 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { FieldLine } from "../validity/head.js";
 import { type FallbackContent, negotiatedContent, RETRY_AFTER_S } from "./content.js";
+import { isLostWithContent } from "./lost-content.js";
 
 /** A complete response of the guard, ready to be framed by whichever protocol carries it. */
 export interface Page {
@@ -53,9 +54,8 @@ const KEPT = new Set([
   "traceresponse",
 ]);
 
-/** Fields a thrown error may set, beyond those that describe content, framing or caching. */
-const REFUSED_FROM_ERROR =
-  /^(?:content-|transfer-encoding$|connection$|keep-alive$|upgrade$|te$|trailer$|date$|cache-control$|expires$|age$|etag$|last-modified$|pragma$|set-cookie$|proxy-|:)/;
+/** Fields a thrown error may not set, beside those that are lost with the content: the fallback has its own, or the connection. */
+const OWN = /^(?:content-(?!security-policy|range)|connection$|keep-alive$|upgrade$|te$|date$|cache-control$|proxy-|:)/;
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -65,7 +65,7 @@ export function composePage(asked: PageRequest): Page {
   try {
     const content = usable(asked.content) ?? negotiatedContent(asked.request, asked);
     const body = Buffer.from(content.body as string);
-    const own = errorFields(asked.headers);
+    const own = errorFields(asked.headers, asked.status);
     const given = new Set(own.map(([name]) => name.toLowerCase()));
     const fields: FieldLine[] = [...keptFields(asked.lost).filter(([name]) => !given.has(name.toLowerCase())), ...own];
     return finish(asked.status, fields, content.contentType, body, asked.retryAfterS);
@@ -121,7 +121,7 @@ function keptFields(lost: readonly FieldLine[]): FieldLine[] {
   });
 }
 
-function errorFields(headers: Record<string, unknown> | undefined): FieldLine[] {
+function errorFields(headers: Record<string, unknown> | undefined, status: number): FieldLine[] {
   const fields: FieldLine[] = [];
   if (headers === undefined || headers === null || typeof headers !== "object") return fields;
   for (const name of Object.keys(headers)) {
@@ -133,7 +133,7 @@ function errorFields(headers: Record<string, unknown> | undefined): FieldLine[] 
     }
     const text = typeof value === "number" ? String(value) : value;
     if (typeof text !== "string" || !VALUE.test(text) || !TOKEN.test(name) || text.length > 4_096) continue;
-    if (!REFUSED_FROM_ERROR.test(name.toLowerCase())) fields.push([name, text]);
+    if (!OWN.test(name.toLowerCase()) && !isLostWithContent(name, text, status)) fields.push([name, text]);
   }
   return fields;
 }

@@ -1,20 +1,25 @@
 import type { Server } from "node:http";
-import { keepAlive, type TimedServer, watchConnectionLimit } from "../lifecycle/keep-alive.js";
+import { keepAlive, type TimedServer } from "../lifecycle/keep-alive.js";
 import { closesQuietly } from "../lifecycle/quiet-close.js";
 import type { Supervision } from "../supervision.js";
+import { Accepting, type AcceptingGuard } from "./accepting.js";
 import { type Http2Guard, interceptHttp2Server } from "./http2-server.js";
 import { isHttp1Server } from "./recognise.js";
 import { type Http1Server, interceptServer } from "./server.js";
 
 /** Stands in front of a server, and sets what has to be set on it. @returns a function that undoes all of it */
-export function attachTo(server: object, guard: Http2Guard & { readonly supervision: Supervision }): () => void {
+export function attachTo(
+  server: object,
+  guard: Http2Guard & AcceptingGuard & { readonly supervision: Supervision },
+): () => void {
   const { supervision } = guard;
   const warn = (record: object, message: string) => supervision.warn(record, message);
-  const undo = [watchConnectionLimit(server as TimedServer, warn)];
+  const accepting = new Accepting(server, guard);
+  const undo = [() => accepting.undo()];
   if (!isHttp1Server(server)) {
-    undo.push(interceptHttp2Server(server as Http1Server, guard));
+    undo.push(interceptHttp2Server(server as Http1Server, guard, accepting.listening));
   } else {
-    undo.push(interceptServer(server, guard));
+    undo.push(interceptServer(server, guard, accepting.listening));
     if (guard.enforces) undo.push(closesQuietly(server as unknown as Server, supervision.closing));
   }
   // One for HTTP/2 has them, too, for clients that speak HTTP/1.1 (`allowHTTP1`).

@@ -1,61 +1,81 @@
 import type { IncomingMessage } from "node:http";
-import { kExchange } from "../exchange.js";
+import { contain, contained, type Witness } from "../containment.js";
+import { exchangeOf } from "../exchange-of.js";
+import { Existing, shared } from "../shared.js";
 import type { Peer } from "../trust/caller.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import type { NodeSocket } from "./node-internals.js";
+import { addressOf, markErrorEmitted, type NodeSocket } from "./node-internals.js";
 import { awaitsContent } from "./request.js";
+import { onceClosed } from "./socket-close.js";
 import type { SocketExchange } from "./socket-exchange.js";
-import {
-  type NativeSocketMethods,
-  nativeMethods,
-  SOCKET_METHODS,
-  type SocketMethod,
-  standIns,
-} from "./socket-methods.js";
+import { guardSocketMethods, type NativeSocketMethods, type SocketMethod } from "./socket-methods.js";
+import { runningFunctions } from "./stack.js";
 import { awaitAnswer, linger } from "./tear-down.js";
 
-const kConnection: unique symbol = Symbol.for("rayguard.connection") as never;
-
-type GuardedSocket = NodeSocket & { [kConnection]?: GuardedConnection };
+/** Functions of Node that destroy a socket when its connection is gone. */
+const NODE_REPORTS = /node:internal\/stream_base_commons|node:_tls_wrap|onwriteError|errorOrDestroy/;
 
 /** One connection of an HTTP/1.x server: knows the exchanges on it and stands in front of the socket's own methods. */
 export class GuardedConnection {
-  readonly socket: GuardedSocket;
+  readonly socket: NodeSocket;
+  /** Of the peer, asked for while the connection is open. */
+  readonly address: string | undefined;
   readonly #native: NativeSocketMethods;
   #first: Http1Exchange | null = null;
   #last: Http1Exchange | null = null;
-  /** The exchange on whose behalf the socket is being destroyed, where that is known. */
-  culprit: Http1Exchange | null = null;
+  /** The exchange on whose behalf the app touches the socket, where that is known. */
+  culprit: Http1Exchange | SocketExchange | null = null;
   /** An exchange whose app has detached the socket from Node's response. */
   detached: Http1Exchange | null = null;
   /** An upgrade, a CONNECT or a request that could not be parsed: nothing but the socket to answer on. */
   bare: SocketExchange | null = null;
+  /** Told of what fails in the guard itself; undefined until there has been a request. */
+  witness: Witness | undefined;
   /** Its response is the last one and with the socket, which is ending: no call of the app may cut it short. */
   #parting: Http1Exchange | null = null;
   /** Who is at its other end, once somebody has asked. */
   peer: Peer | null = null;
   /** The parser has given up on this connection: no further request can follow. */
   broken = false;
+  /** What the socket is destroyed with, in the app's view; undefined where it is not, or without an error. */
+  declare error: unknown;
+  /** The app has been told of that error, while the socket was still open. */
+  declare toldError: boolean;
+  /** Listeners are running for whom the socket is destroyed. */
+  declare seemsDestroyed: boolean;
+  /** What is to be done once the socket is destroyed: listeners for `close` are seen by whoever counts them. */
+  declare whenDestroyed: readonly (() => void)[];
+  /** The answer to what the parser could not parse, while responses are under way in front of it. */
+  declare waiting: SocketExchange | null;
+  /** What it has given up on is no request: the connection ends behind its last response, without an answer to that. */
+  endsSilently = false;
   /** The last response is out and the connection waits for the client: requests that still arrive are not served. */
   lingering = false;
   /** False while every guard that sees this connection only reports. */
   enforces = false;
+  /** From here on the socket belongs to the app alone: its calls go straight through. */
+  released = false;
+  #awaitsEnd = false;
   #own = false;
-  /** A response has been answered on it. */
+  /** Octets that were still queued as the connection was destroyed; -1 until then. */
+  #lost = -1;
   #answered = false;
   /** The request that was answered last, while its content is still to come; kept no longer, since connections idle. */
   #unread: IncomingMessage | null = null;
 
-  constructor(socket: GuardedSocket) {
+  constructor(socket: NodeSocket) {
     this.socket = socket;
-    this.#native = nativeMethods(socket);
-    Object.defineProperties(socket, STAND_INS);
-    void socket.remoteAddress; // Node remembers the peer only if it is asked while the connection is open
-    socket.on("end", onEnd);
+    this.#native = guardSocketMethods(socket, guarded);
+    this.address = addressOf(socket);
   }
 
   add(exchange: Http1Exchange): void {
+    this.witness = exchange.supervisor;
     this.enforces = exchange.supervisor.enforces;
+    if (this.enforces && !this.#awaitsEnd) {
+      this.#awaitsEnd = true;
+      this.socket.prependListener("end", onEnd);
+    }
     if (this.#last === null) this.#first = exchange;
     else this.#last.following = exchange;
     this.#last = exchange;
@@ -87,19 +107,36 @@ export class GuardedConnection {
     for (let at = this.#first; at !== null; at = at.following) yield at;
   }
 
+  /** Nothing has been answered on it yet. */
+  get isNew(): boolean {
+    return !this.#answered;
+  }
+
   get isIdle(): boolean {
     return this.#first === null && this.bare === null;
   }
 
-  /** A number that changes whenever octets enter or leave the process. `bytesWritten` counts those still queued. */
-  movement(): number {
+  /** Octets written to the socket that have not left the process. */
+  get unsent(): number {
+    if (this.#lost >= 0) return this.#lost;
     const { socket } = this;
-    return socket.bytesRead + socket.bytesWritten - socket.writableLength - (socket._handle?.writeQueueSize ?? 0);
+    const dispatched = socket._bytesDispatched ?? socket.bytesWritten ?? 0;
+    return (socket.bytesWritten ?? 0) - dispatched + (socket._handle?.writeQueueSize ?? 0);
+  }
+
+  /** Octets that have left the process on this connection. */
+  get delivered(): number {
+    return (this.socket.bytesWritten ?? 0) - this.unsent;
   }
 
   /** The content of the request that was answered last is still to come, and nobody will read it. */
   get owesContent(): boolean {
     return this.#unread !== null && !this.#unread.complete;
+  }
+
+  /** A response has been answered on it. */
+  get hasAnswered(): boolean {
+    return this.#answered;
   }
 
   /**
@@ -111,8 +148,11 @@ export class GuardedConnection {
 
   /** Whom the app means when it touches the socket. */
   current(): Http1Exchange | SocketExchange | undefined {
-    const message = this.socket._httpMessage as { [kExchange]?: Http1Exchange } | null | undefined;
-    return this.culprit ?? this.detached ?? message?.[kExchange] ?? this.#parting ?? this.bare ?? undefined;
+    const message = this.socket._httpMessage;
+    const known = message ? exchangeOf(message) : undefined;
+    // The app may have assigned the socket to a response of its own making.
+    const exchange = known?.isHttp1 ? (known as Http1Exchange) : undefined;
+    return this.culprit ?? this.detached ?? exchange ?? this.#parting ?? this.bare ?? undefined;
   }
 
   /** Whether a destroy comes from the connection itself: the client is gone, and nothing can be answered any more. */
@@ -122,8 +162,7 @@ export class GuardedConnection {
     if (error === null || typeof error !== "object" || !("syscall" in error)) return false;
     // An app that destroys the socket with the error of its upstream hands over the very same codes; only the caller
     // tells the two apart.
-    const stack = new Error().stack ?? "";
-    return /node:internal\/stream_base_commons|node:_tls_wrap|onwriteError|errorOrDestroy/.test(stack);
+    return runningFunctions().some((name) => NODE_REPORTS.test(name));
   }
 
   /** Runs `act` with the socket's own methods in force. */
@@ -142,7 +181,22 @@ export class GuardedConnection {
   }
 
   call(name: SocketMethod, args: unknown[]): unknown {
-    return this.#native[name].apply(this.socket, args);
+    // Node forgets what was queued as it closes: the log is to count what has left.
+    if (this.#lost < 0 && (name === "destroy" || name === "resetAndDestroy")) this.#lost = this.unsent;
+    if (name === "destroy") this.destroying();
+    if (name === "destroy" && this.error !== undefined) {
+      if (this.toldError) markErrorEmitted(this.socket);
+      if (this.toldError || !args[0]) args = [this.error];
+    }
+    // A Duplex in the place of a socket has neither; Node, too, ends it then.
+    const instead = name === "destroySoon" ? "end" : "destroy";
+    return (this.#native[name] ?? this.#native[instead]).apply(this.socket, args);
+  }
+
+  /** The socket is about to be destroyed: every end of a connection comes to that. */
+  destroying(): void {
+    for (const act of this.whenDestroyed) setImmediate(contained(this.witness, act));
+    this.whenDestroyed = [];
   }
 
   /** Ends the connection at once. @param reset - with RST, where FIN would look like the end of the content */
@@ -166,8 +220,8 @@ export class GuardedConnection {
   /** Writes to a socket that Node has been made to forget, and ends it. */
   finishDetached(exchange: Http1Exchange, octets: Buffer): void {
     this.detached = null;
-    const holder = this.socket._httpMessage as { [kExchange]?: Http1Exchange } | null | undefined;
-    if (holder?.[kExchange]?.committed) {
+    const holder = this.socket._httpMessage;
+    if (holder && exchangeOf(holder)?.committed) {
       // Another response has the socket already; octets of this one would end up in it.
       exchange.settle(false);
       return;
@@ -181,11 +235,14 @@ export class GuardedConnection {
     this.own(() => socket.write(octets));
     this.remove(exchange);
     this.#parting = exchange;
-    socket.prependOnceListener("finish", () => {
+    const { supervisor } = exchange;
+    const finished = () => {
       this.#parting = null;
       exchange.settle(true);
-    });
-    socket.prependOnceListener("close", () => exchange.settle(false));
+    };
+    socket.prependOnceListener("finish", contained(supervisor, finished));
+    const closed = contained(supervisor, () => exchange.settle(false));
+    onceClosed(socket, closed, true);
     this.closeSoon();
   }
 
@@ -193,7 +250,8 @@ export class GuardedConnection {
   passThrough(exchange: Http1Exchange, octets: Buffer): void {
     this.own(() => this.socket.write(octets));
     this.#release();
-    this.socket.prependOnceListener("close", () => exchange.settle(true));
+    const closed = contained(exchange.supervisor, () => exchange.settle(true));
+    onceClosed(this.socket, closed, true);
   }
 
   /** Gives the socket its own methods back: another protocol has taken over. */
@@ -203,13 +261,14 @@ export class GuardedConnection {
   }
 
   #release(): void {
-    for (const name of SOCKET_METHODS) delete (this.socket as unknown as Record<string, unknown>)[name];
+    this.released = true;
   }
 
   /** Node wants the connection closed once its last response is flushed. */
   closeSoon(): void {
+    const { socket } = this;
     const request = this.#unread;
-    if (request === null || request.complete || this.socket.destroyed) {
+    if (request === null || request.complete || socket.readableEnded || socket.destroyed) {
       this.own(() => this.call("destroySoon", []));
       return;
     }
@@ -227,19 +286,47 @@ export class GuardedConnection {
   }
 }
 
-const STAND_INS = standIns(connectionOf);
+/** What most connections never set takes no room in any of them. */
+Object.assign(GuardedConnection.prototype, {
+  error: undefined,
+  toldError: false,
+  seemsDestroyed: false,
+  whenDestroyed: [],
+  waiting: null,
+});
 
-function onEnd(this: GuardedSocket): void {
-  awaitAnswer(connectionOf(this));
+function onEnd(this: NodeSocket): void {
+  const connection = connectionOf(this);
+  contain(connection.witness, () => awaitAnswer(connection));
+}
+
+const Holder = shared(
+  "connection",
+  () =>
+    class Holder extends Existing {
+      #connection: GuardedConnection;
+
+      constructor(socket: object) {
+        super(socket);
+        this.#connection = new GuardedConnection(socket as NodeSocket);
+      }
+
+      static get(socket: object): GuardedConnection | undefined {
+        return #connection in socket ? socket.#connection : undefined;
+      }
+    },
+);
+
+/** The connection of a socket whose methods the guard stands in front of. */
+function guarded(socket: object, method: SocketMethod): GuardedConnection | undefined {
+  const connection = Holder.get(socket);
+  if (!connection?.released) return connection;
+  if (method === "destroy") connection.destroying();
+  return undefined;
 }
 
 /** The guarded connection of a socket; the first call stands in front of its methods. */
 export function connectionOf(socket: object): GuardedConnection {
-  const guarded = socket as GuardedSocket;
-  let connection = guarded[kConnection];
-  if (connection === undefined) {
-    connection = new GuardedConnection(guarded);
-    Object.defineProperty(guarded, kConnection, { value: connection });
-  }
-  return connection;
+  if (Holder.get(socket) === undefined) new Holder(socket);
+  return Holder.get(socket) as GuardedConnection;
 }

@@ -1,8 +1,10 @@
+import { contain } from "../containment.js";
 import { longContent } from "../incidents.js";
+import { lookAtContent } from "./coded-content.js";
 import { dropHandWritten, releaseHandWritten } from "./hand-written.js";
 import { EVENT_STREAM } from "./heartbeat.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { isFinishCallback, type WriteCallback } from "./node-internals.js";
+import { emitDrain, isFinishCallback, type WriteCallback } from "./node-internals.js";
 
 /** Content that the app has written and that has not gone out. */
 export interface Piece {
@@ -31,9 +33,16 @@ export function sendContent(
     exchange.fail(longContent(exchange.expected, exchange.sent + octets));
     return swallow(exchange, callback);
   }
+  // The callback of an `end()` that the guard has not seen: somebody calls the method that was below it.
+  if (!exchange.ending && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
+  if (exchange.coded !== null && octets > 0) lookAtContent(exchange, data, encoding);
   if (!exchange.committed) {
     // The usual answer: one `end()` with everything. It is complete, so there is nothing to wait for.
-    const whole = exchange.ending && exchange.held === null && (exchange.expected < 0 || octets === exchange.expected);
+    const whole =
+      exchange.ending &&
+      exchange.held === null &&
+      exchange.coded === null &&
+      (exchange.expected < 0 || octets === exchange.expected);
     const flushed = data === "" && callback === undefined;
     if (!whole && !flushed && !commitsAtOnce(exchange))
       return hold(exchange, { data, encoding, callback, byteLength }, octets);
@@ -77,8 +86,10 @@ function commitsAtOnce(exchange: Http1Exchange): boolean {
 export function commit(exchange: Http1Exchange): boolean {
   exchange.committed = true;
   if (exchange.raw !== null) dropHandWritten(exchange);
+  if (exchange.decidedStatus === 0) exchange.decidedStatus = exchange.response.statusCode;
   const held = exchange.held;
   exchange.held = null;
+  exchange.shownLength = 0;
   if (!exchange.ending) exchange.supervisor.committed(exchange);
   if (held === null) return true;
   const { socket } = exchange.response;
@@ -104,14 +115,34 @@ function hold(exchange: Http1Exchange, piece: Piece, octets: number): boolean {
     exchange.held = [];
     if (!exchange.ending) exchange.supervisor.holdBack(exchange);
   }
+  showAsWritten(exchange, piece);
   exchange.held.push(piece);
   exchange.sent += octets;
   exchange.heldOctets += octets;
-  if (exchange.heldOctets < exchange.settings.holdBackOctets || exchange.ending) return true;
+  if (exchange.ending) return true;
+  const { response } = exchange;
+  if (exchange.heldOctets < exchange.settings.holdBackOctets)
+    return response.writableLength < response.writableHighWaterMark;
   commitSoon(exchange);
   // A source that never leaves the tick must stop here, or the tick in which its content goes out never comes.
   exchange.full = true;
   return false;
+}
+
+/** What is held counts as written to the socket, in the units of Node, for as long as Node would keep it in its own queue. */
+function showAsWritten(exchange: Http1Exchange, { data }: Piece): void {
+  if (exchange.shownLength === 0) process.nextTick(leaveTick, exchange);
+  if (exchange.held?.length === 0) exchange.shownLength += exchange.response._header?.length ?? 0;
+  exchange.shownLength += data.length;
+}
+
+/** Node hands what was written in one tick to the operating system behind it, and lets the app write on. */
+function leaveTick(exchange: Http1Exchange): void {
+  const { response, held, commitsSoon } = exchange;
+  // Behind another response, or corked, it would stay where it is.
+  if (held === null || commitsSoon || response.socket === null || response.writableCorked > 0) return;
+  exchange.shownLength = 0;
+  emitDrain(response);
 }
 
 /** Node keeps what is written in one tick in a corked socket anyway: until then a failure can still be replaced. */
@@ -119,18 +150,14 @@ function commitSoon(exchange: Http1Exchange): boolean {
   if (exchange.commitsSoon) return true;
   exchange.commitsSoon = true;
   process.nextTick(() => {
-    exchange.commitsSoon = false;
-    if (
-      !exchange.committed &&
-      !exchange.inert &&
-      !exchange.settled &&
-      exchange.doom === null &&
-      exchange.held !== null
-    ) {
-      const wantsMore = commit(exchange);
-      // Where Node did not take over the waiting, nobody else would tell the app that it may go on.
-      if (wantsMore && exchange.full && !exchange.response.finished) exchange.response.emit("drain");
-    }
+    let wantsMore = false;
+    contain(exchange.supervisor, () => {
+      exchange.commitsSoon = false;
+      const { committed, inert, settled, doom, held } = exchange;
+      if (!committed && !inert && !settled && doom === null && held !== null) wantsMore = commit(exchange);
+    });
+    // Where Node did not take over the waiting, nobody else would tell the app that it may go on.
+    if (wantsMore && exchange.full) emitDrain(exchange.response);
   });
   return true;
 }

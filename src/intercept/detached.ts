@@ -1,18 +1,27 @@
+import { contained } from "../containment.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { silence } from "./silence.js";
+import { onceClosed } from "./socket-close.js";
+import { awaitRest } from "./tear-down.js";
 
 /** Node detaches the socket when the response has been flushed; an app that does it takes the connection over. */
 export function detached(exchange: Http1Exchange): void {
   if (exchange.response.finished) {
-    exchange.connection.remove(exchange);
-    exchange.settle(true);
+    const { connection, request } = exchange;
+    connection.remove(exchange);
+    // Node takes a response whose connection has broken for finished, too.
+    exchange.settle(!connection.socket.destroyed || connection.unsent === 0);
+    // Node turns to the next request first, or closes the connection.
+    if (connection.owesContent && connection.enforces)
+      setImmediate(contained(exchange.supervisor, () => awaitRest(connection, request)));
   } else {
     exchange.wasOut = exchange.isOut();
     exchange.isDetached = true;
     exchange.connection.detached = exchange;
     // Node would hand the socket to the next request, and with it the rest of this response.
     exchange.connection.lingering = true;
-    exchange.connection.socket.once("close", () => exchange.connection.closed());
+    const closed = contained(exchange.supervisor, () => exchange.connection.closed());
+    onceClosed(exchange.connection.socket, closed);
   }
 }
 

@@ -1,8 +1,11 @@
-import { ruleBroken } from "../incidents.js";
+import { type Failure, ruleBroken } from "../incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
 import { sortTrailers } from "../validity/trailers.js";
+import { statusIn } from "./first-line.js";
 import { checkSize, largestFields, type Rendering, renderHeaderSection } from "./header-section.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { dropBegun } from "./interim-gate.js";
+import { awaitsContent } from "./request.js";
 import { endsConnection } from "./take-over.js";
 
 /** Stands in front of `_storeHeader`, which renders the header section. */
@@ -18,7 +21,10 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     exchange.doomed(veto);
     return;
   }
-  if (endsConnection(exchange)) response.shouldKeepAlive = false;
+  const isKeptOpen = response.shouldKeepAlive && !exchange.persists;
+  if (isKeptOpen && exchange.supervisor.enforces) response.shouldKeepAlive = false;
+  const endsSilently = exchange.connection.endsSilently && exchange.following === null;
+  if (endsSilently || endsConnection(exchange) || isLeftUnread(exchange)) response.shouldKeepAlive = false;
   const { _last, chunkedEncoding } = response;
   let rendering: Rendering;
   try {
@@ -31,24 +37,37 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
   }
   // Node forgets that a client has half-closed where the app removes Connection, and keeps a dead connection open.
   if (_last && exchange.supervisor.enforces) response._last = true;
-  const { repairs, doom, lost } = rendering;
+  const { repairs, doom, lost, coding } = rendering;
+  if (coding !== null) exchange.coded = { coding, frames: 0 };
   if (doom !== null) {
     exchange.lost = lost;
     exchange.doomed(doom);
     return;
   }
-  for (const repair of repairs) {
-    if (exchange.supervisor.enforces) exchange.repaired(repair);
-    else exchange.supervisor.report(exchange, repair, "reported");
-  }
+  for (const repair of repairs) tell(exchange, repair);
+  if (isKeptOpen && !repairs.some(({ code }) => code === KEPT_OPEN.code)) tell(exchange, KEPT_OPEN);
   accept(exchange);
+}
+
+function tell(exchange: Http1Exchange, repair: Failure): void {
+  if (exchange.supervisor.enforces) exchange.repaired(repair);
+  else exchange.supervisor.report(exchange, repair, "reported");
+}
+
+/** An app that sets `shouldKeepAlive` would keep a connection open at whose end the client waits. */
+const KEPT_OPEN = ruleBroken("CX-2", "The app kept a connection alive that the client asked to close.");
+
+/** Nobody will read the rest of the request, and no other can follow it. */
+function isLeftUnread({ request, supervisor }: Http1Exchange): boolean {
+  return request.destroyed && supervisor.enforces && awaitsContent(request);
 }
 
 /** The header section is rendered, but still ours. */
 function accept(exchange: Http1Exchange): void {
   const { response, settings, supervisor } = exchange;
   const rendered = response._header as string;
-  exchange.decidedStatus = response.statusCode;
+  if (exchange.interims !== null) dropBegun(exchange);
+  exchange.decidedStatus = statusIn(rendered);
   if (rendered.length > settings.maxHeaderSectionOctets / 4) {
     const failure = checkSize(rendered, settings.maxHeaderSectionOctets);
     if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));

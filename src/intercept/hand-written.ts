@@ -1,13 +1,16 @@
 import { EVENTS, prematureClose } from "../incidents.js";
+import { tellDeparture } from "./departure.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { sendInterim, watchByHand } from "./interim-gate.js";
 import { versionOf } from "./node-internals.js";
-import { RawResponse } from "./raw-response.js";
-import { awaitsContent } from "./request.js";
+import { type RawAnswer, RawResponse } from "./raw-response.js";
 import { silence } from "./silence.js";
+import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
 
 /** The app writes to the socket itself. @param last - it ends the connection with these octets */
 export function writeByHand(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
+  if (!exchange.supervisor.enforces) return watchByHand(exchange, octets);
   if (exchange.inert || exchange.committed) {
     exchange.late({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
     return;
@@ -20,29 +23,40 @@ export function writeByHand(exchange: Http1Exchange, octets: Buffer, last: boole
     exchange.supervisor.holdBack(exchange);
   }
   exchange.raw.add(octets);
+  for (const section of exchange.raw.takeInterims()) sendInterim(exchange, section, undefined);
+  if (exchange.raw.isEmpty) {
+    exchange.raw = null;
+    return;
+  }
   const answer = exchange.raw.answer(last ? "fin" : "open", last || !canPersist(exchange));
-  if (answer !== null) adopt(exchange, answer.octets, answer.status, answer.closes);
+  if (answer !== null) adopt(exchange, answer, answer.closes);
 }
 
 /** The app ends or destroys the connection. @returns true where the guard takes over */
 export function closeByHand(exchange: Http1Exchange, how: string, error: unknown): boolean {
   if (exchange.settled) return false;
   if (!exchange.supervisor.enforces) {
-    if (!exchange.isOver()) exchange.fail(prematureClose(how, error));
+    // A request that could not be parsed has been told: Node closes, not the app.
+    if (!exchange.isOver() && !exchange.connection.broken) exchange.fail(prematureClose(how, error));
     return false;
   }
   if (exchange.inert || exchange.isOver()) {
     if (exchange.outcome === "torn down") return false;
     // A complete response that promised a persistent connection: closing it would cost the next request its answer.
-    if (!how.startsWith("socket.") || (exchange.connection.culprit === exchange && !awaitsContent(exchange.request)))
-      return true;
+    if (!how.startsWith("socket.")) return true;
     // Complete, but perhaps not flushed: Node closes the connection once it is.
     exchange.response._last = true;
+    endWithError(exchange.connection, error);
+    if (how !== "socket.end" && !exchange.isOver() && exchange.goneBy === null) {
+      exchange.goneBy = "app";
+      setImmediate(tellDeparture, exchange);
+    }
     return true;
   }
+  endWithError(exchange.connection, error);
   const answer = exchange.raw?.answer("fin") ?? null;
   if (answer !== null && !exchange.committed) {
-    adopt(exchange, answer.octets, answer.status, true);
+    adopt(exchange, answer, true);
     return true;
   }
   if (exchange.raw !== null && !exchange.committed) {
@@ -62,6 +76,7 @@ export function closeByHand(exchange: Http1Exchange, how: string, error: unknown
 export function releaseHandWritten(exchange: Http1Exchange): void {
   const stream = exchange.raw?.stream() ?? null;
   if (stream === null) return;
+  if (stream.repair !== null) exchange.repaired(stream.repair);
   // A hand-written stream without framing of its own ends with the connection; from here on it goes as it comes.
   exchange.committed = true;
   exchange.response._last = true;
@@ -78,7 +93,8 @@ export function dropHandWritten(exchange: Http1Exchange): void {
 }
 
 /** A hand-written response that is complete and valid takes the place of one through the response object. */
-function adopt(exchange: Http1Exchange, octets: Buffer, status: number, closes: boolean): void {
+function adopt(exchange: Http1Exchange, { octets, status, repair }: RawAnswer, closes: boolean): void {
+  if (repair !== null) exchange.repaired(repair);
   exchange.raw = null;
   exchange.inert = true;
   exchange.decidedStatus = exchange.response.statusCode = status;
@@ -88,6 +104,8 @@ function adopt(exchange: Http1Exchange, octets: Buffer, status: number, closes: 
     silence(exchange);
     exchange.connection.sendLast(exchange, octets);
   } else {
+    // What the app has begun through the response object never ends, in its view.
+    if (closes && !exchange.response.finished) exchange.goneBy ??= "app";
     takeOver(exchange, octets, octets.toString("latin1", 0, octets.indexOf("\r\n\r\n") + 4), closes);
   }
 }

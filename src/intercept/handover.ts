@@ -1,4 +1,5 @@
-import type { IncomingMessage } from "node:http";
+import { IncomingMessage } from "node:http";
+import { contained } from "../containment.js";
 import type { Failure } from "../incidents.js";
 import { connectionOf } from "./connection.js";
 import { callListeners } from "./listeners.js";
@@ -13,6 +14,8 @@ export function emitHandover(
   args: unknown[],
 ): boolean {
   const request = args[0] as IncomingMessage;
+  // Emitted by hand, for a test, with something that is no request of this server.
+  if (!(request instanceof IncomingMessage)) return Reflect.apply(below, server, [event, ...args]) as boolean;
   const connection = connectionOf(request.socket);
   const otherwise: Failure =
     event === "connect"
@@ -28,15 +31,15 @@ export function emitHandover(
   const hand = () => {
     const exchange = guard.openSocket(request, socket, otherwise);
     if (guard.refusesDirect(exchange)) return true;
+    exchange.greeted = true;
     return callListeners(guard, server, below, event, args, exchange);
   };
   const last = [...connection].at(-1);
   if (last === undefined) return hand();
   // Pipelined behind a request that is not answered yet: whatever a listener wrote now would be the answer to that one.
-  last.whenSettled = () => {
-    setImmediate(() => {
-      if (!socket.destroyed && socket.writable) hand();
-    });
-  };
+  const handOver = contained(guard.witness, () => {
+    if (!socket.destroyed && socket.writable) hand();
+  });
+  last.whenSettled = () => void setImmediate(handOver);
   return true;
 }

@@ -1,12 +1,23 @@
 import type { IncomingMessage } from "node:http";
 import { type Failure, ruleBroken } from "../incidents.js";
 import type { RouteSettings, Settings } from "../options.js";
-import { type Draft, type HeadersArgument, readFields } from "../validity/draft.js";
+import {
+  type Draft,
+  type DraftField,
+  type HeadersArgument,
+  readFields,
+  readHeaders,
+  readTexts,
+  valuesOf,
+} from "../validity/draft.js";
 import { judge, reasonOf } from "../validity/guarded/index.js";
 import type { FieldLine } from "../validity/head.js";
-import { isPlainlyValid } from "../validity/scan.js";
+import { isRefused } from "../validity/refused.js";
+import { coding, isPlainlyValid } from "../validity/scan.js";
+import { isFirstLine, reasonIn, setStatus, statusIn } from "./first-line.js";
 import { type NodeResponse, outHeadersOf, versionOf } from "./node-internals.js";
 import type { NativeMethods } from "./response.js";
+import { lastText, watchTexts } from "./watched-texts.js";
 
 /** What a header section became. */
 export interface Rendering {
@@ -15,10 +26,12 @@ export interface Rendering {
   readonly doom: Failure | null;
   /** Field lines of a doomed response. */
   readonly lost: readonly FieldLine[];
+  /** Content-Encoding of the content that follows; null where nothing can be told of it by its first octets. */
+  readonly coding: string | null;
 }
 
 /** The usual case, shared: nothing to say. */
-const AS_IT_IS: Rendering = { repairs: [], doom: null, lost: [] };
+const AS_IT_IS: Rendering = { repairs: [], doom: null, lost: [], coding: null };
 
 export interface RenderingContext {
   readonly request: IncomingMessage;
@@ -29,12 +42,17 @@ export interface RenderingContext {
   readonly supervisor: { readonly enforces: boolean; readonly settings: Pick<Settings, "gatewayStatus"> };
   /** `end()` is on the stack, with all of the content. */
   readonly ending: boolean;
+  /** Frameworks that are about to answer where nobody would catch an exception. */
+  readonly unattended: number;
 }
 
-/** Renders the header section through Node, after whatever repairs the guarded rules ask for. */
-export function renderHeaderSection(context: RenderingContext, firstLine: string, headers: HeadersArgument): Rendering {
+/**
+ * Renders the header section through Node, after whatever repairs the guarded rules ask for. Every value is read once:
+ * one that answers differently the next time must not get past the rules.
+ */
+export function renderHeaderSection(context: RenderingContext, firstLine: string, given: HeadersArgument): Rendering {
   const { response, native } = context;
-  const { statusCode } = response;
+  const status = statusIn(firstLine);
   // Node would close without a word.
   if (
     response._removedConnection &&
@@ -42,38 +60,43 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
     context.supervisor.enforces
   )
     response._removedConnection = false;
-  if (
-    !response._hasBody &&
-    context.request.method !== "HEAD" &&
-    statusCode >= 200 &&
-    statusCode !== 204 &&
-    statusCode !== 304
-  ) {
+  if (!response._hasBody && context.request.method !== "HEAD" && status >= 200 && status !== 204 && status !== 304) {
     // A `writeHead(204)` that threw half-way has left this behind: the answer in its place has content.
     response._hasBody = true;
   }
   // Node keeps the fields of `setHeader` in an object without prototype; a look at that is cheaper than at the response.
   const isOutHeaders =
-    headers !== null &&
-    headers !== undefined &&
-    Object.getPrototypeOf(headers) === null &&
-    headers === outHeadersOf(response);
-  if (isPlainStatus(response.statusCode) && !(response._removedTE && response._removedContLen)) {
+    given !== null && given !== undefined && Object.getPrototypeOf(given) === null && given === outHeadersOf(response);
+  const headers = isOutHeaders ? given : readHeaders(given);
+  if (Array.isArray(headers) && headers.length % 2 !== 0) native._storeHeader.call(response, firstLine, headers); // it throws
+  // Node frames what it renders, and takes the word of whoever has set this before; RFC 9112, section 6.1.
+  if (context.supervisor.enforces) response.chunkedEncoding = false;
+  // For HTTP/1.0 it is an app, or TE in the request, that asks for chunks.
+  const isUnchunked = context.isHttp11 || !response.useChunkedEncodingByDefault;
+  if (
+    isPlainStatus(status) &&
+    isUnchunked &&
+    isFirstLine(firstLine) &&
+    !(response._removedTE && response._removedContLen)
+  ) {
     const { shouldKeepAlive, sendDate } = response;
     if (
       isPlainlyValid(headers, isOutHeaders, context.isHttp11, shouldKeepAlive, sendDate, context.settings.maxFieldLines)
     ) {
+      const found = coding;
       native._storeHeader.call(response, firstLine, headers);
-      return AS_IT_IS;
+      return found === null ? AS_IT_IS : { ...AS_IT_IS, coding: codingOf(response, status, [found]) };
     }
   }
-  return renderJudged(context, firstLine, headers, isOutHeaders);
+  return context.supervisor.enforces
+    ? renderJudged(context, firstLine, headers, isOutHeaders)
+    : renderWatched(context, firstLine, headers, isOutHeaders);
 }
 
 /** 1xx, 204, 205 and 304 have framing rules of their own; 502 and 504 may be remapped. */
 function isPlainStatus(status: number): boolean {
   if (status === 200) return true;
-  if (status < 200 || status > 599) return false;
+  if (!(status >= 200 && status <= 599)) return false;
   return status !== 204 && status !== 205 && status !== 304 && status !== 502 && status !== 504;
 }
 
@@ -84,43 +107,81 @@ function renderJudged(
   isOut: boolean,
 ): Rendering {
   const { response, native } = context;
-  const draft = draftOf(context, headers, isOut);
+  const fields = readFields(headers, isOut);
+  readTexts(fields);
+  const draft = draftOf(context, firstLine, fields);
+  if (context.unattended === 0 && isRefused(draft, isOut, response)) {
+    // What Node throws is the app's to catch, and leaves it free to write another header section.
+    native._storeHeader.call(response, firstLine, isOut ? headers : flatten(fields));
+    response._header = null;
+  }
   const { status, reason } = draft;
   const { repairs, replace } = judge(draft);
-  const found = repairs.map((repair) => ruleBroken(repair.rule, repair.found));
-  if (!context.supervisor.enforces) {
-    native._storeHeader.call(response, firstLine, headers);
-    return {
-      repairs: replace === null ? found : [...found, ruleBroken(replace.rule, replace.found)],
-      doom: null,
-      lost: [],
-    };
-  }
   if (replace !== null) {
     // A recipient never sees this; it tells the app that its header section is decided.
     response._header = firstLine;
-    return { repairs: [], doom: ruleBroken(replace.rule, replace.found), lost: linesOf(draft) };
+    return { repairs: [], doom: ruleBroken(replace.rule, replace.found), lost: linesOf(draft), coding: null };
   }
   if (draft.status !== status || draft.reason !== reason) {
-    response.statusCode = draft.status;
-    response.statusMessage = draft.reason;
+    setStatus(response, draft.status, draft.reason);
     firstLine = `HTTP/1.1 ${draft.status} ${draft.reason || reasonOf(draft.status)}\r\n`;
-  }
+  } else if (response.statusCode !== status) setStatus(response, status, reason);
   if (draft.needsDate) response.sendDate = true;
+  if (!draft.chunksByDefault) response.useChunkedEncodingByDefault = false;
   if (draft.needsFraming) response._removedTE = response._removedContLen = false;
   if (!draft.content) response._hasBody = false;
-  const flat: unknown[] = [];
-  for (const { name, value } of draft.fields) flat.push(name, value);
-  native._storeHeader.call(response, firstLine, flat);
+  native._storeHeader.call(response, firstLine, flatten(draft.fields));
   if (draft.requestCloses) response._last = true;
-  return { repairs: found, doom: null, lost: [] };
+  return {
+    repairs: repairs.map(({ rule, found }) => ruleBroken(rule, found)),
+    doom: null,
+    lost: [],
+    coding: codingOf(response, draft.status, valuesOf(draft, "content-encoding")),
+  };
 }
 
-function draftOf(context: RenderingContext, headers: HeadersArgument, isOutHeaders: boolean): Draft {
+/** Renders what the app gave, and judges what has become of it. */
+function renderWatched(
+  context: RenderingContext,
+  firstLine: string,
+  headers: HeadersArgument,
+  isOut: boolean,
+): Rendering {
+  const unwatch = watchTexts(headers, isOut);
+  const draft = draftOf(context, firstLine, readFields(headers, isOut));
+  try {
+    context.native._storeHeader.call(context.response, firstLine, headers);
+  } finally {
+    unwatch();
+  }
+  for (const field of draft.fields) field.value = lastText(field.value);
+  const { repairs, replace } = judge(draft);
+  const found = replace === null ? repairs : [...repairs, replace];
+  return {
+    repairs: found.map((broken) => ruleBroken(broken.rule, broken.found)),
+    doom: null,
+    lost: [],
+    coding: codingOf(context.response, draft.status, valuesOf(draft, "content-encoding")),
+  };
+}
+
+/** The one coding of whole content. A part of it (206) begins anywhere. */
+function codingOf(response: NodeResponse, status: number, codings: readonly unknown[]): string | null {
+  if (codings.length !== 1 || !response._hasBody || status === 206) return null;
+  return String(codings[0]);
+}
+
+function flatten(fields: readonly DraftField[]): unknown[] {
+  const flat: unknown[] = [];
+  for (const { name, value } of fields) flat.push(name, value);
+  return flat;
+}
+
+function draftOf(context: RenderingContext, firstLine: string, fields: DraftField[]): Draft {
   const { request, response, settings, supervisor, ending } = context;
   return {
     method: request.method ?? "",
-    version: versionOf(request),
+    version: context.isHttp11 ? "1.1" : "1.0",
     requestCloses: !response.shouldKeepAlive,
     upgradeOffered: request.headers.upgrade,
     contentOctets: ending ? response._contentLength : null,
@@ -128,10 +189,11 @@ function draftOf(context: RenderingContext, headers: HeadersArgument, isOutHeade
     addsDate: response.sendDate,
     gatewayStatus: supervisor.settings.gatewayStatus,
     maxFieldLines: settings.maxFieldLines,
-    status: response.statusCode,
-    reason: response.statusMessage,
-    fields: readFields(headers, isOutHeaders),
+    status: statusIn(firstLine),
+    reason: reasonIn(firstLine),
+    fields,
     content: response._hasBody,
+    chunksByDefault: response.useChunkedEncodingByDefault,
     needsDate: false,
     needsFraming: false,
   };

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { type Failure, longContent, shortContent, sourceFailed } from "../incidents.js";
@@ -6,25 +7,34 @@ import { MESSAGES } from "../log.js";
 import type { RouteSettings } from "../options.js";
 import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
+import type { CodedContent } from "./coded-content.js";
 import type { GuardedConnection } from "./connection.js";
 import { commit, isAllOut, type Piece, releaseHeld } from "./content.js";
+import { abortRequest } from "./departure.js";
 import { sendDetached } from "./detached.js";
 import { checkTrailers } from "./field-sections.js";
+import { setStatus } from "./first-line.js";
 import { closeByHand, writeByHand } from "./hand-written.js";
 import { fieldsOf, type RenderingContext } from "./header-section.js";
-import { endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
-import { followPrototype } from "./layers.js";
+import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
+import type { Interims } from "./interim-gate.js";
+import { awaitLateAnswer } from "./late-answer.js";
 import { forgetContent, type NodeResponse, type WriteCallback } from "./node-internals.js";
 import { peerOfConnection } from "./peer.js";
 import type { RawResponse } from "./raw-response.js";
+import { awaitsContent } from "./request.js";
 import type { NativeMethods } from "./response.js";
 import { silence } from "./silence.js";
+import { onceClosed } from "./socket-close.js";
+import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
 
 /** An exchange over HTTP/1.x: what the methods in `response.ts` do to it. */
 export class Http1Exchange extends Exchange implements RenderingContext {
   readonly request: IncomingMessage;
   readonly isHttp11: boolean;
+  /** False where Node has read in the request that the connection is to close; an app can change Node's own note of it. */
+  persists = true;
   readonly response: NodeResponse;
   /** The methods the guard stands in front of, as they were before. */
   readonly native: NativeMethods;
@@ -32,6 +42,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** Next exchange on the same connection, in the order of the requests. */
   following: Http1Exchange | null = null;
 
+  /** A method that the guard has in front of one the app has wrapped is on the stack. */
+  declare covered: string | null;
   /** `end()` is on the stack. */
   ending = false;
   /** Node has emitted `finish`, and will detach the socket. */
@@ -47,6 +59,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** Content that has not gone out, header section first. */
   held: Piece[] | null = null;
   heldOctets = 0;
+  /** Octets that the app wrote and that never left, framing among them: 0 until that is known. */
+  declare lostOctets: number;
   /** Content-Length a recipient will go by; -1 where the framing is another. */
   expected = -1;
   /** Octets of content taken from the app. */
@@ -64,9 +78,22 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   #completes = false;
   /** A hand-written response without framing goes straight out. */
   declare streamsRaw: boolean;
-  /** Interim responses so far, and whether there were too many. */
-  declare interims: number;
-  declare flooded: boolean;
+  /** Interim responses of this exchange, from the first on. */
+  declare interims: Interims | null;
+  /** How much of what is held the app finds in `writableLength`. */
+  declare shownLength: number;
+  /** Who has ended the connection, in the app's view; null while it stands. */
+  declare goneBy: "client" | "app" | null;
+  /** Tells of that at once; undefined where it is told already, or in another way. */
+  declare tellDeparture: (() => void) | undefined;
+  /** A method of a response that is over in the app's view is on the stack. */
+  declare reopened: boolean;
+  /** What has ended the connection, as far as Node knows: whatever fails from here on follows from that. */
+  declare fault: Failure | undefined;
+  /** What is told where the app, having destroyed its request, answers it after all. */
+  declare lateAnswer: Failure | undefined;
+  /** Content that is said to be coded, until its first octets have been seen. */
+  declare coded: CodedContent | null;
   /** The app has taken the socket away from Node (`detachSocket`). */
   declare isDetached: boolean;
   /** Part of the response was out when that happened. */
@@ -106,7 +133,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   get octets(): number {
-    return this.sent;
+    return Math.max(0, this.sent - this.lostOctets);
+  }
+
+  override get knownLength(): number | undefined {
+    return this.response._contentLength ?? undefined;
   }
 
   isOut(): boolean {
@@ -115,6 +146,10 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     const { response } = this;
     if (this.isDetached) return this.wasOut || this.streamsRaw;
     return response.outputData.length === 0 || response.socket !== null;
+  }
+
+  isBegun(): boolean {
+    return this.committed || this.heldOctets > 0;
   }
 
   isOver(): boolean {
@@ -126,11 +161,30 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   movement(): number {
-    return this.connection.movement();
+    return this.committed ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
+  }
+
+  override get mayUpload(): boolean {
+    const { method } = this.request;
+    return method !== "GET" && method !== "HEAD";
+  }
+
+  override get isUploading(): boolean {
+    return awaitsContent(this.request);
+  }
+
+  override get isQueued(): boolean {
+    return this.response.socket === null && !this.isDetached;
   }
 
   backlog(): number {
-    return this.connection.socket.writableLength;
+    const { writableCorked, writableLength } = this.connection.socket;
+    // What the app keeps corked is no recipient's fault.
+    return writableCorked > 0 ? 0 : writableLength;
+  }
+
+  override get isLeft(): boolean {
+    return this.connection.socket.destroyed;
   }
 
   lostFields(): readonly FieldLine[] {
@@ -141,7 +195,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** The app's response cannot be saved; answers as soon as no method of it is on the stack. */
   doomed(failure: Failure): void {
     this.doom = failure;
-    if (!this.ending) process.nextTick(() => this.#meetDoom());
+    if (!this.ending) process.nextTick(contained(this.supervisor, () => this.#meetDoom()));
   }
 
   #meetDoom(): void {
@@ -162,25 +216,40 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   override fail(failure: Failure): boolean {
+    const { fault } = this;
+    if (fault !== undefined) {
+      this.fault = undefined;
+      return this.fail({ ...fault, err: failure.err ?? fault.err });
+    }
+    // What fails behind a client that has left follows from that, and is no incident.
+    if (this.goneBy === "client" && failure.clientGone !== true) return this.fail({ ...failure, clientGone: true });
     if (this.ending && !this.inert && this.supervisor.enforces) {
       this.doom ??= failure;
       return true;
+    }
+    if (this.isLeft) {
+      // Node is about to say so; where it does not, nobody else would.
+      setImmediate(contained(this.supervisor, () => this.gone()));
+      return false;
     }
     if (!this.response.finished && isAllOut(this)) {
       // The recipient has all that was announced: only the end is missing.
       if (!this.#completes) {
         this.#completes = true;
         this.repaired(failure);
-        process.nextTick(() => {
+        const end = () => {
           if (!this.settled && !this.response.finished) this.response.end();
-        });
+        };
+        process.nextTick(contained(this.supervisor, end));
       }
       return true;
     }
     // What came first is the cause; what fails now is most often its consequence.
     const doom = this.doom;
     this.doom = null;
-    return super.fail(doom === null ? failure : { ...failure, code: doom.code, message: doom.message });
+    return super.fail(
+      doom === null ? failure : { ...failure, code: doom.code, message: doom.message, prevented: doom.prevented },
+    );
   }
 
   /** `end()` is about to run: the last moment to look at the trailer section. */
@@ -193,6 +262,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** `end()` has returned. */
   ended(): void {
     this.ending = false;
+    if (!this.committed) this.isBypassed();
     if (this.doom !== null) {
       this.#meetDoom();
     } else if (this.sent !== this.expected && this.expected >= 0 && this.response._hasBody) {
@@ -209,7 +279,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   #short(): void {
     this.isShort = true;
-    super.fail(shortContent(this.expected, this.sent));
+    // Bare, the header section went out with the end of the content at the latest.
+    super.fail({ ...shortContent(this.expected, this.sent), prevented: null });
   }
 
   /** `end()` threw: nothing of it went out. */
@@ -221,7 +292,15 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.response.strictContentLength = false;
       this.native.end.call(this.response);
     }
-    if (this.doom !== null) process.nextTick(() => this.#meetDoom());
+    if (this.doom !== null) process.nextTick(contained(this.supervisor, () => this.#meetDoom()));
+  }
+
+  override get streamsEvents(): boolean {
+    return this.committed && EVENT_STREAM.test(this.response._header ?? "");
+  }
+
+  override get isFirst(): boolean {
+    return this.connection.isNew;
   }
 
   override get hasHeartbeat(): boolean {
@@ -231,7 +310,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   override beat(): boolean {
     const { response } = this;
-    if (response.finished || this.inert || this.backlog() > 0 || !endsEvent(this.lastChunk)) return false;
+    if (response.finished || this.inert || this.connection.socket.writableLength > 0 || !endsEvent(this.lastChunk))
+      return false;
     this.native.write.call(response, HEARTBEAT);
     return true;
   }
@@ -244,15 +324,21 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   /** Octets reach the socket past the methods of the response. @returns true where they are Node's own */
   goesPast(): boolean {
+    return this.passing || this.isBypassed();
+  }
+
+  /** Octets of Node's own have left through `_send` or `_flushOutput`, past the methods of the guard. */
+  isBypassed(): boolean {
     const { response, supervisor } = this;
-    if (this.passing) return true;
-    if (!followPrototype(response) || response._header === null) return false;
-    // Too late to hold this one back: it is watched, and everything on that prototype is guarded from now on.
+    if (!response._headerSent || this.inert || this.raw !== null) return false;
+    if (this.committed) return response.outputData.length > 0 && response.socket !== null;
+    // Too late to hold this one back: it is only watched.
     this.passing = true;
     this.committed = true;
+    this.expected = -1;
     this.decidedStatus = response.statusCode;
     supervisor.committed(this);
-    supervisor.warn({}, MESSAGES.unknownPrototype);
+    supervisor.warn({}, MESSAGES.bypassed);
     return true;
   }
 
@@ -272,37 +358,80 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     const { request, response } = this;
     const closes = failure.closes === true || !canPersist(this);
     const { head, octets } = renderHttp1(page, request.method ?? "", closes);
-    this.decidedStatus = response.statusCode = page.status;
-    response.statusMessage = page.reason;
+    if (!response.finished) this.#departs(failure);
+    this.decidedStatus = page.status;
+    if (failure.unseen) {
+      response.statusCode = page.status;
+      response.statusMessage = page.reason;
+    } else setStatus(response, page.status, page.reason);
     this.sent = request.method === "HEAD" ? 0 : page.body.byteLength;
-    takeOver(this, octets, head, closes);
+    takeOver(this, octets, head, closes, failure.unseen);
+  }
+
+  /**
+   * Without the guard the connection would be gone, or the request would never be read to its end: that is what the app
+   * is told. A framework that answers an error reads on.
+   */
+  #departs(failure: Failure): void {
+    const { connection, request } = this;
+    const isCut = awaitsContent(request);
+    if (failure.closes === true || (isCut && failure.code !== "HANDLER_ERROR"))
+      this.goneBy ??= failure.clientGone === true ? "client" : "app";
+    else if (isCut) onceClosed(connection.socket, () => abortRequest(request));
+  }
+
+  /** The app has destroyed its request, and with it, as far as it knows, the connection. */
+  requestDestroyed(error: unknown): void {
+    const { connection, response } = this;
+    if (this.isOver()) {
+      if (!awaitsContent(this.request)) return;
+      response._last = true;
+      endWithError(connection, error);
+    } else if (response._header === null && this.raw === null && !this.isDetached && !this.inert)
+      awaitLateAnswer(this, error);
+    else {
+      connection.culprit = this;
+      this.closing("req.destroy", error);
+      connection.culprit = null;
+    }
+  }
+
+  /** The app answers though the connection is gone in its view. */
+  answersAfterAll(): void {
+    const { lateAnswer } = this;
+    if (lateAnswer === undefined) return;
+    this.lateAnswer = undefined;
+    this.repaired(lateAnswer);
   }
 
   protected tearDown(): void {
-    const { response } = this;
-    // Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8).
-    const endsWithConnection =
-      this.streamsRaw ||
-      (response._hasBody && !response.chunkedEncoding && !/\r\ncontent-length:/i.test(response._header ?? ""));
     silence(this);
-    this.connection.abort(endsWithConnection);
+    this.connection.abort(this.#endsWithConnection);
+  }
+
+  /** Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8). */
+  get #endsWithConnection(): boolean {
+    const { response } = this;
+    if (this.streamsRaw) return true;
+    return response._hasBody && !response.chunkedEncoding && !/\r\ncontent-length:/i.test(response._header ?? "");
   }
 
   abandon(): void {
-    // Behind a pipelined request that takes longer: not the recipient's fault.
-    if (this.response.socket === null && !this.isDetached) {
-      this.supervisor.watch(this);
-      return;
-    }
-    this.connection.abort(false);
+    this.connection.abort(this.#endsWithConnection);
     // Where Node does not emit `close`, nobody else would tell.
-    setImmediate(() => this.settle(false));
+    setImmediate(contained(this.supervisor, () => this.settle(false)));
+  }
+
+  override settle(complete: boolean): void {
+    if (!complete && !this.settled) this.lostOctets = this.isOut() ? this.connection.unsent : this.sent;
+    super.settle(complete);
   }
 
   /** The connection is gone. */
   gone(): void {
-    // A recipient that has all it was promised may leave before the app has ended its response.
-    this.settle(isAllOut(this) && this.backlog() === 0);
+    // A recipient that has all it was promised may leave before the app has ended its response, or Node has said so.
+    const isWhole = this.inert ? this.outcome === "replaced" : isAllOut(this) || this.isOver();
+    this.settle(isWhole && this.connection.unsent === 0);
   }
 
   /** `close` has been emitted on the response, by Node or by an app. */
@@ -313,10 +442,19 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Http1Exchange.prototype, {
+  isHttp1: true,
+  covered: null,
   lost: null,
+  lostOctets: 0,
+  shownLength: 0,
+  goneBy: null,
+  tellDeparture: undefined,
+  reopened: false,
+  lateAnswer: undefined,
+  fault: undefined,
   streamsRaw: false,
-  interims: 0,
-  flooded: false,
+  interims: null,
+  coded: null,
   isDetached: false,
   wasOut: false,
   sourceError: undefined,

@@ -1,83 +1,121 @@
-import { IncomingMessage, ServerResponse } from "node:http";
+import { IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
+import { exchangeOf, exchangeOfReceiver } from "../exchange-of.js";
+import { shared } from "../shared.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import type { NodeResponse } from "./node-internals.js";
+import { putInFront } from "./put-in-front.js";
 import { guardRequestPrototype } from "./request.js";
-import { createLayer, type Layer } from "./response.js";
+import { createLayer, type Layer, type NativeMethods, type ResponseMethod } from "./response.js";
 
-const kLayer: unique symbol = Symbol.for("rayguard.layer") as never;
+/**
+ * The methods of every response stand on the prototype of `node:http` itself, put there once for the process. Any other
+ * place shows: a class of the guard's own in the constructor and the prototype of each request, methods of its own among
+ * the keys of each response. Requests and responses that no guard has seen pass straight through.
+ */
+const createLayers = () => createLayer(ServerResponse.prototype);
 
-type Layered = { [kLayer]?: Layer };
+type Methods = Record<string, unknown>;
 
-/** The layer of a prototype, laid over it on first sight. A prototype that belongs to the app, never a global one. */
-function layOver(prototype: object): Layer {
-  const known = Object.hasOwn(prototype, kLayer) ? (prototype as Layered)[kLayer] : undefined;
-  return known ?? put(prototype, createLayer(prototype));
-}
+const RESPONSES = ServerResponse.prototype as unknown as Methods;
 
-function put(target: object, layer: Layer): Layer {
-  for (const [name, value] of Object.entries(layer.methods)) {
-    Object.defineProperty(target, name, { value, configurable: true, writable: true, enumerable: false });
+/** Methods as they are before any guard is made. */
+const FIRST: Methods = {};
+for (const name of Object.getOwnPropertyNames(RESPONSES)) FIRST[name] = RESPONSES[name];
+
+let layer: Layer | undefined;
+
+/** Puts the guard in front of the methods of every request and response, and finds the ones below. */
+export function guardPrototypes(): Layer {
+  layer ??= shared("layer", createLayers);
+  for (const [name, method] of Object.entries(layer.methods) as [ResponseMethod, unknown][]) {
+    const present = RESPONSES[name];
+    if (present === method) continue;
+    // Again, where somebody has put back what was there before.
+    if (Object.hasOwn(RESPONSES, name) && present !== layer.native[name] && present !== FIRST[name]) continue;
+    (layer.native as unknown as Methods)[name] = present;
+    putInFront(RESPONSES, name, method);
   }
-  Object.defineProperty(target, kLayer, { value: layer, configurable: true });
+  shared("writableLength", countHeld);
+  shared("requests", () => {
+    guardRequestPrototype(IncomingMessage.prototype);
+    return true;
+  });
   return layer;
 }
 
-/** The layer a response stands on. */
-export function layerFor(response: NodeResponse): Layer {
-  const known = (response as Layered)[kLayer];
-  if (known !== undefined) return known;
-  // Neither the server nor the app's prototypes are guarded yet: this one response carries the methods itself.
-  guardRequestPrototype(response.req);
-  return put(response, createLayer(response));
+/** Content that is held back counts as written, for an app that goes by what the recipient has not taken yet. */
+function countHeld(): boolean {
+  const below = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, "writableLength")?.get;
+  if (below === undefined) return false;
+  Object.defineProperty(ServerResponse.prototype, "writableLength", {
+    get(this: ServerResponse): number {
+      const exchange = exchangeOf(this) as Http1Exchange | undefined;
+      return (below.call(this) as number) + (exchange?.isHttp1 ? exchange.shownLength : 0);
+    },
+    configurable: true,
+    enumerable: false,
+  });
+  return true;
 }
 
-/** A class of responses on a layer, for the slot in which a server keeps it. */
-export function guardedClass<T extends new (...args: never[]) => object>(
-  base: T,
-  onCreate: (response: InstanceType<T>, request: unknown) => void,
-): T {
-  // The name is a literal: a class that is named in any other way makes each of its instances half as slow again.
-  const Guarded = class ServerResponse extends (base as unknown as new (...args: unknown[]) => object) {
-    constructor(request: unknown, options: unknown) {
-      super(request, options);
-      onCreate(this as InstanceType<T>, request);
+let latest: object = ServerResponse.prototype;
+const met = new WeakSet<object>();
+
+/**
+ * Follows a response to the prototypes its app has put it on, as Express does. Methods that somebody has wrapped there
+ * may be older than the guard's, and call what was below them: they get the guard in front of them as well.
+ */
+export function coverPrototypes(prototype: object): void {
+  if (prototype === latest) return;
+  latest = prototype;
+  for (let at: object | null = prototype; at !== ServerResponse.prototype; at = Object.getPrototypeOf(at)) {
+    if (at === null || met.has(at)) return;
+    met.add(at);
+    cover(at);
+  }
+}
+
+function cover(prototype: object): void {
+  const names = (Object.keys(guardPrototypes().methods) as ResponseMethod[]).filter(
+    (name) => Object.hasOwn(prototype, name) && typeof (prototype as NativeMethods)[name] === "function",
+  );
+  if (names.length === 0) return;
+  const below = Object.create(prototype) as Record<string, unknown>;
+  for (const name of names) below[name] = covered(name, (prototype as Record<string, unknown>)[name] as Method);
+  const { methods } = createLayer(below);
+  for (const name of names) putInFront(prototype, name, methods[name]);
+}
+
+type Method = (...args: unknown[]) => unknown;
+
+/** A method whose calls the guard has seen already, and does not look at again where it calls the guard's own. */
+function covered(name: ResponseMethod, method: Method): Method {
+  return function (this: object, ...args) {
+    const exchange = exchangeOfReceiver(this) as Http1Exchange | undefined;
+    if (!exchange?.isHttp1) return method.apply(this, args);
+    const was = exchange.covered;
+    exchange.covered = name;
+    try {
+      return method.apply(this, args);
+    } finally {
+      exchange.covered = was;
     }
   };
-  layOver(Guarded.prototype);
-  return Guarded as unknown as T;
 }
 
 /**
- * Lays the guard over the prototypes on which a framework, such as Express, puts responses and requests: below every
- * application made by the same copy of it. Responses no guard has seen pass straight through.
+ * A class of responses that tells of each one it makes, for the slot in which a server keeps it. What it makes are
+ * instances of the class itself.
  */
-export function layOverPrototypes(response: object, request: object): void {
-  const prototype = justAbove(ServerResponse.prototype, response);
-  if (prototype !== null) layOver(prototype);
-  const above = justAbove(IncomingMessage.prototype, request);
-  if (above !== null) guardRequestPrototype(above);
-}
-
-/** The prototype in a chain that inherits from `base` itself; null where there is none. */
-function justAbove(base: object, start: object): object | null {
-  for (let at: object | null = start; at !== null; at = Object.getPrototypeOf(at)) {
-    if (Object.getPrototypeOf(at) === base) return at;
+export function observedClass<T extends new (...args: never[]) => object>(
+  base: T,
+  onCreate: (response: InstanceType<T>, request: unknown) => void,
+): T {
+  const Base = base as unknown as new (...args: unknown[]) => InstanceType<T>;
+  function Observed(request: unknown, options: unknown) {
+    const response = new Base(request, options);
+    onCreate(response, request);
+    return response;
   }
-  return null;
-}
-
-/** Gives a response methods of its own, for as long as nobody knows on which prototype its app will put it. */
-export function carryLayer(exchange: Http1Exchange): void {
-  const { response } = exchange;
-  if (Object.hasOwn(response, kLayer)) return;
-  put(response, createLayer(exchange.native));
-  guardRequestPrototype(exchange.request);
-}
-
-/** The app has put a response on another prototype: lays the guard over that one. @returns false where it had not */
-export function followPrototype(response: NodeResponse): boolean {
-  const prototype = Object.getPrototypeOf(response) as object;
-  if (kLayer in prototype) return false;
-  layOverPrototypes(prototype, Object.getPrototypeOf(response.req) as object);
-  return !Object.hasOwn(response, kLayer);
+  Object.setPrototypeOf(Observed, Object.getPrototypeOf(base) as object);
+  return Object.defineProperties(Observed, Object.getOwnPropertyDescriptors(base)) as unknown as T;
 }

@@ -1,8 +1,9 @@
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Exchange } from "../exchange.js";
-import { Http1Exchange } from "./http1-exchange.js";
-import { followPrototype } from "./layers.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { coverPrototypes } from "./layers.js";
+import { captureRejection, capturesRejections, watchPromise } from "./rejections.js";
 import type { Http1Server, ServerGuard } from "./server.js";
 
 type Listener = (...args: unknown[]) => unknown;
@@ -15,33 +16,45 @@ export function onlyListener(server: Http1Server, below: Http1Server["emit"], ev
   return typeof listener === "function" && !("listener" in listener) ? (listener as Listener) : undefined;
 }
 
-/** Watches what an async listener returned. */
-function watchPromise(guard: ServerGuard, exchange: Exchange, result: unknown): void {
-  if (typeof (result as PromiseLike<unknown>).then !== "function") return;
-  (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
-}
-
-/** Calls a request listener so that nothing it throws, now or later, escapes. */
+/**
+ * Calls a request listener so that nothing it throws, now or later, escapes.
+ * @param event - undefined where somebody else emits it
+ * @returns a promise that is left to whoever emits the event, since it captures rejections
+ */
 export function callListener(
   guard: ServerGuard,
   exchange: Exchange,
   self: unknown,
+  event: string | undefined,
   listener: Listener,
   args: unknown[],
-): void {
+): unknown {
   guard.meet(listener, exchange);
-  call(guard, exchange, self, listener, args);
+  return call(guard, exchange, self, event, listener, args);
 }
 
-function call(guard: ServerGuard, exchange: Exchange, self: unknown, listener: Listener, args: unknown[]): void {
+function call(
+  guard: ServerGuard,
+  exchange: Exchange,
+  self: unknown,
+  event: string | undefined,
+  listener: Listener,
+  args: unknown[],
+): unknown {
   guard.enter(exchange);
+  let left: unknown;
   try {
     const result = listener.apply(self, args);
-    if (result !== undefined && result !== null) watchPromise(guard, exchange, result);
+    if (result !== undefined && result !== null) {
+      if (!capturesRejections(self)) watchPromise(guard, exchange, result);
+      else if (event === undefined) left = result;
+      else captureRejection(guard, exchange, self, event, args, result);
+    }
   } catch (error) {
     guard.failed(exchange, error, true);
   }
-  if (exchange instanceof Http1Exchange) followPrototype(exchange.response);
+  if (exchange.isHttp1) coverPrototypes(Object.getPrototypeOf((exchange as Http1Exchange).response) as object);
+  return left;
 }
 
 /**
@@ -64,10 +77,10 @@ export function callListeners(
     const emit = () => {
       emitted = Reflect.apply(below, server, [event, ...args]) as boolean;
     };
-    call(guard, exchange, server, emit, []);
+    call(guard, exchange, server, event, emit, []);
     return emitted;
   }
-  for (const listener of listeners) callListener(guard, exchange, server, listener, args);
+  for (const listener of listeners) callListener(guard, exchange, server, event, listener, args);
   return listeners.length > 0;
 }
 
@@ -80,10 +93,13 @@ export function guardedListener(
     this: unknown,
     request: IncomingMessage,
     response: ServerResponse & { req: IncomingMessage },
-  ): void {
+  ): unknown {
     const exchange = guard.accept(request, response);
-    if (guard.answers(exchange)) return;
-    const enter = () => callListener(guard, exchange, this, listener as Listener, [request, response]);
-    if (guard.overload === undefined || guard.overload.admits(exchange, enter)) enter();
+    if (guard.answers(exchange)) return undefined;
+    const call = (event?: string) =>
+      callListener(guard, exchange, this, event, listener as Listener, [request, response]);
+    // Whoever has emitted the event is no longer there when a request has waited.
+    if (guard.overload === undefined || guard.overload.admits(exchange, () => void call("request"))) return call();
+    return undefined;
   };
 }

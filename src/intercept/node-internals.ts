@@ -11,6 +11,7 @@ export interface ResponseInternals {
   _headerSent: boolean;
   _hasBody: boolean;
   _last: boolean;
+  _closed: boolean;
   _contentLength: number | null;
   _removedTE: boolean;
   _removedConnection: boolean;
@@ -41,8 +42,12 @@ export type WriteCallback = ((error?: Error | null) => void) | null | undefined;
 export type NodeResponse = ServerResponse & ResponseInternals;
 
 export interface SocketInternals {
+  _readableState?: { errorEmitted: boolean };
+  _writableState?: { errorEmitted: boolean };
   _httpMessage?: NodeResponse | null;
-  _handle?: { writeQueueSize?: number } | null;
+  _handle?: { writeQueueSize?: number; getpeername?(out: { address?: string }): number } | null;
+  /** Octets handed to the handle, some of which may still be queued there. */
+  _bytesDispatched?: number;
 }
 
 export type NodeSocket = Socket & SocketInternals;
@@ -71,6 +76,7 @@ export function hasInternals(response: object): response is NodeResponse {
 
 const kOutHeaders = ownSymbol("kOutHeaders");
 const kBytesWritten = ownSymbol("kBytesWritten");
+const kNeedDrain = ownSymbol("kNeedDrain");
 
 function ownSymbol(description: string): symbol | undefined {
   return Object.getOwnPropertySymbols(new OutgoingMessage()).find((symbol) => symbol.description === description);
@@ -90,6 +96,26 @@ export function outHeadersOf(response: NodeResponse): object | null {
 export function forgetContent(response: NodeResponse): void {
   response._contentLength = null;
   if (kBytesWritten !== undefined) (response as unknown as Record<symbol, number>)[kBytesWritten] = 0;
+}
+
+/** Tells an app that waits for it that it may write on, as Node does when a response has left the process. */
+export function emitDrain(response: NodeResponse): void {
+  if (!response.writableNeedDrain) return;
+  if (kNeedDrain !== undefined) (response as unknown as Record<symbol, boolean>)[kNeedDrain] = false;
+  response.emit("drain");
+}
+
+/** Aborts the `signal` that a request has from Node 24 on, as Node does where it aborts the request itself. */
+export function abortSignalOf(request: IncomingMessage): void {
+  const kAbortController = Object.getOwnPropertySymbols(request).find((s) => s.description === "kAbortController");
+  if (kAbortController === undefined) return;
+  (request as unknown as Record<symbol, AbortController | null>)[kAbortController]?.abort();
+}
+
+/** Has a socket that is about to be destroyed with an error emit `close` alone: its `error` has been told already. */
+export function markErrorEmitted(socket: NodeSocket): void {
+  for (const state of [socket._readableState, socket._writableState])
+    if (state !== undefined) state.errorEmitted = true;
 }
 
 /** `end()` names its last callback so; it settles Node's own bookkeeping and must reach the socket. */
@@ -115,13 +141,31 @@ export function classSlot(server: object, description: "ServerResponse" | "Incom
 
 /** Connections of a server that speak HTTP/1.x; none where Node keeps no list of them. */
 export function socketsOf(server: object): Socket[] {
+  return listOf(server, "all");
+}
+
+/** Those of them that have been used, and on which nothing of a next request has arrived. */
+export function idleSocketsOf(server: object): Socket[] {
+  return listOf(server, "idle");
+}
+
+function listOf(server: object, which: "all" | "idle"): Socket[] {
   const kConnections = Object.getOwnPropertySymbols(server).find((s) => s.description === "http.server.connections");
   if (kConnections === undefined) return [];
-  const list = (server as Record<symbol, { all(): { socket?: Socket | null }[] } | undefined>)[kConnections];
-  return (list?.all() ?? []).flatMap(({ socket }) => (socket ? [socket] : []));
+  const lists = (server as Record<symbol, Record<string, () => { socket?: Socket | null }[]> | undefined>)[
+    kConnections
+  ];
+  return (lists?.[which]?.() ?? []).flatMap(({ socket }) => (socket ? [socket] : []));
 }
 
 export function versionOf(request: IncomingMessage): "1.0" | "1.1" | "2.0" {
   if (request.httpVersionMajor >= 2) return "2.0";
   return request.httpVersionMajor === 1 && request.httpVersionMinor >= 1 ? "1.1" : "1.0";
+}
+
+/** Address of the peer. A socket that has been asked for `remoteAddress` goes on to know it when the connection is gone. */
+export function addressOf(socket: NodeSocket): string | undefined {
+  const found: { address?: string } = {};
+  const asked = socket._handle?.getpeername?.(found);
+  return asked === 0 ? found.address : socket.remoteAddress;
 }

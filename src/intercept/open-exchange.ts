@@ -1,42 +1,56 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { type Exchange, kExchange } from "../exchange.js";
+import type { Exchange } from "../exchange.js";
+import { exchangeOf, hangOn } from "../exchange-of.js";
 import type { Failure } from "../incidents.js";
 import type { Supervision } from "../supervision.js";
 import { connectionOf } from "./connection.js";
 import { Http1Exchange } from "./http1-exchange.js";
 import { Http2Exchange } from "./http2.js";
-import { layerFor } from "./layers.js";
+import { guardPrototypes } from "./layers.js";
 import type { NodeResponse } from "./node-internals.js";
 import { SimulatedExchange } from "./simulated.js";
 import { SocketExchange } from "./socket-exchange.js";
 
 /** Opens the exchange of a request over HTTP/1.x, or finds the one it has. */
 export function openHttp1(supervision: Supervision, request: IncomingMessage, response: NodeResponse): Http1Exchange {
-  const known = (response as { [kExchange]?: Http1Exchange })[kExchange];
-  if (known !== undefined) return known;
+  const known = exchangeOf(response);
+  if (known !== undefined) return known as Http1Exchange;
   const { settings } = supervision;
   const connection = connectionOf(request.socket);
-  const exchange = new Http1Exchange(supervision, settings, request, response, layerFor(response).native, connection);
-  (response as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
-  (request as { [kExchange]?: Http1Exchange })[kExchange] = exchange;
+  const exchange = new Http1Exchange(supervision, settings, request, response, guardPrototypes().native, connection);
+  hangOn(response, exchange);
+  hangOn(request, exchange);
   connection.add(exchange);
   supervision.opened(exchange);
   return exchange;
 }
 
 /** Opens the exchange of a stream of HTTP/2, or finds the one it has. */
+export function openStream(
+  supervision: Supervision,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+): Http2Exchange {
+  const known = exchangeOf(stream) as Http2Exchange | undefined;
+  if (known !== undefined) return known;
+  const exchange = new Http2Exchange(supervision, supervision.settings, stream, headers);
+  supervision.opened(exchange);
+  return exchange;
+}
+
+/** The same for the objects that the compatibility API makes of it. */
 export function openHttp2(
   supervision: Supervision,
   request: Http2ServerRequest,
   response: Http2ServerResponse,
 ): Exchange {
-  const known = (response as { [kExchange]?: Exchange })[kExchange];
+  const known = exchangeOf(response);
   if (known !== undefined) return known;
-  const exchange = new Http2Exchange(supervision, supervision.settings, request, response);
+  const exchange = openStream(supervision, request.stream, request.headers);
+  exchange.link(request, response);
   showContext(request, exchange);
-  supervision.opened(exchange);
   return exchange;
 }
 
@@ -63,8 +77,20 @@ export function openSimulated(supervision: Supervision, request: IncomingMessage
   return exchange;
 }
 
-/** Gives a request `rayguard` where its prototype has none. */
+/**
+ * Opens the exchange of an upgrade that no guard has seen as one, and that a library routes through the framework with a
+ * response of its own making. Whatever is answered is on the library's stream: it is over at once.
+ */
+export function openHandedOver(supervision: Supervision, request: IncomingMessage, response: ServerResponse): Exchange {
+  const exchange = openSimulated(supervision, request, response);
+  exchange.quiet = true;
+  exchange.settle(true);
+  return exchange;
+}
+
+/** Gives a request `rayguard` where its prototype has none, or none for this one. */
 function showContext(request: object, exchange: Exchange): void {
+  hangOn(request, exchange);
   if ((request as { rayguard?: unknown }).rayguard === undefined)
     Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
 }

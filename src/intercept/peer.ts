@@ -19,7 +19,7 @@ type Asking = Pick<Exchange, "request" | "supervisor">;
 export function peerOfConnection(exchange: Asking & { readonly connection: GuardedConnection }): Peer {
   const { connection, supervisor } = exchange;
   if (connection.peer?.trust !== supervisor.settings.trust) {
-    connection.peer = peerAt(connection.socket, supervisor);
+    connection.peer = peerAt(connection.socket, connection.address, supervisor);
     advise(exchange, connection.peer);
   }
   return connection.peer;
@@ -33,7 +33,7 @@ export function peerOfSession(exchange: Asking & { readonly stream: ServerHttp2S
   if (session === undefined || session.destroyed) return meetPeer(supervisor.settings.trust, { address: undefined });
   let peer = sessions.get(session);
   if (peer?.trust !== supervisor.settings.trust) {
-    peer = peerAt(session.socket, supervisor);
+    peer = peerAt(session.socket, session.socket.remoteAddress, supervisor);
     sessions.set(session, peer);
     advise(exchange, peer);
   }
@@ -45,9 +45,8 @@ export function peerOfRequest({ request, supervisor }: Asking): Peer {
   return meetPeer(supervisor.settings.trust, { address: request?.socket?.remoteAddress });
 }
 
-function peerAt(socket: Socket, { settings }: Supervisor): Peer {
+function peerAt(socket: Socket, address: string | undefined, { settings }: Supervisor): Peer {
   const { trust } = settings;
-  const { remoteAddress: address } = socket;
   return meetPeer(trust, {
     address,
     isUnix: address === undefined && isUnixSocket(socket),

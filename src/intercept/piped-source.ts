@@ -1,6 +1,8 @@
 import { errorMonitor } from "node:events";
 import type { Readable } from "node:stream";
+import { contained } from "../containment.js";
 import { sourceFailed } from "../incidents.js";
+import { isOfLeaving } from "../leaving.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 
 /**
@@ -9,21 +11,36 @@ import type { Http1Exchange } from "./http1-exchange.js";
  */
 export function watchSource(exchange: Http1Exchange, source: Readable): void {
   if (typeof source?.once !== "function") return;
-  const { response } = exchange;
+  const { response, supervisor } = exchange;
   exchange.unattended++;
   let failure: { readonly error: unknown } | undefined;
-  source.once(errorMonitor, (error: unknown) => {
+  const onError = (error: unknown) => {
     failure = { error };
     // With no header section yet, the app can still answer otherwise.
     if (response._header !== null) exchange.sourceError = failure;
-  });
-  source.once("close", () => {
+  };
+  const look = () => {
+    if (exchange.settled || response.writableEnded || response._header === null) return;
+    exchange.fail({ ...sourceFailed(failure?.error), clientGone: isForClient(exchange, failure?.error) });
+  };
+  const onClose = () => {
     exchange.unattended--;
-    if (source.readableEnded) return;
     // Whoever listens for the error of the source gets to deal with it first.
-    setImmediate(() => {
-      if (exchange.settled || response.writableEnded || response._header === null) return;
-      exchange.fail(sourceFailed(failure?.error));
-    });
-  });
+    if (!source.readableEnded) setImmediate(contained(supervisor, look));
+  };
+  source.once(errorMonitor, contained(supervisor, onError));
+  source.once("close", contained(supervisor, onClose));
+}
+
+/**
+ * Whether the app has let go of the source because the client has left, which it may learn before the connection is
+ * closed. Koa, `on-finished` and everybody who cleans up destroys it then, with no error or with that of the
+ * connection; one that fails on its own account has an error of its own.
+ */
+function isForClient({ connection, goneBy, request }: Http1Exchange, error: unknown): boolean {
+  // The app has destroyed its own request, which looks the same from then on.
+  if (goneBy === "app") return false;
+  const { socket } = connection;
+  if (!socket.readableEnded && !request.aborted) return false;
+  return error === undefined || error === socket.errored || error === request.errored || isOfLeaving(error);
 }

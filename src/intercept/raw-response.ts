@@ -1,5 +1,8 @@
+import { isHttpDate } from "../http/date.js";
+import { type Failure, ruleBroken } from "../incidents.js";
 import type { ResponseEnd } from "../testing/octet-stream.js";
 import { parseResponse } from "../testing/parse-response.js";
+import type { ParsedResponse } from "../testing/response.js";
 
 /** Largest hand-written response that is kept back for judgement, in octets. */
 const LIMIT = 1_048_576;
@@ -8,6 +11,8 @@ export interface RawAnswer {
   readonly octets: Buffer;
   readonly status: number;
   readonly closes: boolean;
+  /** What had to be mended beside what was left out; null for nothing. */
+  readonly repair: Failure | null;
 }
 
 /** Collects what an app writes to the socket by hand, and tells whether that is a complete valid response. */
@@ -29,13 +34,32 @@ export class RawResponse {
     this.#octets += octets.byteLength;
   }
 
+  get isEmpty(): boolean {
+    return this.#octets === 0;
+  }
+
+  /** Takes the interim responses that stand in front, each with the end of its header section. */
+  takeInterims(): string[] {
+    const sections: string[] = [];
+    for (;;) {
+      const { octets } = this;
+      const end = octets.indexOf("\r\n\r\n") + 4;
+      // 101 is a final response, as far as HTTP goes.
+      if (end < 4 || !/^HTTP\/1\.[01] 1(?!01)[0-9]{2}[ \r]/.test(octets.toString("latin1", 0, 16))) return sections;
+      sections.push(octets.toString("latin1", 0, end));
+      this.#pieces = [octets.subarray(end)];
+      this.#octets -= end;
+    }
+  }
+
   get octets(): Buffer {
     if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces)];
     return this.#pieces[0] as Buffer;
   }
 
   /**
-   * A complete, valid response, with Date and framing added where the app left them out; `null` while there is none.
+   * A complete, valid response, with framing and a Date that can be read added where the app left them out; `null` while
+   * there is none.
    * @param end - "fin" once the app has ended the connection
    * @param mustClose - the connection cannot be used after it in any case
    */
@@ -45,11 +69,11 @@ export class RawResponse {
     if (parsed === null || !parsed.complete || parsed.status < 200) return null;
     if (parsed.problems.some((problem) => problem.rule !== "MD-1" && problem.rule !== "FR-16")) return null;
     let added = "";
-    if (parsed.field("date") === undefined) added += `Date: ${new Date().toUTCString()}\r\n`;
     if (parsed.framing === "close") added += `Content-Length: ${parsed.content.byteLength}\r\n`;
     const closes = parsed.closes || mustClose;
     if (closes && parsed.field("connection") === undefined) added += "Connection: close\r\n";
-    return { octets: withFields(this.octets, added), status: parsed.status, closes };
+    const octets = withFields(withDate(this.octets, parsed), added);
+    return { octets, status: parsed.status, closes, repair: repairOf(parsed) };
   }
 
   /** A response that has begun well and ends with the connection: a stream; `null` where this is none. */
@@ -60,9 +84,9 @@ export class RawResponse {
     const parsed = parseResponse(octets, { method: this.#method, end: "fin", requestVersion: this.#version });
     if (parsed === null || parsed.framing !== "close" || parsed.status < 200) return null;
     if (parsed.problems.some((problem) => problem.rule !== "MD-1" && problem.rule !== "FR-16")) return null;
-    let added = parsed.field("date") === undefined ? `Date: ${new Date().toUTCString()}\r\n` : "";
-    if (parsed.field("connection") === undefined) added += "Connection: close\r\n";
-    return { octets: withFields(octets, added), status: parsed.status, closes: true };
+    const added = parsed.field("connection") === undefined ? "Connection: close\r\n" : "";
+    const mended = withFields(withDate(octets, parsed), added);
+    return { octets: mended, status: parsed.status, closes: true, repair: repairOf(parsed) };
   }
 
   /** The header section of a response that hands the connection over to another protocol (101, or 2xx to CONNECT). */
@@ -74,6 +98,24 @@ export class RawResponse {
     const status = Number(line[1]);
     return status === 101 || (this.#method === "CONNECT" && status >= 200 && status < 300) ? status : null;
   }
+}
+
+function repairOf(parsed: ParsedResponse): Failure | null {
+  return isUnreadable(parsed.field("date")) ? ruleBroken("MD-1", "The app sent a Date that is no date.") : null;
+}
+
+function isUnreadable(date: string | undefined): boolean {
+  return date !== undefined && !isHttpDate(date);
+}
+
+/** With a Date that a recipient can read: now, in place of one that it cannot, or of none (MD-1). */
+function withDate(octets: Buffer, parsed: ParsedResponse): Buffer {
+  const date = parsed.field("date");
+  if (date !== undefined && !isUnreadable(date)) return octets;
+  const end = octets.indexOf("\r\n\r\n");
+  const section = octets.toString("latin1", 0, end).replace(/\r\ndate:[^\r]*/gi, "");
+  const line = `\r\nDate: ${new Date().toUTCString()}`;
+  return Buffer.concat([Buffer.from(section + line, "latin1"), octets.subarray(end)]);
 }
 
 function withFields(octets: Buffer, lines: string): Buffer {

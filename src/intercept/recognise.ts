@@ -1,10 +1,13 @@
 import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { shared } from "../shared.js";
 import type { Http1Server } from "./server.js";
 
-const kGuards: unique symbol = Symbol.for("rayguard.guards") as never;
+const guards = shared("guards", () => new WeakMap<object, Set<object>>());
 
 interface AnyServer {
   emit(event: string | symbol, ...args: unknown[]): boolean;
+  listeners(event: string): unknown[];
 }
 
 /** Whether this is a server of `node:http`, `node:https` or `node:http2`. */
@@ -17,9 +20,11 @@ export function isServer(server: unknown): server is AnyServer {
 
 /** The guards attached to a server; the first one does the work. */
 export function guardsOf(server: object): Set<object> {
-  const holder = server as { [kGuards]?: Set<object> };
-  if (holder[kGuards] === undefined) Object.defineProperty(holder, kGuards, { value: new Set() });
-  return holder[kGuards] as Set<object>;
+  const known = guards.get(server);
+  if (known !== undefined) return known;
+  const none = new Set<object>();
+  guards.set(server, none);
+  return none;
 }
 
 /** Whether a server speaks HTTP/1.x alone; one of `node:http2` may as well speak both. */
@@ -27,12 +32,9 @@ export function isHttp1Server(server: object): server is Http1Server {
   return "headersTimeout" in server && !("updateSettings" in server);
 }
 
-/** Whether a connection stands behind a request, and not the make-believe of `inject()`. */
+/** Whether a connection stands behind a request, and not the make-believe of `inject()`: any stream with a parser on it. */
 export function isSocket(socket: unknown): socket is Socket {
-  return (
-    socket !== null &&
-    typeof socket === "object" &&
-    typeof (socket as Socket).destroySoon === "function" &&
-    "bytesWritten" in socket
-  );
+  if (socket === null || typeof socket !== "object") return false;
+  if (typeof (socket as Socket).destroySoon === "function" && "bytesWritten" in socket) return true;
+  return socket instanceof Duplex && (socket as { parser?: object | null }).parser != null;
 }

@@ -1,15 +1,25 @@
 import type { IncomingMessage } from "node:http";
-import { kExchange } from "../exchange.js";
+import { exchangeOf } from "../exchange-of.js";
 import type { RequestContext } from "../request-context.js";
+import { leaveConnection } from "./departure.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import type { NodeSocket } from "./node-internals.js";
+import { putInFront } from "./put-in-front.js";
 
-type Guarded = IncomingMessage & { [kExchange]?: Http1Exchange };
-
-const kGuarded: unique symbol = Symbol.for("rayguard.request") as never;
-
-/** The exchange of a request, while it is under way. */
+/** The exchange of a request, if a guard has seen it. */
 function exchangeOfRequest(request: IncomingMessage): Http1Exchange | undefined {
-  return (request as Guarded)[kExchange];
+  const exchange = exchangeOf(request);
+  if (exchange === undefined) return exchangeBehind(request);
+  return exchange.isHttp1 ? (exchange as Http1Exchange) : undefined;
+}
+
+/** The same for a `Proxy` of a request, or an object that inherits from one. */
+function exchangeBehind(request: IncomingMessage): Http1Exchange | undefined {
+  const message = (request.socket as NodeSocket | null | undefined)?._httpMessage;
+  const exchange = message ? (exchangeOf(message) as Http1Exchange | undefined) : undefined;
+  if (!exchange?.isHttp1) return undefined;
+  for (const one of exchange.connection) if (one.request.rawHeaders === request.rawHeaders) return one;
+  return undefined;
 }
 
 /**
@@ -17,54 +27,48 @@ function exchangeOfRequest(request: IncomingMessage): Http1Exchange | undefined 
  * socket alone cannot tell which request is meant.
  */
 export function guardRequestPrototype(prototype: object): void {
-  if (Object.hasOwn(prototype, kGuarded)) return;
   const below = (prototype as IncomingMessage).destroy;
   Object.defineProperties(prototype, {
-    [kGuarded]: { value: true },
     rayguard: {
       configurable: true,
-      get(this: Guarded): RequestContext | undefined {
-        const context = exchangeOfRequest(this)?.context;
-        // Kept on the request, since it is often asked again after the exchange has settled.
-        if (context !== undefined)
-          Object.defineProperty(this, "rayguard", { value: context, configurable: true, writable: true });
-        return context;
+      get(this: IncomingMessage): RequestContext | undefined {
+        return (exchangeOf(this) ?? exchangeBehind(this))?.context;
       },
-      set(this: Guarded, value: unknown) {
+      set(this: IncomingMessage, value: unknown) {
         Object.defineProperty(this, "rayguard", { value, configurable: true, writable: true });
       },
     },
-    destroy: {
-      configurable: true,
-      writable: true,
-      value: function destroy(this: Guarded, error?: Error) {
-        if (this.socket?.destroyed) {
-          // Node tells every request of a connection that is gone, also those whose response never had its turn.
-          const result = below.call(this, error);
-          exchangeOfRequest(this)?.closed();
-          return result;
-        }
-        // Read to its end: this is the stream cleaning up after itself, and leaves the connection alone.
-        if (this.complete && this.readableEnded) return below.call(this, error);
-        const exchange = exchangeOfRequest(this);
-        if (exchange === undefined || exchange.connection.isOwn || exchange.connection.isGone(error)) {
-          return below.call(this, error);
-        }
-        const { connection } = exchange;
-        // Answered in full, and the connection has promised to persist: what is left is to read what is unread.
-        if ((exchange.settled || exchange.isOver()) && exchange.supervisor.enforces && !awaitsContent(this)) {
-          this.resume();
-          return this;
-        }
-        if (exchange.settled) return below.call(this, error);
-        connection.culprit = exchange;
-        try {
-          return below.call(this, error);
-        } finally {
-          connection.culprit = null;
-        }
-      },
-    },
+  });
+  putInFront(prototype, "destroy", function destroy(this: IncomingMessage, error?: Error) {
+    const exchange = exchangeOfRequest(this);
+    if (exchange === undefined) return below.call(this, error);
+    const { connection } = exchange;
+    if (connection.socket.destroyed) {
+      // Node tells every request of a connection that is gone, also those whose response never had its turn.
+      const result = below.call(this, error);
+      exchange.closed();
+      return result;
+    }
+    // Read to its end: this is the stream cleaning up after itself, and leaves the connection alone. So do
+    // `pipeline()` and others that take the socket away first.
+    if (this.destroyed || (this.complete && this.readableEnded) || (this.socket as unknown) === null)
+      return below.call(this, error);
+    if (connection.isOwn || connection.isGone(error)) return below.call(this, error);
+    if (!exchange.supervisor.enforces) {
+      if (exchange.settled) return below.call(this, error);
+      connection.culprit = exchange;
+      try {
+        return below.call(this, error);
+      } finally {
+        connection.culprit = null;
+      }
+    }
+    leaveConnection(this);
+    const result = below.call(this, error);
+    // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
+    if (!exchange.settled) exchange.requestDestroyed(error);
+    else if (awaitsContent(this)) connection.closeSoon();
+    return result;
   });
 }
 

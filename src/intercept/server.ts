@@ -1,17 +1,20 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { contained, tellFailure, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange.js";
 import type { Failure } from "../incidents.js";
 import type { Overload } from "../lifecycle/overload.js";
-import { type ClientError, emitClientError } from "./client-error.js";
+import { emitClientError, reportClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
 import { emitDropped } from "./dropped.js";
 import { emitHandover } from "./handover.js";
+import { handshakeFailed } from "./handshake.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { guardedClass } from "./layers.js";
+import { guardPrototypes, observedClass } from "./layers.js";
 import { callListener, callListeners, onlyListener } from "./listeners.js";
 import { classSlot, type NodeResponse } from "./node-internals.js";
-import { guardRequestPrototype } from "./request.js";
+import type { ClientError } from "./parse-error.js";
+import { putInFrontOfEmit } from "./put-in-front.js";
 import type { SocketExchange } from "./socket-exchange.js";
 
 /** A `node:http` or `node:https` server, as far as the guard needs it. */
@@ -25,7 +28,6 @@ export interface Http1Server {
   keepAliveTimeoutBuffer?: number;
   headersTimeout: number;
   requestTimeout: number;
-  maxConnections?: number | null;
   httpAllowHalfOpen?: boolean;
 }
 
@@ -35,6 +37,8 @@ export interface ServerGuard {
   readonly enforces: boolean;
   /** Says which requests can be taken; undefined where nobody limits them. */
   readonly overload: Overload | undefined;
+  /** Told of what fails in the guard itself. */
+  readonly witness: Witness;
   /** Opens the exchange of a request, or finds the one it has. */
   open(request: IncomingMessage, response: NodeResponse): Http1Exchange;
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure, method?: string): SocketExchange;
@@ -52,16 +56,20 @@ export interface ServerGuard {
   failed(exchange: Exchange, error: unknown, rethrows?: boolean): void;
 }
 
-/** Stands in front of a server: its `emit`, and the classes of which it makes requests and responses. */
-export function interceptServer(server: Http1Server, guard: ServerGuard): () => void {
+/**
+ * Stands in front of a server: its `emit`, and the classes of which it makes requests and responses.
+ * @param listening - told when it has something to listen with
+ */
+export function interceptServer(server: Http1Server, guard: ServerGuard, listening?: () => void): () => void {
   const below = server.emit;
-  const classes = interceptClasses(server, guard);
+  const responses = interceptResponses(server, guard);
   const halfOpen = server.httpAllowHalfOpen;
   // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
   if (guard.enforces) server.httpAllowHalfOpen = true;
-  const onConnect = (_request: IncomingMessage, socket: Socket) => {
+  const onConnect = contained(guard.witness, (_request: IncomingMessage, socket: Socket) => {
     if (server.listenerCount("connect") === 1) connectionOf(socket).bare?.unanswered();
-  };
+  });
+  const meet = contained(guard.witness, (socket: Socket) => void connectionOf(socket));
   // Node destroys the socket of a CONNECT nobody listens for.
   if (guard.enforces) server.on("connect", onConnect);
 
@@ -72,8 +80,9 @@ export function interceptServer(server: Http1Server, guard: ServerGuard): () => 
       case "checkExpectation":
         return emitExchange(server, below, guard, event, a as IncomingMessage, b as NodeResponse);
       case "clientError":
-        if (!guard.enforces) break;
-        return emitClientError(server, below, guard, a as ClientError, b as Socket);
+        if (guard.enforces) return emitClientError(server, below, guard, a as ClientError, b as Socket);
+        reportClientError(server, a as ClientError, b as Socket);
+        break;
       case "dropRequest":
         if (!guard.enforces) break;
         return emitDropped(server, below, guard, a as IncomingMessage, b as Socket);
@@ -84,51 +93,48 @@ export function interceptServer(server: Http1Server, guard: ServerGuard): () => 
         return emitHandover(server, below, guard, event, [...arguments].slice(1));
       case "connection":
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
-        if (!("setSecureContext" in server)) connectionOf(a as Socket);
+        if (!("setSecureContext" in server)) meet(a as Socket);
         guard.overload?.connected();
         break;
+      case "tlsClientError":
+        if (guard.enforces) handshakeFailed(b as Socket, guard.witness);
+        break;
       case "secureConnection":
-        connectionOf(a as Socket);
+        meet(a as Socket);
+        break;
+      case "listening":
+        listening?.();
         break;
     }
     // biome-ignore lint/complexity/noArguments: forwarded as it came
     return Reflect.apply(below, server, arguments) as boolean;
   }
-  server.emit = emit;
+  const undo = putInFrontOfEmit(server, emit);
 
   return () => {
-    if (server.emit === emit) server.emit = below;
-    classes();
+    undo();
+    responses();
     if (halfOpen !== undefined) server.httpAllowHalfOpen = halfOpen;
     server.removeListener("connect", onConnect);
   };
 }
 
-function interceptClasses(server: Http1Server, guard: ServerGuard): () => void {
-  const responses = classSlot(server, "ServerResponse");
-  const requests = classSlot(server, "IncomingMessage");
+/** Has every response of a server known from its creation on: Node answers some requests that it tells nobody about. */
+function interceptResponses(server: Http1Server, guard: ServerGuard): () => void {
+  guardPrototypes();
+  const slot = classSlot(server, "ServerResponse");
+  if (slot === undefined) return () => {};
   const slots = server as unknown as Record<symbol, new (...args: never[]) => object>;
-  const undo: (() => void)[] = [];
-  if (responses !== undefined) {
-    const base = slots[responses] as new (...args: never[]) => object;
-    slots[responses] = guardedClass(base, (response, request) => {
+  const base = slots[slot] as new (...args: never[]) => object;
+  slots[slot] = observedClass(base, (response, request) => {
+    try {
       guard.open(request as IncomingMessage, response as NodeResponse);
-    });
-    undo.push(() => {
-      slots[responses] = base;
-    });
-  }
-  if (requests !== undefined) {
-    const base = slots[requests] as new (...args: never[]) => object;
-    const Guarded = class IncomingMessage extends base {};
-    guardRequestPrototype(Guarded.prototype);
-    slots[requests] = Guarded;
-    undo.push(() => {
-      slots[requests] = base;
-    });
-  }
+    } catch (error) {
+      tellFailure(guard.witness, error); // the response is a bare one then
+    }
+  });
   return () => {
-    for (const step of undo) step();
+    slots[slot] = base;
   };
 }
 
@@ -140,17 +146,34 @@ function emitExchange(
   request: IncomingMessage,
   response: NodeResponse,
 ): boolean {
-  const exchange = guard.open(request, response);
-  if (isCutOff(exchange)) return true;
-  if (guard.answers(exchange)) return true;
-  exchange.greeted = true;
-  if (guard.overload !== undefined) {
-    const enter = () => {
-      if (!isCutOff(exchange)) callUp(server, below, guard, event, exchange);
-    };
-    if (!guard.overload.admits(exchange, enter)) return true;
+  let exchange: Http1Exchange;
+  try {
+    exchange = guard.open(request, response);
+    exchange.persists = response.shouldKeepAlive;
+    if (!isForApp(server, below, guard, event, exchange)) return true;
+  } catch (error) {
+    // Whatever the guard cannot do, the app gets its request.
+    tellFailure(guard.witness, error);
+    return Reflect.apply(below, server, [event, request, response]) as boolean;
   }
   return callUp(server, below, guard, event, exchange);
+}
+
+/** Whether the app is to get a request here and now: the guard has not answered it, and it need not wait. */
+function isForApp(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  guard: ServerGuard,
+  event: string,
+  exchange: Http1Exchange,
+): boolean {
+  if (isCutOff(exchange) || guard.answers(exchange)) return false;
+  exchange.greeted = true;
+  if (guard.overload === undefined) return true;
+  const enter = () => {
+    if (!isCutOff(exchange)) callUp(server, below, guard, event, exchange);
+  };
+  return guard.overload.admits(exchange, enter, true);
 }
 
 /** The connection has announced its end, or the app has taken it over: nothing may be answered on it any more. */
@@ -172,6 +195,6 @@ function callUp(
   const { request, response } = exchange;
   const listener = onlyListener(server, below, event);
   if (listener === undefined) return callListeners(guard, server, below, event, [request, response], exchange);
-  callListener(guard, exchange, server, listener, [request, response]);
+  callListener(guard, exchange, server, event, listener, [request, response]);
   return true;
 }

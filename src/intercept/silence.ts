@@ -7,20 +7,21 @@ interface Silenced {
   late(failure: { code: string; message: string; prevented: null; status: number }): void;
 }
 
-const METHODS = [
-  "setHeader",
-  "setHeaders",
-  "appendHeader",
-  "removeHeader",
-  "writeHead",
-  "writeHeader",
-  "flushHeaders",
-  "addTrailers",
-  "writeContinue",
-  "writeProcessing",
-  "writeEarlyHints",
-  "writeInformation",
-] as const;
+/** Methods of the header section, and whether Node returns the response from them. */
+const METHODS = {
+  setHeader: true,
+  setHeaders: true,
+  appendHeader: true,
+  removeHeader: false,
+  writeHead: true,
+  writeHeader: true,
+  flushHeaders: false,
+  addTrailers: false,
+  writeContinue: false,
+  writeProcessing: false,
+  writeEarlyHints: false,
+  writeInformation: false,
+} as const;
 
 /**
  * Makes everything the app still does to a response void. Its late calls would throw from timers and callbacks
@@ -31,11 +32,11 @@ export function silence(exchange: Silenced): void {
   const note = () => exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: 0 });
   const define = (name: string, value: unknown) =>
     Object.defineProperty(response, name, { value, configurable: true, writable: true, enumerable: false });
-  for (const name of METHODS) {
+  for (const [name, returnsItself] of Object.entries(METHODS)) {
     if (typeof (response as unknown as Record<string, unknown>)[name] !== "function") continue;
     define(name, function voided(this: ServerResponse) {
       note();
-      return this;
+      return returnsItself ? this : undefined;
     });
   }
   define("write", function write(this: ServerResponse, _chunk: unknown, encoding: unknown, callback: unknown) {

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Exchange, kExchange, type Supervisor } from "../exchange.js";
+import { contained } from "../containment.js";
+import { Exchange, type Supervisor } from "../exchange.js";
+import { hangOn } from "../exchange-of.js";
 import type { Page } from "../fallback/page.js";
 import { prematureClose } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
@@ -25,7 +27,7 @@ export class SimulatedExchange extends Exchange {
     const destroy = response.destroy;
     this.#destroy = destroy;
     this.#end = response.end;
-    Object.defineProperty(response, kExchange, { value: this, configurable: true });
+    hangOn(response, this);
     Object.defineProperty(response, "destroy", {
       configurable: true,
       writable: true,
@@ -34,13 +36,23 @@ export class SimulatedExchange extends Exchange {
         return response;
       },
     });
-    response.once("finish", () => this.settle(true));
-    response.once("close", () => this.settle(response.writableEnded));
+    response.once(
+      "finish",
+      contained(supervisor, () => this.settle(true)),
+    );
+    response.once(
+      "close",
+      contained(supervisor, () => this.settle(response.writableEnded)),
+    );
   }
 
   get peer(): Peer {
     this.#peer ??= peerOfRequest(this);
     return this.#peer;
+  }
+
+  isBegun(): boolean {
+    return this.response.headersSent;
   }
 
   override get hasConnection(): boolean {

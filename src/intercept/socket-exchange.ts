@@ -1,14 +1,22 @@
 import type { IncomingMessage } from "node:http";
+import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
-import { EVENTS, type Failure, prematureClose } from "../incidents.js";
+import { EVENTS, type Failure, prematureClose, ruleBroken } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
 import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
 import type { GuardedConnection } from "./connection.js";
+import { tellClientLeft } from "./departure.js";
+import { checkInterim } from "./interim.js";
 import { versionOf } from "./node-internals.js";
 import { peerOfConnection } from "./peer.js";
-import { RawResponse } from "./raw-response.js";
+import { type RawAnswer, RawResponse } from "./raw-response.js";
+import { onceClosed } from "./socket-close.js";
+import { endWithError } from "./socket-error.js";
+
+/** Time for a client to read its answer before the connection is closed, in milliseconds. */
+const PARTING_MS = 1_000;
 
 /**
  * An exchange for which Node has no response object: an upgrade, a CONNECT, or a request that could not be parsed.
@@ -22,6 +30,12 @@ export class SocketExchange extends Exchange {
   /** `undefined`: of a request that could not be parsed, and may be a HEAD. */
   readonly #method: string | undefined;
   #raw: RawResponse;
+  #interims = 0;
+  /** 100 (Continue) has gone out. */
+  #continued = false;
+  /** Responses in front of it are under way: its own waits, once there is one. */
+  #isQueued = false;
+  #answer: { octets: Buffer; status: number } | undefined;
   /** What it becomes when nobody answers. */
   readonly #otherwise: Failure;
 
@@ -40,7 +54,30 @@ export class SocketExchange extends Exchange {
     this.#method = method;
     this.#raw = new RawResponse(method ?? "", request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1");
     connection.bare = this;
-    connection.socket.once("close", () => this.settle(false));
+    connection.witness = supervisor;
+    connection.whenDestroyed = [...connection.whenDestroyed, () => this.settle(false)];
+  }
+
+  /** Keeps the answer back until `takeTurn()`. */
+  waitForTurn(): void {
+    this.#isQueued = true;
+    this.connection.bare = null;
+    this.connection.waiting = this;
+  }
+
+  /** @returns whether it has been answered meanwhile */
+  takeTurn(): boolean {
+    const { connection } = this;
+    this.#isQueued = false;
+    connection.waiting = null;
+    connection.bare = this;
+    const answer = this.#answer;
+    if (answer !== undefined) this.#send(answer.octets, answer.status);
+    return answer !== undefined;
+  }
+
+  override get isQueued(): boolean {
+    return this.#isQueued;
   }
 
   get peer(): Peer {
@@ -56,16 +93,24 @@ export class SocketExchange extends Exchange {
     return this.committed;
   }
 
+  isBegun(): boolean {
+    return this.committed;
+  }
+
   isOver(): boolean {
     return false;
   }
 
   movement(): number {
-    return this.connection.movement();
+    return this.committed ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
   }
 
   backlog(): number {
     return this.connection.socket.writableLength;
+  }
+
+  override get isLeft(): boolean {
+    return this.connection.socket.destroyed;
   }
 
   lostFields(): readonly FieldLine[] {
@@ -74,22 +119,18 @@ export class SocketExchange extends Exchange {
 
   release(): void {}
 
-  /** Whether anything has been answered, or is about to be. */
-  get isAnswered(): boolean {
-    return this.inert || this.settled || this.#raw.octets.byteLength > 0;
-  }
-
   /** @param last - the app ends the connection with these octets */
   socketWrite(octets: Buffer, last: boolean): void {
-    if (this.inert) return;
+    if (this.inert || !this.supervisor.enforces) return;
     this.#raw.add(octets);
+    for (const section of this.#raw.takeInterims()) this.#sendInterim(section);
     const status = this.#raw.handover();
     if (status !== null) {
       const { connection } = this;
       this.status = status;
       this.inert = true;
       // RFC 9110, section 7.8: the 100 the client waits for comes before the 101.
-      const expects = status === 101 && /^100-continue$/i.test(this.request?.headers.expect ?? "");
+      const expects = status === 101 && !this.#continued && /^100-continue$/i.test(this.request?.headers.expect ?? "");
       connection.own(() => {
         if (expects) connection.call("write", ["HTTP/1.1 100 Continue\r\n\r\n"]);
         connection.call("write", [this.#raw.octets]);
@@ -99,15 +140,34 @@ export class SocketExchange extends Exchange {
       return;
     }
     const answer = this.#raw.answer(last ? "fin" : "open", true);
-    if (answer !== null) this.#send(answer.octets, answer.status);
+    if (answer !== null) this.#sendRaw(answer);
+  }
+
+  #sendInterim(section: string): void {
+    const { connection, request } = this;
+    const verdict = checkInterim(section, {
+      version: request === null ? "1.1" : versionOf(request),
+      afterFinal: false,
+      before: this.#interims,
+      most: this.supervisor.settings.edge.maxInterimResponses,
+    });
+    if (verdict !== null) this.repaired(ruleBroken(verdict.rule, verdict.found));
+    const octets = verdict === null ? section : verdict.octets;
+    if (octets === null) return;
+    this.#interims++;
+    this.#continued ||= octets.startsWith("HTTP/1.1 100");
+    connection.own(() => connection.call("write", [octets, "latin1"]));
   }
 
   closing(how: string, error: unknown): boolean {
     if (!this.supervisor.enforces) return false;
+    const { connection } = this;
+    if (this.#isQueued && how !== "socket.end") tellClientLeft(connection);
+    endWithError(connection, error);
     if (this.inert) return true;
     const answer = this.#raw.answer("fin");
     if (answer !== null) {
-      this.#send(answer.octets, answer.status);
+      this.#sendRaw(answer);
       return true;
     }
     if (this.#raw.octets.byteLength > 0) {
@@ -120,7 +180,16 @@ export class SocketExchange extends Exchange {
         closes: true,
       });
     }
-    return this.fail(this.request === null ? this.#otherwise : prematureClose(how, error));
+    if (this.request === null) return this.fail(this.#otherwise);
+    // No other protocol can be spoken with a client that has ended its side: it has left, and the app lets go of it.
+    if (this.connection.socket.readableEnded) return false;
+    return this.fail(prematureClose(how, error));
+  }
+
+  /** Whatever goes wrong with the answer to what is no request, Node's own answer is the right one. */
+  override fail(failure: Failure): boolean {
+    if (this.request !== null) return super.fail(failure);
+    return super.fail({ ...this.#otherwise, err: failure.err ?? this.#otherwise.err });
   }
 
   /** Nobody has answered, and nobody will. */
@@ -132,28 +201,45 @@ export class SocketExchange extends Exchange {
     this.#send(renderHttp1(page, this.#method, true).octets, page.status);
   }
 
+  #sendRaw({ octets, status, repair }: RawAnswer): void {
+    if (repair !== null) this.repaired(repair);
+    this.#send(octets, status);
+  }
+
   #send(octets: Buffer, status: number): void {
     const { connection } = this;
     this.inert = true;
+    if (this.#isQueued) {
+      this.#answer = { octets, status };
+      return;
+    }
     this.committed = true;
     this.status = status;
     this.octets = octets.byteLength - (octets.indexOf("\r\n\r\n") + 4);
     const { socket } = connection;
     connection.own(() => {
       for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
-      socket.end(octets, () => {
-        connection.bare = null;
-        this.settle(true);
-        // The client may still be sending what we could not parse: give it a moment to read, then close.
-        const timer = setTimeout(() => connection.abort(false), 1_000).unref();
-        socket.once("close", () => clearTimeout(timer));
-        if (socket.readableEnded) connection.abort(false);
-        else {
-          socket.once("end", () => connection.abort(false));
-          socket.resume();
-        }
-      });
+      socket.end(
+        octets,
+        contained(this.supervisor, () => this.#flushed()),
+      );
     });
+  }
+
+  #flushed(): void {
+    const { connection } = this;
+    const { socket } = connection;
+    connection.bare = null;
+    this.settle(true);
+    // The client may still be sending what we could not parse: give it a moment to read, then close.
+    const close = contained(this.supervisor, () => connection.abort(false));
+    const timer = setTimeout(close, PARTING_MS).unref();
+    onceClosed(socket, () => clearTimeout(timer));
+    if (socket.readableEnded) close();
+    else {
+      socket.once("end", close);
+      socket.resume();
+    }
   }
 
   protected tearDown(): void {

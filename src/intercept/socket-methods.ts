@@ -1,57 +1,63 @@
+import { Socket } from "node:net";
+import { shared } from "../shared.js";
 import type { GuardedConnection } from "./connection.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
+import { putInFront } from "./put-in-front.js";
+import { runningFunctions } from "./stack.js";
 
 /** Methods of a socket that the guard stands in front of. */
 export const SOCKET_METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end", "write"] as const;
 
 export type SocketMethod = (typeof SOCKET_METHODS)[number];
 
-export type NativeSocketMethods = { [K in SocketMethod]: (...args: unknown[]) => unknown };
+type Native = (...args: unknown[]) => unknown;
 
-const natives = new WeakMap<object, NativeSocketMethods>();
+/** A Duplex in the place of a socket has only some of them. */
+export type NativeSocketMethods = { [K in SocketMethod]?: Native | undefined } & Record<
+  "destroy" | "end" | "write",
+  Native
+>;
 
-/** The socket's own methods: nearly always those of its prototype, which all connections share. */
-export function nativeMethods(socket: NodeSocket): NativeSocketMethods {
-  const prototype = Object.getPrototypeOf(socket) as object;
-  const isInstrumented = SOCKET_METHODS.some((name) => Object.hasOwn(socket, name));
-  const known = isInstrumented ? undefined : natives.get(prototype);
-  if (known !== undefined) return known;
-  const native = Object.fromEntries(
-    SOCKET_METHODS.map((name) => [name, socket[name]]),
-  ) as unknown as NativeSocketMethods;
-  if (!isInstrumented) natives.set(prototype, native);
+/** Finds the connection of a socket; none where no guard has seen it, or another protocol has taken over. */
+type Find = (socket: object, method: SocketMethod) => GuardedConnection | undefined;
+
+/**
+ * Stands in front of the methods of a socket: on the prototype of every `net.Socket`, once for the process, since methods
+ * of its own would show among the keys of each. Any other stream that stands in for a socket gets its own.
+ * @returns the methods below
+ */
+export function guardSocketMethods(socket: NodeSocket, find: Find): NativeSocketMethods {
+  if (socket instanceof Socket) return shared("socket", () => standInFront(Socket.prototype, find));
+  return standInFront(socket, find);
+}
+
+function standInFront(target: object, find: Find): NativeSocketMethods {
+  const native = {} as NativeSocketMethods;
+  for (const name of SOCKET_METHODS) {
+    const below = (target as Record<string, unknown>)[name];
+    // A Duplex has no `destroySoon`, and whoever looks for one must not find it.
+    if (typeof below !== "function") continue;
+    native[name] = below as Native;
+    const guarded = GUARDED[name];
+    putInFront(target, name, function (this: NodeSocket, a?: unknown, b?: unknown, c?: unknown) {
+      const connection = find(this, name);
+      return connection === undefined ? below.call(this, a, b, c) : guarded(connection, [a, b, c]);
+    });
+  }
   return native;
 }
 
-/** Methods to be put in front of a socket's own: shared by every socket, so that a connection costs no closure. */
-export function standIns(connectionOf: (socket: object) => GuardedConnection): PropertyDescriptorMap {
-  const methods: { [K in SocketMethod]: (this: NodeSocket, ...args: unknown[]) => unknown } = {
-    destroy(...args) {
-      return destroy(connectionOf(this), "destroy", args);
-    },
-    destroySoon(...args) {
-      return destroy(connectionOf(this), "destroySoon", args);
-    },
-    resetAndDestroy(...args) {
-      return destroy(connectionOf(this), "resetAndDestroy", args);
-    },
-    end(...args) {
-      return end(connectionOf(this), args);
-    },
-    write(...args) {
-      return write(connectionOf(this), args);
-    },
-  };
-  return Object.fromEntries(
-    SOCKET_METHODS.map((name) => [
-      name,
-      { value: methods[name], configurable: true, writable: true, enumerable: false },
-    ]),
-  );
-}
+const GUARDED: { readonly [K in SocketMethod]: (connection: GuardedConnection, args: unknown[]) => unknown } = {
+  destroy: (connection, args) => destroy(connection, "destroy", args),
+  destroySoon: (connection, args) => destroy(connection, "destroySoon", args),
+  resetAndDestroy: (connection, args) => destroy(connection, "resetAndDestroy", args),
+  end,
+  write,
+};
 
 function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown[]): unknown {
+  if (connection.seemsDestroyed && !connection.isOwn) return connection.socket;
   // Node cannot reset a connection that it is already ending: it would never emit `close`.
   if (how === "resetAndDestroy" && connection.socket.writableEnded) how = "destroy";
   const exchange = connection.current();
@@ -74,7 +80,11 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
 }
 
 function end(connection: GuardedConnection, args: unknown[]): unknown {
-  const exchange = connection.current();
+  const exchange = connection.waiting ?? connection.current();
+  if (connection.toldError && !connection.isOwn) {
+    refuse(args);
+    return connection.socket;
+  }
   if (connection.isOwn || connection.isGone(undefined)) return connection.call("end", args);
   if (exchange === undefined || exchange.settled) {
     if (exchange !== undefined || !connection.isBetweenResponses) return connection.call("end", args);
@@ -95,8 +105,11 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
 }
 
 function write(connection: GuardedConnection, args: unknown[], last = false): unknown {
-  const exchange = connection.current();
-  if (connection.isOwn || exchange?.goesPast() || connection.socket.destroyed) return connection.call("write", args);
+  const present = connection.current();
+  if (connection.isOwn || present?.goesPast()) return connection.call("write", args);
+  if (connection.toldError) return refuse(args);
+  if (connection.socket.destroyed) return connection.call("write", args);
+  const exchange = connection.waiting ?? present;
   if (exchange === undefined) {
     if (!connection.isBetweenResponses) return connection.call("write", args);
     // Between two responses nobody may speak: the octets would be taken for the start of the next one (MC-7).
@@ -104,7 +117,6 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
     if (done !== undefined) process.nextTick(done as () => void);
     return true;
   }
-  if (!exchange.supervisor.enforces) return connection.call("write", args);
   const [data, encoding, third] = args;
   const octets =
     typeof data === "string"
@@ -114,9 +126,20 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
         : null;
   if (octets === null) return connection.call("write", args); // throws as it always did
   exchange.socketWrite(octets, last);
+  if (!exchange.supervisor.enforces) return connection.call("write", args);
   const callback = typeof encoding === "function" ? encoding : third;
   if (typeof callback === "function") process.nextTick(callback as () => void);
   return true;
+}
+
+/** Does what a socket that is destroyed does with octets. */
+function refuse(args: unknown[]): boolean {
+  const done = args.find((argument) => typeof argument === "function");
+  const error = Object.assign(new Error("Cannot call write after a stream was destroyed"), {
+    code: "ERR_STREAM_DESTROYED",
+  });
+  if (done !== undefined) process.nextTick(done as (error: Error) => void, error);
+  return false;
 }
 
 /**
@@ -124,5 +147,5 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
  * another request is under way.
  */
 function isFinalHandler(): boolean {
-  return /[\\/]finalhandler[\\/]index\.js/.test(new Error().stack ?? "");
+  return runningFunctions().some((name) => /[\\/]finalhandler[\\/]index\.js/.test(name));
 }

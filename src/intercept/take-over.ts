@@ -1,4 +1,7 @@
+import { contained } from "../containment.js";
 import type { Piece } from "./content.js";
+import { tellDeparture } from "./departure.js";
+import { isFollowed } from "./followed.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { isFinishCallback, versionOf, type WriteCallback } from "./node-internals.js";
 import { silence } from "./silence.js";
@@ -6,6 +9,8 @@ import { silence } from "./silence.js";
 /** Whether another request can follow on this connection once this one is answered. */
 export function canPersist(exchange: Http1Exchange): boolean {
   const { request, response } = exchange;
+  // The app has given up the connection: what is pipelined behind it has been told so, and is not answered.
+  if (exchange.goneBy === "app") return false;
   if (versionOf(request) !== "1.1" || response._last || exchange.isDetached || endsConnection(exchange)) return false;
   if (/(?:^|[\s,])close(?:$|[\s,])/i.test(request.headers.connection ?? "")) return false;
   if (response.maxRequestsOnConnectionReached) return false;
@@ -15,18 +20,27 @@ export function canPersist(exchange: Http1Exchange): boolean {
   return (request.complete || !hasContent) && !exchange.connection.broken;
 }
 
-/** Whether the server lets its connections end, and no request is known to follow on this one. */
-export function endsConnection({ supervisor, connection, following }: Http1Exchange): boolean {
+/**
+ * Whether the server lets its connections end, and this response can say so: one that waits for its turn cannot, since the
+ * app may be given more requests until then, nor can one behind whose request another has arrived. A connection on which
+ * nobody has said it is closed once it has been quiet.
+ */
+export function endsConnection({ supervisor, connection, following, request, response }: Http1Exchange): boolean {
   if (supervisor.closing.size === 0 || following !== null) return false;
   const { server } = connection.socket as { server?: object };
-  return server !== undefined && supervisor.closing.has(server);
+  if (server === undefined || !supervisor.closing.has(server)) return false;
+  return response.socket !== null && !isFollowed(request, connection.socket);
 }
 
-/** Writes a whole message in the place of whatever the app had in mind, and settles Node's own bookkeeping. */
-export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, closes: boolean): void {
+/**
+ * Writes a whole message in the place of whatever the app had in mind, and settles Node's own bookkeeping.
+ * @param unseen - the app has not got hold of the response: nobody is left to be silenced, which takes longer than the rest
+ */
+export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, closes: boolean, unseen = false): void {
   const { response, native } = exchange;
   const dropped = exchange.held;
   exchange.held = null;
+  exchange.shownLength = 0;
   exchange.committed = true;
   if (exchange.isDetached) {
     exchange.connection.finishDetached(exchange, octets);
@@ -40,21 +54,29 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
     response._onPendingData(-response.outputSize);
     response.outputSize = 0;
   }
+  const { finished } = response;
   const finish = takeFinish(exchange, dropped, queued);
   response.shouldKeepAlive = !closes;
   response._last = closes;
   response._header = head;
   response._headerSent = true;
-  silence(exchange);
+  if (!unseen) silence(exchange);
   exchange.passing = true;
-  native._writeRaw.call(response, octets, null, finish);
+  native._writeRaw.call(response, octets, null, exchange.goneBy === null ? finish : depart(exchange, finish));
   exchange.passing = false;
+  if (exchange.goneBy !== null) response.finished = finished; // as the app knows it
   const { socket } = response;
   // A method that threw may have left the socket corked for good.
   if (socket !== null) for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
   if (dropped !== null)
     for (const { callback } of dropped)
       if (typeof callback === "function" && !isFinishCallback(callback)) process.nextTick(callback, null);
+}
+
+/** Tells the app of the end of the connection when Node would have told it, before Node turns to what follows. */
+function depart(exchange: Http1Exchange, finish: WriteCallback): WriteCallback {
+  setImmediate(tellDeparture, exchange);
+  return (...args) => setImmediate(() => finish?.(...args));
 }
 
 /**
@@ -80,7 +102,10 @@ function takeFinish(
       native.end.call(response);
     } catch {
       // Without the callback Node never turns to the next request: the connection is closed instead.
-      exchange.connection.socket.once("finish", () => exchange.connection.abort(false));
+      exchange.connection.socket.once(
+        "finish",
+        contained(exchange.supervisor, () => exchange.connection.abort(false)),
+      );
     }
     exchange.capturing = false;
   }

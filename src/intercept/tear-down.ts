@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { Readable } from "node:stream";
+import { contained } from "../containment.js";
 import type { GuardedConnection } from "./connection.js";
+import { leaveConnection, tellClientLeft } from "./departure.js";
+import { onceClosed } from "./socket-close.js";
 
 /**
  * Longest time a connection stays half open so that a client that still sends can read its answer, in milliseconds.
@@ -11,7 +13,10 @@ const LINGER_MS = 30_000;
 /** Longest silence of such a client, in milliseconds. */
 const LINGER_SILENCE_MS = 2_000;
 
-/** Longest time a half-closed client may wait for an answer to begin, in milliseconds, before it counts as gone. */
+/** Longest silence of a client whose request has been answered early, in milliseconds: as long as Node would wait. */
+const UNREAD_SILENCE_MS = 5_000;
+
+/** Longest time nothing moves for a half-closed client, in milliseconds, until it counts as gone. */
 const HALF_CLOSED_MS = 1_000;
 
 /**
@@ -19,61 +24,59 @@ const HALF_CLOSED_MS = 1_000;
  * the response and wipe it out before it is read (RFC 9112, section 9.6): say that we are done, go on reading, then close.
  */
 export function linger(connection: GuardedConnection, request: IncomingMessage): void {
-  const { socket } = connection;
+  const { socket, witness } = connection;
   connection.own(() => connection.call("end", []));
   const close = () => connection.abort(false);
-  const closeOnceFlushed = () => connection.own(() => connection.call("destroySoon", []));
+  const closeOnceFlushed = contained(witness, () => void connection.own(() => connection.call("destroySoon", [])));
   const until = performance.now() + LINGER_MS;
   let read = socket.bytesRead;
-  const timer = setInterval(() => {
+  const look = () => {
     if (socket.bytesRead === read || performance.now() > until) close();
     read = socket.bytesRead;
-  }, LINGER_SILENCE_MS).unref();
-  socket.once("close", () => clearInterval(timer));
+  };
+  const timer = setInterval(contained(witness, look), LINGER_SILENCE_MS).unref();
+  onceClosed(socket, () => clearInterval(timer));
   socket.once("end", closeOnceFlushed);
   request.once("end", closeOnceFlushed);
-  request.resume();
-  // A request that the app has destroyed reads no more; the octets go to a parser that throws them away.
-  if (request.destroyed) socket.resume();
+  if (request.destroyed) {
+    leaveConnection(request);
+    socket.resume();
+  } else request.resume();
+}
+
+/**
+ * The response is out and the connection is to persist, but the rest of the request is still to come. Where nobody reads
+ * it, no other request can follow: the connection ends, at once if the app has destroyed the request.
+ */
+export function awaitRest(connection: GuardedConnection, request: IncomingMessage): void {
+  const { socket } = connection;
+  let read = socket.bytesRead;
+  const look = () => {
+    if (request.complete || connection.lingering || socket.destroyed) return clearInterval(timer);
+    if (request.destroyed || socket.bytesRead === read) connection.closeSoon();
+    read = socket.bytesRead;
+  };
+  const timer = setInterval(contained(connection.witness, look), UNREAD_SILENCE_MS).unref();
+  onceClosed(socket, () => clearInterval(timer));
+  if (request.destroyed) look();
 }
 
 /**
  * The client has ended its side. Many that do are gone, but RFC 9112 lets a client half-close and wait for its
- * answer; both look alike until something is written. So an answer gets a moment to begin, and if nothing has,
- * the connection ends as Node would have ended it at once.
+ * answer; both look alike until something is written. The app is told what Node would tell it; what it answers all the
+ * same gets a moment to move, and when nothing does, the connection ends as Node would have ended it at once.
  */
 export function awaitAnswer(connection: GuardedConnection): void {
   const { socket } = connection;
-  if (connection.isIdle || connection.lingering || connection.bare !== null) return;
-  // Node tells the app of a client that has closed; so do we, though the answer still goes out if one comes.
-  for (const { request, committed } of connection) if (!committed) tellAborted(request);
-  const written = socket.bytesWritten;
+  if (!connection.enforces || connection.isIdle || connection.lingering || connection.bare !== null) return;
+  tellClientLeft(connection);
+  let moved = connection.delivered;
   const look = () => {
-    if (connection.isIdle || socket.destroyed) return;
-    if (socket.bytesWritten === written) connection.abort(true);
+    if (connection.isIdle) return; // Node closes it, behind what is on its way
+    // With nothing out the end of the connection says as much as a reset, and is what Node would have shown.
+    if (connection.delivered === moved) connection.abort([...connection].some((exchange) => exchange.isOut()));
+    moved = connection.delivered;
   };
-  const timer = setTimeout(look, HALF_CLOSED_MS).unref();
-  socket.once("close", () => clearTimeout(timer));
-}
-
-/** What Node does to the requests of a connection that is gone, except that the socket stays. */
-function tellAborted(request: IncomingMessage): void {
-  if (request.destroyed || !request.complete) return;
-  if (request.readableLength > 0) {
-    // Content that the app is still reading is not lost.
-    request.once("end", () => tellAborted(request));
-    return;
-  }
-  const isAwaited = request.listenerCount("error") > 0;
-  request.aborted = true;
-  request.emit("aborted");
-  Object.defineProperty(request, "_destroy", {
-    configurable: true,
-    writable: true,
-    value: (error: Error | null, callback: (error?: Error | null) => void) => process.nextTick(callback, error),
-  });
-  Readable.prototype.destroy.call(
-    request,
-    isAwaited ? Object.assign(new Error("aborted"), { code: "ECONNRESET" }) : undefined,
-  );
+  const timer = setInterval(contained(connection.witness, look), HALF_CLOSED_MS).unref();
+  onceClosed(socket, () => clearInterval(timer));
 }

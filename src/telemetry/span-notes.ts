@@ -38,8 +38,11 @@ export function noteOnSpans(tracer: Tracer | undefined): Observer {
     onIncident(incident, exchange) {
       const span = exchange === undefined ? undefined : spans.get(exchange);
       const attributes = incidentAttributes(incident);
-      if (span?.isRecording()) span.addEvent("rayguard.incident", attributes);
-      else if (tracer !== undefined) {
+      if (span?.isRecording()) {
+        span.addEvent("rayguard.incident", attributes);
+        // The response is closed in the app's view, which ends the span, before what takes its place is out.
+        if (exchange !== undefined && isLast(incident)) noteOutcome(span, exchange);
+      } else if (tracer !== undefined) {
         const parent = span === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, span);
         tracer.startSpan("rayguard.incident", { attributes }, parent).end();
       }
@@ -47,10 +50,19 @@ export function noteOnSpans(tracer: Tracer | undefined): Observer {
     onSettled(exchange) {
       const span = spans.get(exchange);
       if (!span?.isRecording()) return;
-      span.setAttribute("rayguard.outcome", exchange.outcome);
-      if (exchange.incident !== undefined) span.setAttribute("rayguard.incident", exchange.incident);
+      noteOutcome(span, exchange);
     },
   };
+}
+
+/** Whether nothing else can become of a response after this incident. */
+function isLast({ action }: Incident): boolean {
+  return action === "replaced" || action === "torn down";
+}
+
+function noteOutcome(span: Span, { outcome, incident }: Exchange): void {
+  span.setAttribute("rayguard.outcome", outcome);
+  if (incident !== undefined) span.setAttribute("rayguard.incident", incident);
 }
 
 function activeSpan(): Span | undefined {

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { program } from "../helpers/program.js";
 
 /** An origin server in a process of its own, always on the same port. */
 export class OriginProcess {
@@ -17,8 +17,8 @@ export class OriginProcess {
   async run(): Promise<void> {
     this.arrived = [];
     if (this.#child !== undefined) return;
-    const script = fileURLToPath(new URL("origin.ts", import.meta.url));
-    const child = fork(script, [String(this.port)], { execArgv: ["--import", "tsx"] });
+    const script = await program(new URL("origin.ts", import.meta.url));
+    const child = fork(script, [String(this.port)], { execArgv: [] });
     this.#child = child;
     child.on("message", ({ arrived }: { arrived?: string }) => {
       if (arrived !== undefined) this.arrived.push(arrived);

@@ -3,3 +3,6 @@ declare module "compression";
 declare module "cookie-parser";
 declare module "express-session";
 declare module "express4";
+declare module "multer";
+declare module "on-finished";
+declare module "express-ws";

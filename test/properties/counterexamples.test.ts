@@ -196,6 +196,32 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       ]),
     },
     {
+      name: "cork after flushHeaders keeps the header section in the socket",
+      program: program([["flushHeaders"], ["cork"]]),
+      outcome: ["torn down"],
+    },
+    {
+      name: "a pipe into the response of a request that has been destroyed",
+      program: program([
+        ["destroy", "req"],
+        ["pipe", "whole", "pipeline"],
+      ]),
+      outcome: ["replaced"],
+      status: 500,
+    },
+    {
+      name: "a failure behind a destroyed request ends a connection on which another is waiting",
+      program: program(
+        [
+          ["destroy", "req"],
+          ["delay", "immediate"],
+          ["writeHead", 103, "flat", []],
+        ],
+        "pipelined in front",
+      ),
+      outcome: ["replaced"],
+    },
+    {
       name: "detachSocket after a destroy",
       program: program([
         ["destroy", "res"],

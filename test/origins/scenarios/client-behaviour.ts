@@ -31,12 +31,12 @@ for (const [what, origin] of Object.entries(BUSY)) {
     client: async (wire) => {
       wire.send("GET / HTTP/1.1\r\nHost: origin\r\n\r\n");
       await sleep(40);
-      wire.send("garbage\r\n\r\n", [{ method: "GET", version: "1.1" }]);
-      await wire.answers(2);
+      // Nobody has asked anything with it: another answer would be taken for that to the next request.
+      wire.write("garbage\r\n\r\n");
+      await wire.ended();
     },
     origin,
     shows: own("hello"),
-    showsAll: [own("hello"), [bad]],
   });
 }
 scenarios.push(

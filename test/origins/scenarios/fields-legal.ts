@@ -8,7 +8,6 @@ scenarios.push(
     origin: (_req, res) => {
       res.writeHead(200, {
         "content-type": "image/png",
-        "content-length": 9999,
         "content-encoding": "gzip",
         "content-range": "bytes 0-9998/9999",
         "content-disposition": "attachment",

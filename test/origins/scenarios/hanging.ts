@@ -161,8 +161,8 @@ const scenarios: Scenario[] = [
       wire.resume();
       await wire.ended(1500);
     },
+    guard: { recipientDeadlineMs: 300 },
     shows: cut,
-    rules: ["MC-10"],
   },
   {
     name: "never answers a client that leaves",

@@ -208,7 +208,7 @@ scenarios.push(
     name: "an upload echoed back and aborted by its client",
     client: async (wire) => {
       wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
-      await sleep(40);
+      await sleep(150);
       wire.destroy();
       await sleep(30);
     },

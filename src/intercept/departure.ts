@@ -1,0 +1,190 @@
+import { type IncomingMessage, OutgoingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { Readable } from "node:stream";
+import { contained } from "../containment.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { abortSignalOf, type NodeResponse, type NodeSocket } from "./node-internals.js";
+import { tellSocketClosed } from "./socket-close.js";
+
+/** The app, or the guard in its place, has ended the connection with this exchange: nothing behind it is answered. */
+export function tellDeparture(exchange: Http1Exchange): void {
+  const behind: Http1Exchange[] = [];
+  for (let at = exchange.following; at !== null; at = at.following) {
+    at.passOver();
+    behind.push(at);
+  }
+  tell([exchange, ...behind]);
+}
+
+/**
+ * The client has closed its side, or sent what is no request: Node would end the connection, and take nothing of what the
+ * app still answers. It goes out all the same, in case somebody waits for it.
+ */
+export function tellClientLeft(connection: Iterable<Http1Exchange> & { readonly socket: Socket }): void {
+  const waiting: Http1Exchange[] = [];
+  let isTold = connection.socket.destroyed; // Node tells
+  const tellNow = () => {
+    if (isTold || connection.socket.destroyed) return;
+    isTold = true;
+    for (const exchange of waiting) exchange.clientLeft();
+    tell(waiting);
+    tellSocketClosed(connection.socket, Boolean(connection.socket.errored));
+  };
+  for (const exchange of connection) {
+    if (exchange.settled || exchange.inert || exchange.isOver()) continue;
+    exchange.goneBy ??= "client";
+    exchange.tellDeparture = tellNow;
+    waiting.push(exchange);
+  }
+  // What has come with the end of the connection gets its turn first, as it would while Node closes its own side.
+  if (waiting.length > 0) setImmediate(tellNow);
+}
+
+/**
+ * What Node tells an app of a connection that is gone, told while the guard keeps the connection: to answer on it in the
+ * app's place, or since the client may only have closed its own side. Nothing in the app may wait for that difference.
+ */
+function tell(exchanges: readonly Http1Exchange[]): void {
+  for (const { connection } of exchanges.slice(0, 1)) forgetTimeout(connection.socket);
+  const told = exchanges.filter(({ request }) => !isBeingRead(request));
+  for (const { request } of told) abortRequest(request);
+  const read = told.filter(({ request }) => request.readableEnded && !request.aborted);
+  for (const { response } of exchanges) if (response.socket === null && TELLS_QUEUED) closeQueued(response);
+  for (const { response } of exchanges) if (response.socket !== null) closeResponse(response);
+  // A handler of Fastify that has sent an answer goes on at `close`, and sends another one unless the socket is destroyed
+  // or the request aborted. The socket is open, for what may still come.
+  for (const { request, supervisor } of read) {
+    request.aborted = true;
+    const restore = contained(supervisor, () => {
+      request.aborted = false;
+    });
+    setImmediate(restore);
+  }
+}
+
+/** No timeout is told of a socket that is gone, nor does one end it while the guard needs it: that has limits of its own. */
+function forgetTimeout(socket: NodeSocket): void {
+  const { timeout } = socket;
+  if (!timeout) return;
+  socket.setTimeout(0);
+  (socket as { timeout?: number }).timeout = timeout; // as the app has set it
+}
+
+/** Ends a request as Node ends each one of a connection that is gone. What still arrives of it is thrown away. */
+export function abortRequest(request: IncomingMessage): void {
+  if (request.destroyed) return;
+  leaveConnection(request);
+  Readable.prototype.destroy.call(request, connectionReset());
+}
+
+/** From here on the stream of a request can be destroyed without its connection. */
+export function leaveConnection(request: IncomingMessage): void {
+  // The parser goes on reading, but hands nothing to a stream that would ask it to stop.
+  (request as IncomingMessage & { _dumped: boolean })._dumped = true;
+  Object.defineProperty(request, "_destroy", { value: destroyAlone, configurable: true, writable: true });
+}
+
+function destroyAlone(this: IncomingMessage, error: Error | null, callback: (error?: Error | null) => void): void {
+  if (!this.readableEnded || !this.complete) {
+    this.aborted = true;
+    this.emit("aborted");
+    abortSignalOf(this);
+  }
+  // Node emits `error` only where somebody listens for it.
+  process.nextTick(() => callback(this.listenerCount("error") === 0 ? null : error));
+}
+
+/** Whether the app is on its way through a request that has arrived as a whole: that ends by itself. */
+function isBeingRead(request: IncomingMessage): boolean {
+  if (!request.complete || request.readableEnded || request.readableLength === 0) return false;
+  const { pipes } = (request as IncomingMessage & { _readableState: { pipes: unknown[] } })._readableState;
+  return request.readableFlowing === true || pipes.length > 0 || request.listenerCount("readable") > 0;
+}
+
+/** Lets Node turn to what follows a response that has not finished in the app's view. @returns false where it cannot */
+export function finishUnseen(exchange: Http1Exchange): boolean {
+  const { response } = exchange;
+  const own = response.rawListeners("finish").find(({ name }) => name === "bound resOnFinish");
+  if (own === undefined) return false;
+  exchange.tellDeparture?.();
+  const { socket, finished } = response;
+  response.finished = true;
+  own.call(response);
+  if (!finished) {
+    // The app has never ended it; that it is over is still to be told from its socket.
+    response.finished = false;
+    (response as { socket: Socket | null }).socket = socket;
+    Object.defineProperty(response, "writableFinished", { value: false, configurable: true });
+  }
+  return true;
+}
+
+/**
+ * Whether a response whose connection is gone is about to end without Node taking it for finished: it has not been told to
+ * be closed, but its socket takes nothing any more.
+ */
+export function isNeverFinished({ capturing, response }: Http1Exchange): boolean {
+  if (capturing) return true;
+  if (response._closed) return false;
+  Object.defineProperty(response, "writableFinished", { value: false, configurable: true });
+  return true;
+}
+
+/** Calls a method of a response that is destroyed only in the app's view. */
+export function asIfOpen<T>(exchange: Http1Exchange, call: () => T): T {
+  const { response } = exchange;
+  const { destroyed } = response;
+  exchange.answersAfterAll();
+  exchange.reopened = true;
+  response.destroyed = false;
+  try {
+    return call();
+  } finally {
+    response.destroyed = destroyed;
+    exchange.reopened = false;
+  }
+}
+
+function closeResponse(response: NodeResponse): void {
+  if (response._closed) return;
+  response.destroyed = true;
+  response._closed = true;
+  keepUncorking(response);
+  response.emit("close");
+}
+
+/** From Node 26 on `uncork()` drops the chunks of a response that is destroyed. */
+function keepUncorking(response: NodeResponse): void {
+  const { uncork } = response;
+  Object.defineProperty(response, "uncork", {
+    value: function keptUncork(this: NodeResponse) {
+      const { destroyed } = this;
+      this.destroyed = false;
+      uncork.call(this);
+      this.destroyed = destroyed;
+    },
+    configurable: true,
+    writable: true,
+  });
+}
+
+/** A response that has not had its turn. */
+function closeQueued(response: NodeResponse): void {
+  if (response.destroyed) return;
+  markDestroyed(response, connectionReset());
+  process.nextTick(closeResponse, response);
+}
+
+/** Makes a response look as if the app, or Node, had destroyed it. */
+export function markDestroyed(response: NodeResponse, error: Error | undefined): void {
+  response.destroyed = true;
+  // A property of the response alone: where Node finds an error, it never finishes the answer that follows.
+  Object.defineProperty(response, "errored", { value: error, configurable: true });
+}
+
+/** Node before 24 tells nobody of a response that has not had its turn; the change came with this one. */
+const TELLS_QUEUED = new OutgoingMessage().destroy().listenerCount("socket") === 0;
+
+function connectionReset(): Error {
+  return Object.assign(new Error("aborted"), { code: "ECONNRESET" });
+}

@@ -1,0 +1,39 @@
+import type { GuardedConnection } from "./connection.js";
+
+import { runningFunctions } from "./stack.js";
+
+/** What tells an app that a socket is destroyed. */
+const SHOWN = ["destroyed", "writable"] as const;
+
+/**
+ * The socket is destroyed with an error, as far as the app knows, and the guard still answers on it: tells what Node
+ * would tell at once, `clientError` and `error`, and sees that it closes with that error.
+ */
+export function endWithError(connection: GuardedConnection, error: unknown): void {
+  // Node tells of the first error alone.
+  if (!error || connection.error !== undefined) return;
+  connection.error = error;
+  const { socket } = connection;
+  // From Node 24 on a response is not finished on a socket that has an error, and the next one never gets its turn.
+  const get = () => (/node:_http_outgoing/.test(runningFunctions()[1] ?? "") ? null : error);
+  Object.defineProperty(socket, "errored", { get, configurable: true });
+  // Whatever a listener throws reaches the process, as without a guard.
+  process.nextTick(() => {
+    if (socket.destroyed) return; // Node tells
+    connection.toldError = true;
+    if (socket.listenerCount("error") > 0) asDestroyed(connection, () => socket.emit("error", error));
+  });
+}
+
+/** Runs listeners for whom the socket is destroyed: what they write goes nowhere. */
+function asDestroyed(connection: GuardedConnection, run: () => void): void {
+  const { socket } = connection;
+  connection.seemsDestroyed = true;
+  for (const name of SHOWN) Object.defineProperty(socket, name, { value: name === "destroyed", configurable: true });
+  try {
+    run();
+  } finally {
+    for (const name of SHOWN) Reflect.deleteProperty(socket, name);
+    connection.seemsDestroyed = false;
+  }
+}

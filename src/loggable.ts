@@ -1,0 +1,88 @@
+/**
+ * What a log line may hold: its values come from clients as well as from the app, and are read in terminals. JSON escapes
+ * the C0 controls and nothing else, and whoever prints a line in colours takes even that back.
+ */
+
+/** Longest text of a member, in UTF-16 code units; of a stack trace, and of everything else. */
+const MOST = { stack: 8_192, other: 2_048 } as const;
+const MOST_DEPTH = 4;
+const MOST_MEMBERS = 40;
+
+/** Controls but tab and line feed, line separators of Unicode, and marks that change the direction of what follows. */
+const UNSAFE = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/;
+const UNSAFE_ALL = new RegExp(UNSAFE, "g");
+
+/** A text that can do nothing to a terminal, and that says how much of it was cut. */
+export function loggableText(text: string, most: number = MOST.other): string {
+  const cut = text.length - most;
+  const kept = cut > 0 ? `${text.slice(0, most)}... (${cut} more characters)` : text;
+  return UNSAFE.test(kept) ? kept.replace(UNSAFE_ALL, escaped) : kept;
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+/** A record made safe and small; the same one where it is already. Errors stay errors of their class. Never throws. */
+export function loggableRecord(record: object): object {
+  try {
+    return loggable(record, "", 0) as object;
+  } catch {
+    return { reason: "what was to be logged cannot be read" };
+  }
+}
+
+function loggable(value: unknown, name: string, depth: number): unknown {
+  if (typeof value === "string") return loggableText(value, name === "stack" ? MOST.stack : MOST.other);
+  if (value === null || typeof value !== "object") return value;
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} octets`;
+  if (depth >= MOST_DEPTH) return "...";
+  if (Array.isArray(value)) return loggableList(value, depth);
+  // A class of its own, such as a Date or a Map, knows best how to show itself; its text is bounded by JSON alone.
+  const isPlain = value instanceof Error || isRecord(value);
+  return isPlain ? loggableMembers(value, depth) : loggableOther(value);
+}
+
+function isRecord(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
+function loggableList(list: readonly unknown[], depth: number): readonly unknown[] {
+  const items = list.slice(0, MOST_MEMBERS).map((item) => loggable(item, "", depth + 1));
+  const cut = list.length - items.length;
+  if (cut > 0) return [...items, `... (${cut} more)`];
+  return items.every((item, i) => item === list[i]) ? list : items;
+}
+
+function loggableOther(value: object): unknown {
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? "";
+  } catch {
+    return "..."; // one that leads back to itself
+  }
+  return text.length > MOST.other || UNSAFE.test(text) ? loggableText(text) : value;
+}
+
+function loggableMembers(value: object, depth: number): object {
+  // Message and stack of an error are its own, and no members that a loop would find.
+  const hidden = value instanceof Error ? ["message", "stack", "cause", "errors"].filter((name) => name in value) : [];
+  const names = [...new Set([...hidden, ...Object.keys(value)])];
+  const kept = names.slice(0, MOST_MEMBERS);
+  const changed = new Map<string, unknown>();
+  for (const name of kept) {
+    const member = (value as Record<string, unknown>)[name];
+    const safe = loggable(member, name, depth + 1);
+    if (safe !== member) changed.set(name, safe);
+  }
+  const isSafe = kept.length === names.length && kept.every((name) => !UNSAFE.test(name) && name.length <= MOST.other);
+  if (changed.size === 0 && isSafe) return value;
+  const copy = Object.create(Object.getPrototypeOf(value)) as object;
+  for (const name of kept) {
+    const member = changed.has(name) ? changed.get(name) : (value as Record<string, unknown>)[name];
+    const enumerable = Object.prototype.propertyIsEnumerable.call(value, name);
+    Object.defineProperty(copy, loggableText(name), { value: member, enumerable, configurable: true, writable: true });
+  }
+  return copy;
+}

@@ -1,0 +1,63 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Health } from "./health.js";
+import { MESSAGES } from "./log.js";
+import { RequestContext } from "./request-context.js";
+import { shared } from "./shared.js";
+import type { Supervision } from "./supervision.js";
+import { meetPeer } from "./trust/caller.js";
+
+/**
+ * What is left of a guard in a runtime that it does not know: it stands in front of nothing, gives each request it is
+ * shown a context, and answers the health check through public methods.
+ */
+export class PassThrough {
+  readonly #runtime: string;
+  readonly #supervision: Supervision;
+  readonly #health: Health;
+
+  constructor(runtime: string, supervision: Supervision, health: Health) {
+    this.#runtime = runtime;
+    this.#supervision = supervision;
+    this.#health = health;
+  }
+
+  /** Says, once for the process, that nothing is guarded. */
+  tell(): void {
+    if (this.#supervision.settings.logger === false) return;
+    shared("unsupported runtime", () => {
+      this.#supervision.warn({ runtime: this.#runtime }, MESSAGES.unsupportedRuntime);
+      return true;
+    });
+  }
+
+  /** @returns whether the request was a health check, and has its answer */
+  answers(request: IncomingMessage, response: ServerResponse): boolean {
+    this.tell();
+    if (request.rayguard === undefined) giveContext(request, this.#supervision);
+    const url = (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
+    if (!this.#health.matches(url)) return false;
+    this.#health.answer(request, response, url);
+    return true;
+  }
+
+  listener(listener: RequestListener): RequestListener {
+    this.tell();
+    const pass = this;
+    return function (this: unknown, request, response) {
+      return pass.answers(request, response) ? undefined : listener.call(this as never, request, response);
+    };
+  }
+}
+
+/** Its `signal` never aborts, since nobody watches the response; its deadlines are set and not kept. */
+function giveContext(request: IncomingMessage, { settings }: Supervision): void {
+  const owner = {
+    request,
+    settings,
+    supervisor: { watch() {} },
+    peer: meetPeer(settings.trust, { address: request.socket?.remoteAddress }),
+    knownCaller: undefined,
+  };
+  const value = new RequestContext(owner);
+  Object.defineProperty(request, "rayguard", { value, configurable: true, writable: true });
+}

@@ -1,0 +1,76 @@
+import { once } from "node:events";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { createGuard } from "../src/index.js";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const servers: http.Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections();
+});
+
+/** What a client that only sends reads once the connection has ended. */
+async function answerTo(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<string> {
+  const server = http.createServer(listener as http.RequestListener);
+  servers.push(server);
+  createGuard({ logger: false, shutdown: false, crash: false }).attach(server);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  socket.on("error", () => {});
+  let octets = "";
+  socket.on("data", (data) => {
+    octets += data;
+  });
+  socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n${"x".repeat(1_000_000)}`);
+  await once(socket, "close");
+  return octets;
+}
+
+describe("a request that its app destroys in mid-content", () => {
+  it("is answered by the app all the same, where the app still does", async () => {
+    const octets = await answerTo((req, res) => {
+      req.once("data", () => {
+        req.destroy();
+        setImmediate(() => res.writeHead(413).end("too large"));
+      });
+    });
+    expect(octets).toMatch(/^HTTP\/1\.1 413 [\s\S]*\r\nConnection: close\r\n[\s\S]*too large/);
+  });
+
+  it("is answered by the guard where the app does not", async () => {
+    const octets = await answerTo((req) => req.once("data", () => req.destroy()));
+    expect(octets).toMatch(/^HTTP\/1\.1 500 [\s\S]*\r\nConnection: close\r\n/);
+  });
+});
+
+describe("an early answer to an upload that nobody will read", () => {
+  it("announces the close where the app has let go of the request", async () => {
+    const octets = await answerTo(async (req, res) => {
+      for await (const _chunk of req) break;
+      res.writeHead(413).end("too large");
+    });
+    expect(octets).toMatch(/^HTTP\/1\.1 413 [\s\S]*\r\nConnection: close\r\n[\s\S]*too large/);
+  });
+
+  it("is followed by the end of the connection where it has promised to persist", async () => {
+    const octets = await answerTo(async (req, res) => {
+      res.writeHead(413).flushHeaders();
+      for await (const _chunk of req) break;
+      res.end("too large");
+    });
+    expect(octets).toMatch(/^HTTP\/1\.1 413 [\s\S]*\r\nConnection: keep-alive\r\n[\s\S]*too large/);
+  });
+
+  it("ends the connection within the time of Node where the app has only stopped reading", async () => {
+    const octets = await answerTo((req, res) => {
+      req.once("data", () => {
+        req.pause();
+        res.writeHead(413).end("too large");
+      });
+    });
+    expect(octets).toContain("too large");
+  });
+});

@@ -1,0 +1,158 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import fastify from "fastify";
+import onFinished from "on-finished";
+import { afterEach, describe, expect, it } from "vitest";
+import { WebSocketServer } from "ws";
+import plugin from "../adapters/fastify.js";
+import { createGuard } from "../src/index.js";
+
+// A client that ends its side of the connection before it is answered.
+
+const closing: (() => unknown)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+type Record = { code?: string; outcome?: string };
+
+/** What a client that half-closes sees, and what the guard tells of it. */
+async function ask(server: Server, request: string, guarded: "enforce" | "report" | undefined) {
+  const told: Record[] = [];
+  const note = (record: object) => void told.push(record as Record);
+  if (guarded !== undefined) {
+    createGuard({ mode: guarded, logger: { info: note, warn: note, error: note } }).attach(server);
+  }
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  closing.push(() => server.close().closeAllConnections());
+  const socket = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+  closing.push(() => socket.destroy());
+  const seen: string[] = [];
+  socket.on("data", (octets) => seen.push(octets.toString("latin1").split("\r\n", 1)[0] as string));
+  socket.on("end", () => seen.push("end"));
+  socket.on("error", (error: NodeJS.ErrnoException) => seen.push(String(error.code)));
+  socket.end(request);
+  await Promise.race([once(socket, "end"), once(socket, "close")]);
+  return { seen, told };
+}
+
+const MODES = ["enforce", "report"] as const;
+const UPGRADE =
+  "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+describe.each(MODES)("a client that has ended its side, in mode %s", (mode) => {
+  it("sees the connection end, and no reset, where nothing is answered", async () => {
+    const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    const server = () => createServer(() => {});
+    expect((await ask(server(), request, mode)).seen).toEqual((await ask(server(), request, undefined)).seen);
+  });
+
+  it.each([
+    [
+      "by the app",
+      (server: Server) => void server.on("upgrade", (_, socket) => socket.on("end", () => socket.destroy())),
+    ],
+    [
+      "by ws",
+      (server: Server) =>
+        void new WebSocketServer({
+          server,
+          verifyClient: ({ req }, accept) => void req.socket.on("end", () => accept(true)),
+        }),
+    ],
+  ])("is let go of %s, and that is no incident", async (_whom, answer) => {
+    const server = () => {
+      const made = createServer();
+      answer(made);
+      return made;
+    };
+    const bare = await ask(server(), UPGRADE, undefined);
+    const { seen, told } = await ask(server(), UPGRADE, mode);
+    expect(seen).toEqual(bare.seen);
+    // A guard that only reports leaves upgrades alone.
+    const outcomes = mode === "enforce" ? ["client gone"] : [];
+    await expect.poll(() => told.map(({ outcome }) => outcome)).toEqual(outcomes);
+    expect(told.filter(({ code }) => code !== undefined)).toEqual([]);
+  });
+
+  it("gets the refusal that an app writes to it", async () => {
+    const server = createServer().on("upgrade", (_, socket) => {
+      socket.on("end", () => socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
+    });
+    expect((await ask(server, UPGRADE, mode)).seen).toEqual(["HTTP/1.1 401 Unauthorized", "end"]);
+  });
+});
+
+describe.each(["bare", ...MODES] as const)("the socket of a client that has ended its side, %s", (mode) => {
+  it("is closed, in the view of the app, with its request and response, and once", async () => {
+    const seen: string[] = [];
+    const note = (name: string) => () => void seen.push(name);
+    let left = () => {};
+    const hasLeft = new Promise<void>((resolve) => {
+      left = resolve;
+    });
+    const server = createServer(({ socket }, response) => {
+      socket.on("close", note("on"));
+      socket.once("close", note("once"));
+      onFinished(response, note("on-finished"));
+      response.once("close", () => setImmediate(left));
+    });
+    if (mode !== "bare") createGuard({ mode, logger: false }).attach(server);
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    closing.push(() => server.close());
+    server.once("connection", (socket) => socket.on("close", note("earlier")));
+    const client = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+    client.resume().end("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    await hasLeft;
+    const told = ["earlier", "on", "on-finished", "once"];
+    expect(seen.toSorted()).toEqual(told);
+    if (!client.closed) await once(client, "close");
+    await new Promise((resolve) => server.close(resolve));
+    expect(seen.toSorted()).toEqual(told);
+  });
+});
+
+describe("Fastify, whose client leaves while an answer is on its way through a hook", () => {
+  it("answers once", async () => {
+    const app = fastify();
+    await app.register(plugin, { logger: false });
+    const sends: string[] = [];
+    let entered = () => {};
+    const isEntered = new Promise<void>((resolve) => {
+      entered = resolve;
+    });
+    let left = () => {};
+    const hasLeft = new Promise<void>((resolve) => {
+      left = resolve;
+    });
+    app.addHook("onSend", async (request, reply, payload) => {
+      sends.push(String(payload));
+      reply.raw.once("close", () => setImmediate(left));
+      entered();
+      await hasLeft;
+      // Whatever the framework makes of the leaving comes before this answer.
+      await new Promise((resolve) => setImmediate(resolve));
+      return request.body === undefined ? "" : payload;
+    });
+    app.put("/", async (_request, reply) => reply.send({ hello: "world" }));
+    closing.push(() => void app.close());
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
+    socket.write("PUT / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+    await isEntered;
+    const ends = new Promise((resolve) => app.server.once("connection", resolve));
+    socket.destroy();
+    await hasLeft;
+    await connectOnce((app.server.address() as AddressInfo).port);
+    await ends;
+    expect(sends).toEqual(['{"hello":"world"}']);
+  });
+});
+
+async function connectOnce(port: number): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  closing.push(() => socket.destroy());
+  await once(socket, "connect");
+}
