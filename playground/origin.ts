@@ -1,7 +1,6 @@
-// One origin server in a process of its own, since bare ones really die: origin.ts <framework> guarded|bare [port] [watched]
+// One origin server in a process of its own, since bare ones really die: origin.ts <framework> guarded|bare port [watched]
 import { subscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import type { Incident, RequestRecord } from "rayguard";
 import { startExpress } from "./origins/express.js";
 import { startFastify } from "./origins/fastify.js";
@@ -18,7 +17,7 @@ if (!process.connected) process.exit();
 // The terminal sends an interrupt to the whole group; the parent alone decides what it means.
 process.on("SIGINT", () => {});
 
-const [framework, kind, port = "0", watched] = process.argv.slice(2);
+const [framework, kind, port, watched] = process.argv.slice(2);
 const start = { express: startExpress, fastify: startFastify, node: startNode }[framework as string] ?? startExpress;
 const watch = watched === "watched" ? watchAnswers((note) => tell({ type: "trace", ...note })) : undefined;
 
@@ -34,7 +33,7 @@ if (watch) subscribe("rayguard:request", (message) => tell({ type: "record", rec
 
 const { server, guard } = await start({ guarded: kind === "guarded", port: Number(port), ...(watch ? { watch } : {}) });
 if (!server.listening) await once(server, "listening");
-tell({ type: "listening", port: (server.address() as AddressInfo).port });
+tell({ type: "listening" });
 if (guard && watch) {
   setInterval(() => tell({ type: "gauge", state: guard.state, stats: guard.stats() }), GAUGE_INTERVAL_MS).unref();
 }

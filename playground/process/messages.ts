@@ -21,7 +21,7 @@ export interface GaugeNote {
 
 /** What an origin server tells the process that started it. */
 export type OriginMessage =
-  | { type: "listening"; port: number }
+  | { type: "listening" }
   | { type: "flushed" }
   | ({ type: "incident" } & IncidentNote)
   | { type: "record"; record: RequestRecord }

@@ -4,6 +4,7 @@ import { get } from "node:http";
 import { fileURLToPath } from "node:url";
 import { delay } from "../causes/cause.js";
 import { HOST } from "../origins/origin.js";
+import { lastingPort } from "./lasting-port.js";
 import { LogTail } from "./log-tail.js";
 import type { IncidentNote, OriginMessage, OriginOrder } from "./messages.js";
 import { newTrafficRay } from "./rays.js";
@@ -21,6 +22,8 @@ interface OriginEvents {
 const ORIGIN = fileURLToPath(new URL("../origin.ts", import.meta.url));
 /** A start takes half a second; a machine under load gets more. */
 const START_TIMEOUT_MS = 20_000;
+/** Between two tries to take the place of a process. */
+const RETRY_MS = 200;
 
 /** An origin server in a child process; when the process dies, another takes its place on the same port. */
 export class OriginProcess extends EventEmitter<OriginEvents> {
@@ -54,10 +57,16 @@ export class OriginProcess extends EventEmitter<OriginEvents> {
   }
 
   /** Starts the process; resolves when it listens. */
-  start(): Promise<void> {
+  async start(): Promise<void> {
+    if (this.port === 0) this.port = await lastingPort();
+    await this.#startOnce();
+  }
+
+  #startOnce(): Promise<void> {
     const kind = this.guarded ? "guarded" : "bare";
     const args = [this.framework, kind, String(this.port), this.watched ? "watched" : "unwatched"];
-    const child = fork(ORIGIN, args, { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    const execArgv = ["--import", "tsx"];
+    const child = fork(ORIGIN, args, { execArgv, stdio: ["ignore", "pipe", "pipe", "ipc"] });
     this.#child = child;
     this.log.read(child.stdout);
     this.log.read(child.stderr);
@@ -67,7 +76,6 @@ export class OriginProcess extends EventEmitter<OriginEvents> {
         if (message.type === "incident") this.incidents.push(message);
         if (message.type === "listening") {
           listening = true;
-          this.port = message.port;
           resolve();
         }
         this.emit("message", message);
@@ -79,10 +87,23 @@ export class OriginProcess extends EventEmitter<OriginEvents> {
         }
         this.deaths++;
         this.emit("death", { pid: child.pid as number, code, signal });
-        this.start().catch((error: Error) => this.log.add(error.message));
+        void this.#startAgain();
       });
       child.on("error", reject);
     });
+  }
+
+  /** Somebody else may hold the port for a moment. */
+  async #startAgain(): Promise<void> {
+    const end = performance.now() + START_TIMEOUT_MS;
+    while (!this.#stopped && performance.now() < end) {
+      try {
+        return await this.#startOnce();
+      } catch (error) {
+        this.log.add((error as Error).message);
+        await delay(RETRY_MS);
+      }
+    }
   }
 
   /** Resolves when the origin server answers again, be it from a new process. */

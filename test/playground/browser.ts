@@ -47,5 +47,5 @@ export class Visit {
 export async function runCause(tab: Page, cause: string): Promise<void> {
   const before = await tab.locator("#result").getAttribute("data-run");
   await tab.click(`[data-cause="${cause}"]`);
-  await tab.waitForSelector(`#result[data-cause="${cause}"]:not([data-run="${before}"])`, { timeout: 30_000 });
+  await tab.waitForSelector(`#result[data-cause="${cause}"]:not([data-run="${before}"])`, { timeout: 60_000 });
 }

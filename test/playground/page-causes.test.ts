@@ -37,7 +37,7 @@ describe.skipIf(CHROMIUM === undefined)("every cause, run in a browser", () => {
 
   afterAll(async () => {
     await visit?.stop();
-  });
+  }, 60_000);
 
   it("comes up in less than ten seconds", () => {
     expect(visit.program.upAfterMs).toBeLessThan(10_000);
@@ -129,6 +129,7 @@ async function runAll(visit: Visit, framework: string): Promise<Said[]> {
   await tab.evaluate(KEEP_EACH);
   await tab.click("#run-all");
   await tab.waitForSelector("#run-all:enabled", { timeout: 120_000 });
+  if (await tab.isVisible("#error")) throw new Error(`${framework}: ${await tab.textContent("#error")}`);
   for (const { name, mayBreak } of ALL_CAUSES) if (mayBreak) await runCause(tab, name);
   // Three frameworks at a time are a load on a small machine, which a retried test would not run again.
   for (const { cause } of (await readAll(tab)).filter(isDoubtful)) await runCause(tab, cause.name);
