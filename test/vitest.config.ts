@@ -34,6 +34,9 @@ const left = process.env.RAYGUARD_TESTS === "of-this-node" ? OF_ANY_NODE : [];
 export default defineConfig({
   test: {
     retry: 1,
+    // Three processes share two cores, and each test may start some of its own: a limit is for what hangs.
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
     projects: [
       {
         extends: true,

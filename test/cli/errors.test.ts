@@ -104,7 +104,7 @@ describe("rayguard errors", () => {
 
 describe("rayguard errors --join", () => {
   it("puts beside each Ray what a real origin server logged about it", async () => {
-    const log = join(directory, "app.log");
+    const log = join(mkdtempSync(join(directory, "join-")), "app.log");
     const rows = [row(2_000, 520), row(3_000, 524), row(4_000, 520), row(HOUR_MS, 520)];
     const [dropped, late, absent, before] = rows.map(({ rayName }) => rayName) as [string, string, string, string];
     const origin = await (STARTS.node as (typeof STARTS)[string])(log);
