@@ -59,18 +59,21 @@ export class DeadlineQueue {
     return this.#size;
   }
 
-  add(entry: Waiting, now: number): void {
+  /** @param since - when it began to wait, on the clock of `performance.now()` */
+  add(entry: Waiting, since: number): void {
     if (entry.queue !== null) entry.queue.remove(entry);
     entry.queue = this;
     this.#size++;
-    entry.dueAt = now + this.#ms;
+    entry.dueAt = since + this.#ms;
     entry.previous = this.#last;
     entry.next = null;
     if (this.#last === null) this.#first = entry;
     else this.#last.next = entry;
     this.#last = entry;
     // An entry that goes back while the queue is swept may have others before it: the sweep arms for the first of all.
-    if (this.#timer === null && this.#lateSweep === null && !this.#sweeping) this.#arm(this.#ms);
+    if (this.#timer === null && this.#lateSweep === null && !this.#sweeping) {
+      this.#arm(entry.dueAt - performance.now());
+    }
   }
 
   remove(entry: Waiting): void {

@@ -439,6 +439,28 @@ describe("an event loop that is late by the doing of other processes", () => {
     expect(lines).toMatchObject([{ code: "OVERLOAD", reason: expect.stringContaining("60 ms") }]);
   });
 
+  it("takes it that a request has waited since the turn before, as long as a turn may be", async () => {
+    /** Milliseconds in the queue of a request that came while the event loop was busy. */
+    const queuedFor = async (readings: Partial<Readings>) => {
+      const { server, guard, arrived, queued, ask, samples } = await holding({ maxInFlight: 1, maxQueuedMs: 1_500 });
+      const client = connect(portOf(server), "127.0.0.1").on("error", () => {});
+      await once(client, "connect");
+      samples(8, readings);
+      void ask("/0").catch(() => {});
+      await arrived(1);
+      client.write("GET /late HTTP/1.1\r\nHost: example.com\r\n\r\n");
+      for (const until = performance.now() + 700; performance.now() < until; );
+      await queued(1);
+      const startedAt = performance.now();
+      await vi.waitFor(() => expect(guard.stats().queued).toBe(0), { interval: 2, timeout: 5_000 });
+      client.destroy();
+      guard.close();
+      return performance.now() - startedAt;
+    };
+    expect(await queuedFor({ delayMs: 1_000, processorPart: 0.25 })).toBeLessThan(1_250);
+    expect(await queuedFor({})).toBeGreaterThan(1_250);
+  });
+
   it("lets in whom it could not serve in time, rather than to have nothing to do", async () => {
     const { guard, held, arrived, queued, ask, samples } = await holding({ maxInFlight: 1, maxQueuedMs: 400 });
     samples(8, { delayMs: 1_000, processorPart: 0.25 });
