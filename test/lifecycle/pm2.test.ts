@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
+import { lastingPort } from "../../playground/process/lasting-port.js";
 import { exchange } from "../../src/testing/index.js";
 
 // PM2 listens in the processes it starts, and ends them only where it is alone.
@@ -31,19 +31,10 @@ async function pm2(home: string, ...args: string[]): Promise<void> {
   await once(child, "exit");
 }
 
-/** A free port. */
-async function freePort(): Promise<number> {
-  const probe = net.createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as net.AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
 async function start(mode: "fork" | "cluster"): Promise<{ home: string; port: number; pid: string }> {
   const home = mkdtempSync(join(tmpdir(), "rayguard-pm2-"));
   homes.push(home);
-  const port = await freePort();
+  const port = await lastingPort();
   const app = {
     name: "origin",
     script: SCRIPT,

@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
 import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { lastingPort } from "../../playground/process/lasting-port.js";
 
 /** Where a proxy listens, and the origin server it passes requests on to; both on 127.0.0.1. */
 export interface Route {
@@ -115,14 +116,11 @@ async function listens(port: number, child: ChildProcess): Promise<boolean> {
   return false;
 }
 
-/** Ports that nobody uses at the moment. */
+/** Ports that nobody uses at the moment, nor gets by chance while a server that dies leaves one of them. */
 export async function freePorts(count: number): Promise<number[]> {
-  // All at once, so that they differ.
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await lastingPort());
+  return [...ports];
 }
 
 function isExecutable(path: string): boolean {
