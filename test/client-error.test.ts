@@ -247,7 +247,7 @@ describe("malformed octets behind requests that are not answered yet", () => {
     expect(await wire.ended(8_000)).toBe(true);
     const { responses, problems } = wire.finish();
     expect({ problems, statuses: responses.map(({ status }) => status) }).toEqual({ problems: [], statuses: [400] });
-  }, 10_000);
+  }, 30_000);
 
   it("a listener answers a request whose content is malformed", async () => {
     const wire = await open(

@@ -37,6 +37,7 @@ export default defineConfig({
     // Three processes share two cores, and each test may start some of its own: a limit is for what hangs.
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 5_000 } },
     projects: [
       {
         extends: true,

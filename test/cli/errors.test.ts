@@ -156,7 +156,7 @@ describe("rayguard errors --join", () => {
     const { rows: told } = JSON.parse(out);
     expect(told.length).toBeGreaterThan(2_900);
     expect(told.filter(({ origin }: { origin: { found: boolean } }) => origin.found)).toHaveLength(told.length);
-  }, 20_000);
+  }, 60_000);
 });
 
 describe("rayguard errors that cannot count", () => {

@@ -55,7 +55,7 @@ export function behindEach(define: (app: BehindProxy) => void): void {
   for (const kind of [shippedNginx, shippedHaproxy, shippedApache]) {
     const binary = kind.find();
     if (binary === undefined) console.warn(`test/deploy: no ${kind.name} here; to have it tested: ${kind.install}`);
-    describe.skipIf(binary === undefined)(`behind the shipped ${kind.name}`, { timeout: 8_000 }, () => {
+    describe.skipIf(binary === undefined)(`behind the shipped ${kind.name}`, { timeout: 40_000 }, () => {
       const app = new BehindProxy(kind);
       beforeAll(() => app.start(binary as string), 30_000);
       beforeEach(() => app.origin.run());

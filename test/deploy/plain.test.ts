@@ -31,7 +31,7 @@ for (const [kind, shown] of SHOWN) {
   const binary = kind.find();
   if (binary === undefined) console.warn(`test/deploy: no ${kind.name} here; to have it tested: ${kind.install}`);
 
-  describe.skipIf(binary === undefined)(`an app that fails behind a plain ${kind.name}`, { timeout: 10_000 }, () => {
+  describe.skipIf(binary === undefined)(`an app that fails behind a plain ${kind.name}`, { timeout: 40_000 }, () => {
     let proxy: RunningProxy;
     let origin: OriginProcess;
 

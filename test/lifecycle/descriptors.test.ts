@@ -63,7 +63,7 @@ describe.runIf(process.platform === "linux")("more clients than file descriptors
     const { port } = await start(LIMIT, "bare");
     const { count } = await crowd(port, 2 * LIMIT);
     expect(count["no answer"]).toBeGreaterThan(LIMIT / 4);
-  }, 20_000);
+  }, 60_000);
 
   it("each get a complete answer of a guarded one, which says so with numbers", async () => {
     const { port, lines } = await start(LIMIT, "guarded");
@@ -81,14 +81,14 @@ describe.runIf(process.platform === "linux")("more clients than file descriptors
     ]);
     const told = lines.filter(({ message }) => message === MESSAGES.refusalsOver);
     expect(told[0]).toMatchObject({ code: "OVERLOAD", refused: { descriptors: expect.any(Number) } });
-  }, 20_000);
+  }, 60_000);
 
   it("are Node's affair in report mode, which warns", async () => {
     const { port, lines } = await start(LIMIT, "guarded", JSON.stringify({ mode: "report" }));
     const { count } = await crowd(port, 2 * LIMIT);
     expect(count["no answer"]).toBeGreaterThan(LIMIT / 4);
     expect(lines).toMatchObject([{ limit: LIMIT, message: MESSAGES.descriptors }]);
-  }, 20_000);
+  }, 60_000);
 });
 
 describe("Descriptors", () => {
