@@ -10,7 +10,7 @@ import {
   searchInside,
 } from "../src/internals.js";
 import { answeredByExpress, type ExpressApp, prepareApp } from "./express/app.js";
-import { handlersIn } from "./express/handlers.js";
+import { handlersIn, isForAll } from "./express/handlers.js";
 
 searchInside(handlersIn);
 
@@ -62,6 +62,7 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
   }
 
   if (guard.passThrough === undefined) leadsTo(rayguardMiddleware, guard);
+  guard.seesAll = (request) => isForAll(request, rayguardMiddleware);
   guard.meetsApp = (app) => prepareApp(app as unknown as ExpressApp, guard, rayguardMiddleware);
 
   return Object.defineProperties(rayguardMiddleware, {

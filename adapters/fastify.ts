@@ -21,7 +21,8 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     passThrough(fastify, guard, options.logger === undefined, isNested);
     return done();
   }
-  guard.attach(fastify.server);
+  if (isRoot(fastify)) guard.attach(fastify.server);
+  else guard.attachInPart(fastify.server);
   if (!isNested) {
     if (options.logger === undefined) guard.useLogger(fastify.log);
     decorate(fastify, guard);
@@ -72,6 +73,11 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
   });
   done();
 };
+
+/** Whether hooks added here are called for every request: an encapsulated context inherits from the one around it. */
+function isRoot(fastify: FastifyInstance): boolean {
+  return !("server" in Object.getPrototypeOf(fastify));
+}
 
 function decorate(fastify: FastifyInstance, guard: Guard): void {
   fastify.decorate("rayguard", guard);

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { BESIDE } from "./beside.js";
 import type { Witness } from "./containment.js";
 import { ERROR_CODES, RayguardError } from "./errors.js";
 import type { Page } from "./fallback/page.js";
@@ -7,7 +8,7 @@ import type { Doorkeeper } from "./lifecycle/admission.js";
 import type { Trace } from "./lifecycle/current-exchange.js";
 import type { DeadlineQueue, Waiting } from "./lifecycle/deadline-queue.js";
 import type { Logger, RequestRecord } from "./log.js";
-import type { RouteSettings, Settings } from "./options.js";
+import type { RouteSettings, Settings, Terms } from "./options.js";
 import { RequestContext } from "./request-context.js";
 import type { Caller, Peer } from "./trust/caller.js";
 import type { FieldLine } from "./validity/head.js";
@@ -44,6 +45,8 @@ export abstract class Exchange implements Waiting {
 
   readonly supervisor: Supervisor;
   settings: RouteSettings;
+  /** What holds for it in place of the terms of its guard, where it has not come to that; see `terms`. */
+  declare ownTerms: Terms | undefined;
   /** Part of the final response has been handed to the connection. */
   committed = false;
   /** The guard has answered, or cut: whatever the app still does to this response is void. */
@@ -176,6 +179,30 @@ export abstract class Exchange implements Waiting {
   /** Who is at the other end of the connection. */
   abstract readonly peer: Peer;
 
+  /** What holds for it beside the numbers of its settings. */
+  get terms(): Terms {
+    return this.ownTerms ?? this.supervisor.settings;
+  }
+
+  /** It has not come to where a guard is mounted, and goes by nothing that a user has asked a guard for. */
+  get isBeside(): boolean {
+    return this.ownTerms === BESIDE;
+  }
+
+  /** Its guard is mounted for a part of the app. @param settings - until it comes there */
+  keepBeside(settings: RouteSettings): void {
+    this.settings = settings;
+    this.ownTerms = BESIDE;
+  }
+
+  /** It has come to where a guard is mounted, which looks at it now. */
+  comesTo(guard: Supervisor): void {
+    this.settings = guard.settings;
+    this.ownTerms = guard === this.supervisor ? undefined : guard.settings;
+    this.greeted = false;
+    this.supervisor.watch(this);
+  }
+
   get context(): RequestContext {
     if (this.#context === undefined) this.#context = new RequestContext(this);
     return this.#context;
@@ -283,6 +310,7 @@ Object.assign(Exchange.prototype, {
   watched: null,
   slot: -1,
   cause: undefined,
+  ownTerms: undefined,
   whenSettled: undefined,
   knownCaller: undefined,
   isNoise: undefined,

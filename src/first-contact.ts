@@ -84,6 +84,11 @@ function meet(server: unknown): void {
   outermostGuard(server.listeners("request"))?.attachItself(server);
 }
 
+/** Whether all requests of a server come to a guard, as far as that can be seen. */
+export function isRecognised(server: object, guard: SelfAttaching): boolean {
+  return isServer(server) && outermostGuard(server.listeners("request")) === guard;
+}
+
 /** A guard inside another one has no server of its own. */
 function outermostGuard(listeners: readonly unknown[]): SelfAttaching | undefined {
   const handlers = new Set(listeners); // one that is added while they are gone through has its turn behind the others

@@ -10,7 +10,7 @@ import type { Socket } from "node:net";
 import { RayguardError } from "./errors.js";
 import type { Exchange } from "./exchange.js";
 import { exchangeOf, hangOn } from "./exchange-of.js";
-import { isAttached, isClosed, leadsTo } from "./first-contact.js";
+import { isAttached, isClosed, isRecognised, leadsTo } from "./first-contact.js";
 import { HEALTH_DEFAULTS, Health } from "./health.js";
 import type { HealthCheck } from "./health-checks.js";
 import { DIRECT, type Failure, lateError, type Prevented, thrown } from "./incidents.js";
@@ -50,6 +50,7 @@ import { PassThrough } from "./pass-through.js";
 import { resolveRoute } from "./route-settings.js";
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
+import { Surroundings } from "./surroundings.js";
 import { callerOf } from "./trust/caller.js";
 import { WeakCollection } from "./weak-collection.js";
 
@@ -115,11 +116,15 @@ export class GuardCore implements Guard {
   /** There where the runtime is not supported: everything passes, and nothing else of this guard is used. */
   readonly passThrough: PassThrough | undefined;
   readonly #detach = new WeakMap<object, () => void>();
+  /** Servers of which it sees a part. */
+  readonly #surroundings = new WeakMap<object, Surroundings>();
   readonly #met = new WeakSet<object>();
   readonly #attributes: boolean;
   #stopWatchdog: (() => void) | undefined;
   /** What an adapter does with an application that turns out to be the listener of a server. */
   meetsApp: ((app: AppListener) => void) | undefined;
+  /** Says of a request that an adapter was shown whether every other one comes there as well. */
+  seesAll: ((request: IncomingMessage) => boolean) | undefined;
 
   /** @param gauges - what `overload` goes by, where it is not this process */
   constructor(options?: GuardOptions, gauges?: Gauges) {
@@ -166,6 +171,15 @@ export class GuardCore implements Guard {
   }
 
   attach<T extends object>(server: T): T {
+    return this.#attach(server, true);
+  }
+
+  /** The same, for a guard that gets to see some of the requests: its options hold for those. */
+  attachInPart<T extends object>(server: T): T {
+    return this.#attach(server, false);
+  }
+
+  #attach<T extends object>(server: T, isWhole: boolean): T {
     if (this.passThrough !== undefined) {
       this.passThrough.tell();
       return server;
@@ -177,7 +191,12 @@ export class GuardCore implements Guard {
       );
     }
     const guards = guardsOf(server);
-    if (guards.has(this) || this.state === "closed") return server;
+    if (guards.has(this)) {
+      const surroundings = this.#surroundings.get(server);
+      if (isWhole && surroundings !== undefined) surroundings.isWhole = true;
+      return server;
+    }
+    if (this.state === "closed") return server;
     guards.add(this);
     this.servers.add(server);
     isAttached(this);
@@ -189,7 +208,9 @@ export class GuardCore implements Guard {
       return server;
     }
     this.#watch();
-    const detach = attachTo(server, this);
+    const surroundings = isWhole ? undefined : new Surroundings(this);
+    if (surroundings !== undefined) this.#surroundings.set(server, surroundings);
+    const detach = attachTo(server, surroundings ?? this);
     this.#detach.set(server, () => {
       guards.delete(this);
       detach();
@@ -248,19 +269,21 @@ export class GuardCore implements Guard {
   #exchangeOf(request: IncomingMessage, response: ServerResponse): Exchange {
     const known = exchangeOf(response);
     if (known !== undefined) {
-      if (known.supervisor !== this.supervision) this.#nest(known);
+      if (known.ownTerms !== undefined && known.isBeside) known.comesTo(this.supervision);
+      else if (known.supervisor !== this.supervision) this.#nest(known);
       return known;
     }
     const asked = exchangeOf(request);
     if (asked !== undefined) {
       // An upgrade that a library routes through the framework, or a request that an app asks itself for: the response is
       // of their own making. The one exchange of a request is there already, and may even be over.
+      if (asked.isBeside) asked.comesTo(this.supervision);
       if (!asked.isHttp1) hangOn(response, asked);
       return asked;
     }
     if (request.httpVersionMajor >= 2) {
       const { session } = (request as unknown as Http2ServerRequest).stream;
-      this.attachItself((session as ServerHttp2Session | undefined)?.server);
+      this.#attachAt(request, (session as ServerHttp2Session | undefined)?.server);
       if (session !== undefined) guardSession(session as ServerHttp2Session, undefined, this);
       return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
     }
@@ -269,7 +292,7 @@ export class GuardCore implements Guard {
       const open = response.socket && request.headers.upgrade ? openHandedOver : openSimulated;
       return open(this.supervision, request, response);
     }
-    this.attachItself((request.socket as Socket & { server?: object }).server);
+    this.#attachAt(request, (request.socket as Socket & { server?: object }).server);
     return this.open(request, response);
   }
 
@@ -277,11 +300,21 @@ export class GuardCore implements Guard {
     return !this.servers.isEmpty;
   }
 
-  /** Attaches to a server of its own: as that begins to listen or, where it is not recognised, at its first request. */
-  attachItself(server: object | undefined): void {
-    if (server === undefined || this.state !== "serving" || !("listening" in server)) return;
+  /** Attaches to a server whose every request comes here, as that begins to listen. */
+  attachItself(server: object): void {
+    this.#attachTo(server, true);
+  }
+
+  /** Attaches to a server that it had not recognised, at the first request it sees. */
+  #attachAt(request: IncomingMessage, server: object | undefined): void {
+    if (server === undefined || this.state !== "serving" || guardsOf(server).has(this)) return;
+    this.#attachTo(server, isRecognised(server, this) || this.seesAll?.(request) === true);
+  }
+
+  #attachTo(server: object, isWhole: boolean): void {
+    if (this.state !== "serving" || !("listening" in server)) return;
     try {
-      this.attach(server);
+      this.#attach(server, isWhole);
     } catch (error) {
       this.supervision.warn({ err: error }, MESSAGES.attachFailed);
     }
@@ -312,7 +345,7 @@ export class GuardCore implements Guard {
   answers(exchange: Exchange): boolean {
     const { request } = exchange;
     if (request === null) return false;
-    const url = (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
+    const url = targetOf(request);
     // The response is asked for last: over HTTP/2 it is made then.
     const response = this.health.matches(url) && !exchange.quiet ? responseOf(exchange) : undefined;
     if (response === undefined) {
@@ -324,6 +357,14 @@ export class GuardCore implements Guard {
     this.supervision.recorder?.end(exchange); // nobody misses a health check
     this.health.answer(request, response, url);
     return true;
+  }
+
+  /** Refuses a request because the process is about to end, unless it may be a health check. @returns true where it has */
+  refuses(exchange: Exchange): boolean {
+    const { refusal } = this.ending;
+    const { request } = exchange;
+    if (refusal === undefined || request === null || this.health.matches(targetOf(request))) return false;
+    return exchange.fail(refusal);
   }
 
   /** Refuses a request that nobody vouches for, where the option `direct` asks for that. @returns true where it has */
@@ -409,6 +450,11 @@ function settingsUnder(runtime: string | undefined, settings: Settings): Setting
     );
   }
   return { ...settings, lint: false, recorder: false, overload: false };
+}
+
+/** The target of a request, whatever a framework has made of it. */
+function targetOf(request: IncomingMessage): string {
+  return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
 }
 
 /** None where there is only a socket to answer on. */

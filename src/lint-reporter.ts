@@ -32,7 +32,7 @@ export class LintReporter {
   };
 
   #look(exchange: Exchange, rendered: string): void {
-    if (this.#lint === undefined) return;
+    if (this.#lint === undefined || !exchange.terms.lint) return;
     const { request } = exchange;
     if (request === null) return;
     const path = (request as { route?: { path?: unknown } }).route?.path ?? request.url?.split("?", 1)[0];

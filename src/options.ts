@@ -98,6 +98,9 @@ export interface RouteSettings {
   readonly maxFieldLines: number;
 }
 
+/** What holds for the requests that come to a guard, beside those numbers. */
+export type Terms = Pick<Settings, "direct" | "errorContent" | "gatewayStatus" | "lint">;
+
 /** Options with every default filled in; frozen. */
 export interface Settings extends RouteSettings {
   readonly edge: EdgeProfile;

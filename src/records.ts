@@ -74,7 +74,7 @@ export function recordOf(exchange: Exchange): RequestRecord {
 function describeDirect(exchange: Exchange, record: RequestRecord): void {
   const claimedIp = claimedIpOf(exchange);
   if (claimedIp !== null) record.claimedIp = claimedIp;
-  if (exchange.supervisor.settings.direct !== "allow") record.direct = true;
+  if (exchange.terms.direct !== "allow") record.direct = true;
 }
 
 export function urlOf(request: IncomingMessage | null): string {

@@ -161,7 +161,7 @@ export class Supervision implements Supervisor {
     const ray = exchange.context.ray?.id ?? null;
     const { retryAfterS } = failure;
     let content: FallbackContent | undefined;
-    const { errorContent } = this.settings;
+    const { errorContent } = exchange.terms;
     const lost = exchange.lostFields();
     if (failure.unseen && request !== null && errorContent === undefined && lost.length === 0)
       return this.#refusals.page(request, ray, retryAfterS);

@@ -1,3 +1,10 @@
+interface Mounted {
+  readonly url?: string | undefined;
+  readonly originalUrl?: string;
+  readonly baseUrl?: string;
+  readonly route?: { readonly stack?: readonly Layer[] };
+}
+
 interface Layer {
   readonly handle: unknown;
   /** Express 5: there is no path that does not match. */
@@ -14,6 +21,17 @@ export function* handlersIn(handler: object): Generator<unknown> {
   const stack = ownValue(handler, "stack") ?? (routerOf(handler) as { readonly stack?: unknown } | undefined)?.stack;
   if (!Array.isArray(stack)) return;
   for (const { handle, slash, regexp } of stack as Layer[]) if (slash ?? regexp?.fast_slash) yield handle;
+}
+
+/**
+ * Whether every other request would have come to a middleware as well: it is mounted neither under a path nor at a route.
+ * What leads to the application may still be a function that sends other requests elsewhere.
+ */
+export function isForAll(request: Mounted, middleware: unknown): boolean {
+  const { url, originalUrl, baseUrl, route } = request;
+  if (route?.stack?.some(({ handle }) => handle === middleware)) return false;
+  // Others than Express cut a path off the target, too, and keep the whole of it.
+  return baseUrl === undefined ? originalUrl === url : baseUrl === "";
 }
 
 function routerOf(handler: object): unknown {

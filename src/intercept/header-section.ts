@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { type Failure, ruleBroken } from "../incidents.js";
-import type { RouteSettings, Settings } from "../options.js";
+import type { RouteSettings, Terms } from "../options.js";
 import {
   type Draft,
   type DraftField,
@@ -39,7 +39,8 @@ export interface RenderingContext {
   readonly native: NativeMethods;
   readonly isHttp11: boolean;
   readonly settings: RouteSettings;
-  readonly supervisor: { readonly enforces: boolean; readonly settings: Pick<Settings, "gatewayStatus"> };
+  readonly terms: Pick<Terms, "gatewayStatus">;
+  readonly supervisor: { readonly enforces: boolean };
   /** `end()` is on the stack, with all of the content. */
   readonly ending: boolean;
   /** Frameworks that are about to answer where nobody would catch an exception. */
@@ -178,7 +179,7 @@ function flatten(fields: readonly DraftField[]): unknown[] {
 }
 
 function draftOf(context: RenderingContext, firstLine: string, fields: DraftField[]): Draft {
-  const { request, response, settings, supervisor, ending } = context;
+  const { request, response, settings, terms, ending } = context;
   return {
     method: request.method ?? "",
     version: context.isHttp11 ? "1.1" : "1.0",
@@ -187,7 +188,7 @@ function draftOf(context: RenderingContext, firstLine: string, fields: DraftFiel
     contentOctets: ending ? response._contentLength : null,
     framingRemoved: response._removedTE && response._removedContLen,
     addsDate: response.sendDate,
-    gatewayStatus: supervisor.settings.gatewayStatus,
+    gatewayStatus: terms.gatewayStatus,
     maxFieldLines: settings.maxFieldLines,
     status: statusIn(firstLine),
     reason: reasonIn(firstLine),

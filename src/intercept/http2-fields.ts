@@ -37,7 +37,7 @@ export function judgeFields(exchange: Http2Exchange, head: Head): Failure | null
     contentOctets: options?.endStream === true ? 0 : null,
     framingRemoved: false,
     addsDate: addsDate || fields.date !== undefined,
-    gatewayStatus: supervisor.settings.gatewayStatus,
+    gatewayStatus: exchange.terms.gatewayStatus,
     maxFieldLines: settings.maxFieldLines,
     status: statusOf(fields),
     reason: "",
