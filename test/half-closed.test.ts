@@ -115,7 +115,10 @@ describe.each(["bare", ...MODES] as const)("the socket of a client that has ende
 });
 
 describe("Fastify, whose client leaves while an answer is on its way through a hook", () => {
-  it("answers once", async () => {
+  it.each([
+    ["at once", 0],
+    ["turns later", 3],
+  ])("answers once, where the handler goes on %s", async (_when, turns) => {
     const app = fastify();
     await app.register(plugin, { logger: false });
     const sends: string[] = [];
@@ -133,10 +136,15 @@ describe("Fastify, whose client leaves while an answer is on its way through a h
       entered();
       await hasLeft;
       // Whatever the framework makes of the leaving comes before this answer.
-      await new Promise((resolve) => setImmediate(resolve));
+      await later(turns + 1);
       return request.body === undefined ? "" : payload;
     });
-    app.put("/", async (_request, reply) => reply.send({ hello: "world" }));
+    app.put("/", async (_request, reply) => {
+      reply.send({ hello: "world" });
+      if (turns === 0) return reply;
+      await hasLeft;
+      await later(turns);
+    });
     closing.push(() => void app.close());
     await app.listen({ port: 0, host: "127.0.0.1" });
     const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
@@ -147,9 +155,14 @@ describe("Fastify, whose client leaves while an answer is on its way through a h
     await hasLeft;
     await connectOnce((app.server.address() as AddressInfo).port);
     await ends;
+    await later(turns + 10);
     expect(sends).toEqual(['{"hello":"world"}']);
   });
 });
+
+async function later(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
 
 async function connectOnce(port: number): Promise<void> {
   const socket = connect(port, "127.0.0.1");

@@ -3,6 +3,7 @@ import { contain, contained } from "../containment.js";
 import { type Failure, socketFailed } from "../incidents.js";
 import { connectionOf, type GuardedConnection } from "./connection.js";
 import { tellClientLeft } from "./departure.js";
+import { isDestroyed, isWritable } from "./gone-socket.js";
 import { hasFailedHandshake } from "./handshake.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { callListeners } from "./listeners.js";
@@ -84,7 +85,7 @@ function answerAlone(heard: Heard): void {
   // What is malformed is the rest of a request that has been answered, or nothing that anybody has asked: a recipient
   // would take an answer to that for the one to its next request (MC-7).
   const isSilent = connection.owesContent || (connection.hasAnswered && isNoRequest(error));
-  if (!socket.destroyed && socket.writable && (isHeard || !isSilent)) {
+  if (!isDestroyed(socket) && isWritable(socket) && (isHeard || !isSilent)) {
     const exchange = heard.open();
     if (isSilent) unheeded(exchange);
     if (isHeard) heard.call(exchange);
@@ -119,7 +120,7 @@ function answerBehind(heard: Heard, last: Http1Exchange): void {
     if (isHeard && exchange !== undefined) heard.call(exchange);
     const turn = () => {
       if (isSilent || exchange === undefined) connection.closeSoon();
-      else if (connection.socket.writable && !exchange.takeTurn()) answerFor(heard, exchange);
+      else if (isWritable(connection.socket) && !exchange.takeTurn()) answerFor(heard, exchange);
     };
     last.whenSettled = () => void setImmediate(contained(guard.witness, turn));
   }

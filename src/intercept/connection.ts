@@ -3,6 +3,7 @@ import { contain, contained, type Witness } from "../containment.js";
 import { exchangeOf } from "../exchange-of.js";
 import { Existing, shared } from "../shared.js";
 import type { Peer } from "../trust/caller.js";
+import { isDestroyed, isWritable } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { addressOf, markErrorEmitted, type NodeSocket } from "./node-internals.js";
 import { awaitsContent } from "./request.js";
@@ -158,7 +159,7 @@ export class GuardedConnection {
   /** Whether a destroy comes from the connection itself: the client is gone, and nothing can be answered any more. */
   isGone(error: unknown): boolean {
     const { socket } = this;
-    if (socket.destroyed || (!socket.writable && this.#parting === null)) return true;
+    if (isDestroyed(socket) || (!isWritable(socket) && this.#parting === null)) return true;
     if (error === null || typeof error !== "object" || !("syscall" in error)) return false;
     // An app that destroys the socket with the error of its upstream hands over the very same codes; only the caller
     // tells the two apart.
@@ -213,7 +214,7 @@ export class GuardedConnection {
           // TLS has no RST of its own; without a closing alert the recipient sees a truncation all the same.
         }
       }
-      if (!socket.destroyed) this.call("destroy", []);
+      if (!isDestroyed(socket)) this.call("destroy", []);
     });
   }
 
@@ -268,7 +269,7 @@ export class GuardedConnection {
   closeSoon(): void {
     const { socket } = this;
     const request = this.#unread;
-    if (request === null || request.complete || socket.readableEnded || socket.destroyed) {
+    if (request === null || request.complete || socket.readableEnded || isDestroyed(socket)) {
       this.own(() => this.call("destroySoon", []));
       return;
     }

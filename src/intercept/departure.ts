@@ -1,7 +1,7 @@
 import { type IncomingMessage, OutgoingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
-import { contained } from "../containment.js";
+import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { abortSignalOf, type NodeResponse, type NodeSocket } from "./node-internals.js";
 import { tellSocketClosed } from "./socket-close.js";
@@ -22,9 +22,9 @@ export function tellDeparture(exchange: Http1Exchange): void {
  */
 export function tellClientLeft(connection: Iterable<Http1Exchange> & { readonly socket: Socket }): void {
   const waiting: Http1Exchange[] = [];
-  let isTold = connection.socket.destroyed; // Node tells
+  let isTold = isDestroyed(connection.socket); // Node tells
   const tellNow = () => {
-    if (isTold || connection.socket.destroyed) return;
+    if (isTold || isDestroyed(connection.socket)) return;
     isTold = true;
     for (const exchange of waiting) exchange.clientLeft();
     tell(waiting);
@@ -37,7 +37,9 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & { readonly 
     waiting.push(exchange);
   }
   // What has come with the end of the connection gets its turn first, as it would while Node closes its own side.
-  if (waiting.length > 0) setImmediate(tellNow);
+  if (waiting.length === 0) return;
+  showEnded(connection.socket);
+  setImmediate(tellNow);
 }
 
 /**
@@ -45,21 +47,15 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & { readonly 
  * app's place, or since the client may only have closed its own side. Nothing in the app may wait for that difference.
  */
 function tell(exchanges: readonly Http1Exchange[]): void {
-  for (const { connection } of exchanges.slice(0, 1)) forgetTimeout(connection.socket);
+  for (const { connection } of exchanges.slice(0, 1)) {
+    forgetTimeout(connection.socket);
+    // Fastify asks for it when a handler's promise has gone on, as late as that may be.
+    showGone(connection.socket);
+  }
   const told = exchanges.filter(({ request }) => !isBeingRead(request));
   for (const { request } of told) abortRequest(request);
-  const read = told.filter(({ request }) => request.readableEnded && !request.aborted);
   for (const { response } of exchanges) if (response.socket === null && TELLS_QUEUED) closeQueued(response);
   for (const { response } of exchanges) if (response.socket !== null) closeResponse(response);
-  // A handler of Fastify that has sent an answer goes on at `close`, and sends another one unless the socket is destroyed
-  // or the request aborted. The socket is open, for what may still come.
-  for (const { request, supervisor } of read) {
-    request.aborted = true;
-    const restore = contained(supervisor, () => {
-      request.aborted = false;
-    });
-    setImmediate(restore);
-  }
 }
 
 /** No timeout is told of a socket that is gone, nor does one end it while the guard needs it: that has limits of its own. */

@@ -1,4 +1,5 @@
 import { contained } from "../containment.js";
+import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { silence } from "./silence.js";
 import { onceClosed } from "./socket-close.js";
@@ -10,7 +11,7 @@ export function detached(exchange: Http1Exchange): void {
     const { connection, request } = exchange;
     connection.remove(exchange);
     // Node takes a response whose connection has broken for finished, too.
-    exchange.settle(!connection.socket.destroyed || connection.unsent === 0);
+    exchange.settle(!isDestroyed(connection.socket) || connection.unsent === 0);
     // Node turns to the next request first, or closes the connection.
     if (connection.owesContent && connection.enforces)
       setImmediate(contained(exchange.supervisor, () => awaitRest(connection, request)));

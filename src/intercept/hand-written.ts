@@ -97,7 +97,7 @@ function adopt(exchange: Http1Exchange, { octets, status, repair }: RawAnswer, c
   if (repair !== null) exchange.repaired(repair);
   exchange.raw = null;
   exchange.inert = true;
-  exchange.decidedStatus = exchange.response.statusCode = status;
+  exchange.decidedStatus = status;
   if (closes && exchange.held === null && !exchange.isDetached) {
     // Nothing follows: Node need not take its response for answered, and the app sees no `finish`, as without the guard.
     exchange.committed = true;

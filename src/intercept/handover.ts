@@ -2,6 +2,7 @@ import { IncomingMessage } from "node:http";
 import { contained } from "../containment.js";
 import type { Failure } from "../incidents.js";
 import { connectionOf } from "./connection.js";
+import { isDestroyed, isWritable } from "./gone-socket.js";
 import { callListeners } from "./listeners.js";
 import type { Http1Server, ServerGuard } from "./server.js";
 
@@ -38,7 +39,7 @@ export function emitHandover(
   if (last === undefined) return hand();
   // Pipelined behind a request that is not answered yet: whatever a listener wrote now would be the answer to that one.
   const handOver = contained(guard.witness, () => {
-    if (!socket.destroyed && socket.writable) hand();
+    if (!isDestroyed(socket) && isWritable(socket)) hand();
   });
   last.whenSettled = () => void setImmediate(handOver);
   return true;

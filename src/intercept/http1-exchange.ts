@@ -14,6 +14,7 @@ import { abortRequest } from "./departure.js";
 import { sendDetached } from "./detached.js";
 import { checkTrailers } from "./field-sections.js";
 import { setStatus } from "./first-line.js";
+import { isDestroyed, showGone } from "./gone-socket.js";
 import { closeByHand, writeByHand } from "./hand-written.js";
 import { fieldsOf, type RenderingContext } from "./header-section.js";
 import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
@@ -184,7 +185,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   override get isLeft(): boolean {
-    return this.connection.socket.destroyed;
+    return isDestroyed(this.connection.socket);
   }
 
   lostFields(): readonly FieldLine[] {
@@ -360,7 +361,9 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     const { head, octets } = renderHttp1(page, request.method ?? "", closes);
     if (!response.finished) this.#departs(failure);
     this.decidedStatus = page.status;
-    if (failure.unseen) {
+    if (this.goneBy !== null) {
+      // In the app's view nothing has been answered.
+    } else if (failure.unseen) {
       response.statusCode = page.status;
       response.statusMessage = page.reason;
     } else setStatus(response, page.status, page.reason);
@@ -387,12 +390,14 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       if (!awaitsContent(this.request)) return;
       response._last = true;
       endWithError(connection, error);
+      showGone(connection.socket);
     } else if (response._header === null && this.raw === null && !this.isDetached && !this.inert)
       awaitLateAnswer(this, error);
     else {
       connection.culprit = this;
       this.closing("req.destroy", error);
       connection.culprit = null;
+      if (this.goneBy !== null) showGone(connection.socket);
     }
   }
 
@@ -436,7 +441,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   /** `close` has been emitted on the response, by Node or by an app. */
   closed(): void {
-    if (!this.settled && this.connection.socket.destroyed) this.connection.closed();
+    if (!this.settled && isDestroyed(this.connection.socket)) this.connection.closed();
   }
 }
 

@@ -1,6 +1,7 @@
 import { contained } from "../containment.js";
 import { prematureClose } from "../incidents.js";
 import { tellDeparture } from "./departure.js";
+import { showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { endWithError } from "./socket-error.js";
 
@@ -19,6 +20,7 @@ export function awaitLateAnswer(exchange: Http1Exchange, error: unknown): void {
   // Reading has stopped where the app had not kept up; a client that only sends would never come to read its answer.
   exchange.connection.socket.resume();
   endWithError(exchange.connection, error);
+  showGone(exchange.connection.socket);
   setImmediate(tellDeparture, exchange);
   const answer = () => {
     if (!exchange.committed) exchange.fail(failure);

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { exchangeOf } from "../exchange-of.js";
 import type { RequestContext } from "../request-context.js";
 import { leaveConnection } from "./departure.js";
+import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import { putInFront } from "./put-in-front.js";
@@ -43,7 +44,7 @@ export function guardRequestPrototype(prototype: object): void {
     const exchange = exchangeOfRequest(this);
     if (exchange === undefined) return below.call(this, error);
     const { connection } = exchange;
-    if (connection.socket.destroyed) {
+    if (isDestroyed(connection.socket)) {
       // Node tells every request of a connection that is gone, also those whose response never had its turn.
       const result = below.call(this, error);
       exchange.closed();

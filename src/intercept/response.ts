@@ -8,6 +8,7 @@ import { asIfOpen, finishUnseen, isNeverFinished, markDestroyed } from "./depart
 import { detached } from "./detached.js";
 import { writeEarlyHints, writeInformation } from "./early-hints.js";
 import { storeHeader } from "./field-sections.js";
+import { showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { passInterim, sendWaiting } from "./interim-gate.js";
 import {
@@ -174,8 +175,11 @@ export function createLayer(below: object): Layer {
       if (exchange === undefined || exchange.settled || isGone(exchange, error))
         return native.destroy.call(this, error);
       if (!exchange.closing("res.destroy", error)) native.destroy.call(this, error);
-      // What the app has asked for is what it finds, while the guard answers in its place.
-      else markDestroyed(this, error);
+      else {
+        // What the app has asked for is what it finds, while the guard answers in its place.
+        markDestroyed(this, error);
+        if (this.socket !== null && exchange.goneBy !== null) showGone(this.socket);
+      }
       return this;
     },
 

@@ -1,5 +1,5 @@
 import type { GuardedConnection } from "./connection.js";
-
+import { isDestroyed, showGone } from "./gone-socket.js";
 import { runningFunctions } from "./stack.js";
 
 /** What tells an app that a socket is destroyed. */
@@ -14,12 +14,13 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
   if (!error || connection.error !== undefined) return;
   connection.error = error;
   const { socket } = connection;
+  showGone(socket);
   // From Node 24 on a response is not finished on a socket that has an error, and the next one never gets its turn.
   const get = () => (/node:_http_outgoing/.test(runningFunctions()[1] ?? "") ? null : error);
   Object.defineProperty(socket, "errored", { get, configurable: true });
   // Whatever a listener throws reaches the process, as without a guard.
   process.nextTick(() => {
-    if (socket.destroyed) return; // Node tells
+    if (isDestroyed(socket)) return; // Node tells
     connection.toldError = true;
     if (socket.listenerCount("error") > 0) asDestroyed(connection, () => socket.emit("error", error));
   });
@@ -29,11 +30,17 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
 function asDestroyed(connection: GuardedConnection, run: () => void): void {
   const { socket } = connection;
   connection.seemsDestroyed = true;
+  const before = SHOWN.map((name) => Object.getOwnPropertyDescriptor(socket, name));
   for (const name of SHOWN) Object.defineProperty(socket, name, { value: name === "destroyed", configurable: true });
   try {
     run();
   } finally {
-    for (const name of SHOWN) Reflect.deleteProperty(socket, name);
+    for (const [i, name] of SHOWN.entries()) restore(socket, name, before[i]);
     connection.seemsDestroyed = false;
   }
+}
+
+function restore(socket: object, name: string, before: PropertyDescriptor | undefined): void {
+  if (before === undefined) Reflect.deleteProperty(socket, name);
+  else Object.defineProperty(socket, name, before);
 }

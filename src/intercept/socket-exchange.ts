@@ -8,6 +8,7 @@ import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
 import type { GuardedConnection } from "./connection.js";
 import { tellClientLeft } from "./departure.js";
+import { isDestroyed } from "./gone-socket.js";
 import { checkInterim } from "./interim.js";
 import { versionOf } from "./node-internals.js";
 import { peerOfConnection } from "./peer.js";
@@ -110,7 +111,7 @@ export class SocketExchange extends Exchange {
   }
 
   override get isLeft(): boolean {
-    return this.connection.socket.destroyed;
+    return isDestroyed(this.connection.socket);
   }
 
   lostFields(): readonly FieldLine[] {

@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import { shared } from "../shared.js";
 import type { GuardedConnection } from "./connection.js";
+import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import { putInFront } from "./put-in-front.js";
@@ -76,7 +77,9 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
     }
     return connection.call(how, args);
   }
-  return exchange.closing(`socket.${how}`, error) ? connection.socket : connection.call(how, args);
+  if (!exchange.closing(`socket.${how}`, error)) return connection.call(how, args);
+  (how === "destroySoon" ? showEnded : showGone)(connection.socket);
+  return connection.socket;
 }
 
 function end(connection: GuardedConnection, args: unknown[]): unknown {
@@ -101,14 +104,16 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
   }
   const callback = args.find((argument) => typeof argument === "function") as (() => void) | undefined;
   if (callback !== undefined) connection.socket.once("finish", callback);
-  return exchange.closing("socket.end", undefined) ? connection.socket : connection.call("end", []);
+  if (!exchange.closing("socket.end", undefined)) return connection.call("end", []);
+  showEnded(connection.socket);
+  return connection.socket;
 }
 
 function write(connection: GuardedConnection, args: unknown[], last = false): unknown {
   const present = connection.current();
   if (connection.isOwn || present?.goesPast()) return connection.call("write", args);
   if (connection.toldError) return refuse(args);
-  if (connection.socket.destroyed) return connection.call("write", args);
+  if (isDestroyed(connection.socket)) return connection.call("write", args);
   const exchange = connection.waiting ?? present;
   if (exchange === undefined) {
     if (!connection.isBetweenResponses) return connection.call("write", args);

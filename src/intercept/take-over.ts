@@ -54,7 +54,7 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
     response._onPendingData(-response.outputSize);
     response.outputSize = 0;
   }
-  const { finished } = response;
+  const { finished, _header: header } = response;
   const finish = takeFinish(exchange, dropped, queued);
   response.shouldKeepAlive = !closes;
   response._last = closes;
@@ -64,7 +64,12 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
   exchange.passing = true;
   native._writeRaw.call(response, octets, null, exchange.goneBy === null ? finish : depart(exchange, finish));
   exchange.passing = false;
-  if (exchange.goneBy !== null) response.finished = finished; // as the app knows it
+  if (exchange.goneBy !== null) {
+    // As the app knows it: nothing of what has gone out is of its making, and nobody could have got it.
+    response.finished = finished;
+    response._header = header;
+    response._headerSent = header !== null;
+  }
   const { socket } = response;
   // A method that threw may have left the socket corked for good.
   if (socket !== null) for (let n = socket.writableCorked; n > 0; n--) socket.uncork();

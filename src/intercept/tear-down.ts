@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { contained } from "../containment.js";
 import type { GuardedConnection } from "./connection.js";
 import { leaveConnection, tellClientLeft } from "./departure.js";
+import { isDestroyed } from "./gone-socket.js";
 import { onceClosed } from "./socket-close.js";
 
 /**
@@ -52,7 +53,7 @@ export function awaitRest(connection: GuardedConnection, request: IncomingMessag
   const { socket } = connection;
   let read = socket.bytesRead;
   const look = () => {
-    if (request.complete || connection.lingering || socket.destroyed) return clearInterval(timer);
+    if (request.complete || connection.lingering || isDestroyed(socket)) return clearInterval(timer);
     if (request.destroyed || socket.bytesRead === read) connection.closeSoon();
     read = socket.bytesRead;
   };

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { connectionOf } from "../intercept/connection.js";
+import { isDestroyed } from "../intercept/gone-socket.js";
 import { idleSocketsOf, socketsOf } from "../intercept/node-internals.js";
 
 /**
@@ -10,7 +11,7 @@ import { idleSocketsOf, socketsOf } from "../intercept/node-internals.js";
 export function arrivingAt(server: object): Set<Socket> {
   const idle = new Set(idleSocketsOf(server));
   const arriving = socketsOf(server).filter((socket) => {
-    if (socket.destroyed || socket.bytesRead === 0 || idle.has(socket)) return false;
+    if (isDestroyed(socket) || socket.bytesRead === 0 || idle.has(socket)) return false;
     const connection = connectionOf(socket);
     return connection.isIdle && !connection.owesContent && !connection.lingering && !connection.broken;
   });

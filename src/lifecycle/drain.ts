@@ -6,6 +6,7 @@ import { contain, containPromise } from "../containment.js";
 import type { Exchange } from "../exchange.js";
 import { endOfProcess, type Failure } from "../incidents.js";
 import { connectionOf } from "../intercept/connection.js";
+import { isDestroyed, isWritable } from "../intercept/gone-socket.js";
 import { socketsOf } from "../intercept/node-internals.js";
 import type { SocketExchange } from "../intercept/socket-exchange.js";
 import { arrivingAt } from "./arriving.js";
@@ -78,7 +79,7 @@ function isAtWork(guard: DrainedGuard, servers: readonly Http1Server[], since = 
   for (const { hasConnection, startedAt } of guard.supervision.exchanges())
     if (hasConnection && startedAt <= since) return true;
   if (since < Number.POSITIVE_INFINITY) return false;
-  return servers.some((server) => socketsOf(server).some(({ destroyed }) => !destroyed));
+  return servers.some((server) => socketsOf(server).some((socket) => !isDestroyed(socket)));
 }
 
 async function endTheRest(guard: DrainedGuard, servers: readonly Http1Server[]): Promise<void> {
@@ -140,5 +141,5 @@ class SessionCloser {
 function tellGoingAway(socket: Socket, exchange: SocketExchange): void {
   exchange.context.abort(draining());
   const isWebSocket = exchange.request?.headers.upgrade?.toLowerCase() === "websocket";
-  if (isWebSocket && exchange.settled && socket.writable) socket.write(GOING_AWAY);
+  if (isWebSocket && exchange.settled && isWritable(socket)) socket.write(GOING_AWAY);
 }

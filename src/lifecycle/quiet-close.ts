@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
 import { containPromise } from "../containment.js";
 import { connectionOf } from "../intercept/connection.js";
+import { isDestroyed } from "../intercept/gone-socket.js";
 import { socketsOf } from "../intercept/node-internals.js";
 import { arrivingAt } from "./arriving.js";
 
@@ -37,7 +38,7 @@ export async function closeQuietly(server: Server, closing: ClosingServers): Pro
 /** @returns how many connections are left */
 function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; since: number }>): number {
   const now = performance.now();
-  const sockets = socketsOf(server).filter(({ destroyed }) => !destroyed);
+  const sockets = socketsOf(server).filter((socket) => !isDestroyed(socket));
   const arriving = arrivingAt(server);
   for (const socket of sockets) {
     const connection = connectionOf(socket);

@@ -32,6 +32,9 @@ export type Way = {
 /** What an app was told of one request and its response, and meanwhile of their connection. */
 export type Told = { events: string[]; request: object; response: object };
 
+/** What it finds at each of these events, and once all of it is over. */
+type Found = { response: object; socket: object };
+
 /** What it was told of the connection. */
 export type ToldOfSocket = { events: string[]; errored: string | null; hadError: boolean | null };
 
@@ -112,8 +115,8 @@ export async function told(
   framework: Framework,
   guarding: Guarding,
   way: Way,
-): Promise<{ exchanges: Told[]; socket: ToldOfSocket }> {
-  const all: (Told & { req: IncomingMessage; res: ServerResponse })[] = [];
+): Promise<{ exchanges: Told[]; socket: ToldOfSocket; found: Record<string, Found>[] }> {
+  const all: (Told & { req: IncomingMessage; res: ServerResponse; found: Record<string, Found> })[] = [];
   const ofSocket: ToldOfSocket = { events: [], errored: null, hadError: null };
   const { requests = 1 } = way;
   let open = 2 * requests;
@@ -130,9 +133,12 @@ export async function told(
     guarding,
     (req, res) => {
       const events: string[] = [];
-      all.push({ events, request: {}, response: {}, req, res });
-      const note = (who: string, name: string) => (error?: unknown) =>
+      const found: Record<string, Found> = {};
+      all.push({ events, request: {}, response: {}, req, res, found });
+      const note = (who: string, name: string) => (error?: unknown) => {
         events.push(`${who} ${name}${error instanceof Error ? `: ${named(error)}` : ""}`);
+        found[`${who} ${name}`] = find(res, req.socket);
+      };
       for (const name of REQUEST_EVENTS) req.on(name, note("request", name));
       for (const name of RESPONSE_EVENTS) res.on(name, note("response", name));
       req.once("close", () => tell());
@@ -159,7 +165,12 @@ export async function told(
     if (accepted.destroyed) break;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  if (way.does !== undefined) for (const { req, res } of all.slice(0, 1)) way.does(req, res);
+  if (way.does !== undefined) {
+    for (const { req, res, found } of all.slice(0, 1)) {
+      way.does(req, res);
+      found["at once"] = find(res, accepted);
+    }
+  }
   way.client?.(socket);
   const isOver = await Promise.race([over.then(() => true), new Promise((resolve) => setTimeout(resolve, 700, false))]);
   if (!isOver) for (const { events } of all) events.push("...");
@@ -185,6 +196,7 @@ export async function told(
       closed: res.closed,
     },
   }));
+  const found = all.map(({ res, req, found }) => ({ ...found, "in the end": find(res, req.socket) }));
   const socketSeen = { ...ofSocket, events: [...ofSocket.events], errored: named(accepted.errored) };
   socket.destroy();
   // Without an error of its own the socket may have one of the client's leaving.
@@ -192,7 +204,17 @@ export async function told(
   const hadError = await closed;
   if (socketSeen.errored !== null) socketSeen.hadError = hadError;
   await closing;
-  return { exchanges, socket: socketSeen };
+  return { exchanges, socket: socketSeen, found };
+}
+
+function find(res: ServerResponse, socket: Socket): Found {
+  const { headersSent, statusCode, finished, writableEnded } = res;
+  const { destroyed, writable, readable, readyState, closed } = socket;
+  const header = typeof (res as unknown as { _header: unknown })._header;
+  return {
+    response: { headersSent, statusCode, finished, writableEnded, header },
+    socket: { destroyed, writable, readable, readyState, closed },
+  };
 }
 
 function named(error: unknown): string | null {
