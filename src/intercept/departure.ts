@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { isGoneForApp } from "./leave-server.js";
 import { abortSignalOf, type NodeResponse, type NodeSocket } from "./node-internals.js";
 import { tellSocketClosed } from "./socket-close.js";
 
@@ -51,6 +52,7 @@ function tell(exchanges: readonly Http1Exchange[]): void {
     forgetTimeout(connection.socket);
     // Fastify asks for it when a handler's promise has gone on, as late as that may be.
     showGone(connection.socket);
+    isGoneForApp(connection.socket);
   }
   const told = exchanges.filter(({ request }) => !isBeingRead(request));
   for (const { request } of told) abortRequest(request);

@@ -4,6 +4,7 @@ import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promis
 import { containPromise } from "../containment.js";
 import { connectionOf } from "../intercept/connection.js";
 import { isDestroyed } from "../intercept/gone-socket.js";
+import { letGo } from "../intercept/leave-server.js";
 import { socketsOf } from "../intercept/node-internals.js";
 import { arrivingAt } from "./arriving.js";
 
@@ -77,6 +78,7 @@ export function closesQuietly(server: Server, closing: ClosingServers): () => vo
     } finally {
       undo();
     }
+    letGo(socketsOf(server));
     containPromise(undefined, closeQuietly(server, closing));
     return server;
   };
