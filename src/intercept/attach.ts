@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import { standsBeforeClose } from "../lifecycle/close-method.js";
 import { keepAlive, type TimedServer } from "../lifecycle/keep-alive.js";
 import { closesQuietly } from "../lifecycle/quiet-close.js";
 import type { Supervision } from "../supervision.js";
@@ -18,6 +19,7 @@ export function attachTo(
   const undo = [() => accepting.undo()];
   if (!isHttp1Server(server)) {
     undo.push(interceptHttp2Server(server as Http1Server, guard, accepting.listening));
+    if (guard.enforces) undo.push(standsBeforeClose(server as unknown as Server, (close) => close()));
   } else {
     undo.push(interceptServer(server, guard, accepting.listening));
     if (guard.enforces) undo.push(closesQuietly(server as unknown as Server, supervision.closing));

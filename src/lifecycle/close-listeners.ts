@@ -2,6 +2,7 @@ import type { Server } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { contained } from "../containment.js";
 import { AcceptQueue } from "./accept-queue.js";
+import { closeInPlace } from "./close-method.js";
 import { takeLastPlace } from "./last-place.js";
 
 /**
@@ -36,7 +37,7 @@ async function closeListener(server: Server, narrowAt: number, until: number): P
   if (!server.listening) return;
   const queue = AcceptQueue.of(server as object);
   await (queue === undefined ? shortTurn(server, until) : emptied(server, queue, narrowAt, until));
-  if (server.listening) server.close();
+  if (server.listening) closeInPlace(server);
 }
 
 /** Waits until nobody is in the queue, and keeps everybody out of it until the listener is closed. */

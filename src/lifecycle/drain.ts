@@ -11,8 +11,9 @@ import { socketsOf } from "../intercept/node-internals.js";
 import type { SocketExchange } from "../intercept/socket-exchange.js";
 import { arrivingAt } from "./arriving.js";
 import { type Closing, closeListeners } from "./close-listeners.js";
+import { hasOwnClose } from "./close-method.js";
 import { draining, tellDraining, untoldMs } from "./drain-notice.js";
-import { type ClosingServers, closeQuietly, hasOwnClose, QUIET_MS } from "./quiet-close.js";
+import { type ClosingServers, closeQuietly, QUIET_MS } from "./quiet-close.js";
 
 /** What a drain needs of a guard. */
 export interface DrainedGuard {

@@ -7,6 +7,7 @@ import { isDestroyed } from "../intercept/gone-socket.js";
 import { letGo } from "../intercept/leave-server.js";
 import { socketsOf } from "../intercept/node-internals.js";
 import { arrivingAt } from "./arriving.js";
+import { standsBeforeClose } from "./close-method.js";
 
 /**
  * How long a connection must have been quiet before it is closed, in milliseconds. A request may be on its way on an
@@ -51,46 +52,25 @@ function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; s
   return sockets.length;
 }
 
-/** Functions that stand in front of `close`. */
-const standing = new WeakSet<object>();
-
-/** Servers that had a `close` of the app's own before the guard stood in front of it. */
-const replaced = new WeakSet<object>();
-
-/** Whether the app has put a method of its own in the place of `server.close()`. */
-export function hasOwnClose(server: object): boolean {
-  return Object.hasOwn(server, "close") && (replaced.has(server) || !standing.has((server as Server).close));
-}
-
 /**
  * Stands in front of `server.close()`, which destroys idle connections at once, and with them requests that are on their
  * way. `node:cluster` calls it when a worker is let go, and most apps do on a signal.
  * @returns a function that gives the server its own `close` back
  */
 export function closesQuietly(server: Server, closing: ClosingServers): () => void {
-  const { close } = server;
-  const own = Object.hasOwn(server, "close");
-  const stands = function (this: Server, callback?: (error?: Error) => void): Server {
-    if (!server.listening) return close.call(server, callback);
-    const undo = keepIdleConnections(server);
+  const undo = standsBeforeClose(server, (close) => {
+    const undoIdle = keepIdleConnections(server);
     try {
-      close.call(server, callback);
+      close();
     } finally {
-      undo();
+      undoIdle();
     }
     letGo(socketsOf(server));
     containPromise(undefined, closeQuietly(server, closing));
-    return server;
-  };
-  standing.add(stands);
-  if (own) replaced.add(server);
-  Object.defineProperty(server, "close", { value: stands, configurable: true, writable: true });
+  });
   return () => {
     closing.delete(server);
-    replaced.delete(server);
-    if (server.close !== stands) return;
-    if (own) server.close = close;
-    else delete (server as Partial<Server>).close;
+    undo();
   };
 }
 
