@@ -1,14 +1,8 @@
 import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http";
-import {
-  contained,
-  coverPrototypes,
-  exchangeOf,
-  type GuardCore,
-  Http1Exchange,
-  MESSAGES,
-} from "../../src/internals.js";
+import { contained, coverPrototypes, exchangeOf, type GuardCore, MESSAGES } from "../../src/internals.js";
 import { awaitLayers, awaitParams, isRejection } from "./async-layers.js";
 import { dropLostFields, fieldsRefusedOf } from "./lost-fields.js";
+import { leaveUnattended } from "./unattended.js";
 
 type Next = (error?: unknown) => void;
 
@@ -78,9 +72,7 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     if (!Number.isInteger(response.statusCode)) response.statusCode = 500;
     const status = statusOf(error);
     if (status >= 500) dropLostFields(response, status);
-    voidOnceSent(response, fieldsRefusedOf(error, status));
-    // It answers in a later tick, and finds whatever the app has done to its response by then.
-    if (exchange instanceof Http1Exchange) exchange.unattended++;
+    leaveUnattended(exchange, request, response, fieldsRefusedOf(error, status));
     answerInTime(guard, request, response, error);
     next(error);
   });
@@ -98,21 +90,6 @@ function statusOf(error: unknown): number {
   const { status, statusCode } = Object(error) as Record<string, unknown>;
   const isOfError = (value: unknown): value is number => typeof value === "number" && value >= 400 && value < 600;
   return [status, statusCode].find(isOfError) ?? 500;
-}
-
-/**
- * The final handler waits for the rest of the upload; where the app answers meanwhile, its calls must not throw there.
- * Fields of the error that describe other content than its own are left out.
- */
-function voidOnceSent(response: ServerResponse, isRefused: ReturnType<typeof fieldsRefusedOf>): void {
-  for (const name of ["setHeader", "removeHeader"] as const) {
-    const below = response[name] as (...args: unknown[]) => unknown;
-    const value = function (this: ServerResponse, ...args: unknown[]) {
-      const isVoid = this.headersSent || (name === "setHeader" && isRefused(args[0], args[1]));
-      return isVoid ? this : below.apply(this, args);
-    };
-    Object.defineProperty(response, name, { value, configurable: true, writable: true });
-  }
 }
 
 /**

@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Exchange, Http1Exchange } from "../../src/internals.js";
+
+/**
+ * The final handler waits for the rest of the upload; where the app answers meanwhile, its calls must not throw there,
+ * since nobody would catch that. Fields of the error that describe other content than its own are left out. It has had its
+ * turn once both the request and the response are over: from then on calls throw as ever.
+ */
+export function leaveUnattended(
+  exchange: Exchange,
+  request: IncomingMessage,
+  response: ServerResponse,
+  isRefused: (name: unknown, value: unknown) => boolean,
+): void {
+  const undo: (() => void)[] = [];
+  for (const name of ["setHeader", "removeHeader"] as const) {
+    const below = response[name] as (...args: unknown[]) => unknown;
+    const value = function (this: ServerResponse, ...args: unknown[]) {
+      const isVoid = undo.length > 0 && (this.headersSent || (name === "setHeader" && isRefused(args[0], args[1])));
+      return isVoid ? this : below.apply(this, args);
+    };
+    const own = Object.getOwnPropertyDescriptor(response, name);
+    Object.defineProperty(response, name, { value, configurable: true, writable: true });
+    undo.push(() => {
+      if (response[name] !== value) return;
+      if (own !== undefined) Object.defineProperty(response, name, own);
+      else Reflect.deleteProperty(response, name);
+    });
+  }
+  if (exchange instanceof Http1Exchange) {
+    exchange.unattended++;
+    undo.push(() => {
+      exchange.unattended--;
+    });
+  }
+  let open = request.closed ? 1 : 2;
+  const attend = (): void => {
+    for (const each of undo.splice(0)) each();
+  };
+  const closed = (): void => {
+    if (--open === 0) setImmediate(attend);
+  };
+  request.once("close", closed);
+  response.once("close", closed);
+}

@@ -1,0 +1,86 @@
+import { createServer, type ServerResponse } from "node:http";
+import { setTimeout as wait } from "node:timers/promises";
+import express5, { type NextFunction, type Request, type Response } from "express";
+import { describe, expect, it } from "vitest";
+import { rayguard } from "../adapters/express.js";
+import { exchange } from "../src/testing/index.js";
+import { listen } from "./testing/servers.js";
+
+const { default: express4 } = (await import("express4" as string)) as { default: typeof express5 };
+
+const LATE_CALLS: Record<string, (response: ServerResponse) => unknown> = {
+  setHeader: (response) => response.setHeader("X-Late", "1"),
+  removeHeader: (response) => response.removeHeader("X-Late"),
+  appendHeader: (response) => response.appendHeader("X-Late", "1"),
+  setHeaders: (response) => response.setHeaders(new Map([["X-Late", "1"]])),
+  writeHead: (response) => response.writeHead(200),
+  redirect: (response) => (response as Response).redirect("/elsewhere"),
+  write: (response) => response.write(5 as never),
+  end: (response) => response.end(5 as never),
+  json: (response) => (response as Response).json({}),
+};
+
+/** Ways for an error to come to Express's final handler. */
+const FAILURES: Record<string, (next: NextFunction) => unknown> = {
+  "next(error)": (next) => next(new Error("x")),
+  "next(error) in a later turn": (next) => setTimeout(next, 5, new Error("x")),
+  throw: () => {
+    throw new Error("x");
+  },
+};
+
+/** What each call does once the response is over: the code of its error, or its own outcome. */
+async function lateCalls(
+  framework: typeof express5,
+  guarded: boolean,
+  fail: (next: NextFunction) => unknown,
+  method: string,
+) {
+  const app = framework();
+  app.set("env", "test");
+  const guard = guarded ? rayguard({ logger: false }) : undefined;
+  if (guard) app.use(guard);
+  const outcomes: Record<string, unknown> = {};
+  let told = (): void => {};
+  const isTold = new Promise<void>((resolve) => {
+    told = resolve;
+  });
+  app.use((_request: Request, response: Response, next: NextFunction) => {
+    response.once("finish", async () => {
+      await wait(10);
+      for (const [name, call] of Object.entries(LATE_CALLS)) {
+        try {
+          call(response);
+          outcomes[name] = "none";
+        } catch (error) {
+          outcomes[name] = (error as NodeJS.ErrnoException).code;
+        }
+      }
+      outcomes.own = Object.keys(response).includes("setHeader") || Object.keys(response).includes("removeHeader");
+      told();
+    });
+    fail(next);
+  });
+  const server = await listen(createServer(app));
+  const { responses, problems } = await exchange(server, { path: "/", method, body: method === "POST" ? "abc" : "" });
+  await isTold;
+  server.close();
+  guard?.close();
+  expect(problems).toEqual([]);
+  expect(responses[0]?.status).toBe(500);
+  return outcomes;
+}
+
+describe.each([
+  ["4", express4],
+  ["5", express5],
+] as const)("Express %s, behind an error that its final handler has answered", (_, framework) => {
+  describe.each(["GET", "POST"])("%s", (method) => {
+    it.each(Object.keys(FAILURES))("after %s, calls fail as without the guard", async (how) => {
+      const fail = FAILURES[how] as (next: NextFunction) => unknown;
+      const bare = await lateCalls(framework, false, fail, method);
+      expect(bare.setHeader).toBe("ERR_HTTP_HEADERS_SENT");
+      expect(await lateCalls(framework, true, fail, method)).toEqual(bare);
+    });
+  });
+});
