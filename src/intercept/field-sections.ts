@@ -24,7 +24,8 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
   const isKeptOpen = response.shouldKeepAlive && !exchange.persists;
   if (isKeptOpen && exchange.supervisor.enforces) response.shouldKeepAlive = false;
   const endsSilently = exchange.connection.endsSilently && exchange.following === null;
-  if (endsSilently || endsConnection(exchange) || isLeftUnread(exchange)) response.shouldKeepAlive = false;
+  const isGivenUp = exchange.goneBy === "app"; // what answers it after all is the last on its connection
+  if (endsSilently || isGivenUp || endsConnection(exchange) || isLeftUnread(exchange)) response.shouldKeepAlive = false;
   const { _last, chunkedEncoding } = response;
   let rendering: Rendering;
   try {

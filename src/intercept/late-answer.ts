@@ -16,7 +16,6 @@ export function awaitLateAnswer(exchange: Http1Exchange, error: unknown): void {
   const failure = prematureClose("req.destroy", error);
   exchange.goneBy = "app";
   exchange.lateAnswer = failure;
-  exchange.response.shouldKeepAlive = false;
   // Reading has stopped where the app had not kept up; a client that only sends would never come to read its answer.
   exchange.connection.socket.resume();
   endWithError(exchange.connection, error);

@@ -177,7 +177,7 @@ export function createLayer(below: object): Layer {
       if (!exchange.closing("res.destroy", error)) native.destroy.call(this, error);
       else {
         // What the app has asked for is what it finds, while the guard answers in its place.
-        markDestroyed(this, error);
+        if (!this.destroyed) markDestroyed(this, error);
         if (this.socket !== null && exchange.goneBy !== null) showGone(this.socket);
       }
       return this;
