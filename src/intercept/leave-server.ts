@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { isDestroyed } from "./gone-socket.js";
 
 /** What Node keeps in a server of its connections, and waits for until it emits `close`. */
 interface Counting {
@@ -36,6 +37,7 @@ function countedSocket(socket: Counted): Counted | undefined {
 /** Does what Node does when a socket is destroyed; that finds no server then. */
 function leave(counted: Counted): void {
   const server = counted._server;
+  if (isDestroyed(counted)) return; // Node no longer counts it
   if (typeof server?._connections !== "number" || typeof server._emitCloseIfDrained !== "function") return;
   counted._server = null;
   server._connections--;
