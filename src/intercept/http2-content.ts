@@ -17,7 +17,7 @@ export interface Piece {
 /** Stands in front of `write()`, where the app's octets are counted. */
 export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
   const { stream, native } = exchange;
-  if (exchange.inert && !exchange.passing) {
+  if (exchange.inert && !exchange.hasLeft && !exchange.passing) {
     exchange.wroteLate();
     const done = typeof encoding === "function" ? encoding : callback;
     if (typeof done === "function") process.nextTick(done as Callback, null);
@@ -25,7 +25,11 @@ export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknow
   }
   const octets = octetsOf(chunk, encoding);
   if (octets !== null && !exchange.passing && !stream.writableEnded && !stream.destroyed && !stream.closed) {
-    if (exceeds(exchange, octets)) return false;
+    if (exceeds(exchange, octets)) {
+      const done = typeof encoding === "function" ? encoding : callback;
+      if (typeof done === "function") process.nextTick(done as Callback, null);
+      return true;
+    }
     exchange.sent += octets;
     exchange.activeAt = performance.now();
     if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
@@ -40,11 +44,17 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
     native.end.call(stream, ...([chunk, encoding, callback] as never[]));
     return stream;
   };
-  if (exchange.passing) return pass();
-  if (exchange.inert) {
+  const done = [chunk, encoding, callback].find((argument) => typeof argument === "function");
+  const failed = () => {
+    // The app has ended its response, and is told of the end of the guard's.
+    exchange.pass(() => void native.end.call(stream, done as never));
+    return stream;
+  };
+  // With the header section of the guard's answer Node would end what the app has not ended.
+  if (exchange.passing) return exchange.flushing ? stream : pass();
+  if (exchange.inert && !exchange.hasLeft) {
     // Node closes the stream, behind the end of the guard's answer.
     if (exchange.flushing && stream.closed && stream.rstCode === NO_ERROR) exchange.leave();
-    const done = [chunk, encoding, callback].find((argument) => typeof argument === "function");
     if (done !== undefined) process.nextTick(done as Callback);
     return stream;
   }
@@ -59,9 +69,9 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   const octets = isNothing || stream.writableEnded ? 0 : octetsOf(chunk, encoding);
   // Node refuses it, to whoever has called.
   if (octets === null) return pass();
-  if (exceeds(exchange, octets)) return stream;
+  if (exceeds(exchange, octets)) return failed();
   exchange.sent += octets;
-  if (failsLength(exchange)) return stream;
+  if (failsLength(exchange)) return failed();
   exchange.ended = true;
   if (
     !exchange.committed &&
@@ -79,14 +89,16 @@ export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: 
   else hold(exchange, pieces, callback);
 }
 
-/** Stands in front of `_final()`: a response without a header section is none yet. */
+/** Stands in front of `_final()`: a response without a header section is none yet, whatever the app is told of its end. */
 export function final(exchange: Http2Exchange, callback: Callback): void {
+  const { stream, native, supervisor } = exchange;
   // Node ends what it closes, and the recipient would see the end of the content before the reset. Behind the guard's
   // answer it has seen that already.
-  if (exchange.outcome === "torn down" || exchange.hasLeft) callback();
-  else if (exchange.committed || exchange.passing || exchange.stream.closed)
-    exchange.native._final.call(exchange.stream, callback as never);
-  else exchange.finalCallback = callback;
+  if (exchange.outcome === "torn down" || exchange.hasLeft) return callback();
+  if (exchange.committed || exchange.passing || stream.closed || !supervisor.enforces)
+    return void native._final.call(stream, callback as never);
+  exchange.isFinal = true;
+  callback();
 }
 
 /**
@@ -94,14 +106,21 @@ export function final(exchange: Http2Exchange, callback: Callback): void {
  * the Writable goes on, and tells when there is room again.
  */
 function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
-  if (exchange.head === null && exchange.held === null) exchange.supervisor.holdBack(exchange);
+  if (exchange.head === null) {
+    exchange.supervisor.holdBack(exchange);
+    // The app may write without ever having responded: Node does that for it, with 200.
+    exchange.head = judgeHead(exchange, { fields: {}, given: {}, options: undefined });
+    if (exchange.head === null) return void process.nextTick(callback, null);
+  }
   exchange.held ??= [];
   for (const piece of pieces) {
     exchange.held.push({ chunk: piece.chunk, encoding: piece.encoding });
     exchange.heldOctets += octetsOf(piece.chunk, piece.encoding) ?? 0;
   }
   exchange.heldCallback = callback;
-  if (exchange.heldOctets >= exchange.settings.holdBackOctets || !exchange.supervisor.enforces) {
+  // What is to come of a file is not sent where there is an answer already, which Node asks itself.
+  if (exchange.heldOctets >= exchange.settings.holdBackOctets || !exchange.supervisor.enforces || exchange.fromFile) {
+    exchange.fromFile = false;
     commit(exchange);
     return;
   }
@@ -116,7 +135,7 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
 /** Lets what is held go, header section first. @returns false where the response has failed instead */
 export function commit(exchange: Http2Exchange, next?: Piece): boolean {
   const { stream, native } = exchange;
-  // The app may write without ever having responded: Node does that for it, with 200.
+  // The app may end without ever having responded: Node does that for it, with 200.
   exchange.head ??= judgeHead(exchange, { fields: {}, given: {}, options: undefined });
   if (exchange.head === null) return false;
   const { head } = exchange;
@@ -131,8 +150,9 @@ export function commit(exchange: Http2Exchange, next?: Piece): boolean {
     return false;
   }
   exchange.commits(fields);
-  const { held, heldCallback, finalCallback } = exchange;
-  exchange.held = exchange.heldCallback = exchange.finalCallback = null;
+  const { held, heldCallback, isFinal } = exchange;
+  exchange.held = exchange.heldCallback = null;
+  exchange.isFinal = false;
   if (held !== null) {
     if (hasNoContent(fields, exchange.method)) {
       // Node has ended the stream with the header section.
@@ -140,7 +160,7 @@ export function commit(exchange: Http2Exchange, next?: Piece): boolean {
       heldCallback?.();
     } else pass(exchange, held, heldCallback ?? noop);
   }
-  if (finalCallback !== null) native._final.call(stream, finalCallback as never);
+  if (isFinal) native._final.call(stream, noop as never);
   return true;
 }
 

@@ -2,7 +2,9 @@ import type { ServerHttp2Stream } from "node:http2";
 import { contained } from "../containment.js";
 import { prematureClose } from "../incidents.js";
 import type { Http2Exchange } from "./http2.js";
-import { destroyedWith, type Leaving } from "./http2-leaving.js";
+import { commit } from "./http2-content.js";
+import { hasNoContent } from "./http2-fields.js";
+import { CANCEL, destroyedWith, type Leaving, NO_ERROR } from "./http2-leaving.js";
 
 /** Stands in front of `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
 export function destroy(exchange: Http2Exchange, error?: Error, callback?: unknown): ServerHttp2Stream {
@@ -16,10 +18,11 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
   // The compatibility API destroys a stream to which it would have had to write behind its end.
   if (exchange.isOver() && (error as NodeJS.ErrnoException | undefined)?.code === "ERR_STREAM_WRITE_AFTER_END")
     exchange.wroteLate();
-  if (!isFailedWrite(error)) return ends(exchange, destroyedWith(error), "stream.destroy") ? stream : pass();
+  const leaving = { ...destroyedWith(error), callback };
+  if (!isFailedWrite(error)) return ends(exchange, leaving, "stream.destroy") ? stream : pass();
   // A write that failed is Node's to tell, or an error of the app's upstream. Node's own is known to the stream in a moment.
   const decide = () => {
-    if (stream.errored === error || isGone(stream) || !ends(exchange, destroyedWith(error), "stream.destroy")) pass();
+    if (stream.errored === error || isGone(stream) || !ends(exchange, leaving, "stream.destroy")) pass();
   };
   process.nextTick(contained(exchange.supervisor, decide));
   return stream;
@@ -31,37 +34,83 @@ export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unk
   const pass = () => void native.close.call(stream, ...([code, callback] as never[]));
   if (exchange.passing || exchange.settled || exchange.isTunnel || isGone(stream)) return pass();
   // Node refuses them, to whoever has called.
-  if (!Number.isInteger(code) || (callback !== undefined && typeof callback !== "function")) return pass();
+  if (!isCode(code) || (callback !== undefined && typeof callback !== "function")) return pass();
+  if (code === NO_ERROR && endsEmpty(exchange)) return pass();
   const leaving = { error: undefined, code: code as number, destroys: false };
   if (!ends(exchange, leaving, "stream.close")) return pass();
   if (callback !== undefined) stream.once("close", callback as () => void);
 }
 
 /** The app ends the stream. @returns false where there is nothing to be said before that */
-function ends(exchange: Http2Exchange, leaving: Leaving, how: string): boolean {
+function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
   const { stream, supervisor } = exchange;
   if (!supervisor.enforces) {
-    exchange.fail(prematureClose(how, leaving.error));
+    exchange.fail(prematureClose(how, given.error));
     return false;
   }
-  if (exchange.flushing) {
-    exchange.leaving ??= leaving;
+  if (exchange.outcome === "torn down" || exchange.hasLeft) return false;
+  exchange.leaving ??= { ...given, waitsForReader: endsFirst(exchange, given) };
+  if (exchange.inert || exchange.isOver() || completes(exchange)) {
+    if (stream.writableFinished && !exchange.flushing) return false;
+    leaveBehind(exchange);
     return true;
   }
-  if (exchange.inert) return false;
-  if (exchange.isOver()) {
-    if (stream.writableFinished) return false;
-    // The response is whole, and on its way.
-    exchange.leaving ??= leaving;
+  if (!exchange.fail(prematureClose(how, given.error))) return false;
+  if (exchange.flushing) leaveBehind(exchange);
+  return true;
+}
+
+/** Closes the stream behind the answer: at once, where all of that goes out in front of it. */
+function leaveBehind(exchange: Http2Exchange): void {
+  const { stream, native, supervisor, head, inert } = exchange;
+  // They come with the end of the content, and end the answer.
+  if (!inert && head?.options?.waitForTrailers && !hasNoContent(head.fields, exchange.method)) return;
+  if (exchange.isHandedOver && exchange.hasRoom) {
+    exchange.pass(() => void native._final.call(stream, noop as never));
+    exchange.leave();
+  } else if (!exchange.flushing) {
     stream.once(
       "finish",
       contained(supervisor, () => exchange.leave()),
     );
-    return true;
+    if (!stream.writableEnded) exchange.pass(() => void native.end.call(stream));
   }
-  exchange.leaving ??= leaving;
-  return exchange.fail(prematureClose(how, leaving.error));
 }
+
+/** Whether Node would have ended the response in front of the reset: the stream then goes as after any other. */
+function endsFirst({ head, sent, ended, isUploading }: Http2Exchange, { code }: Leaving): boolean {
+  if (head === null || isUploading) return false;
+  if (sent === 0) return ended || !head.options?.waitForTrailers;
+  return ended && code === CANCEL;
+}
+
+/** Lets a response go all of whose announced content is there, and which the app has not ended. @returns false where it is another */
+function completes(exchange: Http2Exchange): boolean {
+  const { head, sent, expected, ended, fromFile } = exchange;
+  if (head === null || head.options?.waitForTrailers || ended || fromFile || sent !== expected) return false;
+  exchange.ended = true;
+  return exchange.committed || commit(exchange);
+}
+
+/** A code as Node takes it (RFC 9113, section 7). */
+function isCode(code: unknown): code is number {
+  return Number.isInteger(code) && (code as number) >= 0 && (code as number) <= 0xffff_ffff;
+}
+
+/**
+ * Lets a header section go behind which there is no content. Node ends what it closes, and where nothing has been
+ * announced, that is a whole answer.
+ * @returns false where the answer is another
+ */
+function endsEmpty(exchange: Http2Exchange): boolean {
+  const { head, sent, expected, ended, inert, fromFile } = exchange;
+  if (head === null || head.options?.waitForTrailers || sent > 0 || expected > 0 || ended || inert || fromFile)
+    return false;
+  exchange.ended = true;
+  return exchange.committed || commit(exchange);
+}
+
+function noop(): void {}
 
 /** Whether a stream has ended on its own account: the client is gone, and nothing can be answered any more. */
 export function isGone(stream: ServerHttp2Stream): boolean {

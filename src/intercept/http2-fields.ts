@@ -34,7 +34,7 @@ export function judgeFields(exchange: Http2Exchange, head: Head): Failure | null
     version: "2.0",
     requestCloses: false,
     upgradeOffered: undefined,
-    contentOctets: options?.endStream === true ? 0 : null,
+    contentOctets: options?.endStream ? 0 : null,
     framingRemoved: false,
     addsDate: addsDate || fields.date !== undefined,
     gatewayStatus: exchange.terms.gatewayStatus,

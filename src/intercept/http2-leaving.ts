@@ -6,7 +6,7 @@ import type { Http2Exchange } from "./http2.js";
 export const NO_ERROR = 0;
 /** What nobody takes for the end of a complete response, as NO_ERROR could be. */
 export const INTERNAL_ERROR = 2;
-const CANCEL = 8;
+export const CANCEL = 8;
 
 /** How the app has ended a stream, of which it is told once the answer is out. */
 export interface Leaving {
@@ -15,6 +15,10 @@ export interface Leaving {
   readonly code: number;
   /** By `destroy()`, which waits for nothing. */
   readonly destroys: boolean;
+  /** By `close()` with a code, which waits for a reader only where the recipient knows the end already. */
+  readonly waitsForReader?: boolean;
+  /** What `destroy()` is to call back. */
+  readonly callback?: unknown;
 }
 
 /** An end by `destroy()`. @param code - of the session, where that was ended with one */
@@ -26,7 +30,7 @@ export function destroyedWith(error: Error | undefined, code?: number): Leaving 
 /** Ends a stream, so that the app is told of the end it asked for, and the recipient of the one that its answer has. */
 export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): void {
   const { stream, native } = exchange;
-  const { error, destroys } = leaving;
+  const { error, destroys, callback, waitsForReader } = leaving;
   const inside = stream as unknown as Record<symbol, { rstCode?: number; rstStream?(code: number): void } | undefined>;
   const handle = inside[symbolOf(stream, "kHandle")];
   const state = inside[symbolOf(stream, "state")];
@@ -36,18 +40,34 @@ export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): 
     (handle as { rstStream: unknown }).rstStream = () => rstStream.call(handle, code);
   }
   const isClosing = stream.closed;
+  // A stream that is closed with a code waits for no reader, and tells of the code. Node sees to it where it sends one.
+  const isBroken = !destroys && !waitsForReader && leaving.code !== NO_ERROR && code === NO_ERROR;
   const end = () => exchange.pass(() => void native.destroy.call(stream, error as never));
   exchange.pass(() => {
+    if (isBroken) Object.defineProperties(stream, UNREAD);
     if (!isClosing && !(destroys && isKnown)) native.close.call(stream, (isKnown ? leaving.code : code) as never);
-    if (destroys) native.destroy.call(stream, error as never);
+    if (isBroken) for (const name of Object.keys(UNREAD)) Reflect.deleteProperty(stream, name);
+    if (destroys) native.destroy.call(stream, ...([error, callback] as never[]));
     if (isKnown) state.rstCode = leaving.code;
     // Node is closing it, behind the end of the answer.
     if (isClosing) native.end.call(stream);
   });
-  // A stream that is closed with a code waits for no reader, and tells of the code. Node sees to it where it sends one.
-  if (!destroys && leaving.code !== NO_ERROR && code === NO_ERROR)
-    process.nextTick(contained(exchange.supervisor, end));
+  if (!isBroken) return;
+  // What the app has ended itself comes to its end first.
+  if (exchange.inert || stream.writableFinished) process.nextTick(contained(exchange.supervisor, end));
+  else stream.once("finish", contained(exchange.supervisor, end));
 }
+
+/** By these Node comes to the end of what nobody has read, as soon as the session has sent the end of the answer. */
+const UNREAD: PropertyDescriptorMap = {
+  resume: {
+    configurable: true,
+    value(this: ServerHttp2Stream) {
+      return this;
+    },
+  },
+  read: { configurable: true, value: () => null },
+};
 
 function symbolOf(stream: ServerHttp2Stream, description: string): symbol {
   return Object.getOwnPropertySymbols(stream).find((symbol) => symbol.description === description) ?? Symbol();

@@ -87,10 +87,13 @@ function shown(name: Shown): PropertyDescriptor {
   return {
     configurable: true,
     get(this: ServerHttp2Stream) {
-      const { head, committed, passing, leaving, inert } = exchangeBehind(this);
+      const { head, committed, passing, leaving, inert, outcome } = exchangeBehind(this);
+      const isReplaced = inert && outcome !== "torn down";
       // Where the app has given up the stream, the answer is none of its own.
-      if (inert && leaving !== null && !passing && head === null) return name === "headersSent" ? false : undefined;
-      if (head !== null && !committed && !passing) return name === "headersSent" ? true : shownHead(head);
+      if (isReplaced && leaving !== null && !passing && head === null)
+        return name === "headersSent" ? false : undefined;
+      if (head !== null && (!committed || isReplaced) && !passing)
+        return name === "headersSent" ? true : shownHead(head);
       return Reflect.get(Object.getPrototypeOf(this), name, this);
     },
   };

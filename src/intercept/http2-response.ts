@@ -1,3 +1,4 @@
+import { contained } from "../containment.js";
 import type { Http2Exchange } from "./http2.js";
 import { commit, failsLength } from "./http2-content.js";
 import { announcedLength, hasNoContent, judgeFields, repairInterim, repairTrailers } from "./http2-fields.js";
@@ -18,11 +19,12 @@ export function respond(exchange: Http2Exchange, headers: object | undefined, op
   const { stream, native, supervisor, settings } = exchange;
   const pass = () => native.respond.call(stream, ...([headers, options] as never[]));
   if (exchange.passing) return pass();
-  if (exchange.inert) return exchange.wroteLate();
+  if (exchange.inert && !exchange.hasLeft) return exchange.wroteLate();
   if (exchange.head !== null || exchange.committed || stream.closed || stream.destroyed) return pass();
   exchange.head = judgeHead(exchange, readHead(exchange, headers, options));
   if (exchange.head === null) return;
-  if (options?.endStream === true) exchange.ended = true;
+  // Node ends the stream with such a header section: the answer is whole, whatever becomes of the stream.
+  if (options?.endStream || hasNoContent(exchange.head.fields, exchange.method)) exchange.ended = true;
   exchange.expected = announcedLength(exchange.head.fields, exchange.method);
   if (exchange.ended) {
     if (!failsLength(exchange)) commit(exchange);
@@ -67,7 +69,7 @@ export function respondFrom(
   options: RespondOptions | undefined,
 ): void {
   const { stream, native } = exchange;
-  if (exchange.inert) return exchange.wroteLate();
+  if (exchange.inert && !exchange.hasLeft) return exchange.wroteLate();
   const isFirst = !exchange.passing && exchange.head === null && !exchange.committed && !stream.closed;
   let given: unknown = headers;
   if (isFirst && !stream.destroyed && (headers === undefined || isFieldsObject(headers))) {
@@ -101,7 +103,7 @@ export function additionalHeaders(exchange: Http2Exchange, headers: unknown): vo
   const { stream, native, supervisor, passing } = exchange;
   const pass = (given: unknown) => void native.additionalHeaders.call(stream, given as never);
   if (passing || stream.closed || stream.destroyed) return pass(headers);
-  if (exchange.inert) return exchange.wroteLate();
+  if (exchange.inert && !exchange.hasLeft) return exchange.wroteLate();
   // Node refuses them, to whoever has called.
   if (stream.headersSent || !(headers === undefined || isFieldsObject(headers))) return pass(headers);
   const given = readOnce(headers ?? {}) as Fields;
@@ -119,10 +121,12 @@ export function additionalHeaders(exchange: Http2Exchange, headers: unknown): vo
 
 /** Stands in front of `sendTrailers()`. */
 export function sendTrailers(exchange: Http2Exchange, headers: unknown): void {
-  const { stream, native } = exchange;
+  const { stream, native, inert, hasLeft, supervisor } = exchange;
+  const pass = (given: unknown) => void native.sendTrailers.call(stream, given as never);
   // The fallback has no trailers; a stream that waits for some must still be ended.
-  if (exchange.inert) native.sendTrailers.call(stream, {} as never);
+  if (inert && !hasLeft) return pass({});
   // Node refuses what is no object, to whoever has called.
-  else
-    native.sendTrailers.call(stream, (isFieldsObject(headers) ? repairTrailers(exchange, headers) : headers) as never);
+  pass(isFieldsObject(headers) ? repairTrailers(exchange, headers) : headers);
+  // Node sends them in a moment; the app has ended the stream meanwhile.
+  if (exchange.leaving !== null && !inert) setImmediate(contained(supervisor, () => exchange.leave()));
 }

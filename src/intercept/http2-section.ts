@@ -16,6 +16,7 @@ export interface Head {
 
 export interface RespondOptions {
   readonly endStream?: boolean;
+  readonly waitForTrailers?: boolean;
   readonly sendDate?: boolean;
 }
 

@@ -37,8 +37,8 @@ export class Http2Exchange extends Exchange {
   held: Piece[] | null = null;
   heldOctets = 0;
   heldCallback: Callback | null = null;
-  /** The app has ended a response without a header section. */
-  finalCallback: Callback | null = null;
+  /** The app has ended a response without a header section, of which the session has not been told. */
+  isFinal = false;
   /** Octets of content taken from the app. */
   sent = 0;
   /** Those of chunks that the session has sent to their end. Of one that is on its way Node tells nothing. */
@@ -143,6 +143,20 @@ export class Http2Exchange extends Exchange {
     if (this.fromFile) return 1;
     // What the app keeps corked is no recipient's fault.
     return this.stream.writableCorked > 0 ? 0 : this.stream.writableLength;
+  }
+
+  /** The Writable has given the session all of the response. */
+  get isHandedOver(): boolean {
+    const { _writableState: state } = this.stream as never as { _writableState: { bufferedRequestCount: number } };
+    return state.bufferedRequestCount === 0 && this.stream.writableCorked === 0;
+  }
+
+  /** The client takes all of the response without being asked: it goes out in front of the end of the stream. */
+  get hasRoom(): boolean {
+    const { session } = this.stream;
+    if (session === undefined || session.destroyed) return false;
+    const { initialWindowSize = 0 } = session.remoteSettings;
+    return this.sent <= initialWindowSize && this.sent - this.left <= (session.state.remoteWindowSize ?? 0);
   }
 
   override get isLeft(): boolean {
@@ -253,13 +267,13 @@ export class Http2Exchange extends Exchange {
    * is closed under it as soon as the answer is out.
    */
   protected replace(page: Page): void {
-    const { stream, native, finalCallback } = this;
+    const { stream, native, isFinal } = this;
     const isHead = this.method === "HEAD";
     const leaves = this.leaving !== null || this.isUploading;
     this.committed = this.ended = true;
     this.status = page.status;
     this.sent = isHead ? 0 : page.body.byteLength;
-    this.finalCallback = null;
+    this.isFinal = false;
     this.flushing = leaves;
     dropHeld(this);
     const flushed = contained(this.supervisor, () => {
@@ -271,7 +285,7 @@ export class Http2Exchange extends Exchange {
         if (isHead) setImmediate(flushed);
         else {
           native._write.call(stream, ...([page.body, "buffer", flushed] as never[]));
-          if (finalCallback !== null || leaves) native._final.call(stream, (finalCallback ?? noop) as never);
+          if (isFinal || leaves) native._final.call(stream, noop as never);
           else native.end.call(stream);
         }
         // Content nobody has begun to read must not hold the stream open.
