@@ -49,6 +49,24 @@ describe.each(MODES)("a client that has ended its side, in mode %s", (mode) => {
     expect((await ask(server(), request, mode)).seen).toEqual((await ask(server(), request, undefined)).seen);
   });
 
+  it("is told of as bare by what write() says, though it gets what is written", async () => {
+    const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    const written = async (guarded: "enforce" | "report" | undefined) => {
+      const said: boolean[] = [];
+      const server = createServer((_request, response) => {
+        response.once("close", () => {
+          said.push(response.write("a"), response.write("b"));
+          response.end();
+        });
+      });
+      const { seen } = await ask(server, request, guarded);
+      return { seen, said };
+    };
+    const { seen, said } = await written(mode);
+    expect(said).toEqual((await written(undefined)).said);
+    if (mode === "enforce") expect(seen).toEqual(["HTTP/1.1 200 OK", "end"]);
+  });
+
   it.each([
     [
       "by the app",

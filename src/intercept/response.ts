@@ -125,7 +125,7 @@ export function createLayer(below: object): Layer {
       const exchange = exchangeIn(this, "write");
       if (exchange === undefined) return native.write.call(this, chunk, encoding, callback);
       if (exchange.goneBy !== null && !exchange.reopened)
-        return asIfOpen(exchange, () => methods.write.call(this, chunk, encoding, callback));
+        return asIfOpen(exchange, () => methods.write.call(this, chunk, encoding, callback)) && !this.destroyed;
       if (this.finished) lateWrite(this, exchange);
       else checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
@@ -174,10 +174,12 @@ export function createLayer(below: object): Layer {
       const exchange = exchangeIn(this, "destroy");
       if (exchange === undefined || exchange.settled || isGone(exchange, error))
         return native.destroy.call(this, error);
-      if (!exchange.closing("res.destroy", error)) native.destroy.call(this, error);
+      const { destroyed } = this;
+      // Node heeds the first one alone.
+      if (!exchange.closing("res.destroy", destroyed ? undefined : error)) native.destroy.call(this, error);
       else {
         // What the app has asked for is what it finds, while the guard answers in its place.
-        if (!this.destroyed) markDestroyed(this, error);
+        if (!destroyed) markDestroyed(this, error);
         if (this.socket !== null && exchange.goneBy !== null) showGone(this.socket);
       }
       return this;

@@ -54,7 +54,7 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
     response._onPendingData(-response.outputSize);
     response.outputSize = 0;
   }
-  const { finished, _header: header, shouldKeepAlive } = response;
+  const { finished, destroyed, _header: header, shouldKeepAlive, strictContentLength } = response;
   const finish = takeFinish(exchange, dropped, queued);
   response.shouldKeepAlive = !closes;
   response._last = closes;
@@ -70,6 +70,8 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
     response._header = header;
     response._headerSent = header !== null;
     response.shouldKeepAlive = shouldKeepAlive;
+    response.strictContentLength = strictContentLength;
+    response.destroyed = destroyed;
   }
   const { socket } = response;
   // A method that threw may have left the socket corked for good.

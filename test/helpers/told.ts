@@ -208,11 +208,11 @@ export async function told(
 }
 
 function find(res: ServerResponse, socket: Socket): Found {
-  const { headersSent, statusCode, finished, writableEnded, shouldKeepAlive } = res;
+  const { headersSent, statusCode, finished, writableEnded, shouldKeepAlive, strictContentLength } = res;
   const { destroyed, writable, readable, readyState, closed } = socket;
   const header = typeof (res as unknown as { _header: unknown })._header;
   return {
-    response: { headersSent, statusCode, finished, writableEnded, shouldKeepAlive, header },
+    response: { headersSent, statusCode, finished, writableEnded, shouldKeepAlive, strictContentLength, header },
     socket: { destroyed, writable, readable, readyState, closed },
   };
 }

@@ -154,6 +154,19 @@ export const WAYS: Readonly<Record<string, Way>> = {
   "bad chunk, response under way": { sends: CHUNKED, app: streams, client: (socket) => socket.write("zz\r\n") },
   "cut upload, with a listener for clientError": { sends: PART, app: reads, client: fin, clientError: destroys },
   "pipelined, pool client leaves": { sends: GET + GET + GET, app: nothing, client: fin, requests: 3 },
+  "res.destroy(error) behind FIN": {
+    sends: GET,
+    app: (req, res) => req.once("close", () => res.destroy(new Error("mine"))),
+    client: fin,
+  },
+  "socket.destroy() behind FIN": {
+    sends: GET,
+    app: (req, res) => {
+      res.strictContentLength = true;
+      req.once("close", () => req.socket.destroy());
+    },
+    client: fin,
+  },
   "answered behind FIN": {
     sends: GET,
     app: (req, res) => req.socket.once("end", () => res.end("late")),
