@@ -9,7 +9,9 @@ import fastify from "fastify";
 import { afterEach, describe, expect, it } from "vitest";
 import { rayguard } from "../adapters/express.js";
 import fastifyGuard from "../adapters/fastify.js";
+import { endOfProcess } from "../src/incidents.js";
 import { createGuard, type Guard, type GuardOptions, type Logger } from "../src/index.js";
+import type { GuardCore } from "../src/internals.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
 
@@ -349,5 +351,19 @@ describe("the connections of a server that is guarded in part", () => {
     for (const answer of await Promise.all(answers)) expect(statusOf(answer)).toBe(200);
     await drained;
     expect(server.listening).toBe(false);
+  });
+});
+
+describe("a process that is about to end, guarded in part", () => {
+  it("refuses every new request, and goes on to tell its health", async () => {
+    const guard = kept(createGuard({ logger: false, shutdown: false, health: { path: "/api/health" } })) as GuardCore;
+    const guarded = guard.listener(ok);
+    const server = await listen(
+      createServer((request, response) => (inApi(request) ? guarded : ok)(request, response)),
+    );
+    for (const path of ["/api/x", "/x"]) expect(statusOf(await ask(server, get(path)))).toBe(200);
+    guard.ending.refuse(endOfProcess("CRASHING"));
+    for (const path of ["/api/x", "/x"]) expect(statusOf(await ask(server, get(path)))).toBe(503);
+    expect(statusOf(await ask(server, get("/api/health")))).toBe(200);
   });
 });

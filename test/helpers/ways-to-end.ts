@@ -25,6 +25,13 @@ const streams: Way["app"] = (req, res) => {
   res.write("part");
 };
 
+/** Says that no other response follows, and takes its time. */
+const lastOnConnection: Way["app"] = (req, res) => {
+  if (req.url !== "/") return void res.end("never sent");
+  res.writeHead(200, { Connection: "close" }).write("x".repeat(100_000));
+  setTimeout(() => res.end("last"), 250);
+};
+
 /** Ways for an exchange to end without the whole answer of its app. */
 export const WAYS: Readonly<Record<string, Way>> = {
   "cut upload, read": { sends: PART, app: reads, client: fin },
@@ -114,6 +121,16 @@ export const WAYS: Readonly<Record<string, Way>> = {
     app: (_req, res) => res.end("whole"),
     does: (req) => req.socket.destroy(new Error("mine")),
     clientError: answers400,
+  },
+  "behind a response that says close, in a later packet": {
+    sends: GET,
+    app: lastOnConnection,
+    client: (socket) => setTimeout(() => socket.write(GET.replace("/", "/behind")), 50),
+  },
+  "behind a response that says close, upload in a later packet": {
+    sends: GET,
+    app: lastOnConnection,
+    client: (socket) => setTimeout(() => socket.write(PART.replace("/", "/behind")), 50),
   },
   "malformed, no request": { sends: "", app: nothing, client: (socket) => socket.write(GARBAGE), requests: 0 },
   "no request at all": { sends: "", app: nothing, client: (socket) => socket.write(NO_REQUEST), requests: 0 },
