@@ -48,6 +48,7 @@ import { kObserve, type Observer } from "./observation.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, type Settings } from "./options.js";
 import { PassThrough } from "./pass-through.js";
 import { resolveRoute } from "./route-settings.js";
+import { shared } from "./shared.js";
 import type { GuardStats } from "./stats.js";
 import { Supervision } from "./supervision.js";
 import { Surroundings } from "./surroundings.js";
@@ -96,6 +97,9 @@ export interface AppListener {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
+
+/** Servers that a guard for a part of the app has taken, with a function that has it give way to one for the whole. */
+const surrounded = shared("surrounded", () => new WeakMap<object, () => void>());
 
 /** What the adapters see of a guard. */
 export class GuardCore implements Guard {
@@ -193,7 +197,10 @@ export class GuardCore implements Guard {
     const guards = guardsOf(server);
     if (guards.has(this)) {
       const surroundings = this.#surroundings.get(server);
-      if (isWhole && surroundings !== undefined) surroundings.isWhole = true;
+      if (isWhole && surroundings !== undefined) {
+        surroundings.isWhole = true;
+        surrounded.delete(server);
+      }
       return server;
     }
     if (this.state === "closed") return server;
@@ -202,18 +209,42 @@ export class GuardCore implements Guard {
     isAttached(this);
     if (this.enforces) this.ending.join();
     this.overload?.start();
-    if (guards.size > 1) {
+    const giveWay = isWhole ? surrounded.get(server) : undefined;
+    if (giveWay !== undefined) giveWay();
+    else if (guards.size > 1) {
       // The first guard does the work; this one takes part where it is mounted, with its own numbers.
       this.#detach.set(server, () => guards.delete(this));
       return server;
     }
     this.#watch();
-    const surroundings = isWhole ? undefined : new Surroundings(this);
-    if (surroundings !== undefined) this.#surroundings.set(server, surroundings);
-    const detach = attachTo(server, surroundings ?? this);
+    if (!isWhole) return this.#surround(server);
+    const detach = attachTo(server, this);
     this.#detach.set(server, () => {
       guards.delete(this);
       detach();
+    });
+    return server;
+  }
+
+  /** Takes a server of which it sees a part, until there is a guard for all of it. */
+  #surround<T extends object>(server: T): T {
+    const surroundings = new Surroundings(this);
+    const detach = attachTo(server, surroundings);
+    const leave = () => guardsOf(server).delete(this);
+    const end = () => {
+      if (surrounded.get(server) === giveWay) surrounded.delete(server);
+      this.#surroundings.delete(server);
+      detach();
+    };
+    const giveWay = () => {
+      this.#detach.set(server, leave);
+      end();
+    };
+    surrounded.set(server, giveWay);
+    this.#surroundings.set(server, surroundings);
+    this.#detach.set(server, () => {
+      leave();
+      end();
     });
     return server;
   }

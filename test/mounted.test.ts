@@ -113,6 +113,9 @@ async function ask(server: Server, octets: string): Promise<string> {
   return result.octets.toString("latin1").replace(/^date: .*$/im, "Date");
 }
 
+const SECRET = { secret: { header: "X-Edge-Secret", value: "0123456789abcdef" } };
+const PROVEN = "X-Edge-Secret: 0123456789abcdef";
+
 const statusOf = (octets: string) => Number(/^HTTP\/1\.1 ([0-9]{3})/.exec(octets)?.[1]);
 
 const answerByHand = (_request: unknown, socket: Duplex) => {
@@ -272,6 +275,9 @@ describe.each(Object.entries(MOUNTS))("a guard for a part of an app: %s", (_name
     expect(statusOf(await ask(server, get("/")))).toBe(403);
     expect(statusOf(await ask(server, upgrade("/")))).toBe(403);
     expect(statusOf(await ask(server, get("/health")))).toBe(200);
+    guard?.close();
+    expect(Object.hasOwn(server, "emit")).toBe(false);
+    expect(statusOf(await ask(server, get("/")))).toBe(200);
   });
 });
 
@@ -307,6 +313,31 @@ describe("guards for several parts of an app", () => {
     expect(statusOf(await ask(server, get("/x")))).toBe(502);
   });
 });
+
+describe.each([true, false])(
+  "a guard for the whole of a server, where one for a part was there first: %s",
+  (comesLate) => {
+    it("is asked for every request, and the other one for its own", async () => {
+      const part = kept(rayguard({ logger: false, shutdown: false, health: { path: "/api/health" } }));
+      const whole = kept(createGuard({ logger: false, shutdown: false, direct: "reject", trust: SECRET }));
+      const root = express5();
+      root.use("/api", part as never).use(ok as never);
+      const server = await listen(createServer(root));
+      server.on("upgrade", answerByHand);
+      const { emit } = server;
+      if (comesLate) expect(statusOf(await ask(server, get("/api/x")))).toBe(200);
+      whole.attach(server);
+      for (const octets of [get("/api/x"), get("/x"), upgrade("/")])
+        expect(statusOf(await ask(server, octets))).toBe(403);
+      for (const path of ["/api/x", "/x", "/api/health", "/health"])
+        expect(statusOf(await ask(server, get(path, PROVEN)))).toBe(200);
+      whole.close();
+      part.close();
+      expect(server.emit).toBe(emit);
+      expect(statusOf(await ask(server, get("/x")))).toBe(200);
+    });
+  },
+);
 
 describe("a guard for some requests of a server for HTTP/2", () => {
   it("leaves the others as they are, and refuses what comes to it", async () => {
