@@ -5,6 +5,7 @@ import type { Http2Exchange } from "./http2.js";
 import { commit } from "./http2-content.js";
 import { hasNoContent } from "./http2-fields.js";
 import { CANCEL, destroyedWith, type Leaving, NO_ERROR } from "./http2-leaving.js";
+import type { Head } from "./http2-section.js";
 
 /** Stands in front of `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
 export function destroy(exchange: Http2Exchange, error?: Error, callback?: unknown): ServerHttp2Stream {
@@ -64,7 +65,7 @@ function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
 function leaveBehind(exchange: Http2Exchange): void {
   const { stream, native, supervisor, head, inert } = exchange;
   // They come with the end of the content, and end the answer.
-  if (!inert && head?.options?.waitForTrailers && !hasNoContent(head.fields, exchange.method)) return;
+  if (!inert && head !== null && hasTrailers(exchange, head)) return;
   if (exchange.isHandedOver && exchange.hasRoom) {
     exchange.pass(() => void native._final.call(stream, noop as never));
     exchange.leave();
@@ -75,6 +76,11 @@ function leaveBehind(exchange: Http2Exchange): void {
     );
     if (!stream.writableEnded) exchange.pass(() => void native.end.call(stream));
   }
+}
+
+/** Whether Node asks for trailers once the content has come to its end. */
+function hasTrailers({ method }: Http2Exchange, { fields, options }: Head): boolean {
+  return options?.waitForTrailers === true && !options.endStream && !hasNoContent(fields, method);
 }
 
 /** Whether Node would have ended the response in front of the reset: the stream then goes as after any other. */

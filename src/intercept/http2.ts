@@ -148,7 +148,7 @@ export class Http2Exchange extends Exchange {
   /** The Writable has given the session all of the response. */
   get isHandedOver(): boolean {
     const { _writableState: state } = this.stream as never as { _writableState: { bufferedRequestCount: number } };
-    return state.bufferedRequestCount === 0 && this.stream.writableCorked === 0;
+    return state.bufferedRequestCount === 0;
   }
 
   /** The client takes all of the response without being asked: it goes out in front of the end of the stream. */
