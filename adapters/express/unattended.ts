@@ -4,7 +4,7 @@ import { type Exchange, Http1Exchange } from "../../src/internals.js";
 /**
  * The final handler waits for the rest of the upload; where the app answers meanwhile, its calls must not throw there,
  * since nobody would catch that. Fields of the error that describe other content than its own are left out. It has had its
- * turn once both the request and the response are over: from then on calls throw as ever.
+ * turn once the request has ended and is answered: from then on calls throw as ever.
  */
 export function leaveUnattended(
   exchange: Exchange,
@@ -16,8 +16,8 @@ export function leaveUnattended(
   for (const name of ["setHeader", "removeHeader"] as const) {
     const below = response[name] as (...args: unknown[]) => unknown;
     const value = function (this: ServerResponse, ...args: unknown[]) {
-      const isVoid = undo.length > 0 && (this.headersSent || (name === "setHeader" && isRefused(args[0], args[1])));
-      return isVoid ? this : below.apply(this, args);
+      const isVoid = this.headersSent || (name === "setHeader" && isRefused(args[0], args[1]));
+      return isVoid && undo.length > 0 ? this : below.apply(this, args);
     };
     const own = Object.getOwnPropertyDescriptor(response, name);
     Object.defineProperty(response, name, { value, configurable: true, writable: true });
@@ -33,10 +33,15 @@ export function leaveUnattended(
       exchange.unattended--;
     });
   }
-  let open = request.closed ? 1 : 2;
   const attend = (): void => {
     for (const each of undo.splice(0)) each();
   };
+  const answered = (): void => {
+    if (response.writableEnded) attend();
+  };
+  request.once("end", () => process.nextTick(answered));
+  // Where the end of the request found no answer, or never came.
+  let open = request.closed ? 1 : 2;
   const closed = (): void => {
     if (--open === 0) setImmediate(attend);
   };
