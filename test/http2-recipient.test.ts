@@ -85,3 +85,17 @@ describe.each(Object.keys(WRITERS))("a recipient over HTTP/2 whose window stays 
     expect(lines[0]?.octets).toBeLessThanOrEqual(WINDOW);
   });
 });
+
+describe("a recipient over HTTP/2 that takes one long write bit by bit", () => {
+  it.each(Object.keys(WRITERS))("is waited for as long as it goes on, by %s", async (writer) => {
+    const { stream, seen, resume, closed, lines } = await visit(writer, { recipientDeadlineMs: 500 });
+    resume();
+    stream.on("data", () => {
+      stream.pause();
+      setTimeout(() => stream.resume(), 10);
+    });
+    await closed;
+    expect(seen).toEqual({ octets: CONTENT.length, ended: true });
+    await expect.poll(() => lines).toMatchObject([{ outcome: "intact", octets: CONTENT.length }]);
+  });
+});

@@ -21,6 +21,11 @@ import { peerOfSession } from "./peer.js";
 
 type Callback = (error?: Error | null) => void;
 
+/** Octets of content in one write that a recipient may well take longer for than it is waited for. */
+const LONG_WRITE = 1_048_576;
+/** Octets of the longest frame that every recipient takes (RFC 9113, section 4.2). */
+const FRAME = 16_384;
+
 /**
  * An exchange over HTTP/2. It stands in front of the stream, below the compatibility API, so that it holds for apps of
  * the core API alike.
@@ -175,7 +180,10 @@ export class Http2Exchange extends Exchange {
     const { stream } = this;
     const { session } = stream;
     if (session === undefined || session.destroyed) return this.sent;
-    const taken = this.fromFile ? session.socket.bytesWritten : this.octets;
+    // Of a file, and of one long write, Node tells the end alone. What the connection has taken meanwhile counts for it,
+    // but not the few octets of an answer to a PING.
+    const isLong = this.fromFile || this.sent - this.left > LONG_WRITE;
+    const taken = isLong ? Math.floor(session.socket.bytesWritten / FRAME) : this.octets;
     // What has arrived and is still to be read shows in the window alone, which reading opens again: it must not weigh
     // what has been read already.
     const window = stream.state.localWindowSize ?? 0;
