@@ -3,9 +3,13 @@ import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { isGoneForApp } from "./leave-server.js";
+import { leaveServer } from "./leave-server.js";
 import { abortSignalOf, type NodeResponse, type NodeSocket } from "./node-internals.js";
 import { tellSocketClosed } from "./socket-close.js";
+
+interface Connection {
+  readonly socket: NodeSocket;
+}
 
 /** The app, or the guard in its place, has ended the connection with this exchange: nothing behind it is answered. */
 export function tellDeparture(exchange: Http1Exchange): void {
@@ -14,22 +18,21 @@ export function tellDeparture(exchange: Http1Exchange): void {
     at.passOver();
     behind.push(at);
   }
-  tell([exchange, ...behind]);
+  tell(exchange.connection, [exchange, ...behind]);
 }
 
 /**
  * The client has closed its side, or sent what is no request: Node would end the connection, and take nothing of what the
  * app still answers. It goes out all the same, in case somebody waits for it.
  */
-export function tellClientLeft(connection: Iterable<Http1Exchange> & { readonly socket: Socket }): void {
+export function tellClientLeft(connection: Iterable<Http1Exchange> & Connection): void {
   const waiting: Http1Exchange[] = [];
   let isTold = isDestroyed(connection.socket); // Node tells
   const tellNow = () => {
     if (isTold || isDestroyed(connection.socket)) return;
     isTold = true;
     for (const exchange of waiting) exchange.clientLeft();
-    tell(waiting);
-    tellSocketClosed(connection.socket, Boolean(connection.socket.errored));
+    tell(connection, waiting);
   };
   for (const exchange of connection) {
     if (exchange.settled || exchange.inert || exchange.isOver()) continue;
@@ -47,17 +50,22 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & { readonly 
  * What Node tells an app of a connection that is gone, told while the guard keeps the connection: to answer on it in the
  * app's place, or since the client may only have closed its own side. Nothing in the app may wait for that difference.
  */
-function tell(exchanges: readonly Http1Exchange[]): void {
-  for (const { connection } of exchanges.slice(0, 1)) {
-    forgetTimeout(connection.socket);
+function tell({ socket }: Connection, exchanges: readonly Http1Exchange[]): void {
+  // Where another response is under way in front of them, it is that which has the socket.
+  const haveSocket = exchanges.some(({ response }) => response.socket !== null);
+  forgetTimeout(socket);
+  if (haveSocket) {
     // Fastify asks for it when a handler's promise has gone on, as late as that may be.
-    showGone(connection.socket);
-    isGoneForApp(connection.socket);
+    showGone(socket);
+    leaveServer(socket);
   }
   const told = exchanges.filter(({ request }) => !isBeingRead(request));
   for (const { request } of told) abortRequest(request);
   for (const { response } of exchanges) if (response.socket === null && TELLS_QUEUED) closeQueued(response);
-  for (const { response } of exchanges) if (response.socket !== null) closeResponse(response);
+  const close = () => {
+    for (const { response } of exchanges) if (response.socket !== null) closeResponse(response);
+  };
+  if (haveSocket) tellSocketClosed(socket, Boolean(socket.errored), close);
 }
 
 /** No timeout is told of a socket that is gone, nor does one end it while the guard needs it: that has limits of its own. */

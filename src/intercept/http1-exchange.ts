@@ -397,7 +397,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       connection.culprit = this;
       this.closing("req.destroy", error);
       connection.culprit = null;
-      if (this.goneBy !== null) showGone(connection.socket);
+      if (this.goneBy !== null && !this.isQueued) showGone(connection.socket);
     }
   }
 

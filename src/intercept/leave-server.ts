@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { isDestroyed } from "./gone-socket.js";
+import { onceClosed } from "./socket-close.js";
 
 /** What Node keeps in a server of its connections, and waits for until it emits `close`. */
 interface Counting {
@@ -11,27 +12,24 @@ interface Counting {
 /** A socket, or over TLS the one below it. */
 type Counted = Socket & { _server?: (Counting & object) | null; _parent?: Counted | null };
 
-/** Sockets that are closed in the view of the app, while the guard keeps them. */
-const gone = new WeakSet<Socket>();
+/** Sockets of a server that are closed in the view of the app, while the guard keeps them. */
+const gone = new WeakMap<object, Set<Counted>>();
 
 /** A connection is gone, in the view of the app: a server that closes does not wait for it. */
-export function isGoneForApp(socket: Socket): void {
-  gone.add(socket);
-  const counted = countedSocket(socket);
-  if (counted?._server?.listening === false) leave(counted);
+export function leaveServer(socket: Socket): void {
+  const counted = (socket as Counted)._server ? (socket as Counted) : (socket as Counted)._parent;
+  const server = counted?._server;
+  if (!counted || !server) return;
+  if (server.listening === false) return leave(counted);
+  const sockets = gone.get(server) ?? new Set();
+  gone.set(server, sockets.add(counted));
+  onceClosed(socket, () => sockets.delete(counted));
 }
 
 /** A server has been closed, and waits for its connections. */
-export function letGo(sockets: readonly Socket[]): void {
-  for (const socket of sockets) {
-    const counted = gone.has(socket) ? countedSocket(socket) : undefined;
-    if (counted !== undefined) leave(counted);
-  }
-}
-
-function countedSocket(socket: Counted): Counted | undefined {
-  const counted = socket._server ? socket : socket._parent;
-  return counted?._server ? counted : undefined;
+export function letGo(server: object): void {
+  for (const counted of gone.get(server) ?? []) leave(counted);
+  gone.delete(server);
 }
 
 /** Does what Node does when a socket is destroyed; that finds no server then. */

@@ -16,14 +16,17 @@ export function onceClosed(socket: Socket, listener: Listener, first = false): v
 }
 
 /**
- * Tells an app that its socket is closed, while the guard keeps the connection in case the client has closed its own side
- * only. Who is told now is not told again.
+ * Tells an app that its socket is closed, while the guard keeps the connection: to answer on it in the app's place, or in
+ * case the client has closed its own side only. Who is told now is not told again.
+ * @param closeResponse - done where a listener of Node's own does it, between those of the app
  */
-export function tellSocketClosed(socket: Socket, hadError: boolean): void {
+export function tellSocketClosed(socket: Socket, hadError: boolean, closeResponse?: () => void): void {
   for (const listener of socket.rawListeners("close") as (Listener & { readonly listener?: Listener })[]) {
     const registered = listener.listener ?? listener;
+    if (registered.name === "onServerResponseClose") closeResponse?.();
     if (own.has(registered) || NODES_OWN.has(registered.name)) continue;
     socket.removeListener("close", listener);
     listener.call(socket, hadError);
   }
+  closeResponse?.(); // where Node has taken its listener away
 }

@@ -1,5 +1,7 @@
 import type { GuardedConnection } from "./connection.js";
 import { isDestroyed, showGone } from "./gone-socket.js";
+import { leaveServer } from "./leave-server.js";
+import { tellSocketClosed } from "./socket-close.js";
 import { runningFunctions } from "./stack.js";
 
 /** What tells an app that a socket is destroyed. */
@@ -23,7 +25,22 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
     if (isDestroyed(socket)) return; // Node tells
     connection.toldError = true;
     if (socket.listenerCount("error") > 0) asDestroyed(connection, () => socket.emit("error", error));
+    tellClosed(connection);
   });
+}
+
+/** The same of a socket that is destroyed without an error. */
+export function endWithoutError(connection: GuardedConnection): void {
+  showGone(connection.socket);
+  process.nextTick(() => tellClosed(connection));
+}
+
+/** Tells of the end of a connection on which no request is under way whose own end comes with it. */
+function tellClosed(connection: GuardedConnection): void {
+  const { socket, bare } = connection;
+  if (isDestroyed(socket) || (connection.current() ?? bare) !== bare || [...connection].length > 0) return;
+  leaveServer(socket);
+  tellSocketClosed(socket, Boolean(socket.errored));
 }
 
 /** Runs listeners for whom the socket is destroyed: what they write goes nowhere. */

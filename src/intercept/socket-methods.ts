@@ -1,10 +1,11 @@
 import { Socket } from "node:net";
 import { shared } from "../shared.js";
 import type { GuardedConnection } from "./connection.js";
-import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
+import { isDestroyed, showEnded } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import { putInFront } from "./put-in-front.js";
+import { endWithoutError } from "./socket-error.js";
 import { runningFunctions } from "./stack.js";
 
 /** Methods of a socket that the guard stands in front of. */
@@ -78,7 +79,8 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
     return connection.call(how, args);
   }
   if (!exchange.closing(`socket.${how}`, error)) return connection.call(how, args);
-  (how === "destroySoon" ? showEnded : showGone)(connection.socket);
+  if (how === "destroySoon") showEnded(connection.socket);
+  else endWithoutError(connection); // with one that has been told already
   return connection.socket;
 }
 

@@ -65,7 +65,7 @@ export function closesQuietly(server: Server, closing: ClosingServers): () => vo
     } finally {
       undoIdle();
     }
-    letGo(socketsOf(server));
+    letGo(server);
     containPromise(undefined, closeQuietly(server, closing));
   });
   return () => {

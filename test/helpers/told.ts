@@ -160,6 +160,9 @@ export async function told(
   socket.write(way.sends, "latin1");
   const accepted = await connected;
   accepted.on("error", (error) => noteOfSocket("socket error", error));
+  accepted.on("close", () => {
+    for (const { events } of [ofSocket, ...all]) events.push("socket close");
+  });
   const closed = new Promise<boolean>((resolve) => accepted.once("close", resolve));
   while (all.length < requests || accepted.bytesRead < way.sends.length) {
     if (accepted.destroyed) break;
