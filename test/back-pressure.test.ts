@@ -23,6 +23,51 @@ it("stops a source that pushes within one tick, and goes on with it", async () =
   expect([valid, responses[0]?.content.byteLength, stopped]).toEqual([true, 200_000, true]);
 });
 
+describe("an app that writes on whenever it is told that it may", () => {
+  const LETTERS = "ABCDEFGHIJKL";
+  const PIECE = 20_000;
+
+  async function received(isGuarded: boolean, asText: boolean, fields: object, waits: boolean): Promise<string> {
+    const server = http.createServer((_req, res) => {
+      res.writeHead(200, { ...fields });
+      let sent = 0;
+      const writeOn = () => {
+        while (sent < LETTERS.length) {
+          const piece = LETTERS.charAt(sent++).repeat(PIECE);
+          if (!res.write(asText ? piece : Buffer.from(piece))) return;
+        }
+        res.off("drain", writeOn).end();
+      };
+      res.on("drain", writeOn);
+      if (waits) setTimeout(writeOn, 5);
+      else writeOn();
+    });
+    if (isGuarded) createGuard({ logger: false, shutdown: false, crash: false }).attach(server);
+    server.listen(0);
+    const { responses, problems } = await exchange(server, { path: "/" });
+    server.close();
+    expect(problems).toEqual([]);
+    return (responses[0]?.text() ?? "").replace(/(.)\1*/g, (run, letter) =>
+      run.length === PIECE ? letter : `${letter}?`,
+    );
+  }
+
+  describe.each([
+    ["in chunks", {}],
+    ["of a known length", { "Content-Length": LETTERS.length * PIECE }],
+  ])("%s", (_, fields) => {
+    it.each([
+      ["text at once", true, false],
+      ["text later", true, true],
+      ["octets at once", false, false],
+      ["octets later", false, true],
+    ])("has its content arrive in order: %s", async (_how, asText, waits) => {
+      expect(await received(false, asText, fields, waits)).toBe(LETTERS);
+      expect(await received(true, asText, fields, waits)).toBe(LETTERS);
+    });
+  });
+});
+
 /** What an app finds of its own content behind each write, and once it may write on. */
 async function found(isGuarded: boolean, chunks: readonly (string | Buffer)[], fields: object): Promise<unknown[]> {
   const facts: unknown[] = [];

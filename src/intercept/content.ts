@@ -4,7 +4,7 @@ import { lookAtContent } from "./coded-content.js";
 import { dropHandWritten, releaseHandWritten } from "./hand-written.js";
 import { EVENT_STREAM } from "./heartbeat.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { emitDrain, isFinishCallback, type WriteCallback } from "./node-internals.js";
+import { emitDrain, isFinishCallback, type WriteCallback, withoutDrain } from "./node-internals.js";
 
 /** Content that the app has written and that has not gone out. */
 export interface Piece {
@@ -92,12 +92,15 @@ export function commit(exchange: Http1Exchange): boolean {
   exchange.shownLength = 0;
   if (!exchange.ending) exchange.supervisor.committed(exchange);
   if (held === null) return true;
-  const { socket } = exchange.response;
+  const { response } = exchange;
+  const { socket } = response;
   let wantsMore = true;
   socket?.cork();
-  for (const { data, encoding, callback, byteLength } of held) {
-    wantsMore = pass(exchange, data, encoding, callback, byteLength);
-  }
+  withoutDrain(response, () => {
+    for (const { data, encoding, callback, byteLength } of held) {
+      wantsMore = pass(exchange, data, encoding, callback, byteLength);
+    }
+  });
   socket?.uncork();
   return wantsMore;
 }
@@ -167,8 +170,9 @@ export function releaseHeld(exchange: Http1Exchange): void {
   if (exchange.committed || exchange.inert || exchange.settled || exchange.doom !== null) return;
   // The app will uncork when it is done; committing before would commit to nothing.
   if (exchange.response.writableCorked > 0) exchange.supervisor.holdBack(exchange);
-  else if (exchange.held !== null) commit(exchange);
-  else if (exchange.raw !== null) releaseHandWritten(exchange);
+  else if (exchange.held !== null) {
+    if (commit(exchange)) emitDrain(exchange.response);
+  } else if (exchange.raw !== null) releaseHandWritten(exchange);
 }
 
 /** Every octet that the header section announced is out. */

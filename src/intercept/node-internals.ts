@@ -105,6 +105,21 @@ export function emitDrain(response: NodeResponse): void {
   response.emit("drain");
 }
 
+/**
+ * Runs `write` without Node telling the response that it may write on: it does so while it takes what it is given, and
+ * whoever writes then would get in between.
+ */
+export function withoutDrain(response: NodeResponse, write: () => void): void {
+  const flags = response as unknown as Record<symbol, boolean>;
+  if (kNeedDrain === undefined || flags[kNeedDrain] !== true) return write();
+  flags[kNeedDrain] = false;
+  try {
+    write();
+  } finally {
+    flags[kNeedDrain] = true;
+  }
+}
+
 /** Aborts the `signal` that a request has from Node 24 on, as Node does where it aborts the request itself. */
 export function abortSignalOf(request: IncomingMessage): void {
   const kAbortController = Object.getOwnPropertySymbols(request).find((s) => s.description === "kAbortController");
