@@ -159,7 +159,11 @@ export class Http2Exchange extends Exchange {
   /** The client takes all of the response without being asked: it goes out in front of the end of the stream. */
   get hasRoom(): boolean {
     const { session } = this.stream;
-    if (session === undefined || session.destroyed) return false;
+    if (session === undefined || session.destroyed || session.encrypted) return false;
+    // A stream that is closed while a write of the connection is under way, as each is where Node encrypts, may keep the
+    // session from its end.
+    const { _handle } = session.socket as { _handle?: { writeQueueSize?: number } | null };
+    if (_handle?.writeQueueSize !== 0) return false;
     const { initialWindowSize = 0 } = session.remoteSettings;
     return this.sent <= initialWindowSize && this.sent - this.left <= (session.state.remoteWindowSize ?? 0);
   }
