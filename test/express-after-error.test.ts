@@ -90,4 +90,24 @@ describe.each([
       expect(await lateCalls(framework, true, fail, method, when)).toEqual(bare);
     });
   });
+
+  it("has no more listeners for each error that comes to it", async () => {
+    const app = framework();
+    app.set("env", "test");
+    const guard = rayguard({ logger: false });
+    app.use(guard);
+    const counts: number[] = [];
+    app.use((request: Request, response: Response, next: NextFunction) => {
+      for (let n = 0; n < 6; n++) {
+        next(new Error(`${n}`));
+        counts.push(request.listenerCount("close") + request.listenerCount("end") + response.listenerCount("close"));
+      }
+    });
+    const server = await listen(createServer(app));
+    const { responses } = await exchange(server, { path: "/" });
+    server.close();
+    guard.close();
+    expect(responses[0]?.status).toBe(500);
+    expect(new Set(counts).size).toBe(1);
+  });
 });

@@ -1,6 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Exchange, Http1Exchange } from "../../src/internals.js";
 
+type IsRefused = (name: unknown, value: unknown) => boolean;
+
+/** What is refused of each error on its way to the final handler: an app may pass on several for one response. */
+const underWay = new WeakMap<ServerResponse, IsRefused[]>();
+
 /**
  * The final handler waits for the rest of the upload; where the app answers meanwhile, its calls must not throw there,
  * since nobody would catch that. Fields of the error that describe other content than its own are left out. It has had its
@@ -10,14 +15,19 @@ export function leaveUnattended(
   exchange: Exchange,
   request: IncomingMessage,
   response: ServerResponse,
-  isRefused: (name: unknown, value: unknown) => boolean,
+  isRefused: IsRefused,
 ): void {
-  const undo: (() => void)[] = [];
+  const others = underWay.get(response);
+  if (others !== undefined) return void others.push(isRefused);
+  const refusals = [isRefused];
+  underWay.set(response, refusals);
+  const undo = [() => void underWay.delete(response)];
   for (const name of ["setHeader", "removeHeader"] as const) {
     const below = response[name] as (...args: unknown[]) => unknown;
     const value = function (this: ServerResponse, ...args: unknown[]) {
-      const isVoid = this.headersSent || (name === "setHeader" && isRefused(args[0], args[1]));
-      return isVoid && undo.length > 0 ? this : below.apply(this, args);
+      if (undo.length === 0) return below.apply(this, args);
+      const isRefusedNow = name === "setHeader" && refusals.some((refuses) => refuses(args[0], args[1]));
+      return this.headersSent || isRefusedNow ? this : below.apply(this, args);
     };
     const own = Object.getOwnPropertyDescriptor(response, name);
     Object.defineProperty(response, name, { value, configurable: true, writable: true });
