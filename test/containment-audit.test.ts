@@ -32,6 +32,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/intercept/http2-content.ts nextTick": "calls back Node's own stream, behind which the app may throw",
   "src/intercept/http2.ts on": "reads properties only; its own listeners are contained",
   "src/intercept/tear-down.ts once": "emits `aborted`, whose listeners are the app's",
+  "src/lifecycle/close-method.ts nextTick": TELLS_APP,
   "src/lifecycle/end-of-process.ts prependListener":
     "the end of the process itself, where a failure ends it as Node would",
   "src/lifecycle/other-listeners.ts nextTick": "the end of the process itself, where a failure ends it as Node would",

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Exchange, Http1Exchange } from "../../src/internals.js";
+import { contained, type Exchange, Http1Exchange } from "../../src/internals.js";
 
 type IsRefused = (name: unknown, value: unknown) => boolean;
 
@@ -43,18 +43,19 @@ export function leaveUnattended(
       exchange.unattended--;
     });
   }
-  const attend = (): void => {
+  const attend = contained(exchange.supervisor, () => {
     for (const each of undo.splice(0)) each();
-  };
-  const answered = (): void => {
+  });
+  const answered = contained(exchange.supervisor, () => {
     if (response.writableEnded) attend();
-  };
-  request.once("end", () => process.nextTick(answered));
+  });
+  const ended = contained(exchange.supervisor, () => process.nextTick(answered));
+  request.once("end", ended);
   // Where the end of the request found no answer, or never came.
   let open = request.closed ? 1 : 2;
-  const closed = (): void => {
+  const closed = contained(exchange.supervisor, () => {
     if (--open === 0) setImmediate(attend);
-  };
+  });
   request.once("close", closed);
   response.once("close", closed);
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { contained } from "../containment.js";
 import { isDestroyed } from "./gone-socket.js";
 import { onceClosed } from "./socket-close.js";
 
@@ -23,7 +24,10 @@ export function leaveServer(socket: Socket): void {
   if (server.listening === false) return leave(counted);
   const sockets = gone.get(server) ?? new Set();
   gone.set(server, sockets.add(counted));
-  onceClosed(socket, () => sockets.delete(counted));
+  onceClosed(
+    socket,
+    contained(undefined, () => sockets.delete(counted)),
+  );
 }
 
 /** A server has been closed, and waits for its connections. */
