@@ -5,6 +5,7 @@
 export const ERROR_CODES = {
   ERR_RAYGUARD_INVALID_OPTION: "an option has a value it cannot have",
   ERR_RAYGUARD_UNKNOWN_OPTION: "an option is not known",
+  ERR_RAYGUARD_CONFIGURATION: "the configuration file of the program, or the variable RAYGUARD_OPTIONS, cannot be read",
   ERR_RAYGUARD_INVALID_ARGUMENT: "a method was called with a value it cannot take",
   ERR_RAYGUARD_UNSUPPORTED_SERVER: "the object to attach to is not a node:http, node:https or node:http2 server",
   ERR_RAYGUARD_UNSUPPORTED_RUNTIME: "the runtime is not a Node that the guard knows, and unsupportedRuntime is error",

@@ -16,8 +16,8 @@ export interface SelfAttaching {
   attachItself(server: object): void;
 }
 
-/** A server listens, and nobody can have connected yet. */
-const LISTENS = "tracing:net.server.listen:asyncEnd";
+/** Channel of Node's: a server listens, and nobody can have connected yet. */
+export const SERVER_LISTENS = "tracing:net.server.listen:asyncEnd";
 
 /** A server has a connection of which nothing has been read: for listeners that were added after `listen()`. */
 const CONNECTED = "net.server.socket";
@@ -61,7 +61,7 @@ export function isClosed(guard: SelfAttaching): void {
 
 /** Listens while there is somebody to listen for. */
 function install(): void {
-  hear(LISTENS, onListens, open);
+  hear(SERVER_LISTENS, onListens, open);
   hear(CONNECTED, onConnected, unattached);
 }
 
@@ -82,6 +82,11 @@ const onConnected = contained(undefined, ({ socket }: { socket: { readonly serve
 function meet(server: unknown): void {
   if (!isServer(server) || guardsOf(server).size > 0) return;
   outermostGuard(server.listeners("request"))?.attachItself(server);
+}
+
+/** Whether the request listeners of a server lead to a guard, which is then that guard's. */
+export function leadsToGuard(server: { listeners(event: string): readonly unknown[] }): boolean {
+  return outermostGuard(server.listeners("request")) !== undefined;
 }
 
 /** Whether all requests of a server come to a guard, as far as that can be seen. */

@@ -98,8 +98,15 @@ export interface AppListener {
   readonly response: ServerResponse;
 }
 
-/** Servers that a guard for a part of the app has taken, with a function that has it give way to one for the whole. */
-const surrounded = shared("surrounded", () => new WeakMap<object, () => void>());
+/** Has a guard leave a server to another one. */
+interface Yielding {
+  /** Any other guard, not only one for the whole server. */
+  readonly toAny: boolean;
+  giveWay(): void;
+}
+
+/** Servers that a guard has taken for want of one that means it more. */
+const yielding = shared("yielding", () => new WeakMap<object, Yielding>());
 
 /** What the adapters see of a guard. */
 export class GuardCore implements Guard {
@@ -183,6 +190,28 @@ export class GuardCore implements Guard {
     return this.#attach(server, false);
   }
 
+  /**
+   * The same as `attach()`, until another guard attaches to the server.
+   * @param left - it has
+   */
+  attachUntilAnother(server: object, left: () => void): void {
+    this.#attach(server, true);
+    const detach = this.#detach.get(server);
+    if (detach === undefined) return;
+    const leave = () => {
+      if (yielding.get(server) === held) yielding.delete(server);
+      detach();
+    };
+    const giveWay = () => {
+      this.servers.delete(server);
+      leave();
+      left();
+    };
+    const held: Yielding = { toAny: true, giveWay };
+    yielding.set(server, held);
+    this.#detach.set(server, leave);
+  }
+
   #attach<T extends object>(server: T, isWhole: boolean): T {
     if (this.passThrough !== undefined) {
       this.passThrough.tell();
@@ -199,7 +228,7 @@ export class GuardCore implements Guard {
       const surroundings = this.#surroundings.get(server);
       if (isWhole && surroundings !== undefined) {
         surroundings.isWhole = true;
-        surrounded.delete(server);
+        yielding.delete(server);
       }
       return server;
     }
@@ -209,8 +238,8 @@ export class GuardCore implements Guard {
     isAttached(this);
     if (this.enforces) this.ending.join();
     this.overload?.start();
-    const giveWay = isWhole ? surrounded.get(server) : undefined;
-    if (giveWay !== undefined) giveWay();
+    const held = yielding.get(server);
+    if (held !== undefined && (isWhole || held.toAny)) held.giveWay();
     else if (guards.size > 1) {
       // The first guard does the work; this one takes part where it is mounted, with its own numbers.
       this.#detach.set(server, () => guards.delete(this));
@@ -232,7 +261,7 @@ export class GuardCore implements Guard {
     const detach = attachTo(server, surroundings);
     const leave = () => guardsOf(server).delete(this);
     const end = () => {
-      if (surrounded.get(server) === giveWay) surrounded.delete(server);
+      if (yielding.get(server) === held) yielding.delete(server);
       this.#surroundings.delete(server);
       detach();
     };
@@ -240,7 +269,8 @@ export class GuardCore implements Guard {
       this.#detach.set(server, leave);
       end();
     };
-    surrounded.set(server, giveWay);
+    const held: Yielding = { toAny: false, giveWay };
+    yielding.set(server, held);
     this.#surroundings.set(server, surroundings);
     this.#detach.set(server, () => {
       leave();

@@ -46,6 +46,7 @@ export const MESSAGES = {
   clientErrors: "a peer has sent more that is no request; after the first ones it is only counted",
   headerSectionLarge: "response header section is larger than a quarter of what the edge takes",
   mountedLate: "the guard was mounted after other middleware: what runs before it is not guarded until it is attached",
+  programGuarded: "rayguard/register guards this server, and the others of the program as they begin to listen",
   bypassed: "a response went out past the guard, through a method of node:http kept from before the guard was made",
   hookLate: "a hook of onDrained() took longer than it may; the drain went on without it",
   endsBesideListeners:

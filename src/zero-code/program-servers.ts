@@ -1,0 +1,63 @@
+import { subscribe } from "node:diagnostics_channel";
+import { contained } from "../containment.js";
+import { RayguardError } from "../errors.js";
+import { leadsToGuard, SERVER_LISTENS } from "../first-contact.js";
+import { GuardCore } from "../guard.js";
+import { guardsOf, isServer } from "../intercept/recognise.js";
+import { MESSAGES } from "../log.js";
+import { resolveOptions } from "../options.js";
+import type { ProgramOptions } from "./configuration.js";
+
+/**
+ * Guards every server of the program as it begins to listen, and before it can have a connection; but for those that have
+ * a guard of the app's own.
+ * @throws {RayguardError} `ERR_RAYGUARD_UNKNOWN_OPTION`, `ERR_RAYGUARD_INVALID_OPTION`
+ */
+export function guardProgram({ servers: isGuarded, ...options }: ProgramOptions): void {
+  if (isGuarded !== undefined && typeof isGuarded !== "function") {
+    throw new RayguardError(
+      "ERR_RAYGUARD_INVALID_OPTION",
+      `servers must be a function that says of a server whether it is guarded; got ${typeof isGuarded}.`,
+    );
+  }
+  resolveOptions(options);
+  const guards = new ProgramGuard(options);
+  const meet = ({ server }: { server: object }) => {
+    if (!isServer(server) || guardsOf(server).size > 0 || leadsToGuard(server)) return;
+    if (isGuarded?.(server) !== false) guards.take(server);
+  };
+  subscribe(SERVER_LISTENS, contained(undefined, meet as (message: unknown) => void));
+}
+
+/** The guard of a program: made for the first server it is needed for, gone with the last. */
+class ProgramGuard {
+  readonly #options: ProgramOptions;
+  #guard: GuardCore | undefined;
+  #isTold = false;
+
+  constructor(options: ProgramOptions) {
+    this.#options = options;
+  }
+
+  take(server: object): void {
+    this.#guard ??= new GuardCore(this.#options);
+    const guard = this.#guard;
+    guard.attachUntilAnother(server, () => {
+      if (guard.isAttached) return;
+      // What is the guard's for the whole process is the other one's now.
+      if (this.#guard === guard) this.#guard = undefined;
+      guard.close();
+    });
+    if (this.#isTold || guard.passThrough !== undefined) return;
+    this.#isTold = true;
+    guard.supervision.info({ address: addressOf(server) }, MESSAGES.programGuarded);
+  }
+}
+
+/** As it stands in a log line: a path, or an address and a port. */
+function addressOf(server: object): string | null {
+  const address = (server as { address(): unknown }).address();
+  if (typeof address !== "object" || address === null) return typeof address === "string" ? address : null;
+  const { address: host, family, port } = address as { address: string; family: string; port: number };
+  return family === "IPv6" ? `[${host}]:${port}` : `${host}:${port}`;
+}
