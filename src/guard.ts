@@ -331,7 +331,11 @@ export class GuardCore implements Guard {
     const known = exchangeOf(response);
     if (known !== undefined) {
       if (known.ownTerms !== undefined && known.isBeside) known.comesTo(this.supervision);
-      else if (known.supervisor !== this.supervision) this.#nest(known);
+      else if (known.supervisor !== this.supervision) {
+        const server = serverOf(request);
+        if (server !== undefined && yielding.get(server)?.toAny) this.#attachAt(request, server);
+        this.#nest(known);
+      }
       return known;
     }
     const asked = exchangeOf(request);
@@ -344,7 +348,7 @@ export class GuardCore implements Guard {
     }
     if (request.httpVersionMajor >= 2) {
       const { session } = (request as unknown as Http2ServerRequest).stream;
-      this.#attachAt(request, (session as ServerHttp2Session | undefined)?.server);
+      this.#attachAt(request, serverOf(request));
       if (session !== undefined) guardSession(session as ServerHttp2Session, undefined, this);
       return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
     }
@@ -353,7 +357,7 @@ export class GuardCore implements Guard {
       const open = response.socket && request.headers.upgrade ? openHandedOver : openSimulated;
       return open(this.supervision, request, response);
     }
-    this.#attachAt(request, (request.socket as Socket & { server?: object }).server);
+    this.#attachAt(request, serverOf(request));
     return this.open(request, response);
   }
 
@@ -516,6 +520,13 @@ function settingsUnder(runtime: string | undefined, settings: Settings): Setting
 /** The target of a request, whatever a framework has made of it. */
 function targetOf(request: IncomingMessage): string {
   return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
+}
+
+/** The server that a request has come to, where Node knows it. */
+function serverOf(request: IncomingMessage): object | undefined {
+  if (request.httpVersionMajor < 2) return (request.socket as (Socket & { server?: object }) | null)?.server;
+  const { session } = (request as unknown as Http2ServerRequest).stream;
+  return (session as ServerHttp2Session | undefined)?.server;
 }
 
 /** None where there is only a socket to answer on. */

@@ -181,6 +181,18 @@ describe("a guard of the app's own", { timeout: 60_000 }, () => {
     program.signal("SIGTERM");
     expect(await program.end()).toBe(143);
   });
+
+  it("wins from its first request on where it is for a part of the app", async () => {
+    const text = `import express from "express";
+    import { rayguard } from "rayguard/express";
+    ${EXPRESS.replace("express();", `express(); app.use("/part", rayguard(${OWN}));`)}`;
+    const program = Program.start("app.mjs", text);
+    const [port] = (await program.ports()) as [number];
+    for (const path of ["/", "/part/x", "/", "/part/x", "/drop"]) await exchange({ port }, { path });
+    program.signal("SIGTERM");
+    expect(await program.end()).toBe(143);
+    expect(program.lines("request").map(({ url }) => url)).toEqual(["/", "/part/x"]);
+  });
 });
 
 describe("configuration", { timeout: 60_000 }, () => {
