@@ -86,11 +86,17 @@ async function launch(kind: ProxyKind, binary: string, routes: readonly Route[])
     await rm(folder, { recursive: true, force: true });
   };
   const listening = Promise.all(routes.map(({ port }) => listens(port, child)));
-  const started = await Promise.race([listening, gone.then(() => undefined)]);
+  const started = await Promise.race([listening.then(settled), gone.then(() => undefined)]);
   if (started?.every(Boolean)) return { ports: routes.map(({ port }) => port), stop };
   const text = await readFile(join(folder, "log"), "utf8");
   await stop();
   throw new Error(`${kind.name} did not start:\n${text}`);
+}
+
+/** A port that another process has taken is open as well: the proxy is about to end of that. */
+async function settled<T>(value: T): Promise<T> {
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return value;
 }
 
 async function terminate(child: ChildProcess, gone: Promise<void>): Promise<void> {
@@ -118,9 +124,9 @@ async function listens(port: number, child: ChildProcess): Promise<boolean> {
 
 /** Ports that nobody uses at the moment, nor gets by chance while a server that dies leaves one of them. */
 export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) ports.add(await lastingPort());
-  return [...ports];
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await lastingPort());
+  return ports;
 }
 
 function isExecutable(path: string): boolean {
