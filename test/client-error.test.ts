@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
@@ -367,5 +368,38 @@ describe("HTTP/1.0 clients get no Transfer-Encoding, and no chunks", () => {
     createGuard(options()).attach(server);
     await exchange(await listen(server), "GET / HTTP/1.0\r\nTE: chunked\r\n\r\n");
     expect(incidents).toMatchObject([{ code: "FR-8", action: "repaired" }]);
+  });
+});
+
+describe("what follows a response that closes, while the rest of an upload is on its way", () => {
+  const UPLOAD = `POST /close HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n${"x".repeat(10_000)}`;
+
+  /** The errors that listeners for `clientError` are told of. */
+  async function told(guarded: boolean, rest: string): Promise<unknown[]> {
+    const errors: unknown[] = [];
+    const server = createServer(answers);
+    server.on("clientError", (error, socket) => {
+      errors.push((error as { code?: string }).code);
+      socket.destroy();
+    });
+    if (guarded) createGuard({ logger: false }).attach(server);
+    await listen(server);
+    const client = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+    client.on("error", () => {}).write(UPLOAD);
+    const [octets] = (await once(client, "data")) as [Buffer];
+    expect(octets.toString("latin1")).toContain(" 200 OK");
+    client.resume().end("x".repeat(90_000) + rest);
+    await new Promise((resolve) => client.once("end", resolve).once("close", resolve));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    client.destroy();
+    return errors;
+  }
+
+  it.each([
+    ["half a request", "GET / HT"],
+    ["garbage", GARBAGE],
+  ])("is no error of a client's: %s", async (_what, rest) => {
+    expect(await told(false, rest)).toEqual([]);
+    expect(await told(true, rest)).toEqual([]);
   });
 });

@@ -54,7 +54,8 @@ export function emitClientError(
     pass();
     return true;
   }
-  if (connection.broken) return true;
+  // Behind a response that closes nothing is read without the guard, nor told.
+  if (connection.broken || connection.lingering) return true;
   if (connection.isGone(error) || error.code === "ECONNRESET" || error.code === "EPIPE") return pass();
   const isHeard = server.listenerCount("clientError") > 0;
   const otherwise = failureFor(error, isHeard);
