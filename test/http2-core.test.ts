@@ -117,6 +117,24 @@ describe("an app of the core API", () => {
     }
   });
 
+  it.each<[how: string, listener: OnStream]>([
+    ["close()", (stream) => stream.close()],
+    ["close(CANCEL)", (stream) => stream.close(http2.constants.NGHTTP2_CANCEL)],
+    ["close(INTERNAL_ERROR)", (stream) => stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR)],
+    ["destroy()", (stream) => stream.destroy()],
+    ["destroy(error)", (stream) => stream.destroy(new Error("x"))],
+  ])("has a whole answer without content arrive in front of %s in the same turn", async (_how, end) => {
+    const answers: OnStream = (stream, headers) => {
+      stream.on("error", () => {});
+      if (headers[":path"] === "/204") stream.respond({ ":status": 204 });
+      else stream.respond({ ":status": 404 }, { endStream: true });
+      end(stream, headers);
+    };
+    const { client } = await start(core(answers), {});
+    expect(await seen(send(client, undefined, { ":path": "/204" }))).toMatchObject({ status: 204, complete: true });
+    expect(await seen(send(client))).toMatchObject({ status: 404, complete: true });
+  });
+
   it("may have a request listener beside it", async () => {
     const told: string[] = [];
     const { client, guard } = await start((server) => {

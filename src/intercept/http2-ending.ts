@@ -36,7 +36,7 @@ export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unk
   if (exchange.passing || exchange.settled || exchange.isTunnel || isGone(stream)) return pass();
   // Node refuses them, to whoever has called.
   if (!isCode(code) || (callback !== undefined && typeof callback !== "function")) return pass();
-  if (code === NO_ERROR && endsEmpty(exchange)) return pass();
+  if (code === NO_ERROR) endsEmpty(exchange);
   const leaving = { error: undefined, code: code as number, destroys: false };
   if (!ends(exchange, leaving, "stream.close")) return pass();
   if (callback !== undefined) stream.once("close", callback as () => void);
@@ -106,14 +106,12 @@ function isCode(code: unknown): code is number {
 /**
  * Lets a header section go behind which there is no content. Node ends what it closes, and where nothing has been
  * announced, that is a whole answer.
- * @returns false where the answer is another
  */
-function endsEmpty(exchange: Http2Exchange): boolean {
+function endsEmpty(exchange: Http2Exchange): void {
   const { head, sent, expected, ended, inert, fromFile } = exchange;
-  if (head === null || head.options?.waitForTrailers || sent > 0 || expected > 0 || ended || inert || fromFile)
-    return false;
+  if (head === null || head.options?.waitForTrailers || sent > 0 || expected > 0 || ended || inert || fromFile) return;
   exchange.ended = true;
-  return exchange.committed || commit(exchange);
+  if (!exchange.committed) commit(exchange);
 }
 
 function noop(): void {}

@@ -8,6 +8,12 @@ export const NO_ERROR = 0;
 export const INTERNAL_ERROR = 2;
 export const CANCEL = 8;
 
+/**
+ * Newer versions of Node may drop a header section that is still to leave where its stream is closed, but for a
+ * cancellation: in front of that they send what is there. A recipient that has the whole answer heeds neither.
+ */
+export const DROPS_HEADERS = Number.parseInt(process.versions.node, 10) >= 22;
+
 /** How the app has ended a stream, of which it is told once the answer is out. */
 export interface Leaving {
   readonly error: Error | undefined;

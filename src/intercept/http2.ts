@@ -12,7 +12,15 @@ import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.j
 import { commit, dropHeld, type Piece } from "./http2-content.js";
 import { isGone } from "./http2-ending.js";
 import { announcedLength, fieldsOf, hasNoContent, linesOf, render, statusOf } from "./http2-fields.js";
-import { destroyedWith, endAs, INTERNAL_ERROR, type Leaving, NO_ERROR } from "./http2-leaving.js";
+import {
+  CANCEL,
+  DROPS_HEADERS,
+  destroyedWith,
+  endAs,
+  INTERNAL_ERROR,
+  type Leaving,
+  NO_ERROR,
+} from "./http2-leaving.js";
 import { countUpload, type NativeStream, overrideStream } from "./http2-overrides.js";
 import { hasContentToCome, StreamRequest } from "./http2-request.js";
 import type { Fields, Head } from "./http2-section.js";
@@ -314,7 +322,9 @@ export class Http2Exchange extends Exchange {
     this.flushing = false;
     if (this.stream.destroyed) return;
     this.hasLeft = true;
-    endAs(this, this.leaving ?? destroyedWith(undefined), NO_ERROR);
+    const leaving = this.leaving ?? destroyedWith(undefined);
+    const isCancelled = leaving.code === CANCEL || (DROPS_HEADERS && this.sent === 0 && !this.isUploading);
+    endAs(this, leaving, this.inert || !isCancelled ? NO_ERROR : CANCEL);
   }
 
   protected tearDown(): void {
