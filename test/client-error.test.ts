@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer as createNetServer, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
@@ -180,6 +180,97 @@ describe("a listener for clientError that does not answer", () => {
     expect(responses[0]?.field("connection")).toBe("close");
     expect(incidents).toMatchObject([{ code: "CLIENT_ERROR", action: "replaced" }]);
   });
+});
+
+describe("octets that arrive behind malformed ones, until somebody ends the connection", () => {
+  type Heard = (socket: Socket, times: number) => void;
+  const MINE = "HTTP/1.1 400 Mine\r\nDate: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+  /** What a listener for `clientError` is told while the client sends a piece each time, five at most. */
+  async function toldOf(isGuarded: boolean, opening: string, listener: Heard): Promise<string[]> {
+    const told: string[] = [];
+    let wire: Wire | undefined;
+    const server = createServer((request) => request.resume().on("error", () => {}));
+    const heard = new Promise<void>((resolve) => {
+      server.on("clientError", (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
+        told.push(`${error.code} ${error.rawPacket?.length}`);
+        listener(socket as Socket, told.length);
+        if (told.length < 5) wire?.write("x".repeat(told.length));
+        else resolve();
+      });
+    });
+    if (isGuarded) createGuard(options()).attach(server);
+    await listen(server);
+    wire = await Wire.open((server.address() as AddressInfo).port);
+    wire.write(opening);
+    await Promise.race([heard, wire.ended()]);
+    wire.destroy();
+    server.close().closeAllConnections();
+    return told;
+  }
+
+  const openings: [what: string, octets: string][] = [
+    ["no request", GARBAGE],
+    ["a request that is none", "GET / HTTP/9.9\r\n\r\n"],
+    ["garbage behind a request", GET + GARBAGE],
+    ["malformed content", `${CHUNKED}zz\r\n`],
+  ];
+  const listeners: Record<string, Heard> = {
+    "does nothing": () => {},
+    "begins an answer": (socket) => void socket.write("HTTP/1.1 400 Mine\r\n"),
+    "answers at the fifth": (socket, times) => void (times === 5 && socket.end(MINE)),
+  };
+  const cases = Object.keys(listeners).flatMap((what) => openings.map(([first, octets]) => [first, what, octets]));
+
+  it.each(cases)("%s: a listener that %s is told of each piece", async (_first, what, octets) => {
+    const listener: Heard = (socket, times) => listeners[what as string]?.(socket, times);
+    const told = await toldOf(false, octets as string, listener);
+    expect(told).toHaveLength(5);
+    expect(await toldOf(true, octets as string, listener)).toEqual(told);
+  });
+
+  it("what a listener writes at the last is the answer, and the only one", async () => {
+    let times = 0;
+    let wire: Wire | undefined;
+    wire = await open(answers, (server) =>
+      server.on("clientError", (_error, socket) => {
+        times++;
+        if (times < 3) wire?.write("x");
+        else socket.end("HTTP/1.1 422 Mine\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      }),
+    );
+    wire.send("GET / HTTP/9.9\r\n\r\n");
+    expect(await wire.ended()).toBe(true);
+    const { responses, problems } = wire.finish();
+    expect({ problems, statuses: responses.map(({ status }) => status) }).toEqual({ problems: [], statuses: [422] });
+    expect(incidents).toEqual([]);
+  });
+
+  it.each([true, false])(
+    "what is in the socket's buffer is told even where it is destroyed (guarded: %s)",
+    async (isGuarded) => {
+      const told: string[] = [];
+      const server = createServer(answers);
+      server.on("clientError", (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
+        told.push(String(error.rawPacket));
+        socket.destroy();
+      });
+      if (isGuarded) createGuard(options()).attach(server);
+      const front = createNetServer((socket) =>
+        socket.once("readable", () => {
+          socket.unshift(socket.read(1));
+          server.emit("connection", socket);
+        }),
+      );
+      await listen(front as Server);
+      const wire = await Wire.open((front.address() as AddressInfo).port);
+      wire.write("123");
+      await wire.ended();
+      wire.destroy();
+      front.close();
+      expect(told).toEqual(["1", "23"]);
+    },
+  );
 });
 
 describe("malformed octets behind requests that are not answered yet", () => {

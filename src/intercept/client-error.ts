@@ -55,18 +55,31 @@ export function emitClientError(
     return true;
   }
   // Behind a response that closes nothing is read without the guard, nor told.
-  if (connection.broken || connection.lingering) return true;
-  if (connection.isGone(error) || error.code === "ECONNRESET" || error.code === "EPIPE") return pass();
-  const isHeard = server.listenerCount("clientError") > 0;
-  const otherwise = failureFor(error, isHeard);
+  if (connection.lingering) return true;
   const call = (exchange: Http1Exchange | SocketExchange) => {
     const was = connection.culprit;
     connection.culprit = exchange;
     callListeners(guard, server, below, "clientError", [error, socket], exchange);
     connection.culprit = was;
   };
+  if (connection.broken) {
+    tellAgain(connection, call);
+    return true;
+  }
+  if (connection.isGone(error) || error.code === "ECONNRESET" || error.code === "EPIPE") return pass();
+  const isHeard = server.listenerCount("clientError") > 0;
+  const otherwise = failureFor(error, isHeard);
   const open = () => guard.openSocket(null, socket, otherwise, methodIn(error));
-  const heard: Heard = { guard, connection, error, otherwise, isHeard, call, open };
+  const hear = (exchange: Http1Exchange | SocketExchange) => {
+    connection.heardBy = exchange;
+    connection.isTelling = true;
+    const toldAll = () => {
+      connection.isTelling = false;
+    };
+    process.nextTick(contained(guard.witness, toldAll));
+    call(exchange);
+  };
+  const heard: Heard = { guard, connection, error, otherwise, isHeard, call: hear, open };
   const present = [...connection];
   const [first] = present;
   if (first === undefined || isOfParser(error)) {
@@ -76,6 +89,15 @@ export function emitClientError(
     contain(guard.witness, () => (last === undefined ? answerAlone(heard) : answerBehind(heard, last)));
   } else contain(guard.witness, () => failSocket(heard, first));
   return true;
+}
+
+/**
+ * Node goes on reading until somebody ends the connection, and tells of whatever else arrives. What has arrived already
+ * is told even behind that, in the same turn.
+ */
+function tellAgain(connection: GuardedConnection, call: Heard["call"]): void {
+  const { heardBy, isTelling, socket } = connection;
+  if (heardBy !== null && (isTelling || !socket.destroyed)) call(heardBy);
 }
 
 /** Nothing else is under way on the connection. */

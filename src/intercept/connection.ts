@@ -48,6 +48,10 @@ export class GuardedConnection {
   declare whenDestroyed: readonly (() => void)[];
   /** The answer to what the parser could not parse, while responses are under way in front of it. */
   declare waiting: SocketExchange | null;
+  /** On whose behalf listeners for `clientError` were told of that first; null where nobody was. */
+  declare heardBy: Http1Exchange | SocketExchange | null;
+  /** They have been told in this turn. */
+  declare isTelling: boolean;
   /** What it has given up on is no request: the connection ends behind its last response, without an answer to that. */
   endsSilently = false;
   /** The last response is out and the connection waits for the client: requests that still arrive are not served. */
@@ -294,6 +298,8 @@ Object.assign(GuardedConnection.prototype, {
   seemsDestroyed: false,
   whenDestroyed: [],
   waiting: null,
+  heardBy: null,
+  isTelling: false,
 });
 
 function onEnd(this: NodeSocket): void {
