@@ -18,6 +18,7 @@ export class DeadlineQueue {
   readonly #onDue: (entry: Waiting) => void;
   readonly #lateMs: number;
   readonly #onEmpty: (() => void) | undefined;
+  readonly #keepsAlive: boolean;
   #first: Waiting | null = null;
   #last: Waiting | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -32,17 +33,20 @@ export class DeadlineQueue {
    * @param lateMs - a timer that fires later than this, in milliseconds, was kept from running. Others are behind it, and
    *   timers run before what has arrived meanwhile is read: `onDue` waits until all of that has had its turn
    * @param onEmpty - told when the timer finds nothing that waits any more
+   * @param keepsAlive - the process does not end before they are due
    */
   constructor(
     ms: number,
     onDue: (entry: Waiting) => void,
     lateMs = Number.POSITIVE_INFINITY,
     onEmpty: (() => void) | undefined = undefined,
+    keepsAlive = false,
   ) {
     this.#ms = ms;
     this.#onDue = onDue;
     this.#lateMs = lateMs;
     this.#onEmpty = onEmpty;
+    this.#keepsAlive = keepsAlive;
   }
 
   /** The entry that has waited longest. */
@@ -109,8 +113,8 @@ export class DeadlineQueue {
     if (ms === Number.POSITIVE_INFINITY) return;
     const wait = Math.max(1, Math.ceil(ms));
     this.#firesAt = performance.now() + wait;
-    // A waiting request keeps the process alive through its socket; the timer need not.
-    this.#timer = setTimeout(this.#timerFires, wait).unref();
+    const timer = setTimeout(this.#timerFires, wait);
+    this.#timer = this.#keepsAlive ? timer : timer.unref();
   }
 
   #onTimer(): void {

@@ -11,6 +11,12 @@ const LATE_MS = 2;
 /** How often what may move is looked at, as parts of the deadline: so late at most is it noticed that it has stopped. */
 const LOOKS = { request: 20, response: 10, recipient: 10 } as const;
 
+/**
+ * What exchanges wait for. A waiting request keeps the process alive through its socket, if it is to be kept alive at all;
+ * what the app has written would be with the socket already, so that only `hold` has to see that it gets there.
+ */
+type Kind = "deadline" | "hold" | "hold on";
+
 /** Ends every exchange of a guard that waits for too long, and commits what has been held back for long enough. */
 export class Deadlines {
   /** By kind and length of the wait; there are few, since waits are rounded, and one that empties is forgotten. */
@@ -60,7 +66,7 @@ export class Deadlines {
   }
 
   /** @param ms - rounded down, so that there are few queues: whoever is looked at early waits for the rest */
-  #queue(kind: "deadline" | "hold", ms: number): DeadlineQueue {
+  #queue(kind: Kind, ms: number): DeadlineQueue {
     const waitMs = roundedDown(ms);
     const key = `${kind} ${waitMs}`;
     let queue = this.#queues.get(key);
@@ -68,7 +74,8 @@ export class Deadlines {
       const onEmpty = () => {
         if (queue !== this.#usual && queue !== this.#usualHold) this.#queues.delete(key);
       };
-      queue = new DeadlineQueue(waitMs, kind === "hold" ? this.#onHeld : this.#onDue, LATE_MS, onEmpty);
+      const onDue = kind === "deadline" ? this.#onDue : this.#onHeld;
+      queue = new DeadlineQueue(waitMs, onDue, LATE_MS, onEmpty, kind === "hold");
       this.#queues.set(key, queue);
     }
     return queue;
@@ -95,7 +102,7 @@ export class Deadlines {
     const { firstByteDeadlineMs } = exchange.settings;
     if (firstByteDeadlineMs !== false && exchange.activeAt + firstByteDeadlineMs <= performance.now())
       this.#look(exchange);
-    else this.holdBack(exchange);
+    else this.#queue("hold on", exchange.settings.holdBackMs).add(exchange, performance.now());
   };
 
   readonly #look = (exchange: Exchange): void => {
