@@ -7,10 +7,11 @@ import { guardsOf, isServer } from "../intercept/recognise.js";
 import { MESSAGES } from "../log.js";
 import { resolveOptions } from "../options.js";
 import type { ProgramOptions } from "./configuration.js";
+import { onGivenConnections } from "./given-connections.js";
 
 /**
- * Guards every server of the program as it begins to listen, and before it can have a connection; but for those that have
- * a guard of the app's own.
+ * Guards every server of the program as it begins to listen or is given its first connection, and before it hears of it;
+ * but for those that have a guard of the app's own.
  * @throws {RayguardError} `ERR_RAYGUARD_UNKNOWN_OPTION`, `ERR_RAYGUARD_INVALID_OPTION`
  */
 export function guardProgram({ servers: isGuarded, ...options }: ProgramOptions): void {
@@ -22,11 +23,20 @@ export function guardProgram({ servers: isGuarded, ...options }: ProgramOptions)
   }
   resolveOptions(options);
   const guards = new ProgramGuard(options);
-  const meet = ({ server }: { server: object }) => {
+  /** It is decided once what becomes of a server, or each time that it begins to listen. */
+  const known = new WeakSet<object>();
+  const meet = (server: object) => {
+    known.add(server);
     if (!isServer(server) || guardsOf(server).size > 0 || leadsToGuard(server)) return;
     if (isGuarded?.(server) !== false) guards.take(server);
   };
-  subscribe(SERVER_LISTENS, contained(undefined, meet as (message: unknown) => void));
+  subscribe(
+    SERVER_LISTENS,
+    contained(undefined, (message) => meet((message as { server: object }).server)),
+  );
+  onGivenConnections((server) => {
+    if (!known.has(server)) meet(server);
+  });
 }
 
 /** The guard of a program: made for the first server it is needed for, gone with the last. */
