@@ -164,13 +164,26 @@ export function idleSocketsOf(server: object): Socket[] {
   return listOf(server, "idle");
 }
 
-function listOf(server: object, which: "all" | "idle"): Socket[] {
+/** Runs `act` while Node finds none of them: it destroys them as it closes the server. */
+export function withoutIdleSockets(server: object, act: () => void): void {
+  const lists = listsOf(server);
+  if (lists !== undefined) Object.defineProperty(lists, "idle", { value: () => [], configurable: true });
+  try {
+    act();
+  } finally {
+    if (lists !== undefined) Reflect.deleteProperty(lists, "idle");
+  }
+}
+
+type Lists = Record<string, () => { socket?: Socket | null }[]>;
+
+function listsOf(server: object): Lists | undefined {
   const kConnections = Object.getOwnPropertySymbols(server).find((s) => s.description === "http.server.connections");
-  if (kConnections === undefined) return [];
-  const lists = (server as Record<symbol, Record<string, () => { socket?: Socket | null }[]> | undefined>)[
-    kConnections
-  ];
-  return (lists?.[which]?.() ?? []).flatMap(({ socket }) => (socket ? [socket] : []));
+  return kConnections === undefined ? undefined : (server as Record<symbol, Lists | undefined>)[kConnections];
+}
+
+function listOf(server: object, which: "all" | "idle"): Socket[] {
+  return (listsOf(server)?.[which]?.() ?? []).flatMap(({ socket }) => (socket ? [socket] : []));
 }
 
 export function versionOf(request: IncomingMessage): "1.0" | "1.1" | "2.0" {

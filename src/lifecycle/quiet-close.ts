@@ -5,7 +5,7 @@ import { containPromise } from "../containment.js";
 import { connectionOf } from "../intercept/connection.js";
 import { isDestroyed } from "../intercept/gone-socket.js";
 import { letGo } from "../intercept/leave-server.js";
-import { socketsOf } from "../intercept/node-internals.js";
+import { socketsOf, withoutIdleSockets } from "../intercept/node-internals.js";
 import { arrivingAt } from "./arriving.js";
 import { standsBeforeClose } from "./close-method.js";
 
@@ -59,27 +59,13 @@ function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; s
  */
 export function closesQuietly(server: Server, closing: ClosingServers): () => void {
   const undo = standsBeforeClose(server, (close) => {
-    const undoIdle = keepIdleConnections(server);
-    try {
-      close();
-    } finally {
-      undoIdle();
-    }
+    // `closeIdleConnections()`, which it calls, may be the app's own, and is called all the same.
+    withoutIdleSockets(server, close);
     letGo(server);
     containPromise(undefined, closeQuietly(server, closing));
   });
   return () => {
     closing.delete(server);
     undo();
-  };
-}
-
-function keepIdleConnections(server: Server): () => void {
-  const own = Object.getOwnPropertyDescriptor(server, "closeIdleConnections");
-  Object.defineProperty(server, "closeIdleConnections", { value: () => {}, configurable: true, writable: true });
-  return () => {
-    // What the app has put there stays its own.
-    if (own === undefined) delete (server as Partial<Server>).closeIdleConnections;
-    else Object.defineProperty(server, "closeIdleConnections", own);
   };
 }

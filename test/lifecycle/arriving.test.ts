@@ -143,11 +143,60 @@ describe("when the process ends after an exception", () => {
   });
 });
 
-it("leaves to the app what it has put in the place of closeIdleConnections", async () => {
-  const { guard, server } = await start("TCP");
-  let calls = 0;
-  server.closeIdleConnections = () => void calls++;
-  await guard.drain({ graceMs: 0, lameDuckMs: 0 });
-  server.closeIdleConnections();
-  expect(calls).toBe(1);
+/** Ways in which an app stands in for `closeIdleConnections()`, which Node calls as it closes a server. */
+const OWN: Record<string, (server: Server, called: () => void) => void> = {
+  "one of its own": (server, called) => {
+    server.closeIdleConnections = called;
+  },
+  "one that goes on to Node's": (server, called) => {
+    const below = server.closeIdleConnections;
+    server.closeIdleConnections = function (this: Server) {
+      called();
+      below.call(this);
+    };
+  },
+  "one that a class has": (server, called) => {
+    const own = Object.create(Object.getPrototypeOf(server));
+    own.closeIdleConnections = function (this: Server) {
+      called();
+      Object.getPrototypeOf(own).closeIdleConnections.call(this);
+    };
+    Object.setPrototypeOf(server, own);
+  },
+};
+
+describe.each(Object.entries(OWN))("an app with a closeIdleConnections(): %s", (_what, put) => {
+  /** How often it has been called, behind each step. */
+  async function calls(isGuarded: boolean): Promise<number[]> {
+    const server = createServer((_request, response) => response.end("ok"));
+    if (isGuarded) createGuard({ logger: false, shutdown: false }).attach(server);
+    let count = 0;
+    put(server, () => count++);
+    await listen(server);
+    const seen: number[] = [];
+    const closed = new Promise((resolve) => server.close(resolve));
+    seen.push(count);
+    await closed;
+    server.closeIdleConnections();
+    return [...seen, count];
+  }
+
+  it("is called as often as without a guard", async () => {
+    const bare = await calls(false);
+    expect(bare).toEqual([1, 2]);
+    expect(await calls(true)).toEqual(bare);
+  });
+
+  it("loses no request that is on its way", async () => {
+    const { guard, server, open } = await start("TCP");
+    put(server, () => {});
+    const wire = await open();
+    wire.send(`${HEAD}\r\n`);
+    await wire.answers(1);
+    const drained = guard.drain({ lameDuckMs: 0 });
+    wire.send(`${HEAD}\r\n`);
+    await wire.answers(2);
+    expect(wire.finish()).toMatchObject({ problems: [], responses: [{ status: 200 }, { status: 200 }] });
+    await drained;
+  });
 });
