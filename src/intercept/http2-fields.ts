@@ -7,6 +7,7 @@ import { INVALID } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
 import { checkSize, largestFields } from "./header-section.js";
 import type { Http2Exchange } from "./http2.js";
+import { type ExcessiveBlock, excessOf } from "./http2-block.js";
 import { PLAIN_NAME } from "./http2-refused.js";
 import { type Fields, type Head, readOnce } from "./http2-section.js";
 import { checkInterim } from "./interim.js";
@@ -17,7 +18,7 @@ export function judgeFields(exchange: Http2Exchange, head: Head): Failure | null
   const { fields, options } = head;
   const addsDate = options?.sendDate !== false;
   if (isPlainlyValid(fields, addsDate, settings.maxFieldLines)) {
-    const failure = sizeOf(exchange, fields);
+    const failure = sizeOf(exchange, fields, addsDate);
     if (failure === null || supervisor.enforces) return failure;
     supervisor.report(exchange, failure, "reported");
     return null;
@@ -48,7 +49,7 @@ export function judgeFields(exchange: Http2Exchange, head: Head): Failure | null
     needsFraming: false,
   };
   const { repairs, replace } = judge(draft);
-  const failure = replace === null ? sizeOf(exchange, fields) : ruleBroken(replace.rule, replace.found);
+  const failure = replace === null ? sizeOf(exchange, fields, addsDate) : ruleBroken(replace.rule, replace.found);
   if (!supervisor.enforces) {
     for (const { rule, found } of repairs) supervisor.report(exchange, ruleBroken(rule, found), "reported");
     if (failure !== null) supervisor.report(exchange, failure, "reported");
@@ -97,19 +98,36 @@ function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number
 
 const LENGTH = /^[0-9]{1,15}$/;
 
-/** What is wrong with the size of a header section, measured as the edge passes it on; warns while there is time. */
-function sizeOf({ settings, supervisor }: Http2Exchange, fields: Fields): Failure | null {
+/** So few octets that nobody asks whether Node can send them: the guard's own answers take as many. */
+const FEW_OCTETS = 1_024;
+
+/**
+ * What is wrong with the size of a header section, measured as the edge passes it on, and as Node sends it; warns while
+ * there is time.
+ */
+function sizeOf({ settings, stream, supervisor }: Http2Exchange, fields: Fields, addsDate: boolean): Failure | null {
   const most = settings.maxHeaderSectionOctets;
   let octets = 0;
   for (const name of Object.keys(fields)) {
     const value = fields[name];
     for (const item of Array.isArray(value) ? value : [value]) octets += name.length + String(item).length + 4;
   }
+  if (octets > FEW_OCTETS) {
+    const excess = excessOf(stream, fields, addsDate);
+    if (excess !== null) return tooLarge("header section", excess, fields);
+  }
   if (octets <= most / 4) return null;
   const rendered = render(fields);
   const failure = checkSize(rendered, most);
   if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
   return failure;
+}
+
+function tooLarge(what: string, { octets, limit }: ExcessiveBlock, fields: Fields): Failure {
+  return ruleBroken(
+    "HF-18",
+    `The ${what} takes ${octets} octets over HTTP/2, and Node sends ${limit} (maxSendHeaderBlockLength); largest: ${largestFields(render(fields))}.`,
+  );
 }
 
 /** A header section as HTTP/1.1 would render it: for whoever reads it, it is the same. */
@@ -156,7 +174,15 @@ export function fieldsOf(page: Page): Record<string, string | number | string[]>
 
 /** Mends an interim response in place. @returns false where it must not go out */
 export function repairInterim(exchange: Http2Exchange, fields: Fields): boolean {
-  const { supervisor, head, interims } = exchange;
+  const { supervisor, head, interims, stream } = exchange;
+  const excess = excessOf(stream, fields, false);
+  if (excess !== null) {
+    // Node answers all the same: it is the session that ends.
+    const failure = { ...tooLarge("interim response", excess, fields), prevented: null };
+    if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
+    else exchange.repaired(failure);
+    return false;
+  }
   const verdict = checkInterim(render(fields), {
     version: "2.0",
     afterFinal: head !== null,
