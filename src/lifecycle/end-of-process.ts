@@ -7,6 +7,7 @@ import { WeakCollection } from "../weak-collection.js";
 import type { Closing } from "./close-listeners.js";
 import { currentExchange } from "./current-exchange.js";
 import { hear, type Others } from "./other-listeners.js";
+import { awaitOwnSignals, ownSignalHasCome } from "./own-signals.js";
 import { printUncaught } from "./print-uncaught.js";
 import { SHUTDOWN_DEFAULTS, type ShutdownSettings } from "./shutdown-options.js";
 
@@ -60,6 +61,7 @@ interface Concerned {
 const participants = new WeakCollection<Participant>(() => install());
 const installed = new Map<string, (...args: never[]) => void>();
 let end: End | undefined;
+let undoKill: (() => void) | undefined;
 
 /**
  * Takes the place of Node's default action for signals, uncaught exceptions and the end of the process while at least
@@ -97,6 +99,12 @@ function install(): void {
     process.prependListener(event as "exit", listener as never);
     installed.set(event, listener);
   }
+  if ([...installed.values()].includes(onSignal as never)) {
+    undoKill ??= awaitOwnSignals((signal) => installed.has(signal));
+  } else {
+    undoKill?.();
+    undoKill = undefined;
+  }
 }
 
 /** Workers of `node:cluster`, and of PM2, hear of a reload over the channel to their parent. */
@@ -109,6 +117,7 @@ function isManaged(): boolean {
 // -- signals -------------------------------------------------------------------------------------------------------
 
 function onSignal(signal: NodeJS.Signals): void {
+  ownSignalHasCome(signal);
   const concerned = concern(({ shutdown }) => shutdown !== false && shutdown.signals.includes(signal));
   hear(signal, onSignal, (others) => asksForEnd(128 + constants.signals[signal], others, concerned));
 }

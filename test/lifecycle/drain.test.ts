@@ -204,11 +204,13 @@ it("sends GOAWAY to HTTP/2 and finishes its streams", { timeout: 30_000 }, async
 it("leaves no listener on the process behind", async () => {
   const events = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "exit", "message", "disconnect"];
   const before = events.map((event) => process.listenerCount(event));
+  const { kill } = process;
   const guards = [createGuard({ logger: false }), createGuard({ logger: false })];
   for (const guard of guards) guard.attach(createServer());
   expect(process.listenerCount("SIGTERM")).toBe((before[0] as number) + 1);
   for (const guard of guards) guard.close();
   expect(events.map((event) => process.listenerCount(event))).toEqual(before);
+  expect(process.kill).toBe(kill);
 });
 
 it("stays out of the process where shutdown and crash are off, or the guard only reports", () => {

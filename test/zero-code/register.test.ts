@@ -124,6 +124,23 @@ describe("a program that knows nothing of a guard", { timeout: 60_000 }, () => {
     expect(await program.end()).toBe(143);
   });
 
+  it.each([
+    ["SIGTERM", "a signal", "process.pid, signal", 143],
+    ["SIGINT", "its number", "process.pid, require('node:os').constants.signals[signal]", 130],
+    ["SIGTERM", "the default one", "String(process.pid)", 143],
+  ] as const)("ends of %s that it sends itself, by %s, once it has tidied up", async (signal, _, target, code) => {
+    const text = `const server = require("node:http").createServer(${HANDLER}).listen(0, "127.0.0.1", ${TELL});
+    const signal = "${signal}";
+    process.once(signal, () => server.close(() => process.kill(${target})));`;
+    for (const flags of [[], WITH_GUARD]) {
+      const program = Program.start("app.cjs", text, { flags });
+      const [port] = (await program.ports()) as [number];
+      expect((await statuses(port))[0]).toBe(200);
+      program.signal(signal);
+      expect(await program.end()).toBe(flags.length === 0 ? signal : code);
+    }
+  });
+
   it("may have several servers, some of which are left alone", async () => {
     const text = `import { createServer } from "node:http";
     for (const name of ["app", "metrics"]) {
