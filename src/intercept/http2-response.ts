@@ -57,6 +57,12 @@ export function judgeHead(exchange: Http2Exchange, head: Head): Head | null {
   if (verdict === null) return head;
   exchange.head = head;
   exchange.fail(verdict);
+  // Whatever the app still does in this turn belongs to the response it had in mind.
+  exchange.isRefused = true;
+  const refused = contained(exchange.supervisor, () => {
+    exchange.isRefused = false;
+  });
+  process.nextTick(refused);
   return null;
 }
 

@@ -76,6 +76,8 @@ export class Http2Exchange extends Exchange {
   flushing = false;
   /** The whole answer is out, whatever the app has closed the stream with. */
   hasLeft = false;
+  /** The header section of the app has been replaced in this turn. */
+  declare isRefused: boolean;
   /** What the app has written last, kept only where a heartbeat must know. */
   declare lastChunk: unknown;
   status = 0;
@@ -258,6 +260,7 @@ export class Http2Exchange extends Exchange {
   }
 
   wroteLate(): void {
+    if (this.isRefused) return;
     this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: this.status });
   }
 
@@ -341,6 +344,6 @@ export class Http2Exchange extends Exchange {
 }
 
 /** What most exchanges never set takes no room in any of them. */
-Object.assign(Http2Exchange.prototype, { lastChunk: undefined });
+Object.assign(Http2Exchange.prototype, { isRefused: false, lastChunk: undefined });
 
 function noop(): void {}
