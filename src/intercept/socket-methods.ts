@@ -5,7 +5,7 @@ import { isDestroyed, showEnded } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import { putInFront } from "./put-in-front.js";
-import { endWithoutError } from "./socket-error.js";
+import { endInView } from "./socket-error.js";
 import { runningFunctions } from "./stack.js";
 
 /** Methods of a socket that the guard stands in front of. */
@@ -80,7 +80,7 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
   }
   if (!exchange.closing(`socket.${how}`, error)) return connection.call(how, args);
   if (how === "destroySoon") showEnded(connection.socket);
-  else endWithoutError(connection); // with one that has been told already
+  else endInView(connection, undefined); // with one that has been told already
   return connection.socket;
 }
 
