@@ -1,4 +1,3 @@
-import { io, type Socket } from "socket.io-client";
 import { afterEach, describe, expect, it } from "vitest";
 import { type ExchangeRequest, exchange } from "../../src/testing/index.js";
 import { endPrograms, Program, WITH_GUARD } from "./program.js";
@@ -183,35 +182,38 @@ describe.each(Object.entries(PROGRAMS))("%s", { timeout: 60_000 }, (_, { text, j
   });
 });
 
+/** Sends messages of both kinds, more than fits into one frame, and writes a line about each that has come back. */
+const SOCKET_IO_CLIENT = `import { isDeepStrictEqual } from "node:util";
+import { io } from "socket.io-client";
+const socket = io(process.env.ADDRESS, { transports: process.env.TRANSPORTS.split(","), reconnection: false });
+const heard = (emitter, event) => new Promise((resolve) => emitter.once(event, resolve));
+const tell = (record) => process.stdout.write(JSON.stringify(record) + "\\n");
+await heard(socket, "connect");
+const { engine } = socket.io;
+if (process.env.TRANSPORTS.includes(",") && engine.transport.name === "polling") await heard(engine, "upgrade");
+for (const value of ["text", "x".repeat(100_000), Buffer.alloc(100_000, 7)]) {
+  const [echo, transport] = await new Promise((resolve) => socket.emit("echo", value, (...answer) => resolve(answer)));
+  tell({ msg: "echo", isSame: isDeepStrictEqual(echo, value), transport });
+}
+socket.emit("off");
+tell({ msg: "off", reason: await heard(socket, "disconnect") });`;
+
 describe("Socket.IO", { timeout: 60_000 }, () => {
   it.each([
-    ["polling", ["polling"]],
-    ["a WebSocket", ["websocket"]],
-    ["polling, upgraded to a WebSocket", ["polling", "websocket"]],
+    ["polling", "polling"],
+    ["a WebSocket", "websocket"],
+    ["polling, upgraded to a WebSocket", "polling,websocket"],
   ])("carries messages both ways over %s", async (_, transports) => {
     const program = Program.start("app.mjs", (PROGRAMS["Socket.IO"] as Case).text);
     const [port] = (await program.ports()) as [number];
-    const socket = io(`http://127.0.0.1:${port}`, { transports, forceNew: true, reconnection: false });
-    await heard(socket, "connect");
-    const last = transports.at(-1);
-    const { engine } = socket.io;
-    if (engine.transport.name !== last) await new Promise((resolve) => engine.once("upgrade", resolve));
-    for (const value of ["text", "x".repeat(100_000), Buffer.alloc(100_000, 7)]) {
-      const [echo, transport] = await new Promise<[unknown, string]>((resolve) => {
-        socket.emit("echo", value, (...answer: [unknown, string]) => resolve(answer));
-      });
-      expect(transport).toBe(last);
-      expect(echo).toEqual(value);
-    }
-    const left = heard(socket, "disconnect");
-    socket.emit("off");
-    expect(await left).toBe("io server disconnect");
+    const env = { ADDRESS: `http://127.0.0.1:${port}`, TRANSPORTS: transports };
+    const client = Program.start("client.mjs", SOCKET_IO_CLIENT, { flags: [], env });
+    expect(await client.end()).toBe(0);
+    const transport = transports.split(",").at(-1);
+    expect(client.lines("echo")).toEqual(Array(3).fill({ msg: "echo", isSame: true, transport }));
+    expect(client.lines("off")).toEqual([{ msg: "off", reason: "io server disconnect" }]);
     program.signal("SIGTERM");
     expect(await program.end()).toBe(143);
     expect(program.lines("incident")).toEqual([]);
   });
 });
-
-function heard(socket: Socket, event: string): Promise<unknown> {
-  return new Promise((resolve) => socket.once(event, resolve));
-}
