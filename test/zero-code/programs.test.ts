@@ -209,6 +209,7 @@ describe("Socket.IO", { timeout: 60_000 }, () => {
     const env = { ADDRESS: `http://127.0.0.1:${port}`, TRANSPORTS: transports };
     const client = Program.start("client.mjs", SOCKET_IO_CLIENT, { flags: [], env });
     expect(await client.end()).toBe(0);
+    await expect.poll(() => client.lines("off")).toHaveLength(1);
     const transport = transports.split(",").at(-1);
     expect(client.lines("echo")).toEqual(Array(3).fill({ msg: "echo", isSame: true, transport }));
     expect(client.lines("off")).toEqual([{ msg: "off", reason: "io server disconnect" }]);
