@@ -2,8 +2,9 @@ import { once } from "node:events";
 import http, { type IncomingMessage, type RequestListener, ServerResponse } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
+import { idleSocketsOf, socketsOf, withList } from "../src/intercept/connection-lists.js";
 import {
   classSlot,
   FINISH_HEEDS_ERRORS,
@@ -660,5 +661,32 @@ describe("a stream of node:http2", () => {
     client.close();
     await new Promise((resolve) => server.close(resolve));
     expect(seen).toEqual([true, "function", false, "respond", true]);
+  });
+});
+
+describe("a list of connections", () => {
+  it("is made as a server begins to listen, and not before", () => {
+    const server = http.createServer();
+    const names = () => Object.getOwnPropertySymbols(server).map(({ description }) => description);
+    expect(names()).not.toContain("http.server.connections");
+    server.emit("listening");
+    expect(names()).toContain("http.server.connections");
+    server.close();
+  });
+
+  it("that is there while a server is given a connection keeps it from then on", async () => {
+    const server = http.createServer((_request, response) => response.end("ok"));
+    const front = createTcpServer((socket) => withList(server, () => server.emit("connection", socket)));
+    await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
+    const client = connect((front.address() as AddressInfo).port, "127.0.0.1");
+    await expect.poll(() => socketsOf(server).length).toBe(1);
+    client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await expect.poll(() => idleSocketsOf(server).length).toBe(1);
+    expect(Object.getOwnPropertySymbols(server).map(({ description }) => description)).not.toContain(
+      "http.server.connections",
+    );
+    client.destroy();
+    await expect.poll(() => socketsOf(server).length).toBe(0);
+    front.close();
   });
 });

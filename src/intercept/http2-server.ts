@@ -11,6 +11,7 @@ import { contain, tellFailure } from "../containment.js";
 import type { Exchange } from "../exchange.js";
 import { emitClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
+import { withList } from "./connection-lists.js";
 import { emitDropped } from "./dropped.js";
 import { emitHandover } from "./handover.js";
 import { handshakeFailed } from "./handshake.js";
@@ -80,7 +81,7 @@ export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, lis
         const was = arriving;
         arriving = a;
         try {
-          return pass(event, args);
+          return withList(server, () => pass(event, args));
         } finally {
           arriving = was;
         }

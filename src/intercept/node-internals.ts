@@ -157,38 +157,6 @@ export function classSlot(server: object, description: "ServerResponse" | "Incom
   );
 }
 
-/** Connections of a server that speak HTTP/1.x; none where Node keeps no list of them. */
-export function socketsOf(server: object): Socket[] {
-  return listOf(server, "all");
-}
-
-/** Those of them that have been used, and on which nothing of a next request has arrived. */
-export function idleSocketsOf(server: object): Socket[] {
-  return listOf(server, "idle");
-}
-
-/** Runs `act` while Node finds none of them: it destroys them as it closes the server. */
-export function withoutIdleSockets(server: object, act: () => void): void {
-  const lists = listsOf(server);
-  if (lists !== undefined) Object.defineProperty(lists, "idle", { value: () => [], configurable: true });
-  try {
-    act();
-  } finally {
-    if (lists !== undefined) Reflect.deleteProperty(lists, "idle");
-  }
-}
-
-type Lists = Record<string, () => { socket?: Socket | null }[]>;
-
-function listsOf(server: object): Lists | undefined {
-  const kConnections = Object.getOwnPropertySymbols(server).find((s) => s.description === "http.server.connections");
-  return kConnections === undefined ? undefined : (server as Record<symbol, Lists | undefined>)[kConnections];
-}
-
-function listOf(server: object, which: "all" | "idle"): Socket[] {
-  return (listsOf(server)?.[which]?.() ?? []).flatMap(({ socket }) => (socket ? [socket] : []));
-}
-
 export function versionOf(request: IncomingMessage): "1.0" | "1.1" | "2.0" {
   if (request.httpVersionMajor >= 2) return "2.0";
   return request.httpVersionMajor === 1 && request.httpVersionMinor >= 1 ? "1.1" : "1.0";

@@ -6,6 +6,7 @@ import type { Failure } from "../incidents.js";
 import type { Overload } from "../lifecycle/overload.js";
 import { emitClientError, reportClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
+import { withList } from "./connection-lists.js";
 import { emitDropped } from "./dropped.js";
 import { emitHandover } from "./handover.js";
 import { handshakeFailed } from "./handshake.js";
@@ -95,13 +96,15 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
         if (!("setSecureContext" in server)) meet(a as Socket);
         guard.overload?.connected();
-        break;
+        // biome-ignore lint/complexity/noArguments: forwarded as it came
+        return withList(server, () => Reflect.apply(below, server, arguments) as boolean);
       case "tlsClientError":
         if (guard.enforces) handshakeFailed(b as Socket, guard.witness);
         break;
       case "secureConnection":
         meet(a as Socket);
-        break;
+        // biome-ignore lint/complexity/noArguments: forwarded as it came
+        return withList(server, () => Reflect.apply(below, server, arguments) as boolean);
       case "listening":
         listening?.();
         break;

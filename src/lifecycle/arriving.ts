@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { connectionOf } from "../intercept/connection.js";
+import { idleSocketsOf, socketsOf } from "../intercept/connection-lists.js";
 import { isDestroyed } from "../intercept/gone-socket.js";
-import { idleSocketsOf, socketsOf } from "../intercept/node-internals.js";
 
 /**
  * Connections of a server on which a part of a request header section has arrived, be it one octet, behind any number

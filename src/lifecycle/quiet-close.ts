@@ -3,9 +3,9 @@ import type { Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
 import { containPromise } from "../containment.js";
 import { connectionOf } from "../intercept/connection.js";
+import { isGivenConnections, socketsOf, withoutIdleSockets } from "../intercept/connection-lists.js";
 import { isDestroyed } from "../intercept/gone-socket.js";
 import { letGo } from "../intercept/leave-server.js";
-import { socketsOf, withoutIdleSockets } from "../intercept/node-internals.js";
 import { arrivingAt } from "./arriving.js";
 import { standsBeforeClose } from "./close-method.js";
 
@@ -29,7 +29,8 @@ export async function closeQuietly(server: Server, closing: ClosingServers): Pro
   if (closing.has(server)) return;
   closing.add(server);
   const seen = new WeakMap<Socket, { bytesRead: number; since: number }>();
-  while (closing.has(server) && (closeQuiet(server, seen) > 0 || server.listening)) {
+  const mayGetMore = () => server.listening || isGivenConnections(server);
+  while (closing.has(server) && (closeQuiet(server, seen) > 0 || mayGetMore())) {
     await wait(LOOK_MS, undefined, { ref: false });
     // What has arrived is read before this turn of the loop goes on.
     await nextTurn();

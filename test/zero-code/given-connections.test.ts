@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:http2";
+import { connect as connectTcp, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -68,6 +70,14 @@ const WAYS: Record<string, string> = {
 async function statusOf(port: number, request: { path?: string; headers?: [string, string][] }) {
   const { responses, end } = await exchange({ port }, request);
   return responses[0]?.status ?? end;
+}
+
+/** A connection on which a request has been answered. */
+async function kept(port: number): Promise<Socket> {
+  const socket = connectTcp(port, "127.0.0.1");
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(socket, "data");
+  return socket;
 }
 
 const UPGRADE = {
@@ -160,6 +170,39 @@ describe("a server that never listens", { timeout: 60_000 }, () => {
     program.signal("SIGTERM");
     expect((await waiting).responses[0]?.text()).toBe("slow");
     expect(await program.end()).toBe(143);
+  });
+
+  it("has its idle connections closed when the process is to end, and waits for a request that has begun", async () => {
+    const text = `${SERVER}
+    const front = net.createServer((socket) => server.emit("connection", socket)).listen(0, "127.0.0.1", ${TELL});
+    process.on("SIGTERM", () => front.close(() => process.exit(7)));`;
+    const env = { RAYGUARD_OPTIONS: '{"shutdown":{"graceMs":4000}}' };
+    const program = Program.start("app.cjs", text, { flags: REQUIRED, env });
+    const [port] = (await program.ports()) as [number];
+    const [idle, begun] = await Promise.all([kept(port), kept(port)]);
+    begun.write("GET / HT");
+    await expect.poll(async () => (await exchange({ port }, { path: "/health" })).responses[0]?.status).toBe(200);
+    program.signal("SIGTERM");
+    await once(idle, "close");
+    begun.write("TP/1.1\r\nHost: a\r\n\r\n");
+    expect(String((await once(begun, "data"))[0])).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+    expect(await program.end()).toBe(7);
+  });
+
+  it("has no connections that it could close, as without a guard", async () => {
+    const text = `const net = require("node:net");
+    const server = require("node:http").createServer((_request, response) => {
+      server.closeAllConnections();
+      server.closeIdleConnections();
+      response.end("fine");
+    });
+    net.createServer((socket) => server.emit("connection", socket)).listen(0, "127.0.0.1", ${TELL});`;
+    for (const flags of [[], REQUIRED]) {
+      const program = Program.start("app.cjs", text, { flags });
+      const [port] = (await program.ports()) as [number];
+      const { responses } = await exchange({ port }, [{ path: "/" }, { path: "/" }]);
+      expect(responses.map((response) => response.text())).toEqual(["fine", "fine"]);
+    }
   });
 
   it("hears of each connection once, as without a guard", async () => {
