@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { createGuard } from "../src/index.js";
@@ -59,6 +59,131 @@ describe("pipelined behind a request that is not answered yet", () => {
       [200, "mine"],
       [500, ""],
     ]);
+  });
+});
+
+const SWITCHES = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const TUNNEL = "HTTP/1.1 200 Connection established\r\n\r\n";
+
+/** A server whose first request is left for `hand` to answer, and everything the client of both requests receives. */
+async function behind(
+  mode: "bare" | "enforce" | "report",
+  [second, event]: readonly [octets: string, event: string],
+  hand: (first: ServerResponse, socket: Socket, events: string[]) => void,
+  first = GET,
+): Promise<{ events: string[]; text: string }> {
+  const events: string[] = [];
+  const responses: ServerResponse[] = [];
+  let isClosed: Promise<unknown> | undefined;
+  const server = createServer((_request, response) => {
+    events.push("request");
+    if (responses.push(response) > 1) return void response.end(`answer ${responses.length}`);
+    response.on("finish", () => events.push("finish")).on("close", () => events.push("close"));
+  });
+  server.on(event, (_request, socket: Socket) => {
+    events.push(event);
+    socket.on("error", () => {}).on("close", () => events.push("socket close"));
+    isClosed = new Promise((resolve) => socket.once("close", resolve));
+    socket.resume();
+    hand(responses[0] as ServerResponse, socket, events);
+  });
+  if (mode !== "bare") createGuard({ logger: false, mode }).attach(server);
+  const { port } = (await listen(server)).address() as AddressInfo;
+  const socket = net.connect(port, "127.0.0.1").on("error", () => undefined);
+  let text = "";
+  socket.on("data", (octets) => {
+    text += octets.toString("latin1");
+  });
+  socket.write(first + second);
+  await once(socket, "close");
+  await isClosed;
+  await new Promise((resolve) => server.close(resolve));
+  return { events, text };
+}
+
+/** The octets behind the responses to so many GET requests, each of which is whole. */
+function rest(text: string, contents: readonly string[]): string {
+  let at = 0;
+  for (const content of contents) {
+    const end = text.indexOf("\r\n\r\n", at) + 4;
+    expect(text.slice(at, end)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(text.slice(end, end + content.length)).toBe(content);
+    at = end + content.length;
+  }
+  return text.slice(at);
+}
+
+const UPGRADES = [
+  ["an upgrade", [UPGRADE, "upgrade"], SWITCHES],
+  ["a CONNECT", [CONNECT, "connect"], TUNNEL],
+] as const;
+
+describe.each(UPGRADES)("%s behind a request that is not answered yet", (_what, given, switches) => {
+  it("is told of at once: the answer to that request may depend on it", async () => {
+    const hand = (first: ServerResponse, socket: Socket, events: string[]) => {
+      first.end("mine", () => socket.end("HTTP/1.1 400 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+      events.push("handed");
+    };
+    const bare = await behind("bare", given, hand);
+    expect(bare.events).toEqual(["request", given[1], "handed", "finish", "close", "socket close"]);
+    for (const mode of ["enforce", "report"] as const) {
+      const { events, text } = await behind(mode, given, hand);
+      expect(events).toEqual(bare.events);
+      expect(rest(text, ["mine"])).toMatch(/^HTTP\/1\.1 400 No\r\n/);
+    }
+  });
+
+  it("may switch at once, and what it says waits for the answer to that request", async () => {
+    const { text } = await behind("enforce", given, (first, socket) => {
+      socket.write(switches);
+      socket.write("one");
+      setImmediate(() => {
+        socket.write("two");
+        first.write("mi");
+        setImmediate(() => {
+          first.end("ne");
+          first.once("close", () => setImmediate(() => setImmediate(() => socket.end("three"))));
+        });
+      });
+      first.setHeader("Content-Length", 4);
+    });
+    expect(rest(text, ["mine"])).toBe(`${switches}onetwothree`);
+  });
+
+  it.each(["end", "destroy", "destroySoon"] as const)("may switch, and %s that at once", async (how) => {
+    const { events, text } = await behind("enforce", given, (first, socket) => {
+      socket.write(`${switches}all`);
+      socket[how]();
+      setImmediate(() => first.end("mine"));
+    });
+    expect(rest(text, ["mine"])).toBe(`${switches}all`);
+    expect(events).toContain("socket close");
+  });
+
+  it("may be refused by destroying it, now or later, and the request gets its answer", async () => {
+    for (const isLater of [false, true]) {
+      const { text } = await behind("enforce", given, (first, socket) => {
+        const destroy = () => {
+          socket.destroy();
+          first.end("mine");
+        };
+        if (isLater) setImmediate(destroy);
+        else destroy();
+      });
+      expect(rest(text, ["mine"])).toMatch(/^HTTP\/1\.1 500 /);
+    }
+  });
+
+  it("ends a connection on which other answers wait, and each of them comes in its turn", async () => {
+    const { text } = await behind(
+      "enforce",
+      given,
+      (first, socket) => {
+        first.end("mine", () => socket.end());
+      },
+      GET + GET + GET,
+    );
+    expect(rest(text, ["mine", "answer 2", "answer 3"])).toMatch(/^HTTP\/1\.1 500 /);
   });
 });
 

@@ -29,18 +29,17 @@ export function emitHandover(
         }
       : { code: "MC-2", message: "The upgrade listener did not answer.", prevented: 520, status: 500, closes: true };
   const { socket } = request;
-  const hand = () => {
-    const exchange = guard.openSocket(request, socket, otherwise);
-    if (guard.refusesDirect(exchange)) return true;
-    exchange.greeted = true;
-    return callListeners(guard, server, below, event, args, exchange);
-  };
   const last = [...connection].at(-1);
-  if (last === undefined) return hand();
-  // Pipelined behind a request that is not answered yet: whatever a listener wrote now would be the answer to that one.
-  const handOver = contained(guard.witness, () => {
-    if (!isDestroyed(socket) && isWritable(socket)) hand();
-  });
-  last.whenSettled = () => void setImmediate(handOver);
-  return true;
+  const exchange = guard.openSocket(request, socket, otherwise);
+  if (last !== undefined) {
+    // Pipelined behind a request that is not answered yet: whatever a listener writes now would be the answer to that one.
+    exchange.waitForTurn();
+    const turn = contained(guard.witness, () => {
+      if (!isDestroyed(socket) && isWritable(socket)) exchange.takeTurn();
+    });
+    last.whenSettled = () => void setImmediate(turn);
+  }
+  if (guard.refusesDirect(exchange)) return true;
+  exchange.greeted = true;
+  return callListeners(guard, server, below, event, args, exchange);
 }

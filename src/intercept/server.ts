@@ -68,7 +68,9 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
   // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
   if (guard.enforces) server.httpAllowHalfOpen = true;
   const onConnect = contained(guard.witness, (_request: IncomingMessage, socket: Socket) => {
-    if (server.listenerCount("connect") === 1) connectionOf(socket).bare?.unanswered();
+    if (server.listenerCount("connect") > 1) return;
+    const { waiting, bare } = connectionOf(socket);
+    (waiting ?? bare)?.unanswered();
   });
   const meet = contained(guard.witness, (socket: Socket) => void connectionOf(socket));
   // Node destroys the socket of a CONNECT nobody listens for.

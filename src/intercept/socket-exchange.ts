@@ -37,6 +37,12 @@ export class SocketExchange extends Exchange {
   /** Responses in front of it are under way: its own waits, once there is one. */
   #isQueued = false;
   #answer: { octets: Buffer; status: number } | undefined;
+  /** What goes out in front of that, or in its place, once it is its turn. */
+  #held: Buffer[] = [];
+  /** Another protocol has the connection, as far as the app knows. */
+  #hasSwitched = false;
+  /** How the app has ended that. */
+  #end: string | undefined;
   /** What it becomes when nobody answers. */
   readonly #otherwise: Failure;
 
@@ -72,6 +78,8 @@ export class SocketExchange extends Exchange {
     this.#isQueued = false;
     connection.waiting = null;
     connection.bare = this;
+    for (const octets of this.#held.splice(0)) this.#put(octets);
+    if (this.#hasSwitched) this.#handOver();
     const answer = this.#answer;
     if (answer !== undefined) this.#send(answer.octets, answer.status);
     return answer !== undefined;
@@ -122,30 +130,42 @@ export class SocketExchange extends Exchange {
 
   /** @param last - the app ends the connection with these octets */
   socketWrite(octets: Buffer, last: boolean): void {
+    if (this.#hasSwitched) this.#put(Buffer.from(octets));
     if (this.inert || !this.supervisor.enforces) return;
     this.#raw.add(octets);
     for (const section of this.#raw.takeInterims()) this.#sendInterim(section);
     const status = this.#raw.handover();
     if (status !== null) {
-      const { connection } = this;
       this.status = status;
       this.inert = true;
       // RFC 9110, section 7.8: the 100 the client waits for comes before the 101.
       const expects = status === 101 && !this.#continued && /^100-continue$/i.test(this.request?.headers.expect ?? "");
-      connection.own(() => {
-        if (expects) connection.call("write", ["HTTP/1.1 100 Continue\r\n\r\n"]);
-        connection.call("write", [this.#raw.octets]);
-      });
-      this.settle(true);
-      connection.handOver();
+      if (expects) this.#put(Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"));
+      this.#put(this.#raw.octets);
+      this.#hasSwitched = true;
+      if (!this.#isQueued) this.#handOver();
       return;
     }
     const answer = this.#raw.answer(last ? "fin" : "open", true);
     if (answer !== null) this.#sendRaw(answer);
   }
 
+  /** Sends octets as they are, or keeps them until it is their turn. */
+  #put(octets: Buffer): void {
+    const { connection } = this;
+    if (this.#isQueued) this.#held.push(octets);
+    else connection.own(() => connection.call("write", [octets]));
+  }
+
+  #handOver(): void {
+    const { connection } = this;
+    this.settle(true);
+    connection.handOver();
+    if (this.#end !== undefined) connection.call(this.#end === "socket.end" ? "end" : "destroySoon", []);
+  }
+
   #sendInterim(section: string): void {
-    const { connection, request } = this;
+    const { request } = this;
     const verdict = checkInterim(section, {
       version: request === null ? "1.1" : versionOf(request),
       afterFinal: false,
@@ -157,7 +177,7 @@ export class SocketExchange extends Exchange {
     if (octets === null) return;
     this.#interims++;
     this.#continued ||= octets.startsWith("HTTP/1.1 100");
-    connection.own(() => connection.call("write", [octets, "latin1"]));
+    this.#put(Buffer.from(octets, "latin1"));
   }
 
   closing(how: string, error: unknown): boolean {
@@ -165,6 +185,7 @@ export class SocketExchange extends Exchange {
     const { connection } = this;
     if (this.#isQueued && how !== "socket.end") tellClientLeft(connection);
     endWithError(connection, error);
+    if (this.#hasSwitched) this.#end ??= how;
     if (this.inert) return true;
     const answer = this.#raw.answer("fin");
     if (answer !== null) {

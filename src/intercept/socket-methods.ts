@@ -6,6 +6,7 @@ import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import { putInFront } from "./put-in-front.js";
 import { endInView } from "./socket-error.js";
+import type { SocketExchange } from "./socket-exchange.js";
 import { runningFunctions } from "./stack.js";
 
 /** Methods of a socket that the guard stands in front of. */
@@ -62,7 +63,7 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
   if (connection.seemsDestroyed && !connection.isOwn) return connection.socket;
   // Node cannot reset a connection that it is already ending: it would never emit `close`.
   if (how === "resetAndDestroy" && connection.socket.writableEnded) how = "destroy";
-  const exchange = connection.current();
+  const exchange = upgradeBehind(connection) ?? connection.current();
   if (
     how === "destroy" &&
     !connection.isOwn &&
@@ -82,6 +83,13 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
   if (how === "destroySoon") showEnded(connection.socket);
   else endInView(connection, undefined); // with one that has been told already
   return connection.socket;
+}
+
+/** An upgrade whose listeners have the socket already, while responses in front of it are under way: those are Node's. */
+function upgradeBehind(connection: GuardedConnection): SocketExchange | null {
+  const { waiting, isOwn } = connection;
+  if (waiting === null || waiting.request === null || isOwn) return null;
+  return /node:_http/.test(runningFunctions()[4] ?? "") ? null : waiting;
 }
 
 function end(connection: GuardedConnection, args: unknown[]): unknown {
