@@ -22,24 +22,34 @@ const FIRST: Methods = {};
 for (const name of Object.getOwnPropertyNames(RESPONSES)) FIRST[name] = RESPONSES[name];
 
 let layer: Layer | undefined;
+/** Its methods, in a list: each request looks whether they are still in their place. */
+let inFront: { name: ResponseMethod; method: unknown }[] = [];
 
 /** Puts the guard in front of the methods of every request and response, and finds the ones below. */
 export function guardPrototypes(): Layer {
-  layer ??= shared("layer", createLayers);
-  for (const [name, method] of Object.entries(layer.methods) as [ResponseMethod, unknown][]) {
-    const present = RESPONSES[name];
-    if (present === method) continue;
-    // Again, where somebody has put back what was there before.
-    if (Object.hasOwn(RESPONSES, name) && present !== layer.native[name] && present !== FIRST[name]) continue;
-    (layer.native as unknown as Methods)[name] = present;
-    putInFront(RESPONSES, name, method);
-  }
+  layer ??= startLayer();
+  for (const { name, method } of inFront) if (RESPONSES[name] !== method) putBack(layer, name, method);
+  return layer;
+}
+
+function startLayer(): Layer {
+  const started = shared("layer", createLayers);
+  const methods = Object.entries(started.methods) as [ResponseMethod, unknown][];
+  inFront = methods.map(([name, method]) => ({ name, method }));
   shared("writableLength", countHeld);
   shared("requests", () => {
     guardRequestPrototype(IncomingMessage.prototype);
     return true;
   });
-  return layer;
+  return started;
+}
+
+/** Again, where somebody has put back what was there before. */
+function putBack({ native }: Layer, name: ResponseMethod, method: unknown): void {
+  const present = RESPONSES[name];
+  if (Object.hasOwn(RESPONSES, name) && present !== native[name] && present !== FIRST[name]) return;
+  (native as unknown as Methods)[name] = present;
+  putInFront(RESPONSES, name, method);
 }
 
 /** Content that is held back counts as written, for an app that goes by what the recipient has not taken yet. */
