@@ -79,13 +79,16 @@ function answerAll(
   const left = new Set<Http2Exchange>();
   const failure = prematureClose(how, leaving.error);
   const endIt = contained(witness, end);
+  let owes = false;
   contain(witness, () => {
     for (const exchange of [...supervision.exchanges()]) {
       if (!(exchange instanceof Http2Exchange) || exchange.stream.session !== session) continue;
+      owes = true;
       if (!enforces) exchange.fail(failure);
       else if (exchange.endsWith(failure, leaving)) left.add(exchange);
     }
   });
+  if (!enforces || !owes) return end();
   if (left.size === 0) return void setImmediate(endIt);
   // No stream is to come between. A session that is closed would leave its end to the client.
   session.goaway();

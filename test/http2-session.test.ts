@@ -1,0 +1,88 @@
+import { once } from "node:events";
+import http2, { type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import { describe, expect, it } from "vitest";
+import { createGuard } from "../src/index.js";
+
+type Mode = "bare" | "report" | "enforce";
+type End = (session: ServerHttp2Session, socket: Socket) => unknown;
+
+const ENDS: Record<string, End> = {
+  "session.destroy()": (session) => session.destroy(),
+  "session.destroy(error)": (session) => session.destroy(new Error("mine")),
+  "session.destroy(code)": (session) => session.destroy(7 as never),
+  "socket.destroy()": (_session, socket) => socket.destroy(),
+};
+
+function codeOf(call: () => unknown): unknown {
+  try {
+    call();
+    return "returned";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
+
+/** What an app finds of its session and stream, in the turn in which it has ended the session. */
+function findings(session: ServerHttp2Session, stream: ServerHttp2Stream | undefined): unknown[] {
+  const found: unknown[] = [session.destroyed, session.closed, Object.hasOwn(session, "destroyed")];
+  found.push(codeOf(() => session.ping(() => {})));
+  if (stream === undefined) return found;
+  found.push(stream.session === undefined, stream.destroyed, stream.closed, Object.keys(stream.state));
+  return [...found, codeOf(() => stream.respond()), codeOf(() => stream.additionalHeaders({ ":status": 103 }))];
+}
+
+/** @param isIdle - the request has been answered before */
+async function outcome(mode: Mode, end: End, isIdle: boolean): Promise<unknown[]> {
+  const server = http2.createServer();
+  if (mode !== "bare") createGuard({ mode, logger: false, shutdown: false }).attach(server);
+  let socket: Socket | undefined;
+  server.on("connection", (accepted) => {
+    socket = accepted;
+  });
+  const told: unknown[] = [];
+  let closed = () => {};
+  const sessionClosed = new Promise<void>((resolve) => {
+    closed = resolve;
+  });
+  const found = new Promise<unknown[]>((resolve) => {
+    server.on("session", (session) => {
+      session.on("error", (error) => told.push(String(error)));
+      session.on("close", closed);
+    });
+    server.on("stream", (stream) => {
+      const { session } = stream as unknown as { session: ServerHttp2Session };
+      stream.on("error", () => {});
+      const act = () => {
+        end(session, socket as Socket);
+        resolve(findings(session, isIdle ? undefined : stream));
+      };
+      if (!isIdle) return act();
+      stream.on("close", () => setImmediate(act));
+      stream.respond({}, { endStream: true });
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  client.on("error", () => {});
+  client
+    .request()
+    .on("error", () => {})
+    .resume();
+  const seen = await found;
+  await sessionClosed;
+  client.destroy();
+  await new Promise((resolve) => server.close(resolve));
+  return [...seen, told];
+}
+
+describe.each(Object.entries(ENDS))("an app that ends a session by %s", (_how, end) => {
+  it("finds in report mode what it finds without a guard", async () => {
+    expect(await outcome("report", end, false)).toEqual(await outcome("bare", end, false));
+  });
+
+  it.each(["report", "enforce"] as const)("finds that too where nothing is owed, in mode %s", async (mode) => {
+    expect(await outcome(mode, end, true)).toEqual(await outcome("bare", end, true));
+  });
+});
