@@ -676,7 +676,7 @@ describe("a list of connections", () => {
 
   it("that is there while a server is given a connection keeps it from then on", async () => {
     const server = http.createServer((_request, response) => response.end("ok"));
-    const front = createTcpServer((socket) => withList(server, () => server.emit("connection", socket)));
+    const front = createTcpServer((socket) => withList(server, socket, () => server.emit("connection", socket)));
     await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
     const client = connect((front.address() as AddressInfo).port, "127.0.0.1");
     await expect.poll(() => socketsOf(server).length).toBe(1);

@@ -1,11 +1,13 @@
 import { Server } from "node:http";
-import type { Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 
 /** What Node keeps of the connections of a server: by `all`, `idle` and other names. */
 type Lists = Record<string, () => { socket?: Socket | null }[]>;
 
 /** Of servers that have never listened: Node makes none before that. */
 const given = new WeakMap<object, Lists>();
+
+const fronts = new WeakMap<object, Set<NetServer>>();
 
 /** Connections of a server that speak HTTP/1.x. */
 export function socketsOf(server: object): Socket[] {
@@ -15,6 +17,11 @@ export function socketsOf(server: object): Socket[] {
 /** Those of them that have been used, and on which nothing of a next request has arrived. */
 export function idleSocketsOf(server: object): Socket[] {
   return listOf(server, "idle");
+}
+
+/** The listeners that have accepted connections for a server, as far as they are in this process. */
+export function frontsOf(server: object): Iterable<NetServer> {
+  return fronts.get(server) ?? [];
 }
 
 /** Whether a server has got connections that somebody else has accepted, and may get more. */
@@ -37,9 +44,15 @@ export function withoutIdleSockets(server: object, act: () => void): void {
  * Runs `act`, in which Node gets to know a connection. That of a server which has never listened comes into a list as
  * well, which the server itself does not see: its `closeIdleConnections()` does nothing, as ever.
  */
-export function withList<T>(server: object, act: () => T): T {
+export function withList<T>(server: object, socket: unknown, act: () => T): T {
   if ((server as Server).listening || listsOf(server) !== undefined) return act();
   if (!given.has(server)) given.set(server, newLists());
+  const front = (socket as { readonly server?: unknown } | undefined)?.server;
+  if (front instanceof NetServer && front !== server) {
+    const known = fronts.get(server);
+    if (known === undefined) fronts.set(server, new Set([front]));
+    else known.add(front);
+  }
   const own = server as Record<symbol, Lists | undefined>;
   if (kConnections === undefined) return act();
   own[kConnections] = given.get(server);

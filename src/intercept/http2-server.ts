@@ -81,7 +81,7 @@ export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, lis
         const was = arriving;
         arriving = a;
         try {
-          return withList(server, () => pass(event, args));
+          return withList(server, a, () => pass(event, args));
         } finally {
           arriving = was;
         }

@@ -99,14 +99,14 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
         if (!("setSecureContext" in server)) meet(a as Socket);
         guard.overload?.connected();
         // biome-ignore lint/complexity/noArguments: forwarded as it came
-        return withList(server, () => Reflect.apply(below, server, arguments) as boolean);
+        return withList(server, a, () => Reflect.apply(below, server, arguments) as boolean);
       case "tlsClientError":
         if (guard.enforces) handshakeFailed(b as Socket, guard.witness);
         break;
       case "secureConnection":
         meet(a as Socket);
         // biome-ignore lint/complexity/noArguments: forwarded as it came
-        return withList(server, () => Reflect.apply(below, server, arguments) as boolean);
+        return withList(server, a, () => Reflect.apply(below, server, arguments) as boolean);
       case "listening":
         listening?.();
         break;

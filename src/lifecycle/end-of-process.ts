@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { contain, containPromise } from "../containment.js";
 import { endOfProcess, type Failure, uncaught } from "../incidents.js";
+import { frontsOf } from "../intercept/connection-lists.js";
 import { MESSAGES } from "../log.js";
 import { WeakCollection } from "../weak-collection.js";
 import type { Closing } from "./close-listeners.js";
@@ -53,7 +54,7 @@ interface End {
 /** Whom an event concerns. */
 interface Concerned {
   readonly guards: readonly Participant[];
-  /** Their servers that listened when it came. */
+  /** Their servers that listened when it came, and the listeners that accept connections for one that does not. */
   readonly listening: readonly { readonly listening: boolean }[];
 }
 
@@ -138,7 +139,9 @@ function onDisconnect(): void {
 /** Notes whom an event concerns, before any listener of the app has run. */
 function concern(concerns: (participant: Participant) => boolean): Concerned {
   const guards = [...participants].filter(concerns);
-  const servers = guards.flatMap(({ servers }) => [...servers] as { readonly listening: boolean }[]);
+  const servers = guards
+    .flatMap(({ servers }) => [...servers])
+    .flatMap((server) => [server as { readonly listening: boolean }, ...frontsOf(server)]);
   return { guards, listening: servers.filter(({ listening }) => listening) };
 }
 

@@ -189,6 +189,21 @@ describe("a server that never listens", { timeout: 60_000 }, () => {
     expect(await program.end()).toBe(7);
   });
 
+  it("belongs to an app that takes charge of its end by closing the listener in front", async () => {
+    const text = `${SERVER}
+    const front = net.createServer((socket) => server.emit("connection", socket)).listen(0, "127.0.0.1", ${TELL});
+    process.on("SIGTERM", () => {
+      front.close();
+      setTimeout(() => process.exit(7), 1_500);
+    });`;
+    const env = { RAYGUARD_OPTIONS: '{"shutdown":{"graceMs":300}}' };
+    const program = Program.start("app.cjs", text, { flags: REQUIRED, env });
+    const [port] = (await program.ports()) as [number];
+    expect(await statusOf(port, { path: "/" })).toBe(200);
+    program.signal("SIGTERM");
+    expect(await program.end()).toBe(7);
+  });
+
   it("has no connections that it could close, as without a guard", async () => {
     const text = `const net = require("node:net");
     const server = require("node:http").createServer((_request, response) => {
