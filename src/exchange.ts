@@ -4,6 +4,7 @@ import type { Witness } from "./containment.js";
 import { ERROR_CODES, RayguardError } from "./errors.js";
 import type { Page } from "./fallback/page.js";
 import type { Action, Failure } from "./incidents.js";
+import type { KeptConnection } from "./kept/kept-connection.js";
 import type { Doorkeeper } from "./lifecycle/admission.js";
 import type { Trace } from "./lifecycle/current-exchange.js";
 import type { DeadlineQueue, Waiting } from "./lifecycle/deadline-queue.js";
@@ -26,6 +27,8 @@ export interface Supervisor extends Witness {
   watch(exchange: Exchange): void;
   holdBack(exchange: Exchange): void;
   committed(exchange: Exchange): void;
+  /** The whole response is with the kernel, and its connection free for the next request. */
+  delivered(exchange: Exchange): void;
   settled(exchange: Exchange): void;
   report(exchange: Exchange, failure: Failure, action: Action): void;
   /** A line about the guard itself. */
@@ -81,6 +84,8 @@ export abstract class Exchange implements Waiting {
   declare isNoise: boolean | undefined;
   /** Where the flight recorder keeps it, or -1. */
   declare slot: number;
+  /** Its connection, where a keeper holds that as well. */
+  declare kept: KeptConnection | undefined;
   /** Called once the fate is known and the whole response has been handed over. */
   declare whenSettled: (() => void) | undefined;
   #context: RequestContext | undefined = undefined;
@@ -178,6 +183,24 @@ export abstract class Exchange implements Waiting {
 
   /** Who is at the other end of the connection. */
   abstract readonly peer: Peer;
+
+  /** Its connection, where there is one socket to each; null where there is none of its own. */
+  get socket(): object | null {
+    return null;
+  }
+
+  /** A recipient knows where the response ends, and sees that one is cut off in front of that. */
+  get isDelimited(): boolean {
+    return false;
+  }
+
+  /**
+   * What becomes of its connection once its fate is known: it can take a further request, ends, or speaks another
+   * protocol.
+   */
+  get afterwards(): "idle" | "ends" | "other" {
+    return "ends";
+  }
 
   /** What holds for it beside the numbers of its settings. */
   get terms(): Terms {
@@ -309,6 +332,7 @@ Object.assign(Exchange.prototype, {
   doorkeeper: null,
   watched: null,
   slot: -1,
+  kept: undefined,
   cause: undefined,
   ownTerms: undefined,
   whenSettled: undefined,

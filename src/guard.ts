@@ -419,7 +419,7 @@ export class GuardCore implements Guard {
       return refusal === undefined ? this.refusesDirect(exchange) : exchange.fail(refusal);
     }
     exchange.quiet = true;
-    this.supervision.recorder?.end(exchange); // nobody misses a health check
+    if (exchange.kept === undefined) this.supervision.recorder?.end(exchange); // nobody misses a health check
     this.health.answer(request, response, url);
     return true;
   }

@@ -6,6 +6,7 @@ import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
 import { RefusalPages } from "./fallback/refusal-pages.js";
 import { type Action, blockedLoop, type Failure, guardFault, type Incident } from "./incidents.js";
+import { ledgerOfKeeper } from "./kept/kept-ledger.js";
 import { currentExchange } from "./lifecycle/current-exchange.js";
 import { Deadlines } from "./lifecycle/deadlines.js";
 import type { ClosingServers } from "./lifecycle/quiet-close.js";
@@ -62,7 +63,8 @@ export class Supervision implements Supervisor {
     this.#judgesAtOnce = settings.trust.clientCertificate || settings.trust.secret !== null;
     this.#deadlines = new Deadlines(settings, this);
     if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
-    this.recorder = settings.recorder === false ? undefined : this.#record(settings.recorder);
+    const recorder = ledgerOfKeeper() ?? settings.recorder;
+    this.recorder = recorder === false ? undefined : this.#record(recorder);
   }
 
   /** The logger of a framework takes the place of the default one, unless the user named one. */
@@ -141,6 +143,10 @@ export class Supervision implements Supervisor {
   committed(exchange: Exchange): void {
     this.recorder?.answering(exchange);
     this.#deadlines.watch(exchange);
+  }
+
+  delivered(exchange: Exchange): void {
+    this.recorder?.end(exchange);
   }
 
   holdBack(exchange: Exchange): void {

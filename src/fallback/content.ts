@@ -15,14 +15,15 @@ export interface FallbackFacts {
   readonly retryAfterS?: number | undefined;
 }
 
-const AVAILABLE = ["application/problem+json", "application/json", "text/html", "text/plain"];
+/** What there is to choose from, best first. */
+export const CONTENT_TYPES = ["application/problem+json", "application/json", "text/html", "text/plain"];
 
 /**
  * Chooses among problem+json, HTML and text by the request's Accept field.
  * @see RFC 9110, section 12.5.1; RFC 9457
  */
 export function negotiatedContent(request: IncomingMessage | null, facts: FallbackFacts): FallbackContent {
-  const type = request === null ? AVAILABLE[3] : preferredType(request, AVAILABLE);
+  const type = request === null ? CONTENT_TYPES[3] : preferredType(request, CONTENT_TYPES);
   switch (type) {
     case "application/problem+json":
     case "application/json":
@@ -32,6 +33,24 @@ export function negotiatedContent(request: IncomingMessage | null, facts: Fallba
     default:
       return { contentType: "text/plain; charset=utf-8", body: text(facts) };
   }
+}
+
+/** Accept fields whose choice is kept: clients of one origin send a handful. */
+const MOST_FIELDS = 64;
+const MOST_OCTETS = 512;
+const kinds = new Map<string, number>();
+
+/** Which of `CONTENT_TYPES` a request asks for. */
+export function kindOf(request: IncomingMessage | null): number {
+  const accept = request?.headers.accept;
+  const last = CONTENT_TYPES.length - 1;
+  if (request === null) return last;
+  const known = kinds.get(accept ?? "");
+  if (known !== undefined) return known;
+  const at = CONTENT_TYPES.indexOf(preferredType(request, CONTENT_TYPES) ?? "");
+  const kind = at === -1 ? last : at;
+  if (kinds.size < MOST_FIELDS && (accept ?? "").length <= MOST_OCTETS) kinds.set(accept ?? "", kind);
+  return kind;
 }
 
 /** Longest time a client is told to wait, in seconds: long enough for a restart, short enough for a person. */

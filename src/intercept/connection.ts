@@ -117,6 +117,12 @@ export class GuardedConnection {
     return !this.#answered;
   }
 
+  /** Nothing stands in the way of a further request. */
+  get persists(): boolean {
+    if (this.lingering || this.broken || this.detached !== null || this.bare !== null) return false;
+    return isWritable(this.socket) && !isDestroyed(this.socket);
+  }
+
   get isIdle(): boolean {
     return this.#first === null && this.bare === null;
   }

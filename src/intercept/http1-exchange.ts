@@ -163,6 +163,22 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     return peerOfConnection(this);
   }
 
+  override get socket(): object {
+    return this.connection.socket;
+  }
+
+  override get isDelimited(): boolean {
+    const { response } = this;
+    return !response._hasBody || this.expected >= 0 || response.chunkedEncoding;
+  }
+
+  override get afterwards(): "idle" | "ends" | "other" {
+    const { connection, response, outcome } = this;
+    if (this.isDetached || connection.released || this.status === 101) return "other";
+    if (outcome === "torn down" || outcome === "client gone") return "ends";
+    return connection.persists && !response._last && !awaitsContent(this.request) ? "idle" : "ends";
+  }
+
   movement(): number {
     return this.committed ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
   }
@@ -278,6 +294,13 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       if (!this.committed && !this.inert) commit(this);
       if (this.isDetached && !this.inert) sendDetached(this);
     }
+    if (this.kept !== undefined && this.#isWithKernel) this.supervisor.delivered(this);
+  }
+
+  /** All of it has been taken by the kernel at once: what Node says of that in the next tick may come too late. */
+  get #isWithKernel(): boolean {
+    if (!this.isOver() || this.inert || this.response.outputData.length > 0) return false;
+    return this.connection.socket.writableLength === 0 && this.connection.unsent === 0 && this.afterwards === "idle";
   }
 
   #short(): void {

@@ -89,6 +89,14 @@ export class SocketExchange extends Exchange {
     return this.#isQueued;
   }
 
+  override get socket(): object {
+    return this.connection.socket;
+  }
+
+  override get afterwards(): "ends" | "other" {
+    return this.committed ? "ends" : "other";
+  }
+
   get peer(): Peer {
     return peerOfConnection(this);
   }

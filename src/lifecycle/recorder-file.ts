@@ -16,6 +16,36 @@ export interface Recorded {
   readonly status: number;
 }
 
+/** What has become of the request in a slot, as far as its connection goes. */
+export const STATE = {
+  free: 0,
+  /** Nothing of the final response is out. */
+  waiting: 1,
+  /** Octets of it are out, or about to be. */
+  answering: 2,
+  /** All of it is out, and its connection is not to be used again. */
+  answered: 3,
+  /** The connection speaks another protocol, or TLS: nobody but its process can write on it. */
+  opaque: 4,
+} as const;
+
+export type SlotState = (typeof STATE)[keyof typeof STATE];
+
+/** A slot that is taken, with what whoever holds its connection must know. */
+export interface Slot {
+  readonly state: SlotState;
+  /** Number that the keeper has given the connection; 0 for one it does not hold. */
+  readonly connection: number;
+  /** Grows from one request of the process to the next. */
+  readonly sequence: number;
+  /** The response has an end that a recipient knows: cut off in front of it, it cannot pass for a complete one. */
+  readonly isDelimited: boolean;
+  /** Kind of error content that the request asks for: an index into `CONTENT_TYPES`. */
+  readonly kind: number;
+  /** `"torn"` where only the rest is known. */
+  readonly request: Recorded | "torn";
+}
+
 /**
  * Octets of the header, and of each slot. A whole fraction of a memory page: a kill can come between two pages of a
  * write, but not within one.
@@ -27,28 +57,40 @@ export const MAX_SLOTS = 65_536;
 
 /** First octets of a file. */
 export const MAGIC = "RAYGUARD";
-const VERSION = 1;
+const VERSION = 2;
 
-// Header: magic 8, version 4, octets of a slot 4, number of slots 4, checksum 4, length of the JSON 2, JSON.
-const HEADER = { version: 8, slotOctets: 12, slots: 16, checksum: 20, length: 24, owner: 26 } as const;
+// Header: magic 8, version 4, octets of a slot 4, number of slots 4, checksum 4, length of the JSON 2, JSON; the last
+// octet is 1 once a request has found no slot, and is outside the checksum.
+const HEADER = {
+  version: 8,
+  slotOctets: 12,
+  slots: 16,
+  checksum: 20,
+  length: 24,
+  owner: 26,
+  full: 255,
+} as const;
 
-// Slot: mark 4 (state 1, unused 1, status 2), checksum 4, start 8, ray 16, colo 3, length of the method 1, of the URL 2,
-// method 16, URL. The mark changes on its own and is outside the checksum.
+// Slot: mark 4 (state 1, detail 1, status 2), checksum 4, start 8, connection 4, sequence 4, ray 16, colo 3, length
+// of the method 1, of the URL 2, method 16, URL. The mark changes on its own and is outside the checksum.
 const SLOT = {
+  detail: 1,
   checksum: 4,
   start: 8,
-  ray: 16,
-  colo: 32,
-  methodLength: 35,
-  urlLength: 36,
-  method: 38,
-  url: 54,
+  connection: 16,
+  sequence: 20,
+  ray: 24,
+  colo: 40,
+  methodLength: 43,
+  urlLength: 44,
+  method: 46,
+  url: 62,
 } as const;
+const DELIMITED = 0x80;
+const KIND = 0x03;
 const MAX_METHOD = SLOT.url - SLOT.method;
 const MAX_URL = SLOT_OCTETS - SLOT.url;
 
-const FREE = 0;
-const TAKEN = 1;
 const NO_RAY = Buffer.alloc(SLOT.methodLength - SLOT.ray);
 
 /** The mark of a slot that nobody is in. */
@@ -67,9 +109,9 @@ export function encodeEmpty(owner: ProcessIdentity, slots: number): Buffer {
   file.writeUInt32LE(VERSION, HEADER.version);
   file.writeUInt32LE(SLOT_OCTETS, HEADER.slotOctets);
   file.writeUInt32LE(slots, HEADER.slots);
-  file.writeUInt16LE(Math.min(json.length, SLOT_OCTETS - HEADER.owner), HEADER.length);
-  file.write(json, HEADER.owner, SLOT_OCTETS - HEADER.owner, "latin1");
-  file.writeUInt32LE(crc32(file, HEADER.length, SLOT_OCTETS), HEADER.checksum);
+  file.writeUInt16LE(Math.min(json.length, HEADER.full - HEADER.owner), HEADER.length);
+  file.write(json, HEADER.owner, HEADER.full - HEADER.owner, "latin1");
+  file.writeUInt32LE(crc32(file, HEADER.length, HEADER.full), HEADER.checksum);
   return file;
 }
 
@@ -82,7 +124,7 @@ export function decodeHeader(file: Buffer): { owner: ProcessIdentity; slots: num
     return "it is no file of a recorder";
   const version = file.readUInt32LE(HEADER.version);
   if (version !== VERSION) return `it has format ${version}, and this version of rayguard reads ${VERSION}`;
-  if (file.readUInt32LE(HEADER.checksum) !== crc32(file, HEADER.length, SLOT_OCTETS)) return "its header is damaged";
+  if (file.readUInt32LE(HEADER.checksum) !== crc32(file, HEADER.length, HEADER.full)) return "its header is damaged";
   const slots = file.readUInt32LE(HEADER.slots);
   const length = file.readUInt16LE(HEADER.length);
   if (file.readUInt32LE(HEADER.slotOctets) !== SLOT_OCTETS || slots < 1 || slots > MAX_SLOTS)
@@ -96,19 +138,35 @@ export function decodeHeader(file: Buffer): { owner: ProcessIdentity; slots: num
   return "its header is damaged";
 }
 
+let sequence = 0;
+
+/** Where the file says that a request has found no slot, and what is written there. */
+export const FULL = { at: HEADER.full, octet: Uint8Array.of(1) } as const;
+
+/** Whether some request of this file has found no slot. */
+export function wasFull(file: Buffer): boolean {
+  return file[HEADER.full] !== 0;
+}
+
 /**
  * Writes a request into `slot`, which has `SLOT_OCTETS`.
+ * @param connection - number that the keeper has given it, or 0
+ * @param kind - of error content, an index into `CONTENT_TYPES`
  * @returns the number of octets used; those after them are never looked at
  */
-export function encodeSlot(slot: Buffer, { ray, colo, method, url, startedAt, status }: Recorded): number {
+export function encodeSlot(slot: Buffer, request: Recorded, connection = 0, kind = 0): number {
+  const { ray, colo, method, url, startedAt, status } = request;
   const methodLength = Math.min(method.length, MAX_METHOD);
   const isLong = url.length > MAX_URL;
   const kept = isLong ? `${url.slice(0, MAX_URL - 3)}...` : url;
   const end = SLOT.url + kept.length;
-  slot[0] = TAKEN;
-  slot[1] = 0;
+  slot[0] = status === 0 ? STATE.waiting : STATE.answering;
+  slot[SLOT.detail] = kind;
   slot.writeUInt16LE(status, 2);
   slot.writeDoubleLE(startedAt, SLOT.start);
+  slot.writeUInt32LE(connection, SLOT.connection);
+  slot.writeUInt32LE(sequence++, SLOT.sequence);
+  sequence >>>= 0;
   slot.set(NO_RAY, SLOT.ray);
   if (ray !== null) slot.write(ray, SLOT.ray, 16, "latin1");
   if (colo !== null) slot.write(colo, SLOT.colo, 3, "latin1");
@@ -120,19 +178,36 @@ export function encodeSlot(slot: Buffer, { ray, colo, method, url, startedAt, st
   return end;
 }
 
-/** The mark of a slot whose response is under way. */
-export function encodeMark(status: number): Uint8Array {
-  return Uint8Array.of(TAKEN, 0, status & 0xff, status >> 8);
+/** The mark of a slot whose response is under way, or over. */
+export function encodeMark(state: SlotState, status: number, isDelimited = false): Uint8Array {
+  return Uint8Array.of(state, isDelimited ? DELIMITED : 0, status & 0xff, status >> 8);
 }
 
 /** The requests of a file with a sound header: `"torn"` for one of which only that much is known. */
 export function decodeSlots(file: Buffer, slots: number): (Recorded | "torn")[] {
-  const found: (Recorded | "torn")[] = [];
+  return takenSlots(file, slots)
+    .filter(({ state, request }) => request === "torn" || state === STATE.waiting || state === STATE.answering)
+    .map(({ request }) => request);
+}
+
+/** Every slot of a file with a sound header that is taken. */
+export function takenSlots(file: Buffer, slots: number): Slot[] {
+  const taken: Slot[] = [];
   for (let i = 1; i <= slots; i++) {
     const slot = file.subarray(i * SLOT_OCTETS, (i + 1) * SLOT_OCTETS);
-    if (slot[0] !== FREE) found.push(slot[0] === TAKEN ? decodeSlot(slot) : "torn");
+    const state = slot[0] as SlotState;
+    if (state === STATE.free) continue;
+    const detail = slot[SLOT.detail] as number;
+    taken.push({
+      state,
+      connection: slot.readUInt32LE(SLOT.connection),
+      sequence: slot.readUInt32LE(SLOT.sequence),
+      isDelimited: (detail & DELIMITED) !== 0,
+      kind: detail & KIND,
+      request: state <= STATE.opaque ? decodeSlot(slot) : "torn",
+    });
   }
-  return found;
+  return taken;
 }
 
 /** A checksum keeps off accidents, not people: whatever goes to the log is checked as if a client had sent it. */

@@ -2,10 +2,13 @@ import { closeSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs
 import { parseRay } from "../cloudflare/ray.js";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange.js";
+import { kindOf } from "../fallback/content.js";
+import { type KeptConnection, keptOf } from "../kept/kept-connection.js";
+import { ledgerOfKeeper } from "../kept/kept-ledger.js";
 import { loggableUrl } from "../log.js";
 import { urlOf } from "../records.js";
 import { ownIdentity } from "./process-identity.js";
-import { encodeEmpty, encodeMark, encodeSlot, FREE_MARK, SLOT_OCTETS } from "./recorder-file.js";
+import { encodeEmpty, encodeMark, encodeSlot, FREE_MARK, FULL, SLOT_OCTETS, STATE } from "./recorder-file.js";
 import type { RecorderSettings } from "./recorder-options.js";
 import { type Finder, HEARTBEAT_MS, SILENCE_MS, searchRemains } from "./recorder-search.js";
 
@@ -38,7 +41,7 @@ export class Recorder {
   #file = "";
   #fd = -1;
   #heartbeat: NodeJS.Timeout | undefined;
-  #search: NodeJS.Timeout;
+  #search: NodeJS.Timeout | undefined;
   #closing = false;
   #toldFull = false;
 
@@ -48,7 +51,8 @@ export class Recorder {
     this.#listener = listener;
     this.#free = Array.from({ length: settings.slots }, (_, i) => settings.slots - i);
     this.#look = contained(listener, () => this.#searchRemains());
-    this.#search = setTimeout(this.#look, 0);
+    // What a worker leaves is read by its keeper, then and there.
+    this.#search = ledgerOfKeeper() === undefined ? setTimeout(this.#look, 0) : undefined;
     try {
       this.#create();
     } catch (error) {
@@ -59,24 +63,57 @@ export class Recorder {
   /** Writes down a request that is about to reach the app. */
   begin(exchange: Exchange): void {
     const { request } = exchange;
-    if (this.#fd === -1 || request === null) return;
-    const slot = this.#free.pop();
-    if (slot === undefined) {
-      if (!this.#toldFull) this.#listener.full(this.#settings.slots);
-      this.#toldFull = true;
-      return;
-    }
-    const ray = parseRay(request.headers["cf-ray"]);
-    const octets = encodeSlot(this.#scratch, {
+    const kept = keptOf(exchange.socket);
+    if (this.#fd === -1 || (request === null && kept === undefined)) return;
+    const slot = this.#take();
+    if (slot === undefined) return;
+    const ray = request === null ? null : parseRay(request.headers["cf-ray"]);
+    const recorded = {
       ray: ray === null ? null : ray.id,
       colo: ray === null ? null : ray.colo,
-      method: request.method ?? "",
-      url: loggableUrl(urlOf(request)),
+      method: request?.method ?? "",
+      url: request === null ? "" : loggableUrl(urlOf(request)),
       startedAt: Date.now(),
       status: 0,
-    });
+    };
     exchange.slot = slot;
-    this.#write(this.#scratch, octets, slot);
+    if (kept === undefined) {
+      this.#write(this.#scratch, encodeSlot(this.#scratch, recorded), slot);
+      return;
+    }
+    this.#write(this.#scratch, encodeSlot(this.#scratch, recorded, kept.id, kindOf(request)), slot);
+    exchange.kept = kept;
+    kept.begin(exchange, slot, this);
+  }
+
+  /** Writes down that only this process can write on a connection. */
+  occupy(kept: KeptConnection): void {
+    const slot = this.#fd === -1 ? undefined : this.#take();
+    if (slot === undefined) return;
+    encodeSlot(
+      this.#scratch,
+      {
+        ray: null,
+        colo: null,
+        method: "",
+        url: "",
+        startedAt: Date.now(),
+        status: 0,
+      },
+      kept.id,
+    );
+    this.#scratch[0] = STATE.opaque;
+    this.#write(this.#scratch, SLOT_OCTETS, slot);
+    kept.occupy(slot, this);
+  }
+
+  #take(): number | undefined {
+    const slot = this.#free.pop();
+    if (slot !== undefined || this.#toldFull) return slot;
+    this.#toldFull = true;
+    this.#listener.full(this.#settings.slots);
+    this.#write(FULL.octet, 1, 0, FULL.at);
+    return undefined;
   }
 
   /**
@@ -84,14 +121,19 @@ export class Recorder {
    * edge. Nearly every response is over before this loop of events is, and is spared the write.
    */
   answering(exchange: Exchange): void {
-    if (exchange.slot === -1 || this.#answering.push(exchange) > 1) return;
+    // What happens on a kept connection is noted as it happens.
+    if (exchange.slot === -1 || exchange.kept !== undefined || this.#answering.push(exchange) > 1) return;
     setImmediate(contained(this.#listener, () => this.#markAnswering()));
   }
 
   #markAnswering(): void {
     for (const { slot, status } of this.#answering.splice(0)) {
-      if (slot !== -1) this.#write(encodeMark(status), FREE_MARK.length, slot);
+      if (slot !== -1) this.mark(slot, encodeMark(STATE.answering, status));
     }
+  }
+
+  mark(slot: number, mark: Uint8Array): void {
+    this.#write(mark, mark.length, slot);
   }
 
   /** Strikes a request out. */
@@ -99,6 +141,11 @@ export class Recorder {
     const { slot } = exchange;
     if (slot === -1) return;
     exchange.slot = -1;
+    if (exchange.kept === undefined) this.free(slot);
+    else exchange.kept.end(exchange);
+  }
+
+  free(slot: number): void {
     this.#free.push(slot);
     this.#write(FREE_MARK, FREE_MARK.length, slot);
     if (this.#closing) this.#removeIfEmpty();
@@ -114,7 +161,8 @@ export class Recorder {
 
   /** The process ends by itself: requests still in flight die with it. */
   exit(): void {
-    this.#removeIfEmpty();
+    // A keeper takes an empty file for what it is, and one that is not there for a failure.
+    if (ledgerOfKeeper() === undefined) this.#removeIfEmpty();
   }
 
   #create(): void {
@@ -140,10 +188,10 @@ export class Recorder {
     ).unref();
   }
 
-  #write(octets: Uint8Array, length: number, slot: number): void {
+  #write(octets: Uint8Array, length: number, slot: number, at = 0): void {
     if (this.#fd === -1) return;
     try {
-      writeSync(this.#fd, octets, 0, length, slot * SLOT_OCTETS);
+      writeSync(this.#fd, octets, 0, length, slot * SLOT_OCTETS + at);
     } catch (error) {
       this.#fail(error);
     }

@@ -87,7 +87,7 @@ describe("a process that runs", () => {
 describe("a file with torn slots", () => {
   it("has the others told, and the torn ones counted", async () => {
     const file = leave("flight.1", gone, [{ ...recorded, ray: "230b030023ae0000" }, recorded], 4);
-    file[SLOT_OCTETS + 60] = 0; // in the URL of the first one
+    file[SLOT_OCTETS + 65] = 0; // in the URL of the first one
     file[3 * SLOT_OCTETS] = 9; // no mark a slot can have
     writeFileSync(`${base}.1`, file);
     const { told } = await explain(`${base}.1`);

@@ -115,7 +115,7 @@ describe("a request in flight", () => {
       await ask(1);
       await answer();
     });
-    expect(lengths).toEqual([54 + "/orders".length, 4]);
+    expect(lengths).toEqual([62 + "/orders".length, 4]);
   });
 
   it("costs a third write only where its response outlives the loop of events in which it started", async () => {
@@ -139,7 +139,7 @@ describe("a request in flight", () => {
     const free = [0, 0, 0, 0];
     expect(marks).toEqual([
       [...free, SLOT_OCTETS],
-      [1, 0, 206, 0, 2 * SLOT_OCTETS],
+      [2, 0, 206, 0, 2 * SLOT_OCTETS],
       [...free, 2 * SLOT_OCTETS],
     ]);
   });
