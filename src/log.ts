@@ -58,6 +58,14 @@ export const MESSAGES = {
     "the flight recorder is off: its file cannot be written; the next start will not name who died in this one",
   recorderFull: "the flight recorder has no slot left: some requests are not recorded; give it more slots",
   recorderForeign: "a file in the place of a flight recorder is left alone",
+  keeperFailed: "something has failed in the keeper itself, and was contained; please report it",
+  workerStarted: "the keeper has started a process of the app",
+  workerReady: "a process of the app listens",
+  workerRetires:
+    "a process of the app has been replaced: it gives its idle connections back, lets requests finish and ends",
+  workerEnded: "a process of the app has ended",
+  workerPause: "the next process of the app is started after a pause, since those before it did not stay",
+  workerMemory: "a process of the app has more memory than --max-memory: it is replaced",
   overloadOver: "overload is over: requests are no longer refused",
   refusalsOver:
     "there is room for new connections again; reset are those beyond what the guard can answer: raise maxConnections or the limit on open files",

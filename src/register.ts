@@ -3,6 +3,7 @@
  * Options: `rayguard.config.{js,mjs,cjs,json}` beside the program or in the working directory, and `RAYGUARD_OPTIONS`.
  */
 import { RayguardError } from "./errors.js";
+import { beKept } from "./kept/worker.js";
 import { shared } from "./shared.js";
 import { type ProgramOptions, readConfiguration } from "./zero-code/configuration.js";
 import { guardProgram } from "./zero-code/program-servers.js";
@@ -16,6 +17,7 @@ try {
   // Loaded twice, by --import and by --require, it is there once.
   shared("register", () => {
     guardProgram(readConfiguration(process.argv[1], process.env));
+    beKept(process.env); // behind it, so that a server which listens has its guard
     return true;
   });
 } catch (error) {

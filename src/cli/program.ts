@@ -4,23 +4,32 @@ import { explainCommand } from "./commands/explain.js";
 import { healthCommand } from "./commands/health.js";
 import { probeCommand } from "./commands/probe.js";
 import { rangesCommand } from "./commands/ranges.js";
-import { CommandError, EXIT, type ExitCode } from "./exit-codes.js";
+import { runCommand } from "./commands/run.js";
+import { CommandError, EXIT } from "./exit-codes.js";
 import type { Terminal } from "./terminal.js";
 
 /** A subcommand: its action says how it went through `done`. */
-export type Subcommand = (terminal: Terminal, done: (code: ExitCode) => void) => Command;
+export type Subcommand = (terminal: Terminal, done: (code: number) => void) => Command;
 
-const SUBCOMMANDS: readonly Subcommand[] = [probeCommand, explainCommand, errorsCommand, rangesCommand, healthCommand];
+const SUBCOMMANDS: readonly Subcommand[] = [
+  runCommand,
+  probeCommand,
+  explainCommand,
+  errorsCommand,
+  rangesCommand,
+  healthCommand,
+];
 
 /**
  * Runs the `rayguard` command.
  * @param args - the arguments behind the name of the command
  * @returns the exit code
  */
-export async function run(args: readonly string[], terminal: Terminal, version: string): Promise<ExitCode> {
-  let code: ExitCode = EXIT.OK;
+export async function run(args: readonly string[], terminal: Terminal, version: string): Promise<number> {
+  let code: number = EXIT.OK;
   const program = new Command("rayguard")
-    .description("Checks and explains a Node origin server behind Cloudflare.")
+    .description("Runs, checks and explains a Node origin server behind Cloudflare.")
+    .enablePositionalOptions()
     .version(version)
     .addHelpText("after", HELP_TAIL);
   for (const subcommand of SUBCOMMANDS) program.addCommand(subcommand(terminal, (given) => (code = given)));
@@ -46,5 +55,8 @@ function prepare(command: Command, { out, err }: Terminal): void {
   command
     .exitOverride()
     .showHelpAfterError('(see "rayguard help")')
-    .configureOutput({ writeOut: (text) => out(text.trimEnd()), writeErr: (text) => err(text.trimEnd()) });
+    .configureOutput({
+      writeOut: (text) => out(text.trimEnd()),
+      writeErr: (text) => err(text.trimEnd()),
+    });
 }

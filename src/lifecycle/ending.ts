@@ -1,6 +1,7 @@
 import type { Server } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Failure } from "../incidents.js";
+import { leaves } from "../kept/leaving.js";
 import type { Supervision } from "../supervision.js";
 import { arrivingAt } from "./arriving.js";
 import { type Closing, closeListeners } from "./close-listeners.js";
@@ -82,6 +83,7 @@ export class Ending implements Participant {
   async #drain(closing: Closing, { lameDuckMs, graceMs }: ReturnType<typeof resolveTimes>): Promise<void> {
     if (this.state === "closed") return;
     this.state = "draining";
+    leaves(this.refusal !== undefined);
     if (lameDuckMs > 0) await wait(lameDuckMs);
     await drain(this.#guard, graceMs, closing);
     await this.#hooks.run();

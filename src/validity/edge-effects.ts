@@ -93,6 +93,7 @@ const OF_EVENT: Readonly<Record<keyof typeof EVENTS, EdgeEffect>> = {
   RAW_WRITE: "empty",
   RECIPIENT_DEADLINE: "passes",
   KILLED: "cut",
+  NO_WORKER: "refused",
   BLOCKED: "refused",
   DIRECT: "passes",
   GUARD_FAULT: "passes",

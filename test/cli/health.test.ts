@@ -71,7 +71,8 @@ describe("rayguard", () => {
     for (const command of commands) {
       const help = await rayguard([command, "--help"]);
       expect(help.out, command).toContain("Examples:");
-      expect(help.out, command).toContain("--json");
+      // What a program that is run writes is its own.
+      if (command !== "run") expect(help.out, command).toContain("--json");
       expect(help.out, command).not.toContain("\x1b");
       expect(help.code, command).toBe(0);
     }

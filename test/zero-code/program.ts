@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { MESSAGES } from "../../src/log.js";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -11,7 +12,13 @@ export interface Start {
   /** Options of Node's. @default --import rayguard/register */
   flags?: readonly string[];
   env?: NodeJS.ProcessEnv;
+  /** Flags of `rayguard run`, which the program is then started with. */
+  keeper?: readonly string[];
+  /** Arguments of the program. */
+  args?: readonly string[];
 }
+
+const COMMAND = join(ROOT, "dist/src/cli/main.js");
 
 const ends: (() => Promise<void>)[] = [];
 
@@ -28,14 +35,16 @@ export class Program {
   stderr = "";
 
   /** @param name - of its file; the end says what kind of module it is */
-  static start(name: string, text: string, { files = {}, flags = WITH_GUARD, env = {} }: Start = {}): Program {
+  static start(name: string, text: string, start: Start = {}): Program {
+    const { files = {}, keeper, flags = keeper === undefined ? WITH_GUARD : [], env = {}, args = [] } = start;
     // Inside the project, so that it finds the packages of the tests.
     const folder = mkdtempSync(join(import.meta.dirname, ".program-"));
     for (const [path, content] of Object.entries({ ...files, [name]: text })) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });
       writeFileSync(join(folder, path), content);
     }
-    const child = spawn(process.execPath, [...flags, join(folder, name)], {
+    const run = keeper === undefined ? [] : [COMMAND, "run", ...keeper];
+    const child = spawn(process.execPath, [...flags, ...run, join(folder, name), ...args], {
       cwd: ROOT,
       env: { ...process.env, NODE_ENV: "production", ...env },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -45,9 +54,18 @@ export class Program {
         child.kill("SIGKILL");
         await once(child, "exit");
       }
+      for (const pid of program.workers()) killIfThere(pid);
       rmSync(folder, { recursive: true });
     });
-    return new Program(child);
+    const program = new Program(child);
+    return program;
+  }
+
+  /** Processes that a keeper has started for it, and that have not ended, as far as its log says. */
+  workers(): number[] {
+    const ended = new Set(this.lines(MESSAGES.workerEnded).map(({ pid }) => pid));
+    const started = this.lines(MESSAGES.workerStarted).map(({ pid }) => pid as number);
+    return started.filter((pid) => !ended.has(pid));
   }
 
   private constructor(child: ChildProcess) {
@@ -76,6 +94,10 @@ export class Program {
     return lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter((line) => line.msg === msg);
   }
 
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
@@ -86,6 +108,14 @@ export class Program {
     if (exitCode !== null || signalCode !== null) return exitCode ?? signalCode;
     const [code, signal] = (await once(this.#child, "exit")) as [number | null, NodeJS.Signals | null];
     return code ?? signal;
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it has ended
   }
 }
 

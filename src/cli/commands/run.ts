@@ -1,0 +1,119 @@
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { RayguardError } from "../../errors.js";
+import { Keeper, type KeeperEnd } from "../../keeper/keeper.js";
+import type { KeeperOptions } from "../../keeper/options.js";
+import { memory, wholeNumber } from "../arguments.js";
+import { CommandError, EXIT } from "../exit-codes.js";
+import type { Terminal } from "../terminal.js";
+
+type Given = Omit<KeeperOptions, "program" | "args">;
+
+/** Signals that end the program. */
+const ENDING = ["SIGTERM", "SIGINT"] as const;
+
+/** `rayguard run server.js`: a program whose processes are answered for when they cannot answer. */
+export function runCommand(terminal: Terminal, done: (code: number) => void): Command {
+  return new Command("run")
+    .summary("run a program that is answered for when its process dies or freezes")
+    .description(
+      "Runs a Node program as it is, guarded, under a keeper that owns its listening sockets. When a process of it is " +
+        "killed, runs out of memory, crashes or freezes, every request that waits gets a complete 503 at once, idle " +
+        "connections and new ones go on with the next process, and no connect is refused.",
+    )
+    .argument("<program>", "file of the program, as for node")
+    .argument("[args...]", "its arguments")
+    .passThroughOptions()
+    .option("--workers <number>", "processes that serve side by side", wholeNumber(1), 1)
+    .option(
+      "--blocked-ms <ms>",
+      "replace a process whose event loop stands still for so long; 0 never",
+      wholeNumber(0),
+      30_000,
+    )
+    .option(
+      "--wait-ms <ms>",
+      "how long a connection waits for a process to listen before it gets a 503",
+      wholeNumber(0),
+      10_000,
+    )
+    .option("--ready-ms <ms>", "how long a process may take until it listens", wholeNumber(1), 60_000)
+    .option("--max-memory <size>", "replace a process with more resident memory, such as 512M", memory, 0)
+    .option(
+      "--ledger <directory>",
+      "where processes write down what they are about (in memory, if there is such a place)",
+    )
+    .addHelpText(
+      "after",
+      `
+Signals: SIGTERM and SIGINT let requests finish and end; SIGHUP replaces each process by a fresh one (on a terminal it ends).
+Options of the guard: rayguard.config.js beside the program, or RAYGUARD_OPTIONS. Flags of Node: NODE_OPTIONS.
+
+Examples:
+  rayguard run server.js
+  rayguard run --workers 4 --max-memory 1G dist/main.js --port 8080
+  kill -HUP <pid of rayguard>      a new version of the program is in place`,
+    )
+    .action(async (program: string, args: string[], given: Given) => {
+      if (process.platform === "win32")
+        throw new CommandError("run needs sockets that two processes can hold, which Windows has not.");
+      const keeper = start({ ...given, program: fileOf(program), args });
+      const stop = obey(keeper);
+      const end = await keeper.ended;
+      stop();
+      done(exitCodeOf(keeper, end, given, terminal));
+    });
+}
+
+function start(options: KeeperOptions): Keeper {
+  try {
+    return new Keeper(options, import.meta.resolve("rayguard/register"));
+  } catch (error) {
+    throw error instanceof RayguardError ? new CommandError(`${error.code}: ${error.message}`) : error;
+  }
+}
+
+/** The file that Node would run. */
+function fileOf(program: string): string {
+  try {
+    return createRequire(resolve("x")).resolve(resolve(program));
+  } catch {
+    throw new CommandError(`ERR_RAYGUARD_PROGRAM: There is no program "${program}".`);
+  }
+}
+
+/** Passes on what the process is told. */
+function obey(keeper: Keeper): () => void {
+  const end = (signal: NodeJS.Signals) => keeper.end(signal);
+  const hangUp = () => (process.stdin.isTTY ? keeper.end("SIGHUP") : keeper.replaceAll());
+  const message = (told: unknown) => keeper.passDown(told);
+  for (const signal of ENDING) process.on(signal, end);
+  process.on("SIGHUP", hangUp);
+  if (process.send !== undefined) process.on("message", message);
+  return () => {
+    for (const signal of ENDING) process.off(signal, end);
+    process.off("SIGHUP", hangUp);
+    process.off("message", message);
+  };
+}
+
+function exitCodeOf(keeper: Keeper, end: KeeperEnd, { readyMs }: Given, { err }: Terminal): number {
+  if (!keeper.hasListened && end.killedFor !== undefined) {
+    err(`rayguard: ERR_RAYGUARD_NEVER_READY: The program listened on nothing within ${readyMs} ms (--ready-ms).`);
+    return EXIT.FAILED;
+  }
+  if (!keeper.hasListened && end.code === 0) {
+    err("rayguard: ERR_RAYGUARD_PROGRAM: The program ended without listening: there was nothing to keep.");
+    return EXIT.FAILED;
+  }
+  if (end.signal === null) return end.code ?? EXIT.FAILED;
+  // As a shell has it. Where nobody handles the signal here, it ends this process as it has ended that one.
+  process.kill(process.pid, end.signal);
+  return 128 + numberOf(end.signal);
+}
+
+function numberOf(signal: NodeJS.Signals): number {
+  return constants.signals[signal] ?? 0;
+}

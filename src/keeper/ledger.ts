@@ -1,0 +1,110 @@
+import {
+  accessSync,
+  constants,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { RayguardError } from "../errors.js";
+import { fateOf, ownIdentity, type ProcessIdentity } from "../lifecycle/process-identity.js";
+import { decodeHeader, type Slot, takenSlots, wasFull } from "../lifecycle/recorder-file.js";
+
+/** Where files are memory. */
+const SHARED_MEMORY = "/dev/shm";
+
+const PREFIX = "rayguard-keeper-";
+/** Says whose directory it is. */
+const OWNER = "owner";
+
+/** What a worker has left in its ledgers. */
+export interface Left {
+  /** By connection, in the order of their requests. */
+  readonly slots: ReadonlyMap<number, readonly Slot[]>;
+  /** Some request has found no slot: a connection without one may be anything. */
+  readonly isPartial: boolean;
+}
+
+/** The directory in which workers write down what they are about. */
+export class LedgerDirectory {
+  readonly #directory: string;
+  /** Base name of the files. */
+  readonly path: string;
+
+  /** @throws {RayguardError} `ERR_RAYGUARD_LEDGER` */
+  constructor(parent: string | undefined) {
+    const place = parent ?? (isWritable(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir());
+    try {
+      this.#directory = mkdtempSync(join(place, PREFIX));
+      writeFileSync(join(this.#directory, OWNER), JSON.stringify(ownIdentity()), { mode: 0o600 });
+      removeLeft(place);
+    } catch (cause) {
+      const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
+      throw new RayguardError("ERR_RAYGUARD_LEDGER", `No ledger can be written in ${place} (${why}).`, { cause });
+    }
+    this.path = join(this.#directory, "ledger");
+  }
+
+  /** Takes the ledgers of a process that is gone: every guard in it has had one. */
+  take(pid: number): Left {
+    const found: Slot[] = [];
+    let files = 0;
+    let isPartial = false;
+    const own = new RegExp(`^${basename(this.path)}\\.${pid}(?:-\\d+)?$`);
+    for (const name of readdirSync(dirname(this.path))) {
+      if (!own.test(name)) continue;
+      const file = join(dirname(this.path), name);
+      try {
+        const content = readFileSync(file);
+        const header = decodeHeader(content);
+        unlinkSync(file);
+        files++;
+        if (typeof header === "string") isPartial = true;
+        else {
+          found.push(...takenSlots(content, header.slots));
+          isPartial ||= wasFull(content);
+        }
+      } catch {
+        isPartial = true;
+      }
+    }
+    const slots = new Map<number, Slot[]>();
+    for (const slot of found.sort((a, b) => a.sequence - b.sequence)) {
+      const own = slots.get(slot.connection);
+      if (own === undefined) slots.set(slot.connection, [slot]);
+      else own.push(slot);
+    }
+    return { slots, isPartial: isPartial || files === 0 };
+  }
+
+  remove(): void {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** Removes what keepers have left that were killed themselves. */
+function removeLeft(place: string): void {
+  const own = ownIdentity();
+  for (const name of readdirSync(place)) {
+    if (!name.startsWith(PREFIX)) continue;
+    try {
+      const owner = JSON.parse(readFileSync(join(place, name, OWNER), "utf8")) as ProcessIdentity;
+      if (fateOf(owner, own) === "gone") rmSync(join(place, name), { recursive: true, force: true });
+    } catch {
+      // somebody else's, or just being made or removed
+    }
+  }
+}
+
+function isWritable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

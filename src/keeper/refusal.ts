@@ -1,0 +1,63 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { parseRay } from "../cloudflare/ray.js";
+import { CONTENT_TYPES } from "../fallback/content.js";
+import { composePage, renderHttp1 } from "../fallback/page.js";
+import type { Recorded } from "../lifecycle/recorder-file.js";
+import type { HeldConnection } from "./held-connection.js";
+
+/** `Retry-After` while a worker is being replaced, in seconds. */
+const RETRY_AFTER_S = 1;
+
+/** The answer to a request that its worker has taken with it. */
+export function answerTo(request: Recorded | "torn", kind: number): Buffer {
+  const asked = {
+    headers: { accept: CONTENT_TYPES[kind] },
+  } as unknown as IncomingMessage;
+  const ray = request === "torn" ? null : request.ray;
+  const page = composePage({
+    status: 503,
+    ray,
+    request: asked,
+    lost: [],
+    retryAfterS: RETRY_AFTER_S,
+  });
+  return renderHttp1(page, request === "torn" ? undefined : request.method, true).octets;
+}
+
+/** Reads the requests of connections for which there has been no worker in time, and answers each with 503. */
+export class Refusal {
+  readonly #server: Server;
+
+  /** @param refused - a request has been answered */
+  constructor(refused: (request: Recorded) => void) {
+    this.#server = createServer({ requireHostHeader: false }, (request, response) => {
+      const { id: ray = null, colo = null } = parseRay(request.headers["cf-ray"]) ?? {};
+      const page = composePage({
+        status: 503,
+        ray,
+        request,
+        lost: [],
+        retryAfterS: RETRY_AFTER_S,
+      });
+      for (const [name, value] of page.fields) response.setHeader(name, value);
+      response.shouldKeepAlive = false;
+      response.writeHead(page.status, page.reason);
+      response.end(page.body);
+      const { method = "", url = "" } = request;
+      refused({
+        ray,
+        colo,
+        method,
+        url,
+        startedAt: Date.now(),
+        status: page.status,
+      });
+    });
+    this.#server.maxRequestsPerSocket = 1;
+  }
+
+  take({ socket }: HeldConnection): void {
+    this.#server.emit("connection", socket);
+    socket.resume();
+  }
+}

@@ -1,0 +1,110 @@
+import { type ChildProcess, fork } from "node:child_process";
+import type { Server } from "node:net";
+import { contained } from "../containment.js";
+import { type FromKeeper, KEPT_VARIABLE, type KeptEnvironment, type ToKeeper } from "../kept/messages.js";
+import type { HeldConnection } from "./held-connection.js";
+import { keeperWitness } from "./keeper-log.js";
+
+/** How a process has ended. */
+export interface End {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Whom a worker's process tells of itself. */
+export interface WorkerOwner {
+  said(worker: WorkerProcess, message: ToKeeper, server: Server | undefined): void;
+  /** A message of the app's own, for whoever has started the keeper. */
+  passedUp(message: unknown): void;
+  /** It is gone, and everything that it has said has been heard. */
+  ended(worker: WorkerProcess, end: End): void;
+}
+
+/**
+ * Once a process is gone, time for what it has said last to be read, in milliseconds. Node does not tell of the end of a
+ * pipe on which handles wait; nothing rests on the last words, since the ledger has it all.
+ */
+const LAST_WORDS_MS = 5;
+
+/** One process of the app. */
+export class WorkerProcess {
+  readonly #process: ChildProcess;
+  readonly startedAt = performance.now();
+  /** When it came to listen, in milliseconds; undefined until then. */
+  readyAt: number | undefined;
+  /** Last time its event loop has turned. */
+  seenAt = performance.now();
+  /** Resident memory, in octets, as of then. */
+  rss = 0;
+  /** Listening sockets that lead to it. */
+  readonly keys = new Set<string>();
+  /** Connections that it has. */
+  readonly held = new Map<number, HeldConnection>();
+  /** Another one is to take its place, or has. */
+  isRetiring = false;
+  /** Why the keeper has killed it. */
+  killedFor: string | undefined;
+
+  constructor(program: string, args: readonly string[], register: string, kept: KeptEnvironment, owner: WorkerOwner) {
+    this.#process = fork(program, args, {
+      execArgv: [...process.execArgv, "--import", register],
+      env: { ...process.env, [KEPT_VARIABLE]: JSON.stringify(kept) },
+      stdio: ["inherit", "inherit", "inherit", "ipc"],
+    });
+    const child = this.#process;
+    child.on("error", () => undefined); // it could not be started, or told something: `exit` follows, or has
+    const hear = contained(keeperWitness, (message: unknown, handle: unknown) => {
+      const isOurs = typeof message === "object" && message !== null && "rayguard" in message;
+      if (isOurs) owner.said(this, message as ToKeeper, handle as Server | undefined);
+      else owner.passedUp(message);
+    });
+    child.on("message", hear);
+    let end: End | undefined;
+    let isSilent = false;
+    let isOver = false;
+    const over = contained(keeperWitness, () => {
+      if (isOver || end === undefined) return;
+      isOver = true;
+      owner.ended(this, end);
+    });
+    const exited = contained(keeperWitness, (code: number | null, signal: NodeJS.Signals | null) => {
+      end = { code, signal };
+      if (isSilent) over();
+      else setTimeout(over, LAST_WORDS_MS);
+    });
+    child.on("exit", exited);
+    const silent = contained(keeperWitness, () => {
+      isSilent = true;
+      over();
+    });
+    child.on("disconnect", silent);
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  get isReady(): boolean {
+    return this.readyAt !== undefined && !this.isRetiring;
+  }
+
+  /** Hands over a connection; it stays the keeper's as well. */
+  give(connection: HeldConnection): void {
+    this.held.set(connection.id, connection);
+    const message: FromKeeper = {
+      rayguard: "connection",
+      id: connection.id,
+      key: connection.key,
+    };
+    // What does not arrive is found in `held` when the process has ended.
+    if (this.#process.connected) this.#process.send(message, connection.socket, { keepOpen: true }, () => undefined);
+  }
+
+  tell(message: FromKeeper | unknown): void {
+    if (this.#process.connected) this.#process.send(message as object, () => undefined);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+}

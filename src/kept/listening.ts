@@ -1,0 +1,240 @@
+import { subscribe } from "node:diagnostics_channel";
+import { Server } from "node:net";
+import { contained } from "../containment.js";
+import { SERVER_LISTENS } from "../first-contact.js";
+import { guardsOf, isServer } from "../intercept/recognise.js";
+import type { Channel } from "./channel.js";
+import { Listener } from "./listener.js";
+import type { Address, KeptListener, ListenFailure } from "./messages.js";
+
+/** A server as Node's own code sees it. */
+interface ListeningServer extends Server {
+  _handle: object | null;
+  _pipeName?: string;
+  _connections: number;
+  _emitCloseIfDrained(): void;
+  /** Has a server listen with the handle it has. */
+  _listen2(address: string | null, port: number, type: number, backlog: number, fd: undefined, flags: number): void;
+}
+
+type Listen = (this: Server, ...args: unknown[]) => Server;
+
+/** What `listen()` was asked for. */
+interface Asked {
+  readonly key: string;
+  readonly path: string | undefined;
+  readonly backlog: number;
+  readonly options: object;
+}
+
+/** A server whose listening socket is still its own, and which Node's own `listen()` has been called for. */
+const asked = new WeakMap<object, Asked>();
+
+const anyPort = /^any port/;
+
+/**
+ * Has the servers of this program that are guarded listen with sockets of the keeper's. Whatever listens first does so by
+ * Node's own means, with the errors and the address of Node, and then gives its socket away; a later worker finds it there.
+ */
+export class Listening {
+  readonly #channel: Channel;
+  readonly #known = new Map<string, string | Address>();
+  /** Servers that listen, by key. */
+  readonly #open = new Map<string, Listener>();
+  readonly #waiting = new Map<string, { server: ListeningServer; asked: Asked }>();
+  /** Sockets that are on their way to the keeper. */
+  readonly #given = new Map<string, { close(): void }>();
+  /** Servers that are closed once the keeper has closed their socket. */
+  readonly #closing = new Map<string, ListeningServer>();
+  #anyPorts = 0;
+
+  constructor(channel: Channel, known: readonly KeptListener[]) {
+    this.#channel = channel;
+    for (const { key, address } of known) this.#known.set(key, address);
+    const listening = this;
+    const listen = Server.prototype.listen as Listen;
+    // Called for each server, whatever has made it.
+    Server.prototype.listen = function (this: ListeningServer, ...args: unknown[]): Server {
+      return listening.#listen(this, listen, args);
+    } as typeof Server.prototype.listen;
+    subscribe(
+      SERVER_LISTENS,
+      contained(undefined, ((message: { server: object }) => this.#take(message.server as ListeningServer)) as (
+        message: unknown,
+      ) => void),
+    );
+  }
+
+  /** Where a connection is to go that was made to `key`. */
+  at(key: string): Listener | undefined {
+    return this.#open.get(key);
+  }
+
+  #listen(server: ListeningServer, native: Listen, args: unknown[]): Server {
+    const found = server._handle || !isServer(server) ? undefined : this.#read(args);
+    if (found === undefined) return native.apply(server, args);
+    asked.set(server, found);
+    const address = this.#known.get(found.key);
+    if (address === undefined && found.path === undefined) return native.apply(server, args);
+    const callback = args.at(-1);
+    if (typeof callback === "function") server.once("listening", callback as () => void);
+    abortWith(server, found.options);
+    if (address !== undefined) {
+      this.#channel.tell({ rayguard: "listens", key: found.key, address });
+      this.#open_(server, found, address);
+    } else {
+      // The keeper makes the socket of a path, which goes when the one who made it closes it.
+      this.#waiting.set(found.key, { server, asked: found });
+      this.#channel.ref();
+      const { key, path = "", options } = found;
+      this.#channel.tell({ rayguard: "listen", key, path, options });
+    }
+    return server;
+  }
+
+  /** What a call of `listen()` asks for; undefined where that is not for the keeper, or not in order: Node says so. */
+  #read(args: readonly unknown[]): Asked | undefined {
+    const [first, second, third] = args;
+    const options = typeof first === "object" && first !== null ? (first as Record<string, unknown>) : undefined;
+    if (options !== undefined && ("fd" in options || "_handle" in options || "handle" in options)) return undefined;
+    const backlog = [options?.backlog, second, third].find((value) => typeof value === "number") ?? 511;
+    let port: unknown = options === undefined ? first : options.port;
+    const path = options === undefined ? pathIn(first) : port === undefined ? pathIn(options.path) : undefined;
+    if (path !== undefined)
+      return {
+        key: path,
+        path,
+        backlog: backlog as number,
+        options: plain(options),
+      };
+    if (options !== undefined && port === undefined && !("port" in options)) return undefined;
+    if (port === undefined || port === null || typeof port === "function") port = 0;
+    const host = options === undefined ? second : options.host;
+    if (host !== undefined && host !== null && typeof host !== "string" && options !== undefined) return undefined;
+    const number = Number(port);
+    if ((typeof port !== "number" && typeof port !== "string") || !Number.isInteger(number)) return undefined;
+    if (number < 0 || number > 65_535) return undefined;
+    const where = typeof host === "string" && host !== "" ? host : "*";
+    const name = number === 0 ? `any port ${this.#anyPorts++}` : String(number);
+    return {
+      key: `${name} at ${where}`,
+      path: undefined,
+      backlog: backlog as number,
+      options: options ?? {},
+    };
+  }
+
+  /** A server listens by Node's own means. */
+  #take(server: ListeningServer): void {
+    const handle = server._handle;
+    if (handle === null || handle instanceof Listener) return;
+    const found = asked.get(server);
+    if (found === undefined || guardsOf(server).size === 0) {
+      this.#channel.tell({ rayguard: "on its own" });
+      return;
+    }
+    asked.delete(server);
+    const address = server.address() as Address;
+    const { key } = found;
+    // Whoever sends a server sends the handle it has then.
+    const holder = new Server();
+    (holder as ListeningServer)._handle = handle;
+    this.#known.set(key, address);
+    this.#given.set(key, handle as { close(): void });
+    this.#channel.tell({ rayguard: "listens", key, address }, holder);
+    const listener = this.#listener(server, key, address);
+    for (const symbol of Object.getOwnPropertySymbols(handle))
+      if (symbol.description === "owner_symbol") Reflect.set(listener, symbol, server);
+    listener.onconnection = (handle as Listener).onconnection;
+    server._handle = listener;
+  }
+
+  #open_(server: ListeningServer, { key, backlog }: Asked, address: string | Address): void {
+    server._handle = this.#listener(server, key, address);
+    if (typeof address === "string") {
+      server._pipeName = address;
+      server._listen2(address, -1, -1, backlog, undefined, 0);
+    } else {
+      const type = address.family === "IPv6" ? 6 : 4;
+      server._listen2(address.address, address.port, type, backlog, undefined, 0);
+    }
+  }
+
+  #listener(server: ListeningServer, key: string, address: string | Address): Listener {
+    const listener = new Listener(key, address, {
+      closed: () => this.#close(server, listener),
+      referenced: () => this.#reference(),
+    });
+    this.#open.set(key, listener);
+    this.#reference();
+    return listener;
+  }
+
+  /** The process lives while something listens, or is about to. */
+  #reference(): void {
+    if (this.#waiting.size > 0 || this.#closing.size > 0 || [...this.#open.values()].some((each) => each.hasRef()))
+      this.#channel.ref();
+    else this.#channel.unref();
+  }
+
+  #close(server: ListeningServer, listener: Listener): void {
+    if (this.#open.get(listener.key) === listener) this.#open.delete(listener.key);
+    // `close` is emitted when the port is free, as ever.
+    server._connections++;
+    this.#closing.set(listener.key, server);
+    this.#channel.tell({ rayguard: "close", key: listener.key });
+  }
+
+  // -- what the keeper says ------------------------------------------------------------------------------------------
+
+  /** The keeper has the socket. */
+  given(key: string, address: string | Address): void {
+    this.#given.get(key)?.close();
+    this.#given.delete(key);
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) return;
+    this.#waiting.delete(key);
+    this.#known.set(key, address);
+    this.#open_(waiting.server, waiting.asked, address);
+  }
+
+  failed(key: string, { message, ...rest }: ListenFailure): void {
+    const waiting = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    this.#reference();
+    waiting?.server.emit("error", Object.assign(new Error(message), rest));
+  }
+
+  closed(key: string): void {
+    const server = this.#closing.get(key);
+    if (!this.#open.has(key) && !anyPort.test(key)) this.#known.delete(key);
+    this.#closing.delete(key);
+    this.#reference();
+    if (server === undefined) return;
+    server._connections--;
+    server._emitCloseIfDrained();
+  }
+}
+
+function pathIn(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" && Number.isNaN(Number(value)) ? value : undefined;
+}
+
+/** What goes through the pipe of the options for a Unix socket. */
+function plain(options: Record<string, unknown> = {}): object {
+  const { backlog, readableAll, writableAll } = options;
+  return { backlog, readableAll, writableAll };
+}
+
+/** The option `signal` of `listen()`. */
+function abortWith(server: Server, options: object): void {
+  const { signal } = options as { signal?: AbortSignal };
+  if (signal === undefined) return;
+  const close = contained(undefined, () => void server.close());
+  if (signal.aborted) process.nextTick(close);
+  else {
+    signal.addEventListener("abort", close, { once: true });
+    const forget = contained(undefined, () => signal.removeEventListener("abort", close));
+    server.once("close", forget);
+  }
+}

@@ -1,0 +1,69 @@
+/** Where a server listens, as `server.address()` has it. */
+export interface Address {
+  readonly address: string;
+  readonly family: string;
+  readonly port: number;
+}
+
+/** A listening socket that the keeper owns. */
+export interface KeptListener {
+  /** Tells it from the others of a program: what `listen()` was asked for. */
+  readonly key: string;
+  /** Path of a Unix socket, or an address. */
+  readonly address: string | Address;
+}
+
+/** An error of `listen()`, as it goes through the pipe. */
+export interface ListenFailure {
+  readonly message: string;
+  readonly code?: string | undefined;
+  readonly errno?: number | undefined;
+  readonly syscall?: string | undefined;
+  readonly address?: string | undefined;
+  readonly port?: number | undefined;
+}
+
+/** What a worker finds in its environment. */
+export interface KeptEnvironment {
+  /** Number of the keeper's process. */
+  readonly keeper: number;
+  /** Base name of the ledgers. */
+  readonly ledger: string;
+  readonly slots: number;
+  readonly hasParent: boolean;
+  readonly listeners: readonly KeptListener[];
+}
+
+export const KEPT_VARIABLE = "RAYGUARD_KEPT";
+
+/** What the keeper says. */
+export type FromKeeper =
+  /** With a connection to the server that listens at `key`. */
+  | { rayguard: "connection"; id: number; key: string }
+  /** The keeper has the listening socket. */
+  | { rayguard: "listening"; key: string; address: string | Address }
+  | { rayguard: "listen failed"; key: string; error: ListenFailure }
+  /** Nobody listens there any more. */
+  | { rayguard: "closed"; key: string }
+  /** Another worker takes over. */
+  | { rayguard: "retire" }
+  | { rayguard: "ping" };
+
+/** What a worker says. */
+export type ToKeeper =
+  /** With a server that has begun to listen, or without one where the keeper knows the key already. */
+  | { rayguard: "listens"; key: string; address: string | Address }
+  /** Path of a Unix socket to listen at. */
+  | { rayguard: "listen"; key: string; path: string; options: object }
+  | { rayguard: "close"; key: string }
+  /** A connection is over, or, `released`, to be handed on as it is. */
+  | {
+      rayguard: "connection closed";
+      id: number;
+      how: "closed" | "reset" | "released";
+    }
+  /** It has begun to end, and takes no more connections. */
+  | { rayguard: "leaving"; crashes: boolean }
+  /** It listens, or forks, with nothing for the keeper to hold. */
+  | { rayguard: "on its own" }
+  | { rayguard: "pong"; rss: number };

@@ -1,0 +1,146 @@
+import cluster from "node:cluster";
+import { isMainThread } from "node:worker_threads";
+import { contain, contained } from "../containment.js";
+import { GuardCore } from "../guard.js";
+import { connectionOf } from "../intercept/connection.js";
+import { idleSocketsOf, socketsOf } from "../intercept/connection-lists.js";
+import { isDestroyed } from "../intercept/gone-socket.js";
+import { guardsOf, isHttp1Server } from "../intercept/recognise.js";
+import { Channel } from "./channel.js";
+import { type KeptConnection, keep, keptOf } from "./kept-connection.js";
+import { keptLedger } from "./kept-ledger.js";
+import { whenLeaving } from "./leaving.js";
+import { Listening } from "./listening.js";
+import { type FromKeeper, KEPT_VARIABLE, type KeptEnvironment } from "./messages.js";
+
+/** Time between two looks for connections that have become idle, in milliseconds. */
+const LOOK_MS = 20;
+
+/** Puts this process under its keeper, where it has one. */
+export function beKept(environment: NodeJS.ProcessEnv): void {
+  const text = environment[KEPT_VARIABLE];
+  if (text === undefined) return;
+  delete environment[KEPT_VARIABLE]; // it is not for processes of the app's
+  const told = JSON.parse(text) as KeptEnvironment;
+  if (!isMainThread || told.keeper !== process.ppid || process.send === undefined) return;
+  keptLedger({ path: told.ledger, slots: told.slots });
+  new Worker(told);
+}
+
+class Worker {
+  readonly #channel: Channel;
+  readonly #listening: Listening;
+  readonly #servers = new Set<object>();
+  #isReleasing = false;
+
+  constructor({ hasParent, listeners }: KeptEnvironment) {
+    const receive = (message: FromKeeper, handle: object | undefined) => this.#receive(message, handle);
+    this.#channel = new Channel(receive, leave, hasParent);
+    this.#listening = new Listening(this.#channel, listeners);
+    // Listening sockets of a cluster are its primary's own.
+    const forks = contained(undefined, () => this.#channel.tell({ rayguard: "on its own" }));
+    cluster.once("fork", forks);
+    whenLeaving((crashes) => {
+      this.#channel.tell({ rayguard: "leaving", crashes });
+      this.#release();
+    });
+  }
+
+  #receive(message: FromKeeper, handle: object | undefined): void {
+    switch (message.rayguard) {
+      case "connection":
+        if (handle !== undefined) this.#take(message.id, message.key, handle);
+        break;
+      case "listening":
+        this.#listening.given(message.key, message.address);
+        break;
+      case "listen failed":
+        this.#listening.failed(message.key, message.error);
+        break;
+      case "closed":
+        this.#listening.closed(message.key);
+        break;
+      case "retire":
+        this.#retire();
+        break;
+      case "ping":
+        this.#channel.tell({
+          rayguard: "pong",
+          rss: process.memoryUsage.rss(),
+        });
+        break;
+    }
+  }
+
+  #take(id: number, key: string, handle: object): void {
+    const closed = (connection: KeptConnection, reset: boolean) => this.#closed(connection, reset);
+    const kept = keep(handle, id, closed);
+    const listener = this.#listening.at(key);
+    if (listener === undefined) {
+      // Closed while it was on its way: the keeper knows what to do with it.
+      kept.isReleased = true;
+      (handle as { close(): void }).close();
+      return;
+    }
+    const server = serverOf(listener);
+    if (server !== undefined) {
+      this.#servers.add(server);
+      if ("setSecureContext" in server || !isHttp1Server(server)) occupy(server, kept);
+    }
+    listener.accept(handle);
+  }
+
+  #closed(kept: KeptConnection, reset: boolean): void {
+    const how = kept.isReleased ? "released" : reset ? "reset" : "closed";
+    this.#channel.tell({ rayguard: "connection closed", id: kept.id, how }, undefined, () => kept.forget());
+  }
+
+  /** Ends as on any other signal. */
+  #retire(): void {
+    this.#release();
+    process.kill(process.pid, "SIGTERM");
+  }
+
+  /** Gives connections back, now and as they become idle. */
+  #release(): void {
+    if (this.#isReleasing) return;
+    this.#isReleasing = true;
+    const release = contained(undefined, () => {
+      for (const server of this.#servers) contain(undefined, () => releaseIdle(server));
+    });
+    release();
+    setInterval(release, LOOK_MS).unref();
+  }
+}
+
+/** Nothing of a further request has been read on these: their next worker finds all of it in the kernel. */
+function releaseIdle(server: object): void {
+  const used = new Set(idleSocketsOf(server));
+  for (const socket of socketsOf(server)) {
+    const kept = keptOf(socket);
+    if (kept === undefined || !kept.isIdle || isDestroyed(socket)) continue;
+    if (socket.bytesRead > 0 && !used.has(socket)) continue;
+    const connection = connectionOf(socket);
+    if (!connection.isIdle || socket.readableLength > 0 || socket.writableEnded) continue;
+    kept.isReleased = true;
+    connection.own(() => connection.call("destroy", []));
+  }
+}
+
+function serverOf(listener: object): object | undefined {
+  for (const symbol of Object.getOwnPropertySymbols(listener))
+    if (symbol.description === "owner_symbol") return Reflect.get(listener, symbol) as object;
+  return undefined;
+}
+
+/** Nobody but this process can write on such a connection. */
+function occupy(server: object, kept: KeptConnection): void {
+  for (const guard of guardsOf(server))
+    if (guard instanceof GuardCore && guard.supervision.recorder !== undefined)
+      return guard.supervision.recorder.occupy(kept);
+}
+
+/** The keeper is gone, and with it whoever accepts: the process ends as it would have been ended. */
+function leave(): void {
+  process.kill(process.pid, "SIGTERM");
+}
