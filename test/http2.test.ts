@@ -381,6 +381,13 @@ describe("a response over HTTP/2 that fails when part of it is out", () => {
       },
     ],
     [
+      "is closed without an error, with content that has not left",
+      (_, r) => {
+        r.write("x".repeat(300_000));
+        r.stream.close();
+      },
+    ],
+    [
       "stalls",
       (_, r) => {
         r.write("abc");

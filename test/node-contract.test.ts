@@ -662,6 +662,28 @@ describe("a stream of node:http2", () => {
     await new Promise((resolve) => server.close(resolve));
     expect(seen).toEqual([true, "function", false, "respond", true]);
   });
+
+  it("drops what has not left where it is closed behind content, with NO_ERROR, and its own client takes the rest for all", async () => {
+    const server = http2.createServer();
+    server.on("stream", (stream) => {
+      stream.respond({ ":status": 200 });
+      stream.write("x".repeat(300_000));
+      stream.close();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const request = client.request({ ":path": "/" });
+    let octets = 0;
+    request.on("data", (chunk: Buffer) => {
+      octets += chunk.byteLength;
+    });
+    await once(request, "close");
+    client.destroy();
+    server.close();
+    expect(octets).toBeLessThan(300_000);
+    expect([request.rstCode, request.readableEnded, request.aborted]).toEqual([0, true, false]);
+  });
 });
 
 describe("a list of connections", () => {
