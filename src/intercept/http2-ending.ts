@@ -62,7 +62,7 @@ function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
 }
 
 /** Closes the stream behind the answer: at once, where all of that goes out in front of it. */
-function leaveBehind(exchange: Http2Exchange): void {
+export function leaveBehind(exchange: Http2Exchange): void {
   const { stream, native, supervisor, head, inert } = exchange;
   // They come with the end of the content, and end the answer.
   if (!inert && head !== null && hasTrailers(exchange, head)) return;

@@ -72,7 +72,7 @@ function guardSocket(socket: Socket, session: ServerHttp2Session, guard: Session
 function answerAll(
   { enforces, supervision, witness }: SessionGuard,
   session: ServerHttp2Session,
-  how: string,
+  how: "session.destroy" | "socket.destroy",
   leaving: Leaving,
   end: () => void,
 ): void {
@@ -85,7 +85,8 @@ function answerAll(
       if (!(exchange instanceof Http2Exchange) || exchange.stream.session !== session) continue;
       owes = true;
       if (!enforces) exchange.fail(failure);
-      else if (exchange.endsWith(failure, leaving)) left.add(exchange);
+      // A socket tells its session in a later turn.
+      else if (exchange.endsWith(failure, leaving, how === "session.destroy")) left.add(exchange);
     }
   });
   if (!enforces || !owes) return end();

@@ -10,7 +10,7 @@ import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
 import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
 import { commit, dropHeld, type Piece } from "./http2-content.js";
-import { isGone } from "./http2-ending.js";
+import { isGone, leaveBehind } from "./http2-ending.js";
 import { announcedLength, fieldsOf, hasNoContent, linesOf, render, statusOf } from "./http2-fields.js";
 import {
   CANCEL,
@@ -247,16 +247,21 @@ export class Http2Exchange extends Exchange {
     this.sent = Math.max(0, this.expected);
   }
 
-  /** The app ends the session, and the stream with it. @returns whether something of its response is still to leave */
-  endsWith(failure: Failure, leaving: Leaving): boolean {
+  /**
+   * The app ends the session, and the stream with it.
+   * @param isAtOnce - the stream is at its end in this very turn
+   * @returns whether something of its response is still to leave
+   */
+  endsWith(failure: Failure, leaving: Leaving, isAtOnce: boolean): boolean {
     const { stream } = this;
     if (this.settled || stream.destroyed) return false;
     const isOver = this.isOver() && !this.inert;
     if (!isOver) {
       this.leaving ??= leaving;
       this.fail(failure);
+      if (this.flushing && isAtOnce) leaveBehind(this);
     }
-    return this.flushing || (!stream.writableFinished && !stream.destroyed && !stream.closed);
+    return this.hasLeft || this.flushing || (!stream.writableFinished && !stream.destroyed && !stream.closed);
   }
 
   wroteLate(): void {
