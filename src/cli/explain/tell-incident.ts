@@ -12,13 +12,18 @@ const ACTIONS: Readonly<Record<IncidentEntry["action"], string>> = {
 
 /** Tells what an incident was, what it would have led to, and what to do. */
 export function tellIncident(incident: Found<IncidentEntry>): ProseLine[] {
-  const { code, action, at, reason, err, status } = incident;
+  const { code, action, at, reason, err } = incident;
   const lines = [line(`Incident ${code}, ${ACTIONS[action] ?? action}, at ${clock(at)}`, "title")];
   if (reason !== "") lines.push(line(`  Seen:   ${reason}`));
   if (err !== null) lines.push(...tellError(err));
-  const edge =
-    code === "KILLED" ? (status === 520 ? "520; behind a Tunnel 502" : `status ${status}, cut off`) : undefined;
+  const edge = code === "KILLED" ? edgeOfKilled(incident) : undefined;
   return [...lines, ...tellExplanation(code, reason, edge, action === "reported")];
+}
+
+/** What the edge showed of a request whose process died: the keeper may have answered it. */
+function edgeOfKilled({ action, status }: IncidentEntry): string {
+  if (action === "replaced") return `the complete ${status} of the keeper; without it 520, behind a Tunnel 502`;
+  return status === 520 ? "520; behind a Tunnel 502" : `status ${status}, cut off`;
 }
 
 /** Tells an incident of which only the request line has the code: refusals by the hundred get no line each. */

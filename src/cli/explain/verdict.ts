@@ -39,6 +39,9 @@ function ofProxyErrors({ proxyErrors }: Account): Verdict {
 
 function ofArrival({ request, recorded, incidents }: Arrival): Verdict {
   const killed = incidents.find(({ code }) => code === "KILLED");
+  // The keeper has answered in the place of the process, where nothing of a response was out.
+  const unserved = incidents.find(({ code, action }) => code === "NO_WORKER" && action === "replaced");
+  if (unserved !== undefined || killed?.action === "replaced") return passed(503, 0);
   if (killed !== undefined) return died(killed.status === 520 ? 0 : (killed.status ?? 0));
   if (request === null) {
     if (recorded !== null) return recorded.fate === "gone" ? died(recorded.status) : underWay(recorded);
