@@ -48,6 +48,8 @@ export class Keeper {
   readonly #finish: (end: KeeperEnd) => void;
   readonly #look: NodeJS.Timeout;
   readonly ended: Promise<KeeperEnd>;
+  /** Told when a worker has come or gone. */
+  changed = () => {};
   #isEnding = false;
   /** Something of the program has listened once. */
   hasListened = false;
@@ -82,6 +84,11 @@ export class Keeper {
 
   get workers(): readonly WorkerProcess[] {
     return [...this.#workers];
+  }
+
+  /** Where the program listens. */
+  get addresses(): readonly string[] {
+    return this.#sockets.all.map(addressOf);
   }
 
   /** Number of connections that are open. */
@@ -222,7 +229,8 @@ export class Keeper {
     if (worker.readyAt !== undefined) return;
     worker.readyAt = worker.seenAt = performance.now();
     this.hasListened = true;
-    keeperLog.event({ pid: worker.pid, address: this.#sockets.all.map(addressOf).join(", ") }, MESSAGES.workerReady);
+    this.changed();
+    keeperLog.event({ pid: worker.pid, address: this.addresses.join(", ") }, MESSAGES.workerReady);
     const [old] = this.#replacing;
     if (old !== undefined) this.#retire(old);
     else if (this.#lasting < this.#options.workers && !this.#isEnding) this.#start();
@@ -246,6 +254,7 @@ export class Keeper {
 
   #ended(worker: WorkerProcess, end: End): void {
     this.#workers.delete(worker);
+    this.changed();
     const wasReplaced = worker.isRetiring;
     this.#replacing.delete(worker);
     const how = endInWords(end, worker.killedFor);

@@ -61,6 +61,7 @@ Examples:
         throw new CommandError("run needs sockets that two processes can hold, which Windows has not.");
       const keeper = start({ ...given, program: fileOf(program), args });
       const stop = obey(keeper);
+      if (process.stderr.isTTY) showStatus(keeper, terminal);
       const end = await keeper.ended;
       stop();
       done(exitCodeOf(keeper, end, given, terminal));
@@ -73,6 +74,21 @@ function start(options: KeeperOptions): Keeper {
   } catch (error) {
     throw error instanceof RayguardError ? new CommandError(`${error.code}: ${error.message}`) : error;
   }
+}
+
+/** A line on a terminal whenever a process has come or gone. */
+function showStatus(keeper: Keeper, { err }: Terminal): void {
+  let shown = "";
+  keeper.changed = () => {
+    const serving = keeper.workers.filter(({ isReady }) => isReady).map(({ pid }) => pid);
+    const connections = `${keeper.connections} connection${keeper.connections === 1 ? "" : "s"}`;
+    const state =
+      serving.length === 0
+        ? `no process serves; ${connections} wait`
+        : `${serving.length === 1 ? "process" : "processes"} ${serving.join(", ")} at ${keeper.addresses.join(", ")}; ${connections}`;
+    if (state !== shown) err(`rayguard: ${state}`);
+    shown = state;
+  };
 }
 
 /** The file that Node would run. */
