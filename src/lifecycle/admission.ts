@@ -42,7 +42,8 @@ const SLICE_MS = 2;
 
 /**
  * The same where other processes have a good part of the processors, as a part of `maxQueuedMs`. A turn takes in a new
- * connection, whose client is one more to be refused: fewer turns leave more for answers, as a server without a guard has it.
+ * connection, whose client is one more to be refused, and runs whatever timer is due, with cold caches: fewer turns leave
+ * more for answers, as a server without a guard has it.
  */
 const LONG_SLICE = 0.4;
 

@@ -16,7 +16,12 @@ export interface Outcome {
   readonly wrong: string[];
 }
 
-const REQUEST = "GET /work HTTP/1.1\r\nHost: origin\r\nAccept: text/plain\r\n\r\n";
+const WORK = requestOf("/work");
+const WARM_UP = requestOf("/warm-up");
+
+function requestOf(path: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: origin\r\nAccept: text/plain\r\n\r\n`;
+}
 
 /** Longest wait for an answer once a run is over, in milliseconds: a bare server has a long queue by then. */
 const PATIENCE_MS = 8_000;
@@ -46,6 +51,17 @@ export class BusyOrigin {
   async stop(): Promise<void> {
     this.#child.kill("SIGKILL");
     await once(this.#child, "exit");
+  }
+
+  /** Requests that compute nothing, so that whatever runs for each of them has been compiled. */
+  async warmUp(requests: number, clients = 4): Promise<void> {
+    const run = new Run(this.port);
+    let left = requests;
+    const client = async () => {
+      while (left-- > 0) await run.request(WARM_UP);
+    };
+    await Promise.all(Array.from({ length: clients }, client));
+    run.close();
   }
 
   /** A closed loop: so many clients, each of which sends the next request when it has its answer. */
@@ -110,10 +126,10 @@ class Run {
     this.#idle.push(...sockets);
   }
 
-  async request(): Promise<void> {
+  async request(message = WORK): Promise<void> {
     const startedAt = performance.now();
     const socket = this.#idle.pop() ?? this.#connect();
-    const answer = await this.#answer(socket);
+    const answer = await this.#answer(socket, message);
     if (/^HTTP\/1\.1 200 OK\r\n/.test(answer) && answer.endsWith("\r\n\r\ndone"))
       this.#times.push(performance.now() - startedAt);
     else if (
@@ -149,7 +165,7 @@ class Run {
   }
 
   /** The octets of one complete response, or what there was of it when the connection ended. */
-  #answer(socket: Socket): Promise<string> {
+  #answer(socket: Socket, message: string): Promise<string> {
     return new Promise((resolve) => {
       let text = "";
       const settle = (isWhole: boolean) => {
@@ -167,7 +183,7 @@ class Run {
       });
       socket.on("error", () => settle(false));
       socket.on("close", () => settle(false));
-      socket.write(REQUEST);
+      socket.write(message);
     });
   }
 }

@@ -739,6 +739,8 @@ describe.runIf(process.platform === "linux")("other processes that take the proc
   /** What a server answers of three times what it could without them, for each second on a processor. */
   async function measure(variant: "guarded" | "bare") {
     const origin = await BusyOrigin.start(variant, "computing", "5", JSON.stringify({ overload: true }));
+    // What has not been compiled costs many times as much, and there are a few hundred answers to compare.
+    await origin.warmUp(10_000);
     const neighbours = Array.from({ length: 2 * availableParallelism() }, () =>
       spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }),
     );
@@ -770,7 +772,8 @@ describe.runIf(process.platform === "linux")("other processes that take the proc
     );
     const seen = `bare ${told[0]}; guarded ${told[1]}`;
     expect(guarded.wrong, seen).toEqual([]);
-    expect(guarded.perSecond / bare.perSecond, seen).toBeGreaterThan(0.7);
+    // 0.92 to 0.97 interleaved, and less where there is next to no processor: what is done once a turn weighs more then.
+    expect(guarded.perSecond / bare.perSecond, seen).toBeGreaterThan(0.8);
     expect(guarded.p99, seen).toBeLessThan(bare.p99 / 3);
   }, 60_000);
 });
