@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type ExchangeRequest, exchange } from "../../src/testing/index.js";
-import { endPrograms, Program, WITH_GUARD } from "./program.js";
+import { endPrograms, Program, type Start, WITH_GUARD } from "./program.js";
 
 // What people run, unchanged: it does its job as without a guard, and what would have been a 520 is answered.
 
@@ -162,23 +162,34 @@ const PROGRAMS: Record<string, Case> = {
   },
 };
 
+/** Ways to start it: bare, guarded, and under a keeper. */
+const WAYS: readonly Start[] = [{ flags: [] }, { flags: WITH_GUARD }, { keeper: [] }];
+
 describe.each(Object.entries(PROGRAMS))("%s", { timeout: 60_000 }, (_, { text, job, failure }) => {
   it("does its job as without a guard, is answered for, and ends", async () => {
     const seen = [];
-    for (const flags of [[], WITH_GUARD]) {
-      const program = Program.start("app.mjs", text, { flags });
+    for (const start of WAYS) {
+      const isBare = start.flags?.length === 0;
+      const program = Program.start("app.mjs", text, start);
       const [port] = (await program.ports()) as [number];
       const octets = [];
       for (const request of job) octets.push(await octetsOf(port, request));
       seen.push(octets);
       const { responses } = await exchange({ port }, failure);
-      expect(responses.map(({ status }) => status)).toEqual(flags.length === 0 ? [] : [500]);
+      expect(responses.map(({ status }) => status)).toEqual(isBare ? [] : [500]);
       expect(await octetsOf(port, job[0] as ExchangeRequest)).toBe(octets[0]);
+      if (start.keeper !== undefined) {
+        const [pid = 0] = program.workers();
+        process.kill(pid, "SIGKILL");
+        // Whoever comes meanwhile waits for the next process.
+        expect(await octetsOf(port, job[0] as ExchangeRequest)).toBe(octets[0]);
+      }
       program.signal("SIGTERM");
-      expect(await program.end()).toBe(flags.length === 0 ? "SIGTERM" : 143);
+      expect(await program.end()).toBe(isBare ? "SIGTERM" : 143);
       expect(program.stderr).toBe("");
     }
     expect(seen[1]).toEqual(seen[0]);
+    expect(seen[2]).toEqual(seen[0]);
   });
 });
 
@@ -198,13 +209,16 @@ for (const value of ["text", "x".repeat(100_000), Buffer.alloc(100_000, 7)]) {
 socket.emit("off");
 tell({ msg: "off", reason: await heard(socket, "disconnect") });`;
 
-describe("Socket.IO", { timeout: 60_000 }, () => {
+describe.each<[string, Start]>([
+  ["Socket.IO", {}],
+  ["Socket.IO under a keeper", { keeper: [] }],
+])("%s", { timeout: 60_000 }, (_, start) => {
   it.each([
     ["polling", "polling"],
     ["a WebSocket", "websocket"],
     ["polling, upgraded to a WebSocket", "polling,websocket"],
-  ])("carries messages both ways over %s", async (_, transports) => {
-    const program = Program.start("app.mjs", (PROGRAMS["Socket.IO"] as Case).text);
+  ])("carries messages both ways over %s", async (_name, transports) => {
+    const program = Program.start("app.mjs", (PROGRAMS["Socket.IO"] as Case).text, start);
     const [port] = (await program.ports()) as [number];
     const env = { ADDRESS: `http://127.0.0.1:${port}`, TRANSPORTS: transports };
     const client = Program.start("client.mjs", SOCKET_IO_CLIENT, { flags: [], env });
