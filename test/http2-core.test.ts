@@ -135,6 +135,35 @@ describe("an app of the core API", () => {
     expect(await seen(send(client))).toMatchObject({ status: 404, complete: true });
   });
 
+  it.each<[how: string, end: (stream: ServerHttp2Stream) => unknown]>([
+    ["end(content)", (stream) => stream.end("x".repeat(40_000))],
+    ["write(content), then end()", (stream) => stream.write("x".repeat(40_000), () => stream.end())],
+    [
+      "write(content) and end()",
+      (stream) => {
+        stream.write("x".repeat(40_000));
+        stream.end();
+      },
+    ],
+  ])("gets content that was held out to its end behind a full window, and finishes then: %s", async (_how, end) => {
+    for (const options of [undefined, {}, { mode: "report" } as const]) {
+      let left = -1;
+      const { client } = await start(
+        core((stream) => {
+          stream.respond({ ":status": 200 });
+          stream.once("finish", () => {
+            left = stream.writableLength;
+          });
+          stream.write("x".repeat(40_000));
+          setImmediate(() => setImmediate(end, stream));
+        }),
+        options,
+      );
+      expect(await seen(send(client))).toMatchObject({ octets: 80_000, complete: true });
+      expect(left).toBe(0);
+    }
+  });
+
   it("may have a request listener beside it", async () => {
     const told: string[] = [];
     const { client, guard } = await start((server) => {

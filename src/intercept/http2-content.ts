@@ -85,8 +85,12 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
 /** Stands in front of `_write()` and `_writev()`, where the Writable hands its content to the session. */
 export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
   if (exchange.inert) process.nextTick(callback, null);
-  else if (exchange.committed || exchange.passing) pass(exchange, pieces, callback);
-  else hold(exchange, pieces, callback);
+  else if (!exchange.committed && !exchange.passing) hold(exchange, pieces, callback);
+  else {
+    const all = exchange.ahead === undefined ? pieces : [...exchange.ahead, ...pieces];
+    exchange.ahead = undefined;
+    behindHeld(exchange, () => pass(exchange, all, callback));
+  }
 }
 
 /** Stands in front of `_final()`: a response without a header section is none yet, whatever the app is told of its end. */
@@ -96,7 +100,7 @@ export function final(exchange: Http2Exchange, callback: Callback): void {
   // answer it has seen that already.
   if (exchange.outcome === "torn down" || exchange.hasLeft) return callback();
   if (exchange.committed || exchange.passing || stream.closed || !supervisor.enforces)
-    return void native._final.call(stream, callback as never);
+    return behindHeld(exchange, () => void native._final.call(stream, callback as never));
   exchange.isFinal = true;
   callback();
 }
@@ -158,10 +162,33 @@ export function commit(exchange: Http2Exchange, next?: Piece): boolean {
       // Node has ended the stream with the header section.
       exchange.sent = 0;
       heldCallback?.();
-    } else pass(exchange, held, heldCallback ?? noop);
+    } else if (heldCallback === null && next !== undefined) {
+      // Node ends the stream behind whatever it writes once the app has ended it: they go as one.
+      exchange.ahead = held;
+    } else pass(exchange, held, heldCallback ?? awaitHeld(exchange));
   }
   if (isFinal) native._final.call(stream, noop as never);
   return true;
+}
+
+/**
+ * Node takes one write at a time, and the end behind all of them. What was held is one that the Writable has taken for
+ * done: whatever it hands over next waits for that.
+ */
+function behindHeld(exchange: Http2Exchange, act: () => void): void {
+  if (exchange.isPassingHeld) exchange.behindHeld = act;
+  else act();
+}
+
+/** @returns what is to be called once it has left */
+function awaitHeld(exchange: Http2Exchange): Callback {
+  exchange.isPassingHeld = true;
+  return () => {
+    const { behindHeld: act } = exchange;
+    exchange.isPassingHeld = false;
+    exchange.behindHeld = undefined;
+    act?.();
+  };
 }
 
 function pieceOf(chunk: unknown, encoding: unknown): Piece | undefined {

@@ -50,6 +50,11 @@ export class Http2Exchange extends Exchange {
   held: Piece[] | null = null;
   heldOctets = 0;
   heldCallback: Callback | null = null;
+  /** What was held is on its way, and the Writable does not know of it; what it goes on with meanwhile. */
+  declare isPassingHeld: boolean;
+  declare behindHeld: (() => void) | undefined;
+  /** What was held, and goes out in one with the end of the content. */
+  declare ahead: Piece[] | undefined;
   /** The app has ended a response without a header section, of which the session has not been told. */
   isFinal = false;
   /** Octets of content taken from the app. */
@@ -163,7 +168,7 @@ export class Http2Exchange extends Exchange {
   /** The Writable has given the session all of the response. */
   get isHandedOver(): boolean {
     const { _writableState: state } = this.stream as never as { _writableState: { bufferedRequestCount: number } };
-    return state.bufferedRequestCount === 0;
+    return state.bufferedRequestCount === 0 && this.behindHeld === undefined;
   }
 
   /** The client takes all of the response without being asked: it goes out in front of the end of the stream. */
@@ -349,6 +354,12 @@ export class Http2Exchange extends Exchange {
 }
 
 /** What most exchanges never set takes no room in any of them. */
-Object.assign(Http2Exchange.prototype, { isRefused: false, lastChunk: undefined });
+Object.assign(Http2Exchange.prototype, {
+  isRefused: false,
+  lastChunk: undefined,
+  isPassingHeld: false,
+  behindHeld: undefined,
+  ahead: undefined,
+});
 
 function noop(): void {}
