@@ -12,8 +12,8 @@ export type Fate =
       readonly with: "FIN" | "RST";
       readonly slot: Slot;
     }
-  /** Its last response is out: it ends. */
-  | { readonly becomes: "ended" };
+  /** Its last response is out, or may be anywhere: it ends. */
+  | { readonly becomes: "ended"; readonly with: "FIN" | "RST" };
 
 /**
  * Decides it from what the worker had written down before it did anything.
@@ -24,7 +24,11 @@ export function fateOf(slots: readonly Slot[], isPartial: boolean): Fate {
   if (slots.some(({ state }) => state === STATE.opaque)) return cut(slots[0] as Slot, "RST");
   const head = slots.find(({ state }) => state !== STATE.answered);
   // What an earlier response has left of its request comes first: whatever follows is not the start of a message.
-  if (head === undefined) return slots.length === 0 && !isPartial ? { becomes: "handed on" } : { becomes: "ended" };
+  if (head === undefined) {
+    if (slots.length === 0 && !isPartial) return { becomes: "handed on" };
+    // Where something may be out that nobody knows of, FIN would look like its end.
+    return { becomes: "ended", with: isPartial ? "RST" : "FIN" };
+  }
   if (head.state === STATE.waiting) return { becomes: "answered", slot: head };
   return cut(head, head.isDelimited ? "FIN" : "RST");
 }

@@ -355,7 +355,8 @@ export class Keeper {
             keeperLog.incident(describeLost(worker.pid, how, fate.slot.request, fate));
           break;
         case "ended":
-          connection.end();
+          if (fate.with === "RST") connection.close(true);
+          else connection.end();
           break;
       }
     }

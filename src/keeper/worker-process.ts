@@ -22,7 +22,7 @@ export interface WorkerOwner {
 
 /**
  * Once a process is gone, time for what it has said last to be read, in milliseconds. Node does not tell of the end of a
- * pipe on which handles wait; nothing rests on the last words, since the ledger has it all.
+ * pipe on which handles wait. A connection whose end was told is no longer in the ledger, so the pipe is read once more.
  */
 const LAST_WORDS_MS = 5;
 
@@ -67,10 +67,11 @@ export class WorkerProcess {
       isOver = true;
       owner.ended(this, end);
     });
+    const readOnce = contained(keeperWitness, () => void setImmediate(over));
     const exited = contained(keeperWitness, (code: number | null, signal: NodeJS.Signals | null) => {
       end = { code, signal };
       if (isSilent) over();
-      else setTimeout(over, LAST_WORDS_MS);
+      else setTimeout(readOnce, LAST_WORDS_MS);
     });
     child.on("exit", exited);
     const silent = contained(keeperWitness, () => {

@@ -1,4 +1,6 @@
+import { contain } from "../containment.js";
 import type { Exchange } from "../exchange.js";
+import { kindOf } from "../fallback/content.js";
 import { encodeMark, STATE } from "../lifecycle/recorder-file.js";
 
 /** The file in which a keeper finds what this process was about. */
@@ -7,6 +9,8 @@ export interface Ledger {
   mark(slot: number, mark: Uint8Array): void;
   /** Gives a slot back. */
   free(slot: number): void;
+  /** Writes down that a request has begun to arrive. @returns its slot, where there is one */
+  expect(connection: KeptConnection): number | undefined;
 }
 
 interface Entry {
@@ -18,13 +22,15 @@ interface Entry {
 
 /** What libuv has of a connection, as far as this needs it. */
 interface Handle {
+  /** Octets that the kernel has not taken yet. */
+  readonly writeQueueSize?: number;
   [kKept]?: KeptConnection;
 }
 
 const kKept: unique symbol = Symbol("kept");
 
-/** An interim response: the final one may still take any form. 101 is the last word of HTTP on its connection. */
-const INTERIM = /^HTTP\/1\.1 1(?!01)/;
+/** One interim response and no more: the final one may take any form. 101 is the last word of HTTP on its connection. */
+const INTERIM = /^HTTP\/1\.1 1(?!01)(?:[^\r]|\r(?!\n\r\n))*\r\n\r\n$/;
 
 /**
  * A connection of which the keeper holds a second descriptor. Stands where octets leave for the kernel and where the
@@ -38,12 +44,20 @@ export class KeptConnection {
   /** Requests that are under way, in their order. */
   readonly #entries: Entry[] = [];
   #ledger: Ledger | undefined;
+  /** Where a request is noted that is arriving. */
+  #arriving: { readonly slot: number; readonly ledger: Ledger } | undefined;
   /** Slots that say how the connection is to end, until the keeper has been told that it has. */
   #left: number[] = [];
   #isClosed = false;
   #isForgotten = false;
+  /** What was written last, behind a response that is not struck out yet, has not been taken as a whole. */
+  #isBehind = false;
   /** It goes back to the keeper as it is. */
   isReleased = false;
+  /** A request on it has found no slot: what is out cannot be told from the ledger any more. */
+  isUnrecorded = false;
+  /** Where requests are noted that begin to arrive. */
+  ledgerOfArrivals: Ledger | undefined;
 
   constructor(id: number, closed: (connection: KeptConnection, reset: boolean) => void) {
     this.id = id;
@@ -52,13 +66,32 @@ export class KeptConnection {
 
   /** Nothing is under way on it, and it can be used again. */
   get isIdle(): boolean {
-    return this.#entries.length === 0 && this.#left.length === 0;
+    return this.#entries.length === 0 && this.#left.length === 0 && this.#arriving === undefined;
+  }
+
+  /** The first octet of a request has been read: what is with the kernel now is no start of a message. */
+  arrives(ledger: Ledger): void {
+    if (this.#arriving !== undefined || this.isUnrecorded || this.#isClosed) return;
+    const slot = ledger.expect(this);
+    if (slot === undefined) this.isUnrecorded = true;
+    else this.#arriving = { slot, ledger };
+  }
+
+  /** The slot in which a request has arrived, for what is known of it now. */
+  arrived(ledger: Ledger): number | undefined {
+    const arriving = this.#arriving;
+    if (arriving?.ledger !== ledger) return undefined;
+    this.#arriving = undefined;
+    return arriving.slot;
   }
 
   /** A request has its slot. */
   begin(exchange: Exchange, slot: number, ledger: Ledger): void {
     this.#ledger = ledger;
     this.#entries.push({ exchange, slot, isOut: false });
+    // Another guard has taken the request than the one that saw it arrive.
+    this.#arriving?.ledger.free(this.#arriving.slot);
+    this.#arriving = undefined;
   }
 
   /** Nobody but this process can write on it. */
@@ -74,7 +107,9 @@ export class KeptConnection {
     const ledger = this.#ledger;
     if (ended === undefined || ledger === undefined) return;
     // Octets of the one behind it may have followed in the same breath.
-    if (at === 0 && this.#entries[0]?.exchange.committed) this.#markOut(this.#entries[0]);
+    const [next] = this.#entries;
+    if (at === 0 && next !== undefined && (next.exchange.committed || this.#isBehind)) this.#markOut(next);
+    this.#isBehind = false;
     if (this.#isForgotten) return ledger.free(ended.slot);
     if (!this.#isClosed && exchange.afterwards === "idle") {
       ledger.free(ended.slot);
@@ -82,18 +117,38 @@ export class KeptConnection {
       for (const slot of this.#left.splice(0)) ledger.free(slot);
       return;
     }
+    this.#left.push(ended.slot);
+    // The keeper ends what was cut as it would have ended it itself, until it knows that this was done.
+    if (ended.isOut && (exchange.outcome === "torn down" || exchange.outcome === "client gone")) return;
     ledger.mark(
       ended.slot,
       encodeMark(STATE[exchange.afterwards === "other" ? "opaque" : "answered"], exchange.status),
     );
-    this.#left.push(ended.slot);
   }
 
-  /** Octets are about to leave. */
-  writes(octets: unknown): void {
-    const [head] = this.#entries;
-    if (head === undefined || head.isOut || (typeof octets === "string" && INTERIM.test(octets))) return;
+  /** Octets are about to leave. @returns whether `written()` is to be called behind that */
+  writes(octets: unknown): boolean {
+    const [head, next] = this.#entries;
+    // An answer of Node's own, to a request that nobody has been told of.
+    if (head === undefined) this.#arriving?.ledger.mark(this.#arriving.slot, encodeMark(STATE.answering, 0));
+    if (head === undefined || (head.isOut && next === undefined)) return false;
+    const isInterim = typeof octets === "string" && INTERIM.test(octets);
+    if (head.isOut) return isInterim || typeof octets !== "string";
     this.#markOut(head);
+    return isInterim;
+  }
+
+  /** Octets of an interim response have left. @param isTaken - by the kernel, all that was to be written */
+  written(isTaken: boolean): void {
+    const [head, next] = this.#entries;
+    if (head === undefined) return;
+    if (next !== undefined && head.exchange.committed) this.#isBehind = !isTaken;
+    else if (isTaken) this.#markWaiting(head);
+  }
+
+  #markWaiting(entry: Entry): void {
+    entry.isOut = false;
+    this.#ledger?.mark(entry.slot, encodeMark(STATE.waiting, 0, false, kindOf(entry.exchange.request)));
   }
 
   #markOut(entry: Entry): void {
@@ -113,6 +168,8 @@ export class KeptConnection {
   /** The keeper knows that it is over. */
   forget(): void {
     this.#isForgotten = true;
+    this.#arriving?.ledger.free(this.#arriving.slot);
+    this.#arriving = undefined;
     for (const slot of this.#left.splice(0)) this.#ledger?.free(slot);
   }
 }
@@ -141,6 +198,37 @@ export function keep(
   return kept;
 }
 
+/** What Node has of a parser, as far as this needs it: pooled, and given from one connection to another. */
+interface Parser {
+  socket?: object | null;
+  [kOnMessageBegin]?: (this: Parser) => void;
+}
+
+/** Where a parser looks for whom to call at the first octet of a message. */
+const kOnMessageBegin = 0;
+
+/** Has a connection know of a request as that begins to arrive. @param ledger - in which it is noted */
+export function noteArrivals(handle: object, ledger: Ledger): void {
+  const kept = (handle as Handle)[kKept];
+  const socket = ownerOf(handle) as { parser?: Parser | null } | undefined;
+  if (kept === undefined || !socket?.parser) return;
+  kept.ledgerOfArrivals = ledger;
+  socket.parser[kOnMessageBegin] = begins;
+}
+
+function begins(this: Parser): void {
+  const kept = keptOf(this.socket);
+  const ledger = kept?.ledgerOfArrivals;
+  if (kept !== undefined && ledger !== undefined) contain(undefined, () => kept.arrives(ledger));
+}
+
+/** What Node has made of a handle: a server, or a socket. */
+export function ownerOf(handle: object): object | undefined {
+  for (const symbol of Object.getOwnPropertySymbols(handle))
+    if (symbol.description === "owner_symbol") return Reflect.get(handle, symbol) as object;
+  return undefined;
+}
+
 /** The connection that a socket is on; undefined where nobody keeps it. */
 export function keptOf(socket: object | null | undefined): KeptConnection | undefined {
   return (socket as { _handle?: Handle | null } | null | undefined)?._handle?.[kKept];
@@ -155,8 +243,11 @@ function prototypeOver(native: object): object {
     const write = below[name];
     if (write === undefined) continue;
     prototype[name] = function (this: Handle, request: unknown, octets: unknown, third: unknown) {
-      this[kKept]?.writes(octets);
-      return write.call(this, request, octets, third);
+      const kept = this[kKept];
+      const tells = kept?.writes(octets);
+      const result = write.call(this, request, octets, third);
+      if (tells) kept?.written(this.writeQueueSize === 0);
+      return result;
     } as Method;
   }
   const { close, reset } = below;

@@ -6,8 +6,9 @@ import { connectionOf } from "../intercept/connection.js";
 import { idleSocketsOf, socketsOf } from "../intercept/connection-lists.js";
 import { isDestroyed } from "../intercept/gone-socket.js";
 import { guardsOf, isHttp1Server } from "../intercept/recognise.js";
+import type { Recorder } from "../lifecycle/recorder.js";
 import { Channel } from "./channel.js";
-import { type KeptConnection, keep, keptOf } from "./kept-connection.js";
+import { type KeptConnection, keep, keptOf, noteArrivals, ownerOf } from "./kept-connection.js";
 import { keptLedger } from "./kept-ledger.js";
 import { whenLeaving } from "./leaving.js";
 import { Listening } from "./listening.js";
@@ -82,12 +83,13 @@ class Worker {
       (handle as { close(): void }).close();
       return;
     }
-    const server = serverOf(listener);
-    if (server !== undefined) {
-      this.#servers.add(server);
-      if ("setSecureContext" in server || !isHttp1Server(server)) occupy(server, kept);
-    }
+    const server = ownerOf(listener);
+    const recorder = server === undefined ? undefined : recorderOf(server);
+    if (server !== undefined) this.#servers.add(server);
+    const isOpaque = server !== undefined && ("setSecureContext" in server || !isHttp1Server(server));
+    if (isOpaque) recorder?.occupy(kept);
     listener.accept(handle);
+    if (!isOpaque && recorder !== undefined) noteArrivals(handle, recorder);
   }
 
   #closed(kept: KeptConnection, reset: boolean): void {
@@ -127,17 +129,11 @@ function releaseIdle(server: object): void {
   }
 }
 
-function serverOf(listener: object): object | undefined {
-  for (const symbol of Object.getOwnPropertySymbols(listener))
-    if (symbol.description === "owner_symbol") return Reflect.get(listener, symbol) as object;
-  return undefined;
-}
-
-/** Nobody but this process can write on such a connection. */
-function occupy(server: object, kept: KeptConnection): void {
+/** Where the requests of a server are written down. */
+function recorderOf(server: object): Recorder | undefined {
   for (const guard of guardsOf(server))
-    if (guard instanceof GuardCore && guard.supervision.recorder !== undefined)
-      return guard.supervision.recorder.occupy(kept);
+    if (guard instanceof GuardCore && guard.supervision.recorder !== undefined) return guard.supervision.recorder;
+  return undefined;
 }
 
 /** The keeper is gone, and with it whoever accepts: the process ends as it would have been ended. */

@@ -178,9 +178,9 @@ export function encodeSlot(slot: Buffer, request: Recorded, connection = 0, kind
   return end;
 }
 
-/** The mark of a slot whose response is under way, or over. */
-export function encodeMark(state: SlotState, status: number, isDelimited = false): Uint8Array {
-  return Uint8Array.of(state, isDelimited ? DELIMITED : 0, status & 0xff, status >> 8);
+/** A mark that takes the place of the one that a slot was written with. */
+export function encodeMark(state: SlotState, status: number, isDelimited = false, kind = 0): Uint8Array {
+  return Uint8Array.of(state, (isDelimited ? DELIMITED : 0) | kind, status & 0xff, status >> 8);
 }
 
 /** The requests of a file with a sound header: `"torn"` for one of which only that much is known. */

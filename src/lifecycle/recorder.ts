@@ -8,7 +8,16 @@ import { ledgerOfKeeper } from "../kept/kept-ledger.js";
 import { loggableUrl } from "../log.js";
 import { urlOf } from "../records.js";
 import { ownIdentity } from "./process-identity.js";
-import { encodeEmpty, encodeMark, encodeSlot, FREE_MARK, FULL, SLOT_OCTETS, STATE } from "./recorder-file.js";
+import {
+  encodeEmpty,
+  encodeMark,
+  encodeSlot,
+  FREE_MARK,
+  FULL,
+  type Recorded,
+  SLOT_OCTETS,
+  STATE,
+} from "./recorder-file.js";
 import type { RecorderSettings } from "./recorder-options.js";
 import { type Finder, HEARTBEAT_MS, SILENCE_MS, searchRemains } from "./recorder-search.js";
 
@@ -19,6 +28,9 @@ export interface RecorderListener extends Finder, Witness {
   /** A request found no slot. Told once. */
   full(slots: number): void;
 }
+
+/** A request, or a connection, of which there is nothing to tell. */
+const UNKNOWN: Recorded = { ray: null, colo: null, method: "", url: "", startedAt: 0, status: 0 };
 
 /** Every recorder with a file: one listener for the exit of the process serves all. */
 const open = new Set<Recorder>();
@@ -64,9 +76,12 @@ export class Recorder {
   begin(exchange: Exchange): void {
     const { request } = exchange;
     const kept = keptOf(exchange.socket);
-    if (this.#fd === -1 || (request === null && kept === undefined)) return;
-    const slot = this.#take();
-    if (slot === undefined) return;
+    if (this.#fd === -1 || (request === null && kept === undefined) || kept?.isUnrecorded) return;
+    const slot = kept?.arrived(this) ?? this.#take();
+    if (slot === undefined) {
+      if (kept !== undefined) kept.isUnrecorded = true;
+      return;
+    }
     const ray = request === null ? null : parseRay(request.headers["cf-ray"]);
     const recorded = {
       ray: ray === null ? null : ray.id,
@@ -86,24 +101,20 @@ export class Recorder {
     kept.begin(exchange, slot, this);
   }
 
+  /** Writes down that a request is arriving on a connection, of which nothing is known yet. */
+  expect(kept: KeptConnection): number | undefined {
+    const slot = this.#fd === -1 ? undefined : this.#take();
+    if (slot !== undefined) this.#write(this.#scratch, encodeSlot(this.#scratch, UNKNOWN, kept.id, kindOf(null)), slot);
+    return slot;
+  }
+
   /** Writes down that only this process can write on a connection. */
   occupy(kept: KeptConnection): void {
     const slot = this.#fd === -1 ? undefined : this.#take();
     if (slot === undefined) return;
-    encodeSlot(
-      this.#scratch,
-      {
-        ray: null,
-        colo: null,
-        method: "",
-        url: "",
-        startedAt: Date.now(),
-        status: 0,
-      },
-      kept.id,
-    );
+    const length = encodeSlot(this.#scratch, UNKNOWN, kept.id);
     this.#scratch[0] = STATE.opaque;
-    this.#write(this.#scratch, SLOT_OCTETS, slot);
+    this.#write(this.#scratch, length, slot);
     kept.occupy(slot, this);
   }
 
