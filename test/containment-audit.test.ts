@@ -14,9 +14,7 @@ const LISTENS = new Set(["on", "once", "addListener", "prependListener", "prepen
 /** Callbacks that need no containment, each with the reason. */
 const TELLS_APP = "tells the app what Node would have told it: its listeners throw as they would there";
 const EXCEPTIONS: Readonly<Record<string, string>> = {
-  "src/intercept/close-behind-end.ts setImmediate": TELLS_APP,
   "src/intercept/departure.ts nextTick": TELLS_APP,
-  "src/intercept/departure.ts prependListener": "puts a listener of Node's own back to where it was",
   "src/intercept/departure.ts setImmediate": TELLS_APP,
   "src/intercept/hand-written.ts setImmediate": TELLS_APP,
   "src/intercept/http1-exchange.ts onceClosed": TELLS_APP,
@@ -26,7 +24,6 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/intercept/socket-close.ts once": "stands for its callers, of which each is looked at",
   "src/intercept/socket-close.ts prependOnceListener": "stands for its callers, of which each is looked at",
   "src/intercept/socket-error.ts nextTick": TELLS_APP,
-  "src/intercept/socket-error.ts setImmediate": TELLS_APP,
   "src/intercept/take-over.ts setImmediate": TELLS_APP,
   "src/intercept/content.ts nextTick":
     "contains its own part, and emits `drain` outside, whose listeners are the app's",

@@ -7,7 +7,6 @@ import { describe, expect, it } from "vitest";
 import { idleSocketsOf, socketsOf, withList } from "../src/intercept/connection-lists.js";
 import {
   classSlot,
-  FINISH_HEEDS_ERRORS,
   forgetContent,
   hasInternals,
   isFinishCallback,
@@ -267,22 +266,6 @@ describe("_send", () => {
       response.end("ok");
     });
     expect(finished).toBe(0);
-  });
-
-  it("finishes on a socket that was destroyed behind it with an error, or with octets of it, unless FINISH_HEEDS_ERRORS", async () => {
-    for (const [content, error] of [
-      ["ok", new Error("mine")],
-      ["x".repeat(12_000_000), undefined],
-    ] as const) {
-      let finished = 0;
-      await ask((request, response) => {
-        request.socket.on("error", () => {});
-        response.on("finish", () => finished++);
-        response.end(content);
-        request.socket.destroy(error);
-      });
-      expect(finished).toBe(FINISH_HEEDS_ERRORS ? 0 : 1);
-    }
   });
 });
 

@@ -169,6 +169,7 @@ const ROWS: Record<string, Row> = {
   SHUTDOWN: neither(ALL),
   EXIT: neither(ALL),
   KILLED: neither(ALL),
+  NO_WORKER: neither(ALL),
   BLOCKED: neither(ALL),
   OVERLOAD: neither(ALL),
   RECIPIENT_DEADLINE: neither("a recipient has to pause; told by the tests of its own over both"),

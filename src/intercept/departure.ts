@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { leaveServer } from "./leave-server.js";
-import { abortSignalOf, FINISH_HEEDS_ERRORS, type NodeResponse, type NodeSocket } from "./node-internals.js";
+import { abortSignalOf, type NodeResponse, type NodeSocket } from "./node-internals.js";
 import { tellSocketClosed } from "./socket-close.js";
 
 interface Connection {
@@ -19,7 +19,6 @@ export function tellDeparture(exchange: Http1Exchange): void {
     behind.push(at);
   }
   tell(exchange.connection, [exchange, ...behind]);
-  exchange.departs = false;
 }
 
 /**
@@ -53,47 +52,20 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & Connection)
  */
 function tell({ socket }: Connection, exchanges: readonly Http1Exchange[]): void {
   // Where another response is under way in front of them, it is that which has the socket.
-  const haveSocket = exchanges.some(({ response, finishing }) => response.socket !== null || finishing);
-  const finished = exchanges.filter(finishInView);
+  const haveSocket = exchanges.some(({ response }) => response.socket !== null);
   forgetTimeout(socket);
   if (haveSocket) {
     // Fastify asks for it when a handler's promise has gone on, as late as that may be.
     showGone(socket);
     leaveServer(socket);
   }
-  // Node has let go of a request whose response has finished.
-  const told = exchanges.filter((exchange) => !finished.includes(exchange) && !isBeingRead(exchange.request));
+  const told = exchanges.filter(({ request }) => !isBeingRead(request));
   for (const { request } of told) abortRequest(request);
   for (const { response } of exchanges) if (response.socket === null && TELLS_QUEUED) closeQueued(response);
   const close = () => {
     for (const { response } of exchanges) if (response.socket !== null) closeResponse(response);
   };
   if (haveSocket) tellSocketClosed(socket, Boolean(socket.errored), close);
-  // Behind a response that has finished, the next one has been given the socket.
-  const [, next] = exchanges;
-  if (finished.length > 0 && next !== undefined && !TELLS_QUEUED) closeResponse(next.response);
-}
-
-/**
- * A response that the app has ended, and that Node would no longer write: up to Node 22 it finishes all the same.
- * @returns whether it has finished in the app's view
- */
-function finishInView(exchange: Http1Exchange): boolean {
-  const { response, finishing, goneBy, departs, native } = exchange;
-  if (finishing && goneBy === null) return true;
-  if (!departs) return false;
-  const own = FINISH_HEEDS_ERRORS ? undefined : ownFinish(response);
-  Object.defineProperty(response, "writableFinished", { value: own !== undefined, configurable: true });
-  if (own === undefined) return false;
-  response.removeListener("finish", own);
-  native.emit.call(response, "finish");
-  response.prependListener("finish", own);
-  return true;
-}
-
-/** The listener by which Node turns to what follows a response. */
-function ownFinish(response: NodeResponse): (() => void) | undefined {
-  return response.rawListeners("finish").find(({ name }) => name === "bound resOnFinish") as (() => void) | undefined;
 }
 
 /** No timeout is told of a socket that is gone, nor does one end it while the guard needs it: that has limits of its own. */
@@ -138,12 +110,8 @@ function isBeingRead(request: IncomingMessage): boolean {
 /** Lets Node turn to what follows a response that has not finished in the app's view. @returns false where it cannot */
 export function finishUnseen(exchange: Http1Exchange): boolean {
   const { response } = exchange;
-  const own = ownFinish(response);
+  const own = response.rawListeners("finish").find(({ name }) => name === "bound resOnFinish");
   if (own === undefined) return false;
-  if (exchange.departs) {
-    setImmediate(finishUnseen, exchange);
-    return true;
-  }
   exchange.tellDeparture?.();
   const { socket, finished } = response;
   response.finished = true;

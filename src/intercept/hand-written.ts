@@ -1,5 +1,4 @@
 import { EVENTS, prematureClose } from "../incidents.js";
-import { closeBehindEnd } from "./close-behind-end.js";
 import { tellDeparture } from "./departure.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { sendInterim, watchByHand } from "./interim-gate.js";
@@ -43,8 +42,6 @@ export function closeByHand(exchange: Http1Exchange, how: string, error: unknown
   }
   if (exchange.inert || exchange.isOver()) {
     if (exchange.outcome === "torn down") return false;
-    if (!exchange.inert && !exchange.isQueued && how !== "socket.end" && how !== "socket.destroySoon")
-      return closeBehindEnd(exchange, how, error);
     // A complete response that promised a persistent connection: closing it would cost the next request its answer.
     if (!how.startsWith("socket.")) return true;
     // Complete, but perhaps not flushed: Node closes the connection once it is.

@@ -7,7 +7,6 @@ import { MESSAGES } from "../log.js";
 import type { RouteSettings } from "../options.js";
 import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
-import { closeBehindEnd } from "./close-behind-end.js";
 import type { CodedContent } from "./coded-content.js";
 import type { GuardedConnection } from "./connection.js";
 import { commit, isAllOut, type Piece, releaseHeld } from "./content.js";
@@ -28,6 +27,7 @@ import { awaitsContent } from "./request.js";
 import type { NativeMethods } from "./response.js";
 import { silence } from "./silence.js";
 import { onceClosed } from "./socket-close.js";
+import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
 
 /** An exchange over HTTP/1.x: what the methods in `response.ts` do to it. */
@@ -85,8 +85,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   declare shownLength: number;
   /** Who has ended the connection, in the app's view; null while it stands. */
   declare goneBy: "client" | "app" | null;
-  /** It was the app, behind the end of its response: told in a moment, and nothing that follows from it may come first. */
-  declare departs: boolean;
   /** Tells of that at once; undefined where it is told already, or in another way. */
   declare tellDeparture: (() => void) | undefined;
   /** A method of a response that is over in the app's view is on the stack. */
@@ -412,7 +410,10 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   requestDestroyed(error: unknown): void {
     const { connection, response } = this;
     if (this.isOver()) {
-      if (!this.isQueued && (!this.inert || awaitsContent(this.request))) closeBehindEnd(this, "req.destroy", error);
+      if (!awaitsContent(this.request)) return;
+      response._last = true;
+      endWithError(connection, error);
+      showGone(connection.socket);
     } else if (response._header === null && this.raw === null && !this.isDetached && !this.inert)
       awaitLateAnswer(this, error);
     else {
@@ -475,7 +476,6 @@ Object.assign(Http1Exchange.prototype, {
   lostOctets: 0,
   shownLength: 0,
   goneBy: null,
-  departs: false,
   tellDeparture: undefined,
   reopened: false,
   lateAnswer: undefined,

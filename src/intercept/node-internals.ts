@@ -147,9 +147,6 @@ export const LOSES_CORKED_CHUNKS = (() => {
   return major >= 21 && major <= 25;
 })();
 
-/** From Node 24 on a response does not finish where its socket has an error, or was destroyed with octets of it. */
-export const FINISH_HEEDS_ERRORS = Number.parseInt(process.versions.node, 10) >= 24;
-
 /** Finds the slot in which a server keeps the class of its responses or requests. */
 export function classSlot(server: object, description: "ServerResponse" | "IncomingMessage"): symbol | undefined {
   return Object.getOwnPropertySymbols(server).find(

@@ -1,13 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { exchangeOf } from "../exchange-of.js";
 import type { RequestContext } from "../request-context.js";
-import { canCloseAtOnce } from "./close-behind-end.js";
 import { leaveConnection } from "./departure.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import { putInFront } from "./put-in-front.js";
-import { endInView } from "./socket-error.js";
 
 /** The exchange of a request, if a guard has seen it. */
 function exchangeOfRequest(request: IncomingMessage): Http1Exchange | undefined {
@@ -58,30 +56,21 @@ export function guardRequestPrototype(prototype: object): void {
       return below.call(this, error);
     if (connection.isOwn || connection.isGone(error)) return below.call(this, error);
     if (!exchange.supervisor.enforces) {
-      return exchange.settled ? below.call(this, error) : as(exchange, () => below.call(this, error));
+      if (exchange.settled) return below.call(this, error);
+      connection.culprit = exchange;
+      try {
+        return below.call(this, error);
+      } finally {
+        connection.culprit = null;
+      }
     }
-    if (canCloseAtOnce(exchange)) return as(exchange, () => below.call(this, error));
     leaveConnection(this);
     const result = below.call(this, error);
+    // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
     if (!exchange.settled) exchange.requestDestroyed(error);
-    else if (awaitsContent(this)) {
-      endInView(connection, error);
-      connection.closeSoon();
-    }
-    // Answered in full, and the connection has other requests: nothing of theirs is lost.
+    else if (awaitsContent(this)) connection.closeSoon();
     return result;
   });
-}
-
-/** Runs what touches the socket on behalf of one exchange. */
-function as<T>(exchange: Http1Exchange, act: () => T): T {
-  const { connection } = exchange;
-  connection.culprit = exchange;
-  try {
-    return act();
-  } finally {
-    connection.culprit = null;
-  }
 }
 
 /** Whether content of the request is still to come. `complete` alone does not tell inside the request listener. */

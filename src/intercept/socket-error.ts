@@ -1,7 +1,6 @@
 import type { GuardedConnection } from "./connection.js";
 import { isDestroyed, showGone } from "./gone-socket.js";
 import { leaveServer } from "./leave-server.js";
-import type { NodeSocket } from "./node-internals.js";
 import { tellSocketClosed } from "./socket-close.js";
 import { runningFunctions } from "./stack.js";
 
@@ -26,25 +25,14 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
     if (isDestroyed(socket)) return; // Node tells
     connection.toldError = true;
     if (socket.listenerCount("error") > 0) asDestroyed(connection, () => socket.emit("error", error));
-    tellClosedSoon(connection);
+    tellClosed(connection);
   });
 }
 
-/** Shows the error of a socket to Node, too: a response on it does not finish. */
-export function showError(socket: NodeSocket, error: unknown): void {
-  Object.defineProperty(socket, "errored", { value: error, configurable: true });
-}
-
-/** The same of a socket that is destroyed with an error or without. */
-export function endInView(connection: GuardedConnection, error: unknown): void {
-  if (error) return endWithError(connection, error);
+/** The same of a socket that is destroyed without an error. */
+export function endWithoutError(connection: GuardedConnection): void {
   showGone(connection.socket);
-  tellClosedSoon(connection);
-}
-
-/** Node closes a socket once everybody has had a turn who has one already. */
-function tellClosedSoon(connection: GuardedConnection): void {
-  setImmediate(() => tellClosed(connection));
+  process.nextTick(() => tellClosed(connection));
 }
 
 /** Tells of the end of a connection on which no request is under way whose own end comes with it. */

@@ -5,7 +5,7 @@ import { isDestroyed, showEnded } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import { putInFront } from "./put-in-front.js";
-import { endInView } from "./socket-error.js";
+import { endWithoutError } from "./socket-error.js";
 import type { SocketExchange } from "./socket-exchange.js";
 import { runningFunctions } from "./stack.js";
 
@@ -81,7 +81,7 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
   }
   if (!exchange.closing(`socket.${how}`, error)) return connection.call(how, args);
   if (how === "destroySoon") showEnded(connection.socket);
-  else endInView(connection, undefined); // with one that has been told already
+  else endWithoutError(connection); // with one that has been told already
   return connection.socket;
 }
 

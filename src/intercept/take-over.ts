@@ -91,7 +91,7 @@ function depart(exchange: Http1Exchange, finish: WriteCallback): WriteCallback {
  * The callback that `end()` hangs on its last octet: it emits `finish`, after which Node turns to the next request.
  * Where the app never ended its response, `end()` is run for it alone, with nothing going out.
  */
-export function takeFinish(
+function takeFinish(
   exchange: Http1Exchange,
   dropped: readonly Piece[] | null,
   queued: readonly { callback: unknown }[],
