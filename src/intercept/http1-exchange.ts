@@ -297,6 +297,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   /** All of it has been taken by the kernel at once: what Node says of that in the next tick may come too late. */
   get #isWithKernel(): boolean {
+    // Further requests may have been read with this one, and are known once the parser has returned: before that tick.
+    if (!this.request.complete || this.following !== null) return false;
     if (!this.isOver() || this.inert || this.response.outputData.length > 0) return false;
     return this.connection.socket.writableLength === 0 && this.connection.unsent === 0 && this.afterwards === "idle";
   }

@@ -27,7 +27,8 @@ interface Handle {
   [kKept]?: KeptConnection;
 }
 
-const kKept: unique symbol = Symbol("kept");
+/** Found from every copy of the package: the app may have one of its own. */
+const kKept: unique symbol = Symbol.for("rayguard.kept") as never;
 
 /** One interim response and no more: the final one may take any form. 101 is the last word of HTTP on its connection. */
 const INTERIM = /^HTTP\/1\.1 1(?!01)(?:[^\r]|\r(?!\n\r\n))*\r\n\r\n$/;

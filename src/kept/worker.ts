@@ -1,7 +1,7 @@
 import cluster from "node:cluster";
 import { isMainThread } from "node:worker_threads";
 import { contain, contained } from "../containment.js";
-import { GuardCore } from "../guard.js";
+import type { GuardCore } from "../guard.js";
 import { connectionOf } from "../intercept/connection.js";
 import { idleSocketsOf, socketsOf } from "../intercept/connection-lists.js";
 import { isDestroyed } from "../intercept/gone-socket.js";
@@ -131,8 +131,11 @@ function releaseIdle(server: object): void {
 
 /** Where the requests of a server are written down. */
 function recorderOf(server: object): Recorder | undefined {
-  for (const guard of guardsOf(server))
-    if (guard instanceof GuardCore && guard.supervision.recorder !== undefined) return guard.supervision.recorder;
+  // A guard of the app's own may be one of another copy of the package.
+  for (const guard of guardsOf(server) as Set<Partial<Pick<GuardCore, "supervision">>>) {
+    const recorder = guard.supervision?.recorder;
+    if (recorder !== undefined) return recorder;
+  }
   return undefined;
 }
 

@@ -77,3 +77,18 @@ it("a request that has had an interim response is answered when its process dies
   expect(rest).toMatch(/^HTTP\/1\.1 103 [\s\S]*?\r\n\r\nHTTP\/1\.1 503 /);
   expect(rest).toMatch(/content-type: application\/json/i);
 });
+
+it("a request that was read with one that ends the process sees its connection end", async () => {
+  const text = `import { createServer } from "node:http";
+  const server = createServer((request, response) => {
+    response.end(request.url + " " + process.pid);
+    if (request.url === "/kill") process.kill(process.pid, "SIGKILL");
+  }).listen(0, "127.0.0.1", () => process.send(server.address().port));`;
+  const program = Program.start("app.mjs", text, { keeper: [], env: ENV });
+  const [port = 0] = await program.ports();
+  const client = await used(port);
+  const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+  client.write(head("/kill") + head("/behind"));
+  // Nobody is left who has read it: handed on, the connection would be silent.
+  expect(await client.rest).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\n\r\n\/kill \d+$/);
+});

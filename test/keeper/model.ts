@@ -52,6 +52,7 @@ export type Mutant =
   | "an interim response leaves no mark"
   | "a slot is freed before the kernel has the response"
   | "a slot is freed before the content of its request is read"
+  | "a slot is freed before what was read with its request is parsed"
   | "the next response is not marked before the slot in front of it is freed"
   | "a slot is written once the app has answered"
   | "another protocol is marked behind its octets"
@@ -60,7 +61,6 @@ export type Mutant =
   | "slots are freed before the keeper is told"
   | "the ledger is taken before the pipe is read"
   | "a response that was cut is marked as answered"
-  | "a connection is released with octets that were read"
   | "a request is written down behind one that found no slot"
   | "the keeper ends with FIN what may be anything"
   | "the keeper hands on a connection whose content is owed"
@@ -299,7 +299,10 @@ class Model {
     const [head] = this.#underWay;
     const isWithKernel =
       this.#queue.length === 0 || this.#mutant === "a slot is freed before the kernel has the response";
-    if (head !== undefined && head.written === PARTS && head.queued === 0 && isWithKernel) {
+    // What was read in one call is parsed in one call, behind which it is told of.
+    const isParsed =
+      this.#buffer.length === 0 || this.#mutant === "a slot is freed before what was read with its request is parsed";
+    if (head !== undefined && head.written === PARTS && head.queued === 0 && isWithKernel && isParsed) {
       can("finish", () => this.#finish(head));
       const next = this.#underWay[1];
       // Node turns to the next response before anybody is told of the end of this one.
@@ -346,7 +349,6 @@ class Model {
 
   get #isIdle(): boolean {
     if (!this.#kept.isIdle || this.#phase !== "open" || this.#queue.length > 0) return false;
-    if (this.#mutant === "a connection is released with octets that were read") return true;
     return this.#buffer.length === 0 && this.#parsing === null && this.#owed === -1;
   }
 

@@ -312,4 +312,19 @@ describe("a kept program listens", { timeout: 60_000 }, () => {
     expect(others).toEqual([after, after]);
     expect(after).not.toBe(String(pid));
   });
+
+  it("with a guard of the app's own, from another copy of the package", async () => {
+    const text = `import http from "node:http";
+    import { createGuard } from "./copy/src/index.js";
+    const server = http.createServer((request, response) => request.url === "/wait" || response.end("fine"));
+    createGuard({ logger: false }).attach(server);
+    server.listen(0, "127.0.0.1", () => process.send(server.address().port));`;
+    const program = Program.start("app.mjs", text, { keeper: [], env: ENV, copies: { copy: "dist" } });
+    const [port = 0] = await program.ports();
+    const waiting = talk(port, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(contentOf(await talk(port, get("/")))).toBe("fine");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    process.kill(program.workers()[0] ?? 0, "SIGKILL");
+    expect(await waiting).toMatch(/^HTTP\/1\.1 503 /);
+  });
 });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MESSAGES } from "../../src/log.js";
 
@@ -14,6 +14,8 @@ export interface Start {
   env?: NodeJS.ProcessEnv;
   /** Flags of `rayguard run`, which the program is then started with. */
   keeper?: readonly string[];
+  /** Folders of the project that stand beside the program as well, by their names there. */
+  copies?: Readonly<Record<string, string>>;
   /** Arguments of the program. */
   args?: readonly string[];
 }
@@ -36,13 +38,22 @@ export class Program {
 
   /** @param name - of its file; the end says what kind of module it is */
   static start(name: string, text: string, start: Start = {}): Program {
-    const { files = {}, keeper, flags = keeper === undefined ? WITH_GUARD : [], env = {}, args = [] } = start;
+    const {
+      files = {},
+      copies = {},
+      keeper,
+      flags = keeper === undefined ? WITH_GUARD : [],
+      env = {},
+      args = [],
+    } = start;
     // Inside the project, so that it finds the packages of the tests.
     const folder = mkdtempSync(join(import.meta.dirname, ".program-"));
     for (const [path, content] of Object.entries({ ...files, [name]: text })) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });
       writeFileSync(join(folder, path), content);
     }
+    for (const [name, from] of Object.entries(copies))
+      cpSync(join(ROOT, from), join(folder, name), { recursive: true });
     const run = keeper === undefined ? [] : [COMMAND, "run", ...keeper];
     const child = spawn(process.execPath, [...flags, ...run, join(folder, name), ...args], {
       cwd: ROOT,
