@@ -695,3 +695,43 @@ describe("a list of connections", () => {
     front.close();
   });
 });
+
+describe("what a keeper's process relies on", () => {
+  it("is a parser that calls at the first octet of each message", async () => {
+    const begun: string[] = [];
+    const server = http.createServer((request, response) => response.end(String(begun.push(request.url as string))));
+    server.on("connection", (socket) => {
+      const { parser } = socket as Socket & { parser: Record<number, () => void> };
+      parser[0] = () => void begun.push("begins");
+    });
+    await listen(server);
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    client.write("G");
+    await expect.poll(() => begun).toEqual(["begins"]);
+    client.write("ET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+    await expect.poll(() => begun).toEqual(["begins", "/a", "begins", "/b"]);
+    client.destroy();
+  });
+
+  it("is a server that listens with whatever stands in the place of its handle, and takes what that is given", async () => {
+    const server = http.createServer((_request, response) => response.end("ok"));
+    const handle = { onconnection: undefined as unknown as (error: number, client: object) => void };
+    Object.assign(handle, { listen: () => 0, close() {}, ref() {}, unref() {} });
+    Object.assign(handle, { getsockname: (out: object) => Object.assign(out, { port: 1 }) && 0 });
+    Object.assign(server, { _handle: handle });
+    (server as unknown as { _listen2(...args: unknown[]): void })._listen2("127.0.0.1", 1, 4, 511, undefined, 0);
+    await once(server, "listening");
+    expect(server.address()).toMatchObject({ port: 1 });
+    const front = createTcpServer({ pauseOnConnect: true }, (socket) => {
+      const accepted = socket as Socket & { _handle: object | null };
+      const client = accepted._handle as object;
+      accepted._handle = null;
+      handle.onconnection(0, client);
+    });
+    await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
+    const { responses } = await exchange({ port: (front.address() as AddressInfo).port }, { path: "/" });
+    expect(responses.map(({ status }) => status)).toEqual([200]);
+    front.close();
+    server.close();
+  });
+});
