@@ -37,7 +37,7 @@ describe("a request of which part has arrived", { timeout: 60_000 }, () => {
     const client = await used(port);
     client.write("POST /second HTTP/1.1\r\nHost: a\r\nContent-");
     await read(port);
-    const [pid = 0] = program.workers();
+    const pid = await program.worker();
     process.kill(pid, "SIGKILL");
     await program.ports(2);
     // Were it a message of its own to the next process, that would answer it.
@@ -71,7 +71,7 @@ it("a request that has had an interim response is answered when its process dies
   const client = await used(port);
   client.write("GET /second HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n");
   await read(port);
-  const [pid = 0] = program.workers();
+  const pid = await program.worker();
   process.kill(pid, "SIGKILL");
   const rest = await client.rest;
   expect(rest).toMatch(/^HTTP\/1\.1 103 [\s\S]*?\r\n\r\nHTTP\/1\.1 503 /);

@@ -99,7 +99,7 @@ describe("rayguard run", { timeout: 30_000 }, () => {
       const server = http.createServer().listen(0, "127.0.0.1", () => process.send(server.address().port));`;
     const program = Program.start("app.mjs", text, { keeper: [] });
     await program.ports();
-    const [pid = 0] = program.workers();
+    const pid = await program.worker();
     expect(isAlive(pid)).toBe(true);
     program.signal("SIGKILL");
     await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);

@@ -23,11 +23,11 @@ function die(port: number, how: string): void {
  * Fails so many times under load, each time when everyone has been served again.
  * @param by - number of further processes that must have answered by then
  */
-async function under(load: Load, times: number, fail: () => void, by = 0): Promise<Seen> {
+async function under(load: Load, times: number, fail: () => unknown, by = 0): Promise<Seen> {
   await load.everyone(3);
   for (let n = 0; n < times; n++) {
     const { size } = load.seen.processes;
-    fail();
+    await fail();
     await expect.poll(() => load.seen.processes.size, { timeout: 20_000 }).toBeGreaterThanOrEqual(size + by);
     await load.everyone(2);
   }
@@ -53,8 +53,8 @@ describe("under load, a process that", { timeout: 120_000 }, () => {
     const [file, text] = PROGRAMS[name];
     const program = Program.start(file, text, { keeper: [], env: ENV });
     const [port = 0] = await program.ports();
-    const seen = await under(new Load(port, CLIENTS), times, () => {
-      const [pid = 0] = program.workers();
+    const seen = await under(new Load(port, CLIENTS), times, async () => {
+      const pid = await program.worker();
       process.kill(pid, "SIGKILL");
     });
     kept(seen, times);
@@ -79,8 +79,8 @@ describe("under load, a process that", { timeout: 120_000 }, () => {
   it("is stopped is replaced", async () => {
     const program = Program.start(...PROGRAMS.node, { keeper: ["--blocked-ms", "1000"], env: ENV });
     const [port = 0] = await program.ports();
-    const seen = await under(new Load(port, CLIENTS), 2, () => {
-      const [pid = 0] = program.workers();
+    const seen = await under(new Load(port, CLIENTS), 2, async () => {
+      const pid = await program.worker();
       process.kill(pid, "SIGSTOP");
     });
     kept(seen, 2);
@@ -105,8 +105,8 @@ describe("under load, a process that", { timeout: 120_000 }, () => {
   it("is killed beside others: --workers 2", async () => {
     const program = Program.start(...PROGRAMS.node, { keeper: ["--workers", "2"], env: ENV });
     const [port = 0] = await program.ports();
-    const seen = await under(new Load(port, CLIENTS), 10, () => {
-      const [pid = 0] = program.workers();
+    const seen = await under(new Load(port, CLIENTS), 10, async () => {
+      const pid = await program.worker();
       process.kill(pid, "SIGKILL");
     });
     kept(seen, 10);

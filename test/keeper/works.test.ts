@@ -239,7 +239,7 @@ describe("a kept program listens", { timeout: 60_000 }, () => {
   /** Asks before its process is killed, and after. */
   async function survives(program: Program, ask: () => Promise<string>): Promise<void> {
     const before = await ask();
-    const [pid = 0] = program.workers();
+    const pid = await program.worker();
     expect(before).toBe(String(pid));
     process.kill(pid, "SIGKILL");
     await expect.poll(() => program.workers()[0]).not.toBe(pid);
@@ -269,7 +269,7 @@ describe("a kept program listens", { timeout: 60_000 }, () => {
     const ask = () => Promise.all(ports.map(async (port) => contentOf(await talk(port, get("/")))));
     expect((await ask()).sort()).toEqual(["one", "two"]);
     const before = await ask();
-    process.kill(program.workers()[0] ?? 0, "SIGKILL");
+    process.kill(await program.worker(), "SIGKILL");
     expect(await ask()).toEqual(before);
   });
 
@@ -300,7 +300,7 @@ describe("a kept program listens", { timeout: 60_000 }, () => {
       answers.push(await overHttp2(`http://127.0.0.1:${clear}`), await overHttp2(`https://127.0.0.1:${secure}`));
       return answers;
     };
-    const [pid = 0] = program.workers();
+    const pid = await program.worker();
     expect(await ask()).toEqual([String(pid), String(pid), String(pid)]);
     // A connection that only its process could write on ends with that; a new one waits for the next.
     const open = connectTls({ port: tls, host: "127.0.0.1", rejectUnauthorized: false }).on("error", () => {});
@@ -324,7 +324,7 @@ describe("a kept program listens", { timeout: 60_000 }, () => {
     const waiting = talk(port, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
     expect(contentOf(await talk(port, get("/")))).toBe("fine");
     await new Promise((resolve) => setTimeout(resolve, 100));
-    process.kill(program.workers()[0] ?? 0, "SIGKILL");
+    process.kill(await program.worker(), "SIGKILL");
     expect(await waiting).toMatch(/^HTTP\/1\.1 503 /);
   });
 });

@@ -105,6 +105,16 @@ export class Program {
     return lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter((line) => line.msg === msg);
   }
 
+  /** The first of them, which is there, or will be in a moment. */
+  async worker(): Promise<number> {
+    for (;;) {
+      const [pid] = this.workers();
+      // A signal to 0 is one to this process, and to all of its group.
+      if (pid !== undefined) return pid;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
   get pid(): number {
     return this.#child.pid as number;
   }

@@ -179,7 +179,7 @@ describe.each(Object.entries(PROGRAMS))("%s", { timeout: 60_000 }, (_, { text, j
       expect(responses.map(({ status }) => status)).toEqual(isBare ? [] : [500]);
       expect(await octetsOf(port, job[0] as ExchangeRequest)).toBe(octets[0]);
       if (start.keeper !== undefined) {
-        const [pid = 0] = program.workers();
+        const pid = await program.worker();
         process.kill(pid, "SIGKILL");
         // Whoever comes meanwhile waits for the next process.
         expect(await octetsOf(port, job[0] as ExchangeRequest)).toBe(octets[0]);
