@@ -2,9 +2,13 @@ import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
 // They measure what a machine can do, or how soon something is noticed on it: a neighbour would be part of the load.
-const ALONE = ["container", "crash", "deadline-scale", "drain", "newcomers", "overload", "watchdog"].map(
-  (name) => `test/lifecycle/${name}.test.ts`,
-);
+// Where Apache has no time to connect to itself, requests take all of its threads before the first one gets its second.
+const ALONE = [
+  ...["container", "crash", "deadline-scale", "drain", "newcomers", "overload", "watchdog"].map(
+    (name) => `test/lifecycle/${name}.test.ts`,
+  ),
+  "test/deploy/passing.test.ts",
+];
 
 // The same on every version of Node: the package, its documents, the page, other servers and runtimes, the command's
 // text, what a machine can do.
