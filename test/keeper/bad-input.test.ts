@@ -89,7 +89,8 @@ describe("rayguard run", { timeout: 30_000 }, () => {
     await expect.poll(() => pauses().length, { timeout: 10_000 }).toBeGreaterThan(2);
     const lengths = pauses().map(({ pauseMs }) => pauseMs as number);
     expect(lengths).toEqual([...lengths].sort((a, b) => a - b));
-    expect(program.lines("incident").map(({ code }) => code)).toContain("NO_WORKER");
+    // Lines are written a few at a time.
+    await expect.poll(() => program.lines("incident").map(({ code }) => code)).toContain("NO_WORKER");
     program.signal("SIGTERM");
     expect(await program.end()).not.toBe("SIGKILL");
   });
