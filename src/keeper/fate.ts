@@ -1,5 +1,8 @@
 import { type Slot, STATE } from "../lifecycle/recorder-file.js";
 
+/** Status of the answer in place of the one that a process cannot give any more. */
+export const ANSWER_STATUS = 503;
+
 /** What becomes of a connection whose worker is dead. */
 export type Fate =
   /** Nothing has been read of its next request: the next worker takes it. */

@@ -2,7 +2,7 @@ import type { Incident } from "../incidents.js";
 import type { Recorded } from "../lifecycle/recorder-file.js";
 import { defaultLogger, MESSAGES } from "../log.js";
 import { loggableRecord } from "../loggable.js";
-import type { Fate } from "./fate.js";
+import { ANSWER_STATUS } from "./fate.js";
 import type { End } from "./worker-process.js";
 
 /** How a process has ended, in words. */
@@ -33,45 +33,34 @@ export const keeperWitness = {
 };
 
 /** What became of a request that its worker has taken with it. */
-export function describeLost(pid: number, how: string, request: Recorded | "torn", fate: Fate): Incident {
-  const isAnswered = fate.becomes === "answered";
-  const outcome = isAnswered
-    ? "it got a complete 503"
-    : "part of its response may have been out, so its connection was cut";
-  const message = `Process ${pid} ended (${how}) while this request was in flight: ${outcome}.`;
+export function describeLost(
+  pid: number,
+  how: string,
+  request: Recorded | "torn",
+  becomes: "answered" | "cut",
+): Incident {
   const known = request === "torn" ? { ray: null, colo: null, method: "", url: "", status: 0 } : request;
-  const { ray, colo, method, url, status } = known;
-  return {
-    code: "KILLED",
-    action: isAnswered ? "replaced" : "torn down",
-    prevented: isAnswered ? 520 : null,
-    message,
-    ray,
-    colo,
-    clientIp: null,
-    verified: false,
-    method,
-    url,
-    status: isAnswered ? 503 : status || null,
-    err: undefined,
-  };
+  const told = `Process ${pid} ended (${how}) while this request was in flight`;
+  if (becomes === "answered")
+    return answered(known, { code: "KILLED", prevented: 520, message: `${told}: it got a complete 503.` });
+  const message = `${told}: part of its response may have been out, so its connection was cut.`;
+  const fate = { action: "torn down", status: known.status || null } as const;
+  return { ...incidentOf(known), ...fate, code: "KILLED", prevented: null, message };
 }
 
 /** What became of a request for which there has been no worker in time. */
 export function describeUnserved(request: Recorded, waitMs: number): Incident {
-  const { ray, colo, method, url } = request;
-  return {
-    code: "NO_WORKER",
-    action: "replaced",
-    prevented: null,
-    message: `No process of the app came to listen within ${waitMs} ms: it got a complete 503.`,
-    ray,
-    colo,
-    clientIp: null,
-    verified: false,
-    method,
-    url,
-    status: 503,
-    err: undefined,
-  };
+  const message = `No process of the app came to listen within ${waitMs} ms: it got a complete 503.`;
+  return answered(request, { code: "NO_WORKER", prevented: null, message });
+}
+
+type Requested = Pick<Recorded, "ray" | "colo" | "method" | "url">;
+
+function answered(request: Requested, told: Pick<Incident, "code" | "prevented" | "message">): Incident {
+  return { ...incidentOf(request), ...told, action: "replaced", status: ANSWER_STATUS };
+}
+
+/** What every incident of the keeper's says of its request. */
+function incidentOf({ ray, colo, method, url }: Requested) {
+  return { ray, colo, clientIp: null, verified: false, method, url, err: undefined };
 }

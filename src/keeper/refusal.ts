@@ -3,6 +3,7 @@ import { parseRay } from "../cloudflare/ray.js";
 import { CONTENT_TYPES } from "../fallback/content.js";
 import { composePage, renderHttp1 } from "../fallback/page.js";
 import type { Recorded } from "../lifecycle/recorder-file.js";
+import { ANSWER_STATUS } from "./fate.js";
 import type { HeldConnection } from "./held-connection.js";
 
 /** `Retry-After` while a worker is being replaced, in seconds. */
@@ -15,7 +16,7 @@ export function answerTo(request: Recorded | "torn", kind: number): Buffer {
   } as unknown as IncomingMessage;
   const ray = request === "torn" ? null : request.ray;
   const page = composePage({
-    status: 503,
+    status: ANSWER_STATUS,
     ray,
     request: asked,
     lost: [],
@@ -33,7 +34,7 @@ export class Refusal {
     this.#server = createServer({ requireHostHeader: false }, (request, response) => {
       const { id: ray = null, colo = null } = parseRay(request.headers["cf-ray"]) ?? {};
       const page = composePage({
-        status: 503,
+        status: ANSWER_STATUS,
         ray,
         request,
         lost: [],

@@ -1,4 +1,6 @@
 import { subscribe } from "node:diagnostics_channel";
+import type { Server } from "node:net";
+import { addressText } from "../address-text.js";
 import { contained } from "../containment.js";
 import { RayguardError } from "../errors.js";
 import { leadsToGuard, SERVER_LISTENS } from "../first-contact.js";
@@ -60,14 +62,6 @@ class ProgramGuard {
     });
     if (this.#isTold || guard.passThrough !== undefined) return;
     this.#isTold = true;
-    guard.supervision.info({ address: addressOf(server) }, MESSAGES.programGuarded);
+    guard.supervision.info({ address: addressText((server as Server).address()) }, MESSAGES.programGuarded);
   }
-}
-
-/** As it stands in a log line: a path, or an address and a port. */
-function addressOf(server: object): string | null {
-  const address = (server as { address(): unknown }).address();
-  if (typeof address !== "object" || address === null) return typeof address === "string" ? address : null;
-  const { address: host, family, port } = address as { address: string; family: string; port: number };
-  return family === "IPv6" ? `[${host}]:${port}` : `${host}:${port}`;
 }

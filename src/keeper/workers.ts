@@ -1,0 +1,133 @@
+import { contained } from "../containment.js";
+import type { FromKeeper } from "../kept/messages.js";
+import { MESSAGES } from "../log.js";
+import { BackOff } from "./back-off.js";
+import { keeperLog, keeperWitness } from "./keeper-log.js";
+import type { WorkerProcess } from "./worker-process.js";
+
+/** A worker that takes longer than this to end, having been asked to, is killed; its own grace is shorter. */
+const RETIRING_MS = 120_000;
+
+/** The processes of a program: how many there are to be, who takes whose place, and who is asked to end. */
+export class Workers {
+  readonly #all = new Set<WorkerProcess>();
+  readonly #wanted: number;
+  readonly #spawn: () => WorkerProcess;
+  /** Workers that retire as soon as another one listens. */
+  readonly #replacing = new Set<WorkerProcess>();
+  readonly #backOff = new BackOff();
+  /** Workers that are started after a pause. */
+  #coming = 0;
+  /** None is to be started any more. */
+  isEnding = false;
+  /** Told when none is left, nor will be. */
+  readonly #over: () => void;
+
+  /**
+   * @param wanted - number of workers
+   * @param over - told where a worker that was to be started after a pause is not, and none is left
+   */
+  constructor(wanted: number, spawn: () => WorkerProcess, over: () => void) {
+    this.#wanted = wanted;
+    this.#spawn = spawn;
+    this.#over = over;
+  }
+
+  [Symbol.iterator](): Iterator<WorkerProcess> {
+    return this.#all.values();
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** The one with the fewest connections of those that listen there. */
+  for(key: string): WorkerProcess | undefined {
+    let found: WorkerProcess | undefined;
+    for (const worker of this.#all)
+      if (this.#canServe(worker) && worker.keys.has(key) && (found === undefined || worker.held.size < found.held.size))
+        found = worker;
+    return found;
+  }
+
+  /** At the end of the program those that finish are all there are. */
+  #canServe({ isReady, isRetiring }: WorkerProcess): boolean {
+    return isReady || (isRetiring && this.isEnding);
+  }
+
+  start(): void {
+    const worker = this.#spawn();
+    this.#all.add(worker);
+    keeperLog.event({ pid: worker.pid }, MESSAGES.workerStarted);
+  }
+
+  /** Number of workers that are not to be replaced. */
+  get #lasting(): number {
+    return [...this.#all].filter((worker) => !worker.isRetiring && !this.#replacing.has(worker)).length;
+  }
+
+  /** A worker has come to listen: it takes the place of one that is to be replaced, or there may be more of them. */
+  ready(): void {
+    const [old] = this.#replacing;
+    if (old !== undefined) this.#retire(old);
+    else if (this.#lasting < this.#wanted && !this.isEnding) this.start();
+  }
+
+  /** Starts another worker; the one it is for retires when that is ready. @returns whether it was to stay until now */
+  replace(worker: WorkerProcess): boolean {
+    if (this.isEnding || !worker.isReady || this.#replacing.has(worker)) return false;
+    this.#replacing.add(worker);
+    this.start();
+    return true;
+  }
+
+  #retire(worker: WorkerProcess): void {
+    this.#replacing.delete(worker);
+    worker.isRetiring = true;
+    worker.tell({ rayguard: "retire" } satisfies FromKeeper);
+    keeperLog.event({ pid: worker.pid }, MESSAGES.workerRetires);
+    const kill = contained(keeperWitness, () => {
+      if (this.#all.has(worker)) this.kill(worker, `it did not end within ${RETIRING_MS} ms`);
+    });
+    setTimeout(kill, RETIRING_MS).unref();
+  }
+
+  /** A worker ends by itself. What crashes is replaced at once, since it may go on for as long as its requests do. */
+  leaves(worker: WorkerProcess, crashes: boolean): void {
+    if (worker.isRetiring) return;
+    worker.isRetiring = true;
+    if (crashes) this.startInPlaceOf(worker);
+  }
+
+  /** Its process is gone. */
+  ended(worker: WorkerProcess): void {
+    this.#all.delete(worker);
+    this.#replacing.delete(worker);
+  }
+
+  /** Starts a worker where one is missing; later and later while they do not stay. */
+  startInPlaceOf(worker: WorkerProcess): void {
+    if (this.#lasting + this.#coming >= this.#wanted) return;
+    const pauseMs = this.#backOff.next(worker.readyAt === undefined ? undefined : performance.now() - worker.readyAt);
+    if (pauseMs > 0) keeperLog.event({ pauseMs }, MESSAGES.workerPause);
+    this.#coming++;
+    const start = contained(keeperWitness, () => {
+      this.#coming--;
+      if (!this.isEnding) this.start();
+      else if (this.#all.size === 0) this.#over();
+    });
+    setTimeout(start, pauseMs);
+  }
+
+  /** Has every worker end. */
+  end(signal: NodeJS.Signals): void {
+    this.isEnding = true;
+    for (const worker of this.#all) worker.kill(signal);
+  }
+
+  kill(worker: WorkerProcess, why: string): void {
+    if (worker.killedFor !== undefined) return;
+    worker.killedFor = why;
+    worker.kill("SIGKILL");
+  }
+}
