@@ -4,7 +4,7 @@ import express from "express";
 import { describe, expect, it } from "vitest";
 import { rayguard } from "../adapters/express.js";
 import { createGuard } from "../src/index.js";
-import { parseResponses } from "../src/testing/parse-response.js";
+import { parseResponses } from "../src/parser/parse-response.js";
 
 // Node takes any Duplex for a connection: server.emit("connection", duplex).
 

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from "node:http";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { createGuard } from "../src/index.js";
-import { parseResponses } from "../src/testing/parse-response.js";
+import { parseResponses } from "../src/parser/parse-response.js";
 import { listen } from "./testing/servers.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

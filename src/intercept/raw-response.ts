@@ -1,8 +1,8 @@
 import { isHttpDate } from "../http/date.js";
 import { type Failure, ruleBroken } from "../incidents.js";
-import type { ResponseEnd } from "../testing/octet-stream.js";
-import { parseResponse } from "../testing/parse-response.js";
-import type { ParsedResponse } from "../testing/response.js";
+import type { ResponseEnd } from "../parser/octet-stream.js";
+import { parseResponse } from "../parser/parse-response.js";
+import type { ParsedResponse } from "../parser/response.js";
 
 /** Largest hand-written response that is kept back for judgement, in octets. */
 const LIMIT = 1_048_576;

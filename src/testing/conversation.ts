@@ -1,7 +1,7 @@
-import type { ResponseEnd } from "./octet-stream.js";
-import { type Problem, problem } from "./problems.js";
+import type { ResponseEnd } from "../parser/octet-stream.js";
+import { type Problem, problem } from "../parser/problems.js";
+import { ResponseReader } from "../parser/response-reader.js";
 import type { Outgoing } from "./request.js";
-import { ResponseReader } from "./response-reader.js";
 import { type Connection, connect, type Endpoint } from "./target.js";
 
 /** How to speak; the same names as the options of `exchange`. */

@@ -1,9 +1,9 @@
+import type { ResponseEnd } from "../parser/octet-stream.js";
+import type { Problem } from "../parser/problems.js";
+import type { ParsedResponse } from "../parser/response.js";
 import { badArgument, checkNames } from "./argument.js";
 import { Conversation, type Settings } from "./conversation.js";
-import type { ResponseEnd } from "./octet-stream.js";
-import type { Problem } from "./problems.js";
 import { type ExchangeRequest, encodeRequest, type Outgoing, readRequests } from "./request.js";
-import type { ParsedResponse } from "./response.js";
 import { type Endpoint, resolveTarget, type Target } from "./target.js";
 
 export type { ExchangeRequest, Target };

@@ -1,3 +1,7 @@
+export type { ResponseEnd } from "../parser/octet-stream.js";
+export { parseResponse, parseResponses } from "../parser/parse-response.js";
+export type { Problem } from "../parser/problems.js";
+export type { InterimResponse, ParsedResponse } from "../parser/response.js";
 export {
   type ExchangeOptions,
   type ExchangeRequest,
@@ -5,7 +9,3 @@ export {
   exchange,
   type Target,
 } from "./exchange.js";
-export type { ResponseEnd } from "./octet-stream.js";
-export { parseResponse, parseResponses } from "./parse-response.js";
-export type { Problem } from "./problems.js";
-export type { InterimResponse, ParsedResponse } from "./response.js";

@@ -1,10 +1,10 @@
+import { readChunked } from "../parser/chunked.js";
+import { Content } from "../parser/content.js";
+import { type Field, fieldLines, listMembers } from "../parser/fields.js";
+import { OctetStream } from "../parser/octet-stream.js";
+import { Unreadable } from "../parser/problems.js";
+import type { RequestFacts } from "../parser/read-response.js";
 import { badArgument, checkNames } from "./argument.js";
-import { readChunked } from "./chunked.js";
-import { Content } from "./content.js";
-import { type Field, fieldLines, listMembers } from "./fields.js";
-import { OctetStream } from "./octet-stream.js";
-import { Unreadable } from "./problems.js";
-import type { RequestFacts } from "./read-response.js";
 
 /** A request to be written with correct framing; for any other write the octets yourself. */
 export interface ExchangeRequest {

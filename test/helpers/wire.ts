@@ -1,8 +1,8 @@
 import { connect, type Socket } from "node:net";
-import { OctetStream, type ResponseEnd } from "../../src/testing/octet-stream.js";
-import type { Problem } from "../../src/testing/problems.js";
-import type { ParsedResponse } from "../../src/testing/response.js";
-import { ResponseReader } from "../../src/testing/response-reader.js";
+import { OctetStream, type ResponseEnd } from "../../src/parser/octet-stream.js";
+import type { Problem } from "../../src/parser/problems.js";
+import type { ParsedResponse } from "../../src/parser/response.js";
+import { ResponseReader } from "../../src/parser/response-reader.js";
 
 /** What decides how the answer to a request is read. */
 export type RequestFacts = Parameters<ResponseReader["expect"]>[0];

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Descriptors } from "../../src/lifecycle/descriptors.js";
 import { MESSAGES } from "../../src/log.js";
-import { parseResponses } from "../../src/testing/parse-response.js";
+import { parseResponses } from "../../src/parser/parse-response.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /** Loading the origin server takes some itself. */

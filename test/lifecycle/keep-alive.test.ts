@@ -7,8 +7,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import fastifyGuard from "../../adapters/fastify.js";
 import { createGuard, type GuardOptions } from "../../src/index.js";
 import { MESSAGES } from "../../src/log.js";
+import { parseResponses } from "../../src/parser/parse-response.js";
 import { exchange } from "../../src/testing/index.js";
-import { parseResponses } from "../../src/testing/parse-response.js";
 import { listen } from "../testing/servers.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

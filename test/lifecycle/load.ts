@@ -1,6 +1,6 @@
 import net from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
-import { ResponseReader } from "../../src/testing/response-reader.js";
+import { ResponseReader } from "../../src/parser/response-reader.js";
 
 /** What became of one request, or of one attempt to connect. */
 export type Fate =

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import tls from "node:tls";
 import { describe, expect, it, vi } from "vitest";
 import { createGuard, type GuardOptions } from "../../src/index.js";
-import { parseResponses } from "../../src/testing/parse-response.js";
+import { parseResponses } from "../../src/parser/parse-response.js";
 import { selfSigned } from "../testing/certificate.js";
 import { listen } from "../testing/servers.js";
 

@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from "node:http";
 import net, { type AddressInfo } from "node:net";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
-import { parseResponses } from "../../src/testing/parse-response.js";
+import { parseResponses } from "../../src/parser/parse-response.js";
 import { listen } from "../testing/servers.js";
 
 // Why the watchdog never answers a waiting request itself: a file descriptor is all that a thread could share with the

@@ -1,4 +1,4 @@
-import type { ParsedResponse } from "../../src/testing/response.js";
+import type { ParsedResponse } from "../../src/parser/response.js";
 import type { Seen } from "../helpers/wire.js";
 import type { Framework, Shown } from "./scenario.js";
 

@@ -3,8 +3,8 @@ import http from "node:http";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { type ExchangeOptions, type ExchangeResult, exchange } from "../../src/testing/index.js";
+import { CHUNKED, HELLO, head } from "../parser/streams/stream-case.js";
 import { answering, listen, tcp } from "./servers.js";
-import { CHUNKED, HELLO, head } from "./streams/stream-case.js";
 
 const TO_THE_CLOSE = `${head("Connection: close\r\n")}hello`;
 const CLOSING = head("Connection: close\r\nContent-Length: 0\r\n");

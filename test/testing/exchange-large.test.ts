@@ -3,8 +3,8 @@ import http from "node:http";
 import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { exchange } from "../../src/testing/index.js";
+import { head } from "../parser/streams/stream-case.js";
 import { answering, listen, tcp } from "./servers.js";
-import { head } from "./streams/stream-case.js";
 
 describe("large content", () => {
   const OCTETS = 16 * 1024 * 1024;

@@ -4,9 +4,9 @@ import https from "node:https";
 import type { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type ExchangeOptions, exchange } from "../../src/testing/index.js";
+import { HELLO, head } from "../parser/streams/stream-case.js";
 import { selfSigned } from "./certificate.js";
 import { answering, listen } from "./servers.js";
-import { HELLO, head } from "./streams/stream-case.js";
 
 const CLOSING = head("Connection: close\r\nContent-Length: 0\r\n");
 

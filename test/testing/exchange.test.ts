@@ -6,9 +6,9 @@ import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { exchange } from "../../src/testing/index.js";
+import { HELLO, head } from "../parser/streams/stream-case.js";
 import { selfSigned } from "./certificate.js";
 import { answering, listen, tcp } from "./servers.js";
-import { HELLO, head } from "./streams/stream-case.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 

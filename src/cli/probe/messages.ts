@@ -1,4 +1,6 @@
-import type { ExchangeResult, ParsedResponse, Problem } from "../../testing/index.js";
+import type { Problem } from "../../parser/problems.js";
+import type { ParsedResponse } from "../../parser/response.js";
+import type { ExchangeResult } from "../../testing/exchange.js";
 import { CATALOGUE, type Entry, type FindingId } from "./catalogue.js";
 import { type Meant, missingPath, nameOf } from "./edge-request.js";
 import type { Probe } from "./probe.js";

@@ -1,4 +1,4 @@
-import type { ParsedResponse } from "../../testing/index.js";
+import type { ParsedResponse } from "../../parser/response.js";
 import { escapeText } from "../../validity/lint/show.js";
 import type { Meant } from "./edge-request.js";
 import type { Baseline } from "./messages.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ResponseReader } from "../../src/parser/response-reader.js";
 import { type ParsedResponse, parseResponse } from "../../src/testing/index.js";
-import { ResponseReader } from "../../src/testing/response-reader.js";
 import { NodeClient } from "./node-client.js";
 import { STREAMS, type StreamCase } from "./streams/index.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { RULES } from "../../src/parser/problems.js";
 import { type ParsedResponse, type Problem, parseResponse } from "../../src/testing/index.js";
-import { RULES } from "../../src/testing/problems.js";
 import { STREAMS, type StreamCase } from "./streams/index.js";
 
 const ALL = Object.values(STREAMS).flat();
