@@ -8,6 +8,10 @@ export const BUDGETS = {
   everything: { express: 1.15, fastify: 1.35 },
   /** Server CPU time per request, everything on, against the usual stack of packages for the same job. */
   usual: { express: 0.65, fastify: 0.65 },
+  /** Server CPU time per request of a program and its keeper, against the same program without a keeper. */
+  kept: { express: 1.1, fastify: 1.1 },
+  /** Microseconds of CPU time that the keeper adds to each new connection. */
+  keptConnection: { express: 350, fastify: 350 },
   /** Octets of each waiting request over the bare framework. */
   memory: { express: 1_024, fastify: 1_024 },
   /** Timers of each waiting request over the bare framework: one sweep serves all. */

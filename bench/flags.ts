@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { FRAMEWORKS, type Framework } from "./variants.js";
 
 /** Parts of the benchmark; `profile` runs only where `--only` names it. */
-export const PARTS = ["cpu", "memory", "timers", "import", "profile"] as const;
+export const PARTS = ["cpu", "keeper", "memory", "timers", "import", "profile"] as const;
 export type Part = (typeof PARTS)[number];
 
 export type Flags = {
@@ -19,9 +19,9 @@ export type Flags = {
 export const USAGE = `npm run bench -- [flags]
 
   --framework express|fastify   one framework instead of both
-  --only cpu,memory,timers,import,profile
+  --only cpu,keeper,memory,timers,import,profile
                                 parts to run (all but profile, which tells where the CPU time goes)
-  --rounds N                    rounds of the CPU measure (6), each in fresh processes
+  --rounds N                    rounds of the CPU measures (6), each in fresh processes
   --requests N                  requests of one variant in one round (express 20000, fastify 60000)
   --node PATH                   Node binary that runs the servers
   --check                       exit code 1 where a budget is missed

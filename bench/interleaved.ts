@@ -1,4 +1,4 @@
-import { type Load, openLoad } from "./load.js";
+import type { Load } from "./load.js";
 import { type Origin, startOrigin } from "./origin.js";
 import type { Framework, Variant } from "./variants.js";
 
@@ -7,12 +7,14 @@ export type CpuOptions = {
   variants: readonly Variant[];
   node: string;
   rounds: number;
+  /** What is asked of each, over and over. */
+  open(port: number): Promise<Load>;
   /** Requests of one variant in one round. */
   requests: number;
   progress(done: number): void;
 };
 
-/** Server CPU time per request in microseconds, one figure per round; `again` is a second bare server. */
+/** Server CPU time per request in microseconds, one figure per round; `again` is a second server of the first variant. */
 export type CpuTimes = Map<Slot, number[]>;
 export type Slot = Variant | "again";
 
@@ -56,15 +58,16 @@ export async function measureCpu(options: CpuOptions): Promise<CpuTimes> {
 type Contender = { slot: Slot; origin: Origin; load: Load; cpu: number; requests: number };
 
 async function enter(slot: Slot, options: CpuOptions): Promise<Contender> {
-  const { framework, node } = options;
-  const origin = await startOrigin({ framework, variant: slot === "again" ? "bare" : slot, node });
-  return { slot, origin, load: await openLoad(origin.port), cpu: 0, requests: 0 };
+  const { framework, node, variants } = options;
+  const variant = slot === "again" ? (variants[0] as Variant) : slot;
+  const origin = await startOrigin({ framework, variant, node });
+  return { slot, origin, load: await options.open(origin.port), cpu: 0, requests: 0 };
 }
 
 async function takeTurn(contender: Contender, requests: number, counts: boolean): Promise<void> {
-  const before = await contender.origin.ask("cpu");
+  const before = await contender.origin.cpu();
   const sent = await contender.load.send(requests);
-  const cpu = (await contender.origin.ask("cpu")) - before;
+  const cpu = (await contender.origin.cpu()) - before;
   if (!counts) return;
   contender.requests += sent;
   contender.cpu += cpu;

@@ -14,9 +14,9 @@ export type Row = {
   values?: readonly number[];
 };
 
-export type Unit = "x" | "octets" | "timers" | "ms";
+export type Unit = "x" | "octets" | "timers" | "ms" | "us";
 
-const DECIMALS: Record<Unit, number> = { x: 3, octets: 0, timers: 2, ms: 1 };
+const DECIMALS: Record<Unit, number> = { x: 3, octets: 0, timers: 2, ms: 1, us: 0 };
 
 export function isMet({ value, budget }: Row): boolean {
   return budget === undefined || value <= budget;

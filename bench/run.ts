@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import { type Flags, type Part, readFlags, USAGE } from "./flags.js";
 import { importRows } from "./parts/cold-import.js";
 import { cpuRows } from "./parts/cpu.js";
+import { keeperRows } from "./parts/keeper.js";
 import { memoryRows } from "./parts/memory.js";
 import { profileText } from "./parts/profile.js";
 import { timersRows } from "./parts/timers.js";
@@ -12,6 +13,7 @@ import type { Framework } from "./variants.js";
 
 const MEASURES: Record<Exclude<Part, "profile">, (framework: Framework, flags: Flags) => Promise<Row[]>> = {
   cpu: cpuRows,
+  keeper: keeperRows,
   memory: memoryRows,
   timers: timersRows,
   import: importRows,

@@ -3,8 +3,11 @@ export type Framework = (typeof FRAMEWORKS)[number];
 
 /** What surrounds the application; `origins/` holds each. */
 export const VARIANTS = ["bare", "context", "guarded", "line", "everything", "usual"] as const;
-/** `logger`: the bare framework with its own logger on, which writes nothing; only its memory is measured. */
-export type Variant = (typeof VARIANTS)[number] | "logger";
+/**
+ * `logger`: the bare framework with its own logger on, which writes nothing; only its memory is measured. `registered`:
+ * the bare program under `rayguard/register`, without logging; `kept`: the same under `rayguard run`.
+ */
+export type Variant = (typeof VARIANTS)[number] | "logger" | "registered" | "kept";
 
 /** Lines a variant logs for each request: a variant that logs less than it says would look cheap. */
 export function linesPerRequest(framework: Framework, variant: Variant): number {

@@ -45,4 +45,4 @@ process.on("message", async ({ id, question }) => {
   process.send({ id, answer: await answers[question]() });
 });
 process.on("disconnect", () => process.exit(0));
-process.send({ port });
+process.send({ port, pid: process.pid });

@@ -1,11 +1,12 @@
 import { BUDGETS } from "../budgets.js";
 import type { Flags } from "../flags.js";
 import { checkHonesty } from "../honesty.js";
-import { type CpuTimes, measureCpu, type Slot } from "../interleaved.js";
+import { measureCpu, type Slot } from "../interleaved.js";
+import { openLoad } from "../load.js";
 import { pinToOneCore } from "../pin.js";
 import { progress } from "../progress.js";
+import { ratioRow } from "../ratio.js";
 import type { Row } from "../report.js";
-import { median, quantile } from "../statistics.js";
 import { type Framework, VARIANTS } from "../variants.js";
 
 /** Server CPU time per request of every variant, as ratios. */
@@ -23,6 +24,7 @@ export async function cpuRows(framework: Framework, flags: Flags): Promise<Row[]
       variants: VARIANTS,
       node,
       rounds,
+      open: openLoad,
       requests: flags.requests(framework),
       progress: (done) => progress(`${framework}: CPU time, round ${done} of ${rounds}`),
     });
@@ -41,24 +43,4 @@ export async function cpuRows(framework: Framework, flags: Flags): Promise<Row[]
   } finally {
     unpin?.();
   }
-}
-
-type Comparison = {
-  framework: Framework;
-  what: string;
-  times: CpuTimes;
-  slot: Slot;
-  against: Slot;
-  budget: number | undefined;
-};
-
-/** The median over the rounds of the ratio within each round. */
-function ratioRow({ framework, what, times, slot, against, budget }: Comparison): Row {
-  const own = times.get(slot) ?? [];
-  const base = times.get(against) ?? [];
-  const values = own.map((time, round) => time / (base[round] as number));
-  const quartiles = `${quantile(values, 0.25).toFixed(3)} to ${quantile(values, 0.75).toFixed(3)}`;
-  const detail = `${quartiles}; ${median(own).toFixed(1)} / ${median(base).toFixed(1)} us`;
-  const row: Row = { framework, what, value: median(values), unit: "x", detail, values };
-  return budget === undefined ? row : { ...row, budget };
 }
