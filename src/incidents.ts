@@ -15,7 +15,7 @@ function preventedBy(code: string): Prevented {
 
 /** What made a response depart from intact. */
 export interface Incident {
-  /** Id of the rule that was broken (docs/rules.md), or a name from `EVENTS`. */
+  /** Id of the rule that was broken, or a name from `EVENTS`; `rayguard rule` looks both up. */
   readonly code: string;
   readonly action: Action;
   readonly prevented: Prevented;
@@ -250,7 +250,7 @@ export function guardFault(err: unknown): Incident {
 }
 
 export function ruleBroken(rule: string, found: string, status = 500): Failure {
-  const message = rule in EVENTS ? found : `${found} See docs/rules.md, ${rule}.`;
+  const message = rule in EVENTS ? found : `${found} Run npx rayguard rule ${rule} for more.`;
   return { code: rule, message, prevented: preventedBy(rule), status };
 }
 

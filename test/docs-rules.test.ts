@@ -1,102 +1,59 @@
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
+import { IN_DETAIL } from "../src/cli/rule/in-detail.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
-import { RULES, type Rule, type RuleId } from "../src/validity/catalogue.js";
-import { askedOf, type EdgeEffect } from "../src/validity/edge-effects.js";
+import { RULES, type RuleId } from "../src/validity/catalogue.js";
+import { expectMarked, markedPart } from "./helpers/marked.js";
+import { expectMentioned } from "./helpers/mentioned.js";
+import { rulesPage } from "./helpers/rules-page.js";
 
-const ROOT = new URL("../", import.meta.url);
-const COLUMNS = ["id", "level", "rule", "source", "tier", "action", "in detail", "tested in"];
-const NOTHING = "–";
+const PAGE = "docs/reference/rules.md";
+const RULE_TESTS = Object.entries(IN_DETAIL) as [RuleId, (typeof IN_DETAIL)[RuleId]][];
 
-interface Row {
-  readonly id: RuleId;
-  readonly rule: Rule;
-  readonly detail: string;
-  readonly tests: readonly string[];
-}
-
-const lines = readFileSync(new URL("docs/rules.md", ROOT), "utf8").split("\n");
-const rows: Row[] = lines
-  .filter((line) => /^\| [A-Z]{2}-\d+ +\|/.test(line))
-  .map(cellsOf)
-  .map(([id = "", level = "", statement = "", source = "", tier = "", action = "", detail = "", tests = ""]) => ({
-    id: id as RuleId,
-    rule: { level, tier, action, source, statement } as Rule,
-    detail,
-    tests: [...tests.matchAll(/`([^`]+)`/g)].map(([, file]) => file as string),
-  }));
-
-describe("docs/rules.md", () => {
+describe(PAGE, () => {
   it("has each rule of the catalogue once and in its order, 142 in all", () => {
-    expect(rows.map(({ id }) => id)).toEqual(Object.keys(RULES));
-    expect(rows).toHaveLength(142);
+    expectMarked(PAGE, "rules", rulesPage());
+    const ids = [...markedPart(PAGE, "rules").matchAll(/^### (.*)$/gm)].map(([, id]) => id);
+    expect(ids).toEqual(Object.keys(RULES));
+    expect(ids).toHaveLength(142);
   });
 
-  it("has the same columns in every table", () => {
-    const headings = lines.filter((line) => /^\| id +\|/.test(line));
-    expect(headings.map(cellsOf)).toEqual(headings.map(() => COLUMNS));
-    expect(headings).toHaveLength(11);
+  it("has lines that fit on a screen", () => {
+    const long = markedPart(PAGE, "rules")
+      .split("\n")
+      .filter((line) => line.length > 120);
+    expect(long).toEqual([]);
   });
 
   it("lists the rules that it cannot decide", () => {
-    const undecided = rows.filter(({ rule }) => rule.tier === "linted" && rule.action === "none").map(({ id }) => id);
-    const listed = /takes silence for approval: ([^.]+)\./.exec(lines.join(" ").replace(/\s+/g, " "))?.[1];
-    expect(listed?.split(", ")).toEqual(undecided);
+    const undecided = Object.entries(RULES).filter(([, { tier, action }]) => tier === "linted" && action === "none");
+    const text = readFileSync(new URL(`../${PAGE}`, import.meta.url), "utf8").replace(/\s+/g, " ");
+    const listed = /takes silence for approval: ([^.]+)\./.exec(text)?.[1];
+    expect(listed?.split(", ")).toEqual(undecided.map(([id]) => id));
   });
 
-  it.each(rows.map((row) => [row.id, row] as const))("says of %s what the catalogue says", (id, { rule }) => {
-    expect(rule).toEqual(RULES[id]);
+  it("says the rules that the lists of the tests have", () => {
+    expect(RULE_TESTS.map(([id]) => id)).toEqual(Object.keys(RULES));
   });
 
-  it("says of every guarded rule what an edge makes of it, as the log does", () => {
-    const told = lines
-      .filter((line) => /^\| `[A-Z]{2}-\d+` \|/.test(line))
-      .map(cellsOf)
-      .map(([rule, ...rest]) => [rule?.replaceAll("`", ""), ...rest]);
-    const guarded = rows.filter(({ rule }) => rule.tier === "guarded").map(({ id }) => [id, ...atTheEdge(id)]);
-    expect(told).toEqual(guarded);
-  });
-
-  it.each(rows.map((row) => [row.id, row] as const))("names a test of %s, which mentions it", (id, { rule, tests }) => {
+  it.each(RULE_TESTS)("names a test of %s, which mentions it", (id, { tests }) => {
+    const { tier, action } = RULES[id];
     // What no header section can decide has no test; that is said in words instead.
-    if (rule.tier === "linted" && rule.action === "none") expect(tests).toEqual([]);
+    if (tier === "linted" && action === "none") expect(tests).toEqual([]);
     else expect(tests).not.toEqual([]);
-    for (const file of tests) {
-      const url = new URL(file, ROOT);
-      expect(existsSync(url), `${file} exists`).toBe(true);
-      expect(readFileSync(fileURLToPath(url), "utf8"), `${file} mentions ${id}`).toMatch(new RegExp(`\\b${id}\\b`));
-    }
+    expectMentioned(id, tests);
   });
 
-  it.each(rows.filter(({ rule }) => rule.action !== "report").map((row) => [row.id, row.detail] as const))(
+  it.each(RULE_TESTS.filter(([id]) => RULES[id].action !== "report"))(
     "says of %s what happens, or why nothing does",
-    (_id, detail) => {
-      expect(detail).not.toBe(NOTHING);
+    (_id, { detail }) => {
       expect(detail).toMatch(/^[A-Z0-9`].*\.$/);
     },
   );
 });
-
-/** Words of the table "At the edge". */
-const SHOWN: Readonly<Record<EdgeEffect, string>> = {
-  empty: "520",
-  waits: "524",
-  refused: "522 or 524",
-  cut: "cut",
-  spills: "the next response",
-  page: "502",
-  passes: "nothing",
-  rarely: "nothing known",
-};
-
-function atTheEdge(id: RuleId): string[] {
-  const { effect, pingora, workerd } = askedOf(id) ?? { effect: "passes", pingora: null, workerd: null };
-  return [SHOWN[effect], pingora ?? "not asked", workerd ?? "not asked"];
-}
 
 type Listener = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
@@ -194,11 +151,4 @@ async function ask(listener: Listener, options?: GuardOptions) {
   stream.on("error", () => {});
   await new Promise((resolve) => stream.on("close", resolve));
   return { ...seen, content: Buffer.concat(chunks).toString(), code: stream.rstCode };
-}
-
-function cellsOf(line: string): string[] {
-  return line
-    .slice(1, line.lastIndexOf("|"))
-    .split(/(?<!\\)\|/)
-    .map((cell) => cell.trim().replaceAll("\\|", "|"));
 }

@@ -144,14 +144,14 @@ describe("each departure from intact", () => {
     expect(guard.stats().incidents).toEqual({ [incident.code as string]: 1 });
   });
 
-  it("refers to docs/rules.md only for what stands there", async () => {
+  it("names the command that says more only for what is a rule", async () => {
     const reasons: string[] = [];
     const note = (record: object) => reasons.push((record as { reason: string }).reason);
     const guard = createGuard({ logger: { info() {}, warn: note, error: note } });
     const server = createServer((_request, response) => response.writeHead(504).end());
     await exchange(await listen(guard.attach(server)), { path: "/" });
     expect(reasons).toHaveLength(1);
-    expect(reasons[0]).not.toContain("docs/rules.md");
+    expect(reasons[0]).not.toContain("rayguard rule");
   });
 });
 

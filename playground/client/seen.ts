@@ -28,7 +28,7 @@ export function seenAtEdge(response: ParsedResponse | undefined): Seen {
   return { kind: response.complete ? "complete" : "cut", status };
 }
 
-// What makes a header section unreadable for a strict edge; docs/rules.md has every id.
+// What makes a header section unreadable for a strict edge; docs/reference/rules.md has every id.
 const UNREADABLE = /^(?:MC-[1-4]|SL-|HF-[1-7]$|FR-[1-9]$)/;
 export const MAX_HEADER_SECTION_OCTETS = 131_072;
 

@@ -28,7 +28,7 @@ export function reportLines(comparisons: readonly Comparison[], throughEdge: boo
     `bare, guarded: what ${shown} for the origin server without and with rayguard.`,
     "complete: the whole response of the origin server; cut: a visible break, part of it was on its way already.",
     "520, 524: an error page of the edge, with nothing of the origin server. !XX-n: a whole response that breaks this",
-    `rule of docs/rules.md${throughEdge ? ", which a strict edge refuses or misreads although workerd passes it on" : ""}.`,
+    `rule of docs/reference/rules.md${throughEdge ? ", which a strict edge refuses or misreads although workerd passes it on" : ""}.`,
   ];
 }
 

@@ -4,6 +4,7 @@ import { explainCommand } from "./commands/explain.js";
 import { healthCommand } from "./commands/health.js";
 import { probeCommand } from "./commands/probe.js";
 import { rangesCommand } from "./commands/ranges.js";
+import { ruleCommand } from "./commands/rule.js";
 import { runCommand } from "./commands/run.js";
 import { CommandError, EXIT } from "./exit-codes.js";
 import type { Terminal } from "./terminal.js";
@@ -15,6 +16,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   runCommand,
   probeCommand,
   explainCommand,
+  ruleCommand,
   errorsCommand,
   rangesCommand,
   healthCommand,

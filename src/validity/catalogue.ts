@@ -7,7 +7,7 @@ export type RuleLevel = "MUST" | "SHOULD" | "EDGE";
  */
 export type RuleTier = "guarded" | "linted" | "node";
 
-/** What a violation leads to. A `linted` rule with `none` cannot be decided from one header section; see docs/rules.md. */
+/** What a violation leads to. A `linted` rule with `none` cannot be decided from one header section. */
 export type RuleAction = "repair" | "replace" | "tear down" | "report" | "none";
 
 /** One requirement on what an origin server sends. */

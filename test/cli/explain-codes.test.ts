@@ -5,11 +5,11 @@ import { CODES, explanationOf } from "../../src/cli/explain/explanations.js";
 import { EVENTS } from "../../src/incidents.js";
 import { RULES } from "../../src/validity/catalogue.js";
 
-const rules = readFileSync(join(import.meta.dirname, "../../docs/rules.md"), "utf8");
-const documented = [...rules.matchAll(/^\| ([A-Z]{2}-\d+) /gm)].map((match) => match[1] as string);
+const rules = readFileSync(join(import.meta.dirname, "../../docs/reference/rules.md"), "utf8");
+const documented = [...rules.matchAll(/^### ([A-Z]{2}-\d+)$/gm)].map((match) => match[1] as string);
 
 describe("explanations", () => {
-  it("exist for every rule of docs/rules.md and every event, and for nothing else", () => {
+  it("exist for every rule of docs/reference/rules.md and every event, and for nothing else", () => {
     expect(documented.length).toBeGreaterThan(100);
     expect([...CODES].sort()).toEqual([...documented, ...Object.keys(EVENTS)].sort());
     expect(explanationOf("XX-1")).toBeNull();

@@ -8,7 +8,7 @@ import { type RunningProxy, startProxy } from "../proxies/proxy.js";
 import { HEADERS, RAY } from "./behind.js";
 import { shippedApache, shippedHaproxy, shippedNginx } from "./shipped.js";
 
-// As docs/deploy.md has it.
+// As docs/guides/deploy.md has it.
 const guard = createGuard({ trust: "loopback", logger: false, crash: false, shutdown: false });
 const server = createServer(
   guard.listener((req, res) => {

@@ -3,9 +3,9 @@ import { expect, it } from "vitest";
 import { runCommand } from "../../src/cli/commands/run.js";
 import type { Terminal } from "../../src/cli/terminal.js";
 
-const text = readFileSync(new URL("../../docs/keeper.md", import.meta.url), "utf8");
+const text = readFileSync(new URL("../../docs/guides/keeper.md", import.meta.url), "utf8");
 
-it("docs/keeper.md has the options of rayguard run, with their defaults", () => {
+it("docs/guides/keeper.md has the options of rayguard run, with their defaults", () => {
   const described = [...text.matchAll(/^\| `(--[a-z-]+) <[a-z]+>` \| ([^|]+) \|/gm)].map(([, name, value]) => [
     name,
     value,

@@ -11,7 +11,7 @@ import { createGuard } from "../../src/index.js";
 import { instrument } from "../../src/telemetry/opentelemetry.js";
 import { collectInto } from "../../src/telemetry/prometheus.js";
 
-const text = readFileSync(new URL("../../docs/observability.md", import.meta.url), "utf8");
+const text = readFileSync(new URL("../../docs/guides/observability.md", import.meta.url), "utf8");
 
 /** Cells of the rows of a table that is marked with `name`. */
 function table(name: string): string[][] {
@@ -25,7 +25,7 @@ function table(name: string): string[][] {
   );
 }
 
-describe("docs/observability.md", () => {
+describe("docs/guides/observability.md", () => {
   it("has every metric for Prometheus, with its type, labels and help", () => {
     const registry = new Registry();
     collectInto(registry, createGuard({ logger: false }));

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { resolveTrust } from "../../src/trust/trust-options.js";
 
-const text = await readFile(join(import.meta.dirname, "../../docs/trust.md"), "utf8");
+const text = await readFile(join(import.meta.dirname, "../../docs/guides/trust.md"), "utf8");
 const table = /<!-- settings: .*-->\n([\s\S]*?)<!-- \/settings -->/.exec(text)?.[1] ?? "";
 const settings = [...table.matchAll(/^\| .* \| `(.*)` \|$/gm)].map(([, setting]) => setting ?? "").slice(1);
 
-describe("docs/trust.md", () => {
+describe("docs/guides/trust.md", () => {
   it("names a setting for every place", () => {
     expect(settings.length).toBeGreaterThan(10);
   });

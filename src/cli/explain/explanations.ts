@@ -32,7 +32,7 @@ function ofRule(code: string, { statement, source }: Rule): Explanation {
     cause: `This rule was broken: ${statement}`,
     source,
     edge: EDGE_EFFECTS[edgeEffectOf(code)].text,
-    next: [...(step === undefined ? [] : [step]), `Read docs/rules.md, ${code}.`],
+    next: step === undefined ? [] : [step],
   };
 }
 

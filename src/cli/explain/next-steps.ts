@@ -33,7 +33,7 @@ const OF_CODE: Readonly<Record<string, string>> = {
   RECIPIENT_DEADLINE:
     "Nothing is wrong with the app: the visitor has paused for long, or is gone. Raise recipientDeadlineMs if that is usual.",
   DIRECT:
-    "Harmless where it was a scan. If it was your own proxy or Tunnel, name it in the option trust (docs/trust.md).",
+    "Harmless where it was a scan. If it was your own proxy or Tunnel, name it in the option trust (docs/guides/trust.md).",
   OVERLOAD: "See the reason for the limit that was crossed; give the process less work, or add processes.",
 };
 

@@ -44,7 +44,8 @@ function tellExplanation(code: string, reason: string, shown: string | undefined
   if (!reason.startsWith(cause)) lines.push(line(`  Cause:  ${cause}${source === null ? "" : ` (${source})`}`));
   lines.push(line(`  Edge:   ${shown ?? `${wentOut ? "" : "without the guard, "}${edge}`}.`));
   const steps = next.filter((step) => !reason.includes(step));
-  return [...lines, ...steps.map((step, i) => line(`  ${i === 0 ? "Next:  " : "       "} ${step}`))];
+  lines.push(...steps.map((step, i) => line(`  ${i === 0 ? "Next:  " : "       "} ${step}`)));
+  return [...lines, line(`  More:   npx rayguard rule ${code}`)];
 }
 
 export function tellError({ type, message, stack }: LoggedError): ProseLine[] {

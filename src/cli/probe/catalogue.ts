@@ -31,7 +31,7 @@ export interface Entry {
   /** What to change. */
   readonly advice: string;
   readonly source: string;
-  /** Rule of docs/rules.md. */
+  /** Rule of docs/reference/rules.md. */
   readonly rule?: string;
 }
 
@@ -306,7 +306,7 @@ export const CATALOGUE = {
     advice: "Answer sooner: start the work, answer 202, and let the client ask; or send the header section early." },
 
   // This probe
-  "not-tested": { group: "probe", severity: "info", title: "Some checks were not made", cloudflare: null, source: "docs/probe.md",
+  "not-tested": { group: "probe", severity: "info", title: "Some checks were not made", cloudflare: null, source: "docs/reference/probe.md",
     advice: "Correct what is said above, and run it again." },
 } as const satisfies Record<string, Entry>;
 

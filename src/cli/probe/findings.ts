@@ -16,7 +16,7 @@ export interface Finding {
   readonly cloudflare: string | null;
   readonly advice: string;
   readonly source: string;
-  /** Rule of docs/rules.md, or `null`. */
+  /** Rule of docs/reference/rules.md, or `null`. */
   readonly rule: string | null;
 }
 

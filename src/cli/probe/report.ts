@@ -3,7 +3,7 @@ import { GROUPS, type Severity } from "./catalogue.js";
 import type { Finding } from "./findings.js";
 import type { Probe } from "./probe.js";
 
-/** What `--json` prints; documented in docs/probe.md. */
+/** What `--json` prints; documented in docs/reference/probe.md. */
 export interface Report {
   readonly version: 1;
   readonly url: string;

@@ -15,7 +15,7 @@ export interface Violation {
 
 /** A guarded rule: a pure function of what is about to be sent. */
 export interface GuardedRule {
-  /** Id in docs/rules.md, or an event of `EVENTS`. */
+  /** Id in docs/reference/rules.md, or an event of `EVENTS`. */
   readonly id: string;
   readonly check: (draft: Draft) => Violation | null;
 }

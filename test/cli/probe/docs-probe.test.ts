@@ -5,10 +5,10 @@ import { RULES } from "../../../src/validity/catalogue.js";
 import { isHarmless } from "../../../src/validity/edge-effects.js";
 import { BROKEN } from "./broken/index.js";
 
-const text = readFileSync(new URL("../../../docs/probe.md", import.meta.url), "utf8");
+const text = readFileSync(new URL("../../../docs/reference/probe.md", import.meta.url), "utf8");
 const entries = Object.entries(CATALOGUE) as [string, Entry][];
 
-describe("docs/probe.md", () => {
+describe("docs/reference/probe.md", () => {
   it("has every finding of the catalogue, by group and in its order, with the same words", () => {
     const expected = Object.keys(GROUPS).flatMap((group) =>
       entries
