@@ -4,8 +4,7 @@ import type { Exchange, Supervisor } from "./exchange.js";
 import { Http2Exchange } from "./intercept/http2.js";
 import { versionOf } from "./intercept/node-internals.js";
 import { loggableUrl, MESSAGES } from "./log.js";
-import type { FieldLine } from "./validity/head.js";
-import type { LintSubject } from "./validity/lint.js";
+import type { FieldLine, LintSubject } from "./validity/head.js";
 
 type Lint = typeof import("./validity/lint.js")["lint"];
 

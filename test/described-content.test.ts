@@ -10,10 +10,10 @@ import fastify from "fastify";
 import { afterEach, describe, expect, it } from "vitest";
 import { rayguard } from "../adapters/express.js";
 import fastifyGuard from "../adapters/fastify.js";
-import { isProvenOtherwise } from "../src/http/content-coding.js";
 import { readImfFixdate } from "../src/http/date.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
+import { isProvenOtherwise } from "../src/validity/content-coding.js";
 import { listen } from "./testing/servers.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\r\n";

@@ -1,5 +1,5 @@
-import { isProvenOtherwise, LOOKED_AT } from "../http/content-coding.js";
 import { type Failure, ruleBroken } from "../incidents.js";
+import { isProvenOtherwise, LOOKED_AT } from "../validity/content-coding.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 
 /** Content of which the header section says that it is coded, and of which nothing has been seen. */

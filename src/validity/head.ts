@@ -18,3 +18,13 @@ export interface ResponseHead {
   /** Every field line in order of transmission. */
   readonly fields: readonly FieldLine[];
 }
+
+/** What a lint rule looks at: a finished header section, the request it answers, and what is known of the content. */
+export interface LintSubject {
+  readonly request: RequestFacts;
+  readonly head: ResponseHead;
+  /** Octets of content, where known when the header section is finished. */
+  readonly contentOctets: number | undefined;
+  /** Time at which the section was finished, in milliseconds since the epoch. */
+  readonly now: number;
+}

@@ -1,5 +1,5 @@
 import type { RULES, RuleId } from "./catalogue.js";
-import type { RequestFacts, ResponseHead } from "./head.js";
+import type { LintSubject } from "./head.js";
 import { authenticationChecks } from "./lint/authentication.js";
 import { cachingChecks } from "./lint/caching.js";
 import { contentChecks } from "./lint/content.js";
@@ -15,16 +15,6 @@ import { trailerChecks } from "./lint/trailers.js";
 import { transportSecurityChecks } from "./lint/transport-security.js";
 import { uriChecks } from "./lint/uris.js";
 import { validatorChecks } from "./lint/validators.js";
-
-/** What a lint rule looks at: a finished header section, the request it answers, and what is known of the content. */
-export interface LintSubject {
-  readonly request: RequestFacts;
-  readonly head: ResponseHead;
-  /** Octets of content, where known when the header section is finished. */
-  readonly contentOctets: number | undefined;
-  /** Time at which the section was finished, in milliseconds since the epoch. */
-  readonly now: number;
-}
 
 /** A rule that a header section breaks. The texts are safe to log: escaped, shortened, without cookie values. */
 export interface Finding {

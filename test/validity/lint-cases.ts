@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { LintSubject } from "../../src/validity/head.js";
 import type { Check } from "../../src/validity/lint/section.js";
-import { type LintRuleId, type LintSubject, lint } from "../../src/validity/lint.js";
+import { type LintRuleId, lint } from "../../src/validity/lint.js";
 
 /** Time at which every header section of the tables is finished, and its Date. */
 export const NOW = Date.parse("Sun, 22 Nov 2026 12:00:00 GMT");

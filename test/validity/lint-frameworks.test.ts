@@ -13,8 +13,8 @@ import express5, { type Express, type RequestHandler } from "express";
 import fastify from "fastify";
 import helmet from "helmet";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { FieldLine, RequestFacts } from "../../src/validity/head.js";
-import { type LintSubject, lint } from "../../src/validity/lint.js";
+import type { FieldLine, LintSubject, RequestFacts } from "../../src/validity/head.js";
+import { lint } from "../../src/validity/lint.js";
 
 // These come without types.
 const load = createRequire(import.meta.url);

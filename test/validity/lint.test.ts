@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RULES } from "../../src/validity/catalogue.js";
-import { LINT_RULES, type LintSubject, lint } from "../../src/validity/lint.js";
+import type { LintSubject } from "../../src/validity/head.js";
+import { LINT_RULES, lint } from "../../src/validity/lint.js";
 import { NOW } from "./lint-cases.js";
 
 const NAMES = [

@@ -1,5 +1,5 @@
 import { type Draft, dropField, setField, valuesOf } from "../draft.js";
-import type { GuardedRule } from "./index.js";
+import type { GuardedRule } from "./rule.js";
 
 /** Options a response may name in Connection; anything else names an end-to-end field by mistake. */
 const OPTIONS: Readonly<Record<string, string>> = { close: "close", "keep-alive": "keep-alive", upgrade: "Upgrade" };

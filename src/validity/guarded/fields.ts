@@ -1,7 +1,7 @@
 import { isHttpDate } from "../../http/date.js";
 import { type Draft, type DraftField, dropField, isPlainObject, keyOf, valuesOf } from "../draft.js";
 import { INVALID } from "../scan.js";
-import type { GuardedRule } from "./index.js";
+import type { GuardedRule } from "./rule.js";
 
 /** Fields whose second line makes recipients refuse the message, or take one line or the other. */
 const SINGLE = new Set([

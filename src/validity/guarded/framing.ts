@@ -1,6 +1,6 @@
 import { isForbiddenTrailer } from "../../http/forbidden-trailers.js";
 import { type Draft, dropField, setField, valuesOf } from "../draft.js";
-import type { GuardedRule } from "./index.js";
+import type { GuardedRule } from "./rule.js";
 
 /** Framing (RFC 9110, sections 6.4.1 and 8.6; RFC 9112, sections 6 and 7). */
 export const framingRules: readonly GuardedRule[] = [

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import { setField, valuesOf } from "../draft.js";
 import { INVALID } from "../scan.js";
-import type { GuardedRule } from "./index.js";
+import type { GuardedRule } from "./rule.js";
 
 /** An app's own 502 and 504 would lose their content at the edge. */
 const REMAPPED: Readonly<Record<number, number>> = { 502: 500, 504: 503 };

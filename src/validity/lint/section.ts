@@ -1,4 +1,4 @@
-import type { LintSubject } from "../lint.js";
+import type { LintSubject } from "../head.js";
 import { isDigits, type MediaType, readMediaType, split, trimWhitespace } from "./grammar.js";
 
 /** What a rule has to say about a header section: what is there, and what to write instead. */
