@@ -490,12 +490,9 @@ export class GuardCore implements Guard {
     if (watchdog === false || this.#stopWatchdog !== undefined) return;
     const { paths } = this.health;
     const tellAfterMs = logger === false ? null : edge.readTimeoutMs;
-    this.#stopWatchdog = startWatchdog(
-      watchdog,
-      paths.length > 0 ? paths : [HEALTH_DEFAULTS.path],
-      tellAfterMs,
-      this.supervision,
-    );
+    const { host, port, thresholdMs } = watchdog;
+    const health = { host, port, paths: paths.length > 0 ? paths : [HEALTH_DEFAULTS.path] };
+    this.#stopWatchdog = startWatchdog(thresholdMs, tellAfterMs, health, this.supervision);
   }
 
   /** A guard inside another one: the outer keeps the exchange, this one's numbers count. */

@@ -97,12 +97,13 @@ export class Keeper {
   }
 
   #spawn(): WorkerProcess {
-    const { program, args } = this.#options;
+    const { program, args, blockedMs } = this.#options;
     const kept = {
       keeper: process.pid,
       ledger: this.#ledgers.path,
       slots: LEDGER_SLOTS,
       hasParent: process.send !== undefined,
+      blockedMs,
       listeners: this.#sockets.all,
     };
     return new WorkerProcess(program, args, this.#register, kept, {

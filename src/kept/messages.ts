@@ -31,6 +31,8 @@ export interface KeptEnvironment {
   readonly ledger: string;
   readonly slots: number;
   readonly hasParent: boolean;
+  /** The process is ended once its event loop has not turned for so long, in milliseconds; 0 never. */
+  readonly blockedMs: number;
   readonly listeners: readonly KeptListener[];
 }
 

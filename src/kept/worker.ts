@@ -7,6 +7,7 @@ import { idleSocketsOf, socketsOf } from "../intercept/connection-lists.js";
 import { isDestroyed } from "../intercept/gone-socket.js";
 import { guardsOf, isHttp1Server } from "../intercept/recognise.js";
 import type { Recorder } from "../lifecycle/recorder.js";
+import { noticeBlock } from "./block-notice.js";
 import { Channel } from "./channel.js";
 import { type KeptConnection, keep, keptOf, noteArrivals, ownerOf } from "./kept-connection.js";
 import { keptLedger } from "./kept-ledger.js";
@@ -32,9 +33,12 @@ class Worker {
   readonly #channel: Channel;
   readonly #listening: Listening;
   readonly #servers = new Set<object>();
+  readonly #blockedMs: number;
   #isReleasing = false;
+  #isAsked = false;
 
-  constructor({ hasParent, listeners }: KeptEnvironment) {
+  constructor({ hasParent, listeners, blockedMs }: KeptEnvironment) {
+    this.#blockedMs = blockedMs;
     const receive = (message: FromKeeper, handle: object | undefined) => this.#receive(message, handle);
     this.#channel = new Channel(receive, leave, hasParent);
     this.#listening = new Listening(this.#channel, listeners);
@@ -65,12 +69,16 @@ class Worker {
         this.#retire();
         break;
       case "ping":
-        this.#channel.tell({
-          rayguard: "pong",
-          rss: process.memoryUsage.rss(),
-        });
+        this.#pong();
         break;
     }
+  }
+
+  #pong(): void {
+    this.#channel.tell({ rayguard: "pong", rss: process.memoryUsage.rss() });
+    if (this.#isAsked) return;
+    this.#isAsked = true; // from here on a pong that does not come ends the process
+    if (this.#blockedMs > 0) noticeBlock(this.#blockedMs);
   }
 
   #take(id: number, key: string, handle: object): void {

@@ -8,15 +8,21 @@ export interface WatchdogTask {
   readonly shared: SharedArrayBuffer;
   readonly beatMs: number;
   readonly thresholdMs: number;
+  /** Where it answers for the loop; `null` where it does not. */
+  readonly health: WatchdogHealth | null;
+  /** Shortest time between two looks at the stack of the main thread, in milliseconds. */
+  readonly sampleEveryMs: number;
+  /** After this long a block is written to stderr by the thread itself: the loop may never come back to log it. */
+  readonly tellAfterMs: number | null;
+}
+
+/** Health checks that the thread answers. */
+export interface WatchdogHealth {
   readonly host: string;
   readonly port: number;
   /** Request targets that are answered. */
   readonly paths: readonly string[];
   readonly retryAfterS: number;
-  /** Shortest time between two looks at the stack of the main thread, in milliseconds. */
-  readonly sampleEveryMs: number;
-  /** After this long a block is written to stderr by the thread itself: the loop may never come back to log it. */
-  readonly tellAfterMs: number | null;
 }
 
 /** What the thread tells; nothing is posted while the loop beats. */
@@ -32,7 +38,6 @@ export type WatchdogMessage =
 export function watchdogThread(): void {
   const builtin = process.getBuiltinModule;
   const { parentPort, workerData } = builtin("node:worker_threads");
-  const { createServer } = builtin("node:http");
   const { writeSync } = builtin("node:fs");
   const task = workerData as WatchdogTask;
   const shared = new BigInt64Array(task.shared);
@@ -66,8 +71,9 @@ export function watchdogThread(): void {
       sample(block);
     } else if (block !== null && !block.told && task.tellAfterMs !== null && now - block.since > task.tellAfterMs) {
       block.told = true;
-      const line = { code: "BLOCKED", blockedMs: now - block.since, stack: block.stack };
-      writeSync(2, `${JSON.stringify({ level: 50, ...line, msg: "the event loop is blocked" })}\n`);
+      const { stack, since } = block;
+      const line = { level: 50, time: Date.now(), pid: process.pid, code: "BLOCKED", blockedMs: now - since, stack };
+      writeSync(2, `${JSON.stringify({ ...line, msg: "the event loop is blocked" })}\n`);
     }
   }
 
@@ -110,42 +116,47 @@ export function watchdogThread(): void {
     parentPort?.postMessage(message);
   }
 
-  function answer(request: IncomingMessage, response: ServerResponse): void {
-    request.resume();
-    const path = (request.url ?? "").split("?", 1)[0] as string;
-    if (!task.paths.includes(path)) send(request, response, 404, { status: "unknown" });
-    else if (request.method !== "GET" && request.method !== "HEAD") {
-      response.setHeader("Allow", "GET, HEAD");
-      send(request, response, 405, { status: "unknown" });
-    } else if (beatAt() === 0) send(request, response, 503, { status: "starting" });
-    else {
-      const ms = blockedMs(nowMs());
-      if (ms > 0) send(request, response, 503, { status: "blocked", blockedMs: ms });
-      else send(request, response, 200, { status: "healthy", timestamp: new Date().toISOString() });
+  function serve({ host, port, paths, retryAfterS }: WatchdogHealth): void {
+    function answer(request: IncomingMessage, response: ServerResponse): void {
+      request.resume();
+      const path = (request.url ?? "").split("?", 1)[0] as string;
+      if (!paths.includes(path)) send(request, response, 404, { status: "unknown" });
+      else if (request.method !== "GET" && request.method !== "HEAD") {
+        response.setHeader("Allow", "GET, HEAD");
+        send(request, response, 405, { status: "unknown" });
+      } else if (beatAt() === 0) send(request, response, 503, { status: "starting" });
+      else {
+        const ms = blockedMs(nowMs());
+        if (ms > 0) send(request, response, 503, { status: "blocked", blockedMs: ms });
+        else send(request, response, 200, { status: "healthy", timestamp: new Date().toISOString() });
+      }
     }
-  }
 
-  function send(request: IncomingMessage, response: ServerResponse, status: number, content: object): void {
-    const body = `${JSON.stringify(content)}\n`;
-    if (status === 503) response.setHeader("Retry-After", String(task.retryAfterS));
-    response.writeHead(status, {
-      "Content-Type": "application/json",
-      "Content-Length": Buffer.byteLength(body),
-      "Cache-Control": "no-store",
-      Connection: "close",
+    function send(request: IncomingMessage, response: ServerResponse, status: number, content: object): void {
+      const body = `${JSON.stringify(content)}\n`;
+      if (status === 503) response.setHeader("Retry-After", String(retryAfterS));
+      response.writeHead(status, {
+        "Content-Type": "application/json",
+        "Content-Length": Buffer.byteLength(body),
+        "Cache-Control": "no-store",
+        Connection: "close",
+      });
+      response.end(request.method === "HEAD" ? undefined : body);
+    }
+
+    const { createServer } = builtin("node:http");
+    const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, answer);
+    // Node would close the connection without a word.
+    server.on("connect", (_request: IncomingMessage, socket: Socket) => {
+      socket.on("error", () => {});
+      socket.end("HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     });
-    response.end(request.method === "HEAD" ? undefined : body);
+    server.on("error", (error: NodeJS.ErrnoException) => post({ type: "unavailable", code: error.code }));
+    server.on("listening", () => post({ type: "listening", port: (server.address() as AddressInfo).port }));
+    server.listen(port, host);
   }
 
-  const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, answer);
-  // Node would close the connection without a word.
-  server.on("connect", (_request: IncomingMessage, socket: Socket) => {
-    socket.on("error", () => {});
-    socket.end("HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-  });
-  server.on("error", (error: NodeJS.ErrnoException) => post({ type: "unavailable", code: error.code }));
-  server.on("listening", () => post({ type: "listening", port: (server.address() as AddressInfo).port }));
-  server.listen(task.port, task.host);
+  if (task.health !== null) serve(task.health);
   // Keeps the thread alive where it cannot listen; the thread itself keeps no process alive.
   setInterval(tick, task.beatMs);
 }

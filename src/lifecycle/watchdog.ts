@@ -2,8 +2,7 @@ import type { Worker } from "node:worker_threads";
 import { contained, type Witness } from "../containment.js";
 import { RETRY_AFTER_S } from "../fallback/content.js";
 import { MESSAGES } from "../log.js";
-import type { WatchdogSettings } from "./watchdog-options.js";
-import { type WatchdogMessage, type WatchdogTask, watchdogThread } from "./watchdog-thread.js";
+import { type WatchdogHealth, type WatchdogMessage, type WatchdogTask, watchdogThread } from "./watchdog-thread.js";
 
 /** What the watchdog needs of a guard. */
 export interface WatchdogOwner extends Witness {
@@ -20,29 +19,27 @@ const SAMPLE_EVERY_MS = 10_000;
 const BEAT_MS = 100;
 
 /**
- * Starts a thread that answers the health paths on a port of its own, and says so when the event loop is blocked.
+ * Starts a thread that says so when the event loop is blocked, and answers health paths meanwhile on a port of its own.
  * It has its own sockets only, and keeps no process alive.
+ * @param thresholdMs - silence of the loop, in milliseconds, from which it counts as blocked, and its stack is read
  * @param tellAfterMs - length of a block, in milliseconds, from which the thread writes to stderr; `null` for never
+ * @param health - what it answers; `null` for nothing
  * @returns stops the thread
  */
 export function startWatchdog(
-  settings: WatchdogSettings,
-  paths: readonly string[],
+  thresholdMs: number,
   tellAfterMs: number | null,
+  health: Omit<WatchdogHealth, "retryAfterS"> | null,
   owner: WatchdogOwner,
 ): () => void {
-  const { host, port, thresholdMs } = settings;
   const beatMs = Math.max(5, Math.min(BEAT_MS, Math.floor(thresholdMs / 4)));
   const shared = new SharedArrayBuffer(16);
   const task: WatchdogTask = {
     shared,
     beatMs,
     thresholdMs,
-    host,
-    port,
-    paths,
     tellAfterMs,
-    retryAfterS: RETRY_AFTER_S,
+    health: health && { ...health, retryAfterS: RETRY_AFTER_S },
     sampleEveryMs: SAMPLE_EVERY_MS,
   };
   let worker: Worker;
@@ -79,8 +76,9 @@ export function startWatchdog(
   const onMessage = (message: WatchdogMessage) => {
     const owner = kept.deref();
     if (message.type === "block") owner?.blocked(message.blockedMs, message.stack);
-    else if (message.type === "listening") owner?.info({ host, port: message.port }, MESSAGES.watchdogListens);
-    else owner?.warn({ host, port, code: message.code }, MESSAGES.watchdogPort);
+    else if (message.type === "listening")
+      owner?.info({ host: health?.host, port: message.port }, MESSAGES.watchdogListens);
+    else owner?.warn({ host: health?.host, port: health?.port, code: message.code }, MESSAGES.watchdogPort);
   };
   worker.on("message", contained(undefined, onMessage));
   const onError = (err: Error) => {
