@@ -6,6 +6,7 @@ export { exchangeOf } from "./exchange-of.js";
 export { isLostWithContent, isRefusedOfError } from "./fallback/lost-content.js";
 export { leadsTo, searchInside } from "./first-contact.js";
 export { GuardCore } from "./guard.js";
+export { NOT_IN_VALUE } from "./http/grammar.js";
 export { handlerError } from "./incidents.js";
 export { Http1Exchange } from "./intercept/http1-exchange.js";
 export { coverPrototypes } from "./intercept/layers.js";

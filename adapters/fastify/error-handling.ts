@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { exchangeOf, handlerError, isLostWithContent, isRefusedOfError } from "../../src/internals.js";
+import { exchangeOf, handlerError, isLostWithContent, isRefusedOfError, NOT_IN_VALUE } from "../../src/internals.js";
 
 type ErrorHandler = (this: unknown, error: unknown, request: FastifyRequest, reply: FastifyReply) => unknown;
 
@@ -26,7 +26,7 @@ export function onError(request: FastifyRequest, reply: FastifyReply, error: unk
     // Fastify's last resort hands both to writeHead, where nobody catches what that throws.
     const { raw } = reply;
     if (!Number.isInteger(raw.statusCode)) raw.statusCode = 500;
-    if (/[^\t\x20-\x7e\x80-\xff]/.test(raw.statusMessage ?? "")) raw.statusMessage = "";
+    if (NOT_IN_VALUE.test(raw.statusMessage ?? "")) raw.statusMessage = "";
     watchErrorHandlers(request);
     // The last resort takes the status nobody has set, which is 200.
     if ("veto" in exchange) {

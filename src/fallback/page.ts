@@ -1,4 +1,5 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
+import { FIELD_VALUE, TOKEN } from "../http/grammar.js";
 import type { FieldLine } from "../validity/head.js";
 import { type FallbackContent, negotiatedContent, RETRY_AFTER_S } from "./content.js";
 import { isLostWithContent } from "./lost-content.js";
@@ -57,9 +58,6 @@ const KEPT = new Set([
 /** Fields a thrown error may not set, beside those that are lost with the content: the fallback has its own, or the connection. */
 const OWN = /^(?:content-(?!security-policy|range)|connection$|keep-alive$|upgrade$|te$|date$|cache-control$|proxy-|:)/;
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-
 /** Composes the fallback; whatever goes wrong on the way leads to `lastResort`. */
 export function composePage(asked: PageRequest): Page {
   try {
@@ -107,7 +105,7 @@ function usable(content: FallbackContent | undefined): FallbackContent | undefin
   if (content === undefined || content === null || typeof content !== "object") return undefined;
   try {
     const { contentType, body } = content;
-    const ok = typeof contentType === "string" && /^[^\s/]+\/[^\s]+/.test(contentType) && VALUE.test(contentType);
+    const ok = typeof contentType === "string" && /^[^\s/]+\/[^\s]+/.test(contentType) && FIELD_VALUE.test(contentType);
     return ok && (typeof body === "string" || body instanceof Uint8Array) ? { contentType, body } : undefined;
   } catch {
     return undefined; // a getter that throws
@@ -117,7 +115,7 @@ function usable(content: FallbackContent | undefined): FallbackContent | undefin
 function keptFields(lost: readonly FieldLine[]): FieldLine[] {
   return lost.filter(([name, value]) => {
     const key = name.toLowerCase();
-    return (KEPT.has(key) || key.startsWith("access-control-")) && VALUE.test(value) && TOKEN.test(name);
+    return (KEPT.has(key) || key.startsWith("access-control-")) && FIELD_VALUE.test(value) && TOKEN.test(name);
   });
 }
 
@@ -132,7 +130,7 @@ function errorFields(headers: Record<string, unknown> | undefined, status: numbe
       continue; // a getter that throws
     }
     const text = typeof value === "number" ? String(value) : value;
-    if (typeof text !== "string" || !VALUE.test(text) || !TOKEN.test(name) || text.length > 4_096) continue;
+    if (typeof text !== "string" || !FIELD_VALUE.test(text) || !TOKEN.test(name) || text.length > 4_096) continue;
     if (!OWN.test(name.toLowerCase()) && !isLostWithContent(name, text, status)) fields.push([name, text]);
   }
   return fields;

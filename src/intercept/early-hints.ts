@@ -1,7 +1,6 @@
+import { isToken, NOT_IN_VALUE } from "../http/grammar.js";
 import { ruleBroken } from "../incidents.js";
 import { copyOf, readHeaders, writtenText } from "../validity/draft.js";
-import { TOKEN } from "../validity/guarded/fields.js";
-import { INVALID } from "../validity/scan.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { interimsOf } from "./interim-gate.js";
 import type { NodeResponse, WriteCallback } from "./node-internals.js";
@@ -78,6 +77,6 @@ function isMalformed(hints: Hints): boolean {
   if (hints.link === undefined || hints.link === null) return false;
   return Object.entries(hints).some(([name, value]) => {
     const values = Array.isArray(value) ? value : [value];
-    return !TOKEN.test(name) || values.some((item) => typeof item === "string" && INVALID.test(item));
+    return !isToken(name) || values.some((item) => typeof item === "string" && NOT_IN_VALUE.test(item));
   });
 }

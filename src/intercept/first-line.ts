@@ -1,14 +1,12 @@
+import { STATUS_LINE } from "../http/grammar.js";
 import type { NodeResponse } from "./node-internals.js";
 
 const STATUS_AT = "HTTP/1.1 ".length;
 const REASON_AT = "HTTP/1.1 200 ".length;
 
-/** RFC 9112, section 4. */
-const FIRST_LINE = /^HTTP\/1\.[01] [0-9]{3} [\t\x20-\x7e\x80-\xff]*\r\n$/;
-
 /** Whether a first line is one that may be sent. */
 export function isFirstLine(line: string): boolean {
-  return line === "HTTP/1.1 200 OK\r\n" || FIRST_LINE.test(line);
+  return line === "HTTP/1.1 200 OK\r\n" || STATUS_LINE.test(line);
 }
 
 /** Status code in a first line. */

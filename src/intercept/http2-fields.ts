@@ -1,14 +1,13 @@
 import type { Page } from "../fallback/page.js";
+import { LOWER_CASE_TOKEN, NOT_IN_VALUE } from "../http/grammar.js";
 import { type Failure, ruleBroken } from "../incidents.js";
 import { type Draft, readFields, readHeaders, readTexts } from "../validity/draft.js";
 import { judge } from "../validity/guarded/index.js";
 import type { FieldLine } from "../validity/head.js";
-import { INVALID } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
 import { checkSize, largestFields } from "./header-section.js";
 import type { Http2Exchange } from "./http2.js";
 import { type ExcessiveBlock, excessOf } from "./http2-block.js";
-import { PLAIN_NAME } from "./http2-refused.js";
 import { type Fields, type Head, readOnce } from "./http2-section.js";
 import { checkInterim } from "./interim.js";
 
@@ -87,9 +86,14 @@ function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number
     if (name === ":status") {
       if (typeof value !== "number" || value < 200 || value > 599 || RULED_STATUS.has(value)) return false;
     } else if (typeof value === "string") {
-      if (!PLAIN_NAME.test(name) || RULED.test(name) || INVALID.test(value)) return false;
+      if (!LOWER_CASE_TOKEN.test(name) || RULED.test(name) || NOT_IN_VALUE.test(value)) return false;
       if (name === "content-length" && !LENGTH.test(value)) return false;
-    } else if (!PLAIN_NAME.test(name) || RULED.test(name) || !Number.isSafeInteger(value) || (value as number) < 0)
+    } else if (
+      !LOWER_CASE_TOKEN.test(name) ||
+      RULED.test(name) ||
+      !Number.isSafeInteger(value) ||
+      (value as number) < 0
+    )
       return false;
     lines++;
   }

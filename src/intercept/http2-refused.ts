@@ -1,10 +1,9 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { LOWER_CASE_TOKEN } from "../http/grammar.js";
 import type { NativeStream } from "./http2-overrides.js";
 import { type Fields, isFieldsObject } from "./http2-section.js";
 
 const CONNECTION_SPECIFIC = /^(?:connection|upgrade|http2-settings|keep-alive|proxy-connection|transfer-encoding|te)$/;
-/** Name of a field as HTTP/2 has it (RFC 9113, section 8.2.1). */
-export const PLAIN_NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
 /** Whether there is anything about a header section for which `respond()` could throw. */
 export function mayBeRefused(headers: unknown, options: unknown): boolean {
@@ -16,7 +15,7 @@ export function mayBeRefused(headers: unknown, options: unknown): boolean {
     if (name === ":status") {
       const status = Number(value) | 0;
       if (status !== 0 && (status < 200 || status > 599)) return true;
-    } else if (!PLAIN_NAME.test(name) || CONNECTION_SPECIFIC.test(name)) return true;
+    } else if (!LOWER_CASE_TOKEN.test(name) || CONNECTION_SPECIFIC.test(name)) return true;
     else if (Array.isArray(value) ? name !== "set-cookie" && value.length > 1 : typeof value === "object") return true;
   }
   // `http2.sensitiveHeaders` is all there can be.

@@ -1,3 +1,5 @@
+import { FIELD_LINE } from "../http/grammar.js";
+
 /** What is known when an interim response is about to go out. */
 export interface InterimFacts {
   readonly version: "1.0" | "1.1" | "2.0";
@@ -14,8 +16,6 @@ export interface InterimVerdict {
   /** What goes out instead; `null` for nothing. */
   readonly octets: string | null;
 }
-
-const LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+: ?[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Checks a rendered interim response; `null` when it may go out as it is (RFC 9110, section 15.2). */
 export function checkInterim(rendered: string, facts: InterimFacts): InterimVerdict | null {
@@ -46,7 +46,7 @@ export function checkInterim(rendered: string, facts: InterimFacts): InterimVerd
   if (
     !/^HTTP\/1\.1 1[0-9][0-9] /.test(statusLine) ||
     lines.slice(-2).some((line) => line !== "") ||
-    fields.some((line) => !LINE.test(line))
+    fields.some((line) => !FIELD_LINE.test(line))
   ) {
     return {
       rule: "IR-4",

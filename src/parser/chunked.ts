@@ -1,12 +1,11 @@
+import { QUOTED_STRING_SOURCE, TOKEN_SOURCE } from "../http/grammar.js";
 import type { Content } from "./content.js";
 import { checkTrailers, type Field, readFields } from "./fields.js";
 import type { OctetStream, Reading } from "./octet-stream.js";
 import { type Problem, problem, quote, Unreadable } from "./problems.js";
 
-const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
-const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';
 /** Without the whitespace that the grammar only tolerates from others: a sender must not generate it. */
-const EXTENSIONS = new RegExp(`^(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*$`);
+const EXTENSIONS = new RegExp(`^(?:;${TOKEN_SOURCE}(?:=(?:${TOKEN_SOURCE}|${QUOTED_STRING_SOURCE}))?)*$`);
 
 /**
  * Reads chunked content up to the end of its trailer section. Data goes to `content` as it arrives, so that what

@@ -1,4 +1,5 @@
 import { isForbiddenTrailer } from "../http/forbidden-trailers.js";
+import { isToken, NOT_IN_VALUE, trimWhitespace } from "../http/grammar.js";
 import type { Line, OctetStream, Reading } from "./octet-stream.js";
 import { type Problem, type ProblemCode, problem, quote, Unreadable } from "./problems.js";
 
@@ -6,10 +7,6 @@ import { type Problem, type ProblemCode, problem, quote, Unreadable } from "./pr
 export type Field = readonly [name: string, value: string];
 
 export type Section = "header" | "interim" | "trailer";
-
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Everything but HTAB, SP, visible and obs-text octets; CR is told apart as bare CR. */
-const CONTROL = /[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]/;
 
 /**
  * Where whitespace around the value is more than bad taste: Node's client refuses a tab behind a length, and does not
@@ -62,7 +59,7 @@ export function* readFields(stream: OctetStream, section: Section, problems: Pro
         report("leading-whitespace-line", line.start, `Whitespace leads the first line: ${quote(line.text)}.`);
       } else {
         report("folded-line", line.start, `The value of ${last[0]} is folded: ${quote(line.text)}.`);
-        fields[fields.length - 1] = [last[0], trim(`${last[1]} ${trim(line.text)}`)];
+        fields[fields.length - 1] = [last[0], trimWhitespace(`${last[1]} ${trimWhitespace(line.text)}`)];
       }
       continue;
     }
@@ -101,7 +98,9 @@ export function fieldLines(fields: readonly Field[], name: string): string[] {
 
 /** Members of a comma-separated field, in lower case; empty members are kept. No member of these is a quoted string. */
 export function listMembers(fields: readonly Field[], name: string): string[] {
-  return fieldLines(fields, name).flatMap((value) => value.split(",").map((member) => trim(member).toLowerCase()));
+  return fieldLines(fields, name).flatMap((value) =>
+    value.split(",").map((member) => trimWhitespace(member).toLowerCase()),
+  );
 }
 
 type Report = (code: ProblemCode, offset: number, message: string, rule?: string) => void;
@@ -109,7 +108,7 @@ type Report = (code: ProblemCode, offset: number, message: string, rule?: string
 function checkOctets({ text, start }: Line, report: Report): void {
   const cr = text.indexOf("\r");
   if (cr !== -1) report("bare-cr", start + cr, `CR without LF: ${quote(text)}.`);
-  const control = text.search(CONTROL);
+  const control = (cr === -1 ? text : text.replaceAll("\r", " ")).search(NOT_IN_VALUE);
   if (control === -1) return;
   const rule = text[control] === "\0" ? "HF-3" : "HF-4";
   report("control-octet", start + control, `Control octet in a field line: ${quote(text)}.`, rule);
@@ -121,26 +120,13 @@ function parseField({ text, start }: Line, report: Report): Field | undefined {
     report("missing-colon", start, `A field line has no colon: ${quote(text)}.`);
     return undefined;
   }
-  const name = trim(text.slice(0, colon));
+  const name = trimWhitespace(text.slice(0, colon));
   if (name.length !== colon) report("space-before-colon", start + name.length, `Space before the colon of ${name}.`);
-  if (!TOKEN.test(name)) report("bad-field-name", start, `The field name is ${quote(name)}, not a token.`);
+  if (!isToken(name)) report("bad-field-name", start, `The field name is ${quote(name)}, not a token.`);
   const raw = text.slice(colon + 1);
-  const value = trim(raw);
+  const value = trimWhitespace(raw);
   if (raw !== value && raw !== ` ${value}` && FRAMING_FIELDS.has(name.toLowerCase())) {
     report("surrounding-whitespace", start + colon + 1, `${name} has more around its value than a space before it.`);
   }
   return [name, value];
-}
-
-/** Without surrounding SP and HTAB; other whitespace is part of a value. */
-function trim(value: string): string {
-  let start = 0;
-  let end = value.length;
-  while (start < end && isBlank(value.charCodeAt(start))) start += 1;
-  while (end > start && isBlank(value.charCodeAt(end - 1))) end -= 1;
-  return value.slice(start, end);
-}
-
-function isBlank(octet: number): boolean {
-  return octet === 0x20 || octet === 0x09;
 }

@@ -1,3 +1,4 @@
+import { isDigits } from "../http/grammar.js";
 import { type Field, fieldLines, listMembers } from "./fields.js";
 import { type Problem, problem, quote, Unreadable } from "./problems.js";
 
@@ -95,7 +96,7 @@ function contentLength(lines: readonly string[]): Length {
   const message = `Content-Length is ${quote(lines.join(", "))}.`;
   const members = lines.flatMap((line) => line.split(",").map((member) => member.trim()));
   const [first = ""] = members;
-  if (!/^\d+$/.test(first) || members.some((member) => member !== first)) {
+  if (!isDigits(first) || members.some((member) => member !== first)) {
     return { octets: undefined, fault: "bad-content-length", message };
   }
   const octets = Number(first);

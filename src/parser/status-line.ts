@@ -1,3 +1,4 @@
+import { NOT_IN_VALUE } from "../http/grammar.js";
 import type { Line } from "./octet-stream.js";
 import { type Problem, problem, quote, Unreadable } from "./problems.js";
 
@@ -8,9 +9,6 @@ export interface StatusLine {
   readonly reason: string;
   readonly problems: Problem[];
 }
-
-/** Everything but HTAB, SP, visible and obs-text octets. */
-const NOT_REASON = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 /**
  * Reads `HTTP-version SP status-code SP [ reason-phrase ]`.
@@ -45,7 +43,7 @@ export function parseStatusLine({ text, start, end, bareLf }: Line): StatusLine 
     return { version, status, reason: "", problems };
   }
   const reason = text.slice(space + 1);
-  if (NOT_REASON.test(reason)) {
+  if (NOT_IN_VALUE.test(reason)) {
     problems.push(problem("bad-reason", start + space + 1, `The reason phrase is ${quote(reason)}.`));
   }
   return { version, status, reason, problems };

@@ -1,3 +1,4 @@
+import { FIELD_VALUE, isDigits, isToken, REQUEST_LINE } from "../http/grammar.js";
 import { readChunked } from "../parser/chunked.js";
 import { Content } from "../parser/content.js";
 import { type Field, fieldLines, listMembers } from "../parser/fields.js";
@@ -27,10 +28,7 @@ export interface Outgoing {
 }
 
 const NAMES = ["method", "path", "headers", "body", "version"];
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
-const VALUE = /^[^\x00-\x08\x0a-\x1f\x7f\u0100-\uffff]*$/;
-const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) [^ ]+ HTTP\/(1\.[01])$/;
 const CONTENT_EXPECTED = new Set(["POST", "PUT", "PATCH"]);
 
 /** Writes a structured request as octets. */
@@ -40,7 +38,7 @@ export function encodeRequest(request: ExchangeRequest, host: string, defaultPat
   }
   checkNames(request, NAMES, "A request");
   const { method = "GET", path = defaultPath, version = "1.1" } = request;
-  if (!TOKEN.test(method)) throw badArgument(`method must be a token; got ${JSON.stringify(method)}.`);
+  if (!isToken(method)) throw badArgument(`method must be a token; got ${JSON.stringify(method)}.`);
   if (!TARGET.test(path)) throw badArgument(`path must be octets without space; got ${JSON.stringify(path)}.`);
   if (version !== "1.0" && version !== "1.1") throw badArgument(`version must be "1.0" or "1.1"; got ${version}.`);
 
@@ -94,8 +92,8 @@ function fieldsOf({ headers = [] }: ExchangeRequest): [string, string][] {
   const entries: [string, string | string[]][] = Array.isArray(headers) ? headers : Object.entries(headers);
   const fields = entries.flatMap(([name, values]) => [values].flat().map((value): [string, string] => [name, value]));
   for (const [name, value] of fields) {
-    if (!TOKEN.test(name)) throw badArgument(`A field name must be a token; got ${JSON.stringify(name)}.`);
-    if (typeof value !== "string" || !VALUE.test(value)) {
+    if (!isToken(name)) throw badArgument(`A field name must be a token; got ${JSON.stringify(name)}.`);
+    if (typeof value !== "string" || !FIELD_VALUE.test(value)) {
       throw badArgument(`${name} must be a string of octets without controls; got ${JSON.stringify(value)}.`);
     }
   }
@@ -137,5 +135,5 @@ function contentEnd(octets: Buffer, start: number, fields: readonly Field[]): nu
     return stream.at;
   }
   const [length = "0"] = fieldLines(fields, "content-length");
-  return /^\d+$/.test(length) ? start + Number(length) : undefined;
+  return isDigits(length) ? start + Number(length) : undefined;
 }

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { RayguardError } from "../errors.js";
+import { isToken } from "../http/grammar.js";
 import { invalid } from "../option-checks.js";
 
 /** A header that only the edge can send, as a Transform Rule or a Worker of your own zone sets it. */
@@ -54,7 +55,7 @@ export function resolveSecret(secret: unknown): SharedSecret {
       `There is no option "trust.secret.${unknown}". Known: header, value, values.`,
     );
   }
-  if (typeof header !== "string" || !/^[!#$%&'*+\-.^_`|~0-9a-z]+$/i.test(header))
+  if (typeof header !== "string" || !isToken(header))
     throw invalid("trust.secret.header", "the name of a field", header);
   const all = values === undefined ? [value] : values;
   if ((value !== undefined && values !== undefined) || !Array.isArray(all) || all.length === 0)

@@ -1,5 +1,5 @@
+import { NOT_IN_VALUE } from "../http/grammar.js";
 import { type Draft, keyOf, valuesOf } from "./draft.js";
-import { INVALID } from "./scan.js";
 
 /** What of a response decides whether Node chunks it. */
 interface Framing {
@@ -21,13 +21,13 @@ export function isRefused(draft: Draft, isOut: boolean, framing: Framing): boole
 }
 
 function isRefusedValue(value: unknown, isOut: boolean): boolean {
-  if (typeof value === "string") return !isOut && INVALID.test(value);
+  if (typeof value === "string") return !isOut && NOT_IN_VALUE.test(value);
   if (value === undefined) return !isOut;
   if (typeof value === "symbol") return true;
   if (typeof value !== "object" && typeof value !== "function") return false;
   try {
     const text = String(value);
-    return !isOut && INVALID.test(text);
+    return !isOut && NOT_IN_VALUE.test(text);
   } catch {
     return true;
   }

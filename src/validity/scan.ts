@@ -1,10 +1,6 @@
 import { isHttpDate } from "../http/date.js";
+import { isDigits, NOT_IN_VALUE } from "../http/grammar.js";
 import { copyOf, type HeadersArgument } from "./draft.js";
-
-/** Everything but what a field value may hold (RFC 9110, section 5.5). */
-export const INVALID = /[^\t\x20-\x7e\x80-\xff]/;
-
-const DIGITS = /^[0-9]+$/;
 
 /**
  * First look at a header section, on the hot path: is there any reason to run the rules at all? It errs on the side
@@ -117,7 +113,7 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
       seen |= LENGTH;
       return typeof value === "number"
         ? Number.isSafeInteger(value) && value >= 0
-        : value.length < 16 && DIGITS.test(value);
+        : value.length < 16 && isDigits(value);
     case 17:
       if (!isNamed(name, "transfer-encoding")) break;
       if ((seen & CHUNKED) !== 0 || value !== "chunked" || !isHttp11) return false;
@@ -149,7 +145,7 @@ function takesList(name: string, value: unknown): boolean {
   if (!Array.isArray(value) || !isNamed(name, "set-cookie")) return false;
   lines += value.length - 1;
   for (const item of value) {
-    if (typeof item !== "string" || INVALID.test(item)) return false;
+    if (typeof item !== "string" || NOT_IN_VALUE.test(item)) return false;
   }
   return true;
 }

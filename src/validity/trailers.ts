@@ -1,6 +1,5 @@
 import { isForbiddenTrailer } from "../http/forbidden-trailers.js";
-
-const LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ?[\t\x20-\x7e\x80-\xff]*$/;
+import { FIELD_LINE } from "../http/grammar.js";
 
 /** Splits rendered trailer lines into those that may go out and the names of those that may not (RFC 9110, section 6.5.1). */
 export function sortTrailers(rendered: string): { kept: string; dropped: string[] } {
@@ -8,7 +7,7 @@ export function sortTrailers(rendered: string): { kept: string; dropped: string[
   const dropped: string[] = [];
   for (const line of rendered.split("\r\n")) {
     if (line === "") continue;
-    const name = LINE.exec(line)?.[1];
+    const name = FIELD_LINE.exec(line)?.[1];
     if (name === undefined || isForbiddenTrailer(name)) dropped.push(name?.toLowerCase() ?? "a malformed line");
     else kept += `${line}\r\n`;
   }

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
+import { FIELD_LINE, trimWhitespace } from "../../http/grammar.js";
 import { httpUrl, seconds } from "../arguments.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import type { Fields } from "../probe/edge-request.js";
@@ -66,8 +67,8 @@ Examples:
 
 /** Reads `Name: value`. */
 function field(value: string, before: Fields): Fields {
-  const [, name, text] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(value) ?? [];
-  if (name !== undefined && text !== undefined) return [...before, [name, text.trim()]];
+  const [, name, text] = FIELD_LINE.exec(value) ?? [];
+  if (name !== undefined && text !== undefined) return [...before, [name, trimWhitespace(text)]];
   throw new InvalidArgumentError('It must be "Name: value", without control characters.');
 }
 

@@ -1,6 +1,6 @@
 import { isHttpDate } from "../../http/date.js";
+import { cleanValue, isToken } from "../../http/grammar.js";
 import { type Draft, type DraftField, dropField, isPlainObject, keyOf, valuesOf } from "../draft.js";
-import { INVALID } from "../scan.js";
 import type { GuardedRule } from "./rule.js";
 
 /** Fields whose second line makes recipients refuse the message, or take one line or the other. */
@@ -17,9 +17,6 @@ const SINGLE = new Set([
   "expires",
   "server",
 ]);
-
-/** A field name (RFC 9110, section 5.1). */
-export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Field lines (RFC 9110, section 5; RFC 9112, section 5). */
 export const fieldRules: readonly GuardedRule[] = [
@@ -50,7 +47,7 @@ export const fieldRules: readonly GuardedRule[] = [
       for (const field of draft.fields) {
         const before = items(field);
         const read = before.map(text);
-        const after = read.map(cleaned);
+        const after = read.map((value) => cleanValue(value ?? ""));
         const differs = after.some((value, i) => value !== before[i] && typeof before[i] !== "number");
         if (!differs) continue;
         texts.set(field, after);
@@ -72,12 +69,12 @@ export const fieldRules: readonly GuardedRule[] = [
     id: "HF-1",
     check: (draft) => {
       // Node throws for these; only HTTP/2 and hand-made arrays reach this point.
-      const bad = draft.fields.filter((field) => typeof field.name !== "string" || !TOKEN.test(field.name));
+      const bad = draft.fields.filter((field) => typeof field.name !== "string" || !isToken(field.name));
       if (bad.length === 0 || draft.version !== "2.0") return null;
       return {
         found: `${names(bad)} is no field name.`,
         repair: (d) => {
-          d.fields = d.fields.filter((field) => TOKEN.test(String(field.name)));
+          d.fields = d.fields.filter((field) => isToken(String(field.name)));
         },
       };
     },
@@ -152,12 +149,6 @@ function text(value: unknown): string | null {
   } catch {
     return null;
   }
-}
-
-/** A text with everything a field value must not hold turned into spaces (RFC 9110, section 5.5). */
-function cleaned(read: string | null): string {
-  if (read === null) return "";
-  return INVALID.test(read) ? read.replace(/[^\t\x20-\x7e\x80-\xff]+/g, " ").trim() : read;
 }
 
 function keepLast(draft: Draft, key: string): void {

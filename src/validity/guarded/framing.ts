@@ -1,4 +1,5 @@
 import { isForbiddenTrailer } from "../../http/forbidden-trailers.js";
+import { isDigits } from "../../http/grammar.js";
 import { type Draft, dropField, setField, valuesOf } from "../draft.js";
 import type { GuardedRule } from "./rule.js";
 
@@ -192,5 +193,5 @@ function isChunkable(draft: Draft): boolean {
 
 function isLength(value: unknown): boolean {
   if (typeof value === "number") return Number.isInteger(value) && value >= 0 && value < 1e21;
-  return typeof value === "string" && /^[0-9]+$/.test(value);
+  return typeof value === "string" && isDigits(value);
 }

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
+import { NOT_IN_VALUE } from "../../http/grammar.js";
 import { setField, valuesOf } from "../draft.js";
-import { INVALID } from "../scan.js";
 import type { GuardedRule } from "./rule.js";
 
 /** An app's own 502 and 504 would lose their content at the edge. */
@@ -19,7 +19,7 @@ export const statusRules: readonly GuardedRule[] = [
     // Node refuses such a phrase where it sees it; this one was another when Node looked.
     id: "SL-4",
     check: ({ reason }) =>
-      INVALID.test(reason) ? { found: "The reason phrase holds what none may hold, such as CR or LF." } : null,
+      NOT_IN_VALUE.test(reason) ? { found: "The reason phrase holds what none may hold, such as CR or LF." } : null,
   },
   {
     id: "SL-3",

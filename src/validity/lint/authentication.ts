@@ -1,4 +1,6 @@
-import { firstRepeated, isToken, type Parameter, readParameter, split } from "./grammar.js";
+import { isToken } from "../../http/grammar.js";
+import { type Parameter, readParameter, split } from "../../http/parameters.js";
+import { firstRepeated } from "./first-repeated.js";
 import type { Check, Section } from "./section.js";
 import { showField } from "./show.js";
 

@@ -1,5 +1,7 @@
+import { isDigits } from "../../http/grammar.js";
+import { type Parameter, readParameter } from "../../http/parameters.js";
 import { codingsOf } from "./content.js";
-import { firstRepeated, isDigits, type Parameter, readParameter } from "./grammar.js";
+import { firstRepeated } from "./first-repeated.js";
 import type { Check, Section } from "./section.js";
 import { showField } from "./show.js";
 

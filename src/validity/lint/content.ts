@@ -1,4 +1,5 @@
-import { isToken, readMediaType, split } from "./grammar.js";
+import { isToken } from "../../http/grammar.js";
+import { readMediaType, split } from "../../http/parameters.js";
 import type { Check, Section } from "./section.js";
 import { escapeText, showField } from "./show.js";
 

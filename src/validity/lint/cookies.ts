@@ -1,5 +1,6 @@
 import { readImfFixdate } from "../../http/date.js";
-import { firstRepeated, isDigits, isToken, trimWhitespace } from "./grammar.js";
+import { isDigits, isToken, trimWhitespace } from "../../http/grammar.js";
+import { firstRepeated } from "./first-repeated.js";
 import type { Check } from "./section.js";
 import { escapeText, showField } from "./show.js";
 

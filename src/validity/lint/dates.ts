@@ -1,5 +1,5 @@
 import { isHttpDate, isObsoleteDate, readImfFixdate } from "../../http/date.js";
-import { isDigits } from "./grammar.js";
+import { isDigits } from "../../http/grammar.js";
 import type { Check } from "./section.js";
 import { showField } from "./show.js";
 

@@ -1,4 +1,5 @@
-import { isWhitespace, split } from "./grammar.js";
+import { isWhitespace } from "../../http/grammar.js";
+import { split } from "../../http/parameters.js";
 import type { Check } from "./section.js";
 import { escapeText, showField } from "./show.js";
 

@@ -1,4 +1,4 @@
-import { isDigits, isToken } from "./grammar.js";
+import { isDigits, isToken } from "../../http/grammar.js";
 import type { Check, Section } from "./section.js";
 import { showField } from "./show.js";
 

@@ -1,5 +1,6 @@
+import { isDigits, trimWhitespace } from "../../http/grammar.js";
+import { type MediaType, readMediaType, split } from "../../http/parameters.js";
 import type { LintSubject } from "../head.js";
-import { isDigits, type MediaType, readMediaType, split, trimWhitespace } from "./grammar.js";
 
 /** What a rule has to say about a header section: what is there, and what to write instead. */
 export interface Observation {

@@ -1,4 +1,4 @@
-import { isToken } from "./grammar.js";
+import { isToken, TOKEN_SOURCE } from "../../http/grammar.js";
 import { readContentRange } from "./ranges.js";
 import type { Check, Section } from "./section.js";
 import { showField } from "./show.js";
@@ -8,7 +8,7 @@ import { isContentLocation } from "./uris.js";
 const LANGUAGE_TAG = /^[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*$/;
 
 /** `[ name "/" ] version RWS received-by [ RWS comment ]`. RFC 9110, section 7.6.3. */
-const VIA = /^(?:[\w!#$%&'*+\-.^`|~]+\/)?[\w!#$%&'*+\-.^`|~]+[ \t]+[^\s(),]+(?:[ \t]+\([\s\S]*\))?$/;
+const VIA = new RegExp(`^(?:${TOKEN_SOURCE}/)?${TOKEN_SOURCE}[ \\t]+[^\\s(),]+(?:[ \\t]+\\([\\s\\S]*\\))?$`);
 
 /** Longer than this, Server tells more than a recipient can use, and enough to look up flaws. */
 const SERVER_OCTETS = 64;

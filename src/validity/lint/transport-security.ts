@@ -1,4 +1,6 @@
-import { firstRepeated, isDigits, readParameter, split } from "./grammar.js";
+import { isDigits } from "../../http/grammar.js";
+import { readParameter, split } from "../../http/parameters.js";
+import { firstRepeated } from "./first-repeated.js";
 import type { Check, Section } from "./section.js";
 import { showField } from "./show.js";
 

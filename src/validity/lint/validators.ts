@@ -1,4 +1,4 @@
-import { isDigits } from "./grammar.js";
+import { isDigits } from "../../http/grammar.js";
 import type { Check } from "./section.js";
 import { escapeText, showField } from "./show.js";
 

@@ -1,29 +1,4 @@
-/**
- * The parts of the field grammar that the lint rules share (RFC 9110, section 5.6). Everything here takes time linear in
- * the length of the value: a value of 100 KB must not stall the origin server that lints it.
- */
-
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const QUOTED_STRING = /^"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"$/;
-
-/** RFC 9110, section 5.6.2. */
-export function isToken(text: string): boolean {
-  return TOKEN.test(text);
-}
-
-/** Removes optional whitespace at both ends. Not `trim()`, which would take the octet A0 of a value along. */
-export function trimWhitespace(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isWhitespace(text.charCodeAt(start))) start++;
-  while (end > start && isWhitespace(text.charCodeAt(end - 1))) end--;
-  return text.slice(start, end);
-}
-
-/** SP and HTAB. RFC 9110, section 5.6.3. */
-export function isWhitespace(code: number): boolean {
-  return code === 0x20 || code === 0x09;
-}
+import { isToken, QUOTED_STRING, trimWhitespace } from "./grammar.js";
 
 /** Characters that open and close a span in which separators have no meaning, besides quoted strings. */
 type Span = "()" | "<>";
@@ -100,21 +75,4 @@ export function readMediaType(value: string): MediaType | undefined {
     parameters.push(parameter);
   }
   return { type: essence.toLowerCase(), parameters };
-}
-
-const DIGITS = /^[0-9]+$/;
-
-/** `1*DIGIT`: delta-seconds, positions and lengths. */
-export function isDigits(text: string): boolean {
-  return DIGITS.test(text);
-}
-
-/** The first name, in order of appearance, that occurs twice. */
-export function firstRepeated(names: Iterable<string>): string | undefined {
-  const seen = new Set<string>();
-  for (const name of names) {
-    if (seen.has(name)) return name;
-    seen.add(name);
-  }
-  return undefined;
 }
