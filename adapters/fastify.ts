@@ -103,8 +103,11 @@ function passThrough(fastify: FastifyInstance, guard: GuardCore, usesFrameworkLo
   });
 }
 
-/** The guard as a Fastify 5 plugin: `await app.register(rayguard, options)`. */
-export const rayguard: FastifyPluginCallback<GuardOptions> = fp(plugin, { fastify: "5.x", name: "rayguard" });
+/** Versions it is tried with; package.json says the same of the peer. A plain range leaves the pre-releases of 6 out. */
+const FASTIFY = ">=5 <7 || ^6.0.0-alpha.0";
+
+/** The guard as a Fastify plugin: `await app.register(rayguard, options)`. */
+export const rayguard: FastifyPluginCallback<GuardOptions> = fp(plugin, { fastify: FASTIFY, name: "rayguard" });
 
 export default rayguard;
 

@@ -1,13 +1,17 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import plugin from "../adapters/fastify.js";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..");
+
+/** Another Node than the one that runs this, where `.ci/run` has put it. */
+const NEWER_NODE = join(root, ".ci/nodes/24/node_modules/node/bin/node");
 
 /** The versions the project itself is tested with: the packed package must work beside the same ones. */
 const versionOf = (name: string) => {
@@ -121,13 +125,16 @@ describe("the packed package", () => {
     manifest: object,
     files: Record<string, string>,
     types = versionOf("@types/node"),
+    peers: readonly string[] = beside,
   ): Promise<string> {
     const at = join(folder, name);
+    await rm(at, { recursive: true, force: true });
     await mkdir(at);
     await writeFile(join(at, "package.json"), JSON.stringify({ name, private: true, ...manifest }));
     for (const [file, text] of Object.entries(files)) await writeFile(join(at, file), text);
     const flags = ["--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts"];
-    await run("npm", ["install", ...flags, tarball, `@types/node@${types}`, ...beside], { cwd: at });
+    const { stderr } = await run("npm", ["install", ...flags, tarball, `@types/node@${types}`, ...peers], { cwd: at });
+    expect(stderr.split("\n").filter((line) => line.includes("rayguard"))).toEqual([]);
     return at;
   }
 
@@ -142,6 +149,43 @@ describe("the packed package", () => {
     const at = await project("cjs", {}, { "main.js": program(CJS) });
     expect(await node(at, "main.js")).toBe(`500 500 500 true ${PRINTED}`);
   }, 120_000);
+
+  it.each([
+    ["oldest", ["express@4.18.0", "fastify@5.0.0", "prom-client@15.0.0", "@opentelemetry/api@1.9.0"]],
+    ["newest", ["express@5", "fastify@5", "prom-client@15", "@opentelemetry/api@1"]],
+  ])(
+    "runs beside the %s versions that its peers may have",
+    async (name, peers) => {
+      const at = await project(`${name}-peers`, { type: "module" }, { "main.js": program(ESM) }, undefined, peers);
+      expect(await node(at, "main.js")).toBe(`500 500 500 true ${PRINTED}`);
+    },
+    120_000,
+  );
+
+  // Fastify 6 needs Node 22.
+  it.skipIf(!existsSync(NEWER_NODE))(
+    "runs beside a pre-release of the next Fastify",
+    async () => {
+      const peers = ["express@5", "fastify@6.0.0-alpha.4", "prom-client@15", "@opentelemetry/api@1"];
+      const at = await project("next-peers", { type: "module" }, { "main.js": program(ESM) }, undefined, peers);
+      const { stdout } = await run(NEWER_NODE, ["main.js"], { cwd: at });
+      expect(stdout.trim()).toBe(`500 500 500 true ${PRINTED}`);
+    },
+    120_000,
+  );
+
+  it("names for Fastify the versions that npm admits", async () => {
+    const { peerDependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+    const meta = Object.getOwnPropertySymbols(plugin).find((symbol) => symbol.description === "plugin-meta");
+    expect((plugin as never as Record<symbol, { fastify: string }>)[meta as symbol]?.fastify).toBe(
+      peerDependencies.fastify,
+    );
+  });
+
+  it("asks for no install script", async () => {
+    const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+    for (const name of ["preinstall", "install", "postinstall", "prepare"]) expect(scripts).not.toHaveProperty(name);
+  });
 
   // The oldest types a user may have, and the newest: they declare `node:http` in different ways.
   for (const [name, module, moduleResolution, types] of [
@@ -185,7 +229,19 @@ describe("the packed package", () => {
       expect(files).toContain(`package/dist/${entry}.js`);
       expect(files).toContain(`package/dist/${entry}.d.ts`);
     }
-    expect(files.filter((file) => /playground|bench|\/test\//.test(file))).toEqual([]);
+    expect(files.filter((file) => /^package\/(?:playground|bench|test)\//.test(file))).toEqual([]);
+    for (const file of ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "docs/reference/rules.md"]) {
+      expect(files).toContain(`package/${file}`);
+    }
+  });
+
+  it("holds every document that its own text names", async () => {
+    const { stdout } = await run("tar", ["-xzOf", tarball, "--wildcards", "package/dist/*.js"], { maxBuffer: 2 ** 26 });
+    const named = new Set(stdout.match(/\bdocs\/[\w/-]+\.md\b/g));
+    const { stdout: listed } = await run("tar", ["-tzf", tarball]);
+    const files = listed.split("\n").map((file) => file.replace("package/", ""));
+    expect(named.size).toBeGreaterThan(0);
+    expect([...named].filter((file) => !files.includes(file))).toEqual([]);
   });
 
   it("names prom-client and @opentelemetry/api in the entries for them and nowhere else", async () => {
