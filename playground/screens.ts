@@ -1,4 +1,4 @@
-// npm run screens: pictures of the page for the README, with a Chromium of this system.
+// npm run screens: pictures of the page for the documents, with a Chromium of this system.
 import { mkdir, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { chromium, type Page as Tab } from "playwright-core";

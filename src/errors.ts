@@ -1,6 +1,6 @@
 /**
  * Every code a `RayguardError` can carry; a code names the cause and is never reused.
- * The README lists the same codes, and a test compares the two.
+ * docs/reference/codes.md lists the same codes, and a test compares the two.
  */
 export const ERROR_CODES = {
   ERR_RAYGUARD_INVALID_OPTION: "an option has a value it cannot have",

@@ -121,7 +121,7 @@ export interface Settings extends RouteSettings {
   readonly overload: false | OverloadSettings;
 }
 
-/** The defaults of every option that has one number or word for it; the README prints the same table. */
+/** The defaults of every option that has one number or word for it; docs/reference/options.md prints the same table. */
 export const DEFAULTS = {
   edge: "cloudflare",
   mode: "enforce",

@@ -1,35 +1,18 @@
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ERROR_CODES } from "../src/errors.js";
 import { HEALTH_DEFAULTS } from "../src/health.js";
 import { EVENTS } from "../src/incidents.js";
 import { WATCHDOG_DEFAULTS } from "../src/lifecycle/watchdog-options.js";
 import { DEFAULTS, resolveOptions } from "../src/options.js";
+import { expectMarked, markedPart } from "./helpers/marked.js";
 
 const root = join(import.meta.dirname, "..");
-const readme = join(root, "README.md");
-
-/** Rewrites the generated tables instead of comparing them. */
-const updates = process.env.UPDATE_README !== undefined;
-
-let text: string;
-
-beforeAll(async () => {
-  text = await readFile(readme, "utf8");
-});
-
-const MARKED = (name: string) => new RegExp(`(<!-- ${name}: [^>]*-->\n)([^]*?)(<!-- /${name} -->)`);
-
-async function check(name: string, table: string): Promise<void> {
-  if (updates) {
-    text = text.replace(MARKED(name), (_all, open: string, _old: string, close: string) => `${open}${table}\n${close}`);
-    await writeFile(readme, text);
-  }
-  expect(MARKED(name).exec(text)?.[2]?.trim()).toBe(table);
-}
+const README = "README.md";
+const OPTIONS = "docs/reference/options.md";
+const CODES = "docs/reference/codes.md";
 
 const row = (...cells: string[]) => `| ${cells.join(" | ")} |`;
 
@@ -51,6 +34,12 @@ async function survey(): Promise<Map<string, string[][]>> {
   return tables;
 }
 
+/** Options of a table, with the defaults it states. */
+function statedOptions(file: string, name: string): Map<string, string> {
+  const rows = markedPart(file, name).matchAll(/^\| `(\w+)` \| (.*?) \|/gm);
+  return new Map([...rows].map(([, option = "", value = ""]) => [option, value]));
+}
+
 describe("README.md", () => {
   it("shows for each failure what a strict client receives today", async () => {
     const [first, second] = (await survey()).entries();
@@ -65,15 +54,24 @@ describe("README.md", () => {
       const other = fastify[i] as string[];
       return row(cause, both(bare, other[1]), both(guarded, other[2]), both(code, other[3]));
     });
-    await check(
+    expectMarked(
+      README,
       "failures",
       [row("failure", `bare (${names.join(" / ")})`, "guarded", "code"), "|---|---|---|---|", ...rows].join("\n"),
     );
   }, 120_000);
 
+  it("states of ten options the defaults that the table of all has", () => {
+    const all = statedOptions(OPTIONS, "options");
+    const ten = statedOptions(README, "ten");
+    expect(ten.size).toBe(10);
+    for (const [name, value] of ten) expect(value, name).toBe(all.get(name));
+  });
+});
+
+describe(OPTIONS, () => {
   it("states every option with its default", () => {
-    const rows = [...(MARKED("options").exec(text)?.[2] ?? "").matchAll(/^\| `(\w+)` \| (.*?) \|/gm)];
-    const stated = new Map(rows.map(([, name, value]) => [name, value]));
+    const stated = statedOptions(OPTIONS, "options");
     const settings = resolveOptions();
     const numbers = Object.entries(settings).filter(([, value]) => typeof value === "number");
     for (const [name, value] of numbers) expect(stated.get(name), name).toBe(`\`${String(value)}\``);
@@ -83,20 +81,22 @@ describe("README.md", () => {
     }
     expect(stated.get("watchdog")).toBe(`\`${DEFAULTS.watchdog}\``);
     const { port, host, thresholdMs } = WATCHDOG_DEFAULTS;
-    expect(text).toContain(`{ port: ${port}, host: "${host}", thresholdMs: ${thresholdMs} }`);
+    expect(markedPart(OPTIONS, "options")).toContain(`{ port: ${port}, host: "${host}", thresholdMs: ${thresholdMs} }`);
     expect(stated.get("health")).toBe('`{ "path": "/health" }`');
     expect(HEALTH_DEFAULTS.path).toBe("/health");
     expect(JSON.parse((stated.get("shutdown") ?? "").replaceAll("`", ""))).toEqual(DEFAULTS.shutdown);
     expect([...stated.keys()].sort()).toEqual(Object.keys(settings).sort());
   });
+});
 
-  it("explains every code of an incident that is no rule", async () => {
+describe(CODES, () => {
+  it("explains every code of an incident that is no rule", () => {
     const rows = Object.entries(EVENTS).map(([code, sentence]) => row(`\`${code}\``, sentence));
-    await check("events", [row("code", "meaning"), "|---|---|", ...rows].join("\n"));
+    expectMarked(CODES, "events", [row("code", "meaning"), "|---|---|", ...rows].join("\n"));
   });
 
-  it("explains every code of an error", async () => {
+  it("explains every code of an error", () => {
     const rows = Object.entries(ERROR_CODES).map(([code, meaning]) => row(`\`${code}\``, meaning));
-    await check("errors", [row("code", "when"), "|---|---|", ...rows].join("\n"));
+    expectMarked(CODES, "errors", [row("code", "when"), "|---|---|", ...rows].join("\n"));
   });
 });

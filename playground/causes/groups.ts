@@ -1,4 +1,4 @@
-/** The causes as the README groups them, and last what no guard can repair: title of the group, names of its causes. */
+/** The causes in groups, and last what no guard can repair: title of the group, names of its causes. */
 export const GROUPS: readonly { readonly title: string; readonly names: readonly string[] }[] = [
   { title: "Empty", names: ["empty", "stream-early"] },
   { title: "Malformed", names: ["malformed", "interim", "length-too-small", "length-twice"] },

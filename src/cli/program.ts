@@ -12,7 +12,7 @@ import type { Terminal } from "./terminal.js";
 /** A subcommand: its action says how it went through `done`. */
 export type Subcommand = (terminal: Terminal, done: (code: number) => void) => Command;
 
-const SUBCOMMANDS: readonly Subcommand[] = [
+export const SUBCOMMANDS: readonly Subcommand[] = [
   runCommand,
   probeCommand,
   explainCommand,
@@ -50,7 +50,7 @@ export async function run(args: readonly string[], terminal: Terminal, version: 
 const HELP_TAIL = `
 Exit codes: 0 nothing is wrong, 1 something is (a finding, an unhealthy answer, a threshold passed),
 2 the command could not do its work (bad arguments, an unreadable file, no answer from a service).
-"rayguard help COMMAND" has examples.`;
+"rayguard help COMMAND" has examples; "rayguard rule CODE" explains a code of the log.`;
 
 /** Never ends the process, and writes where the terminal says. */
 function prepare(command: Command, { out, err }: Terminal): void {

@@ -2,12 +2,10 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { spawn } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener, ServerResponse } from "node:http";
 import http2 from "node:http2";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { availableParallelism, loadavg } from "node:os";
-import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import express from "express";
 import express4 from "express4";
@@ -21,6 +19,7 @@ import { type Gauges, ProcessGauges, type Readings } from "../../src/lifecycle/g
 import { OVERLOAD_DEFAULTS } from "../../src/lifecycle/overload-options.js";
 import { Pressure, Threshold } from "../../src/lifecycle/pressure.js";
 import { exchange } from "../../src/testing/index.js";
+import { markedPart } from "../helpers/marked.js";
 import { listen } from "../testing/servers.js";
 import { BusyOrigin, type Outcome } from "./overload-load.js";
 
@@ -785,10 +784,9 @@ function summary(peak: number, unloaded: Outcome, loaded: Outcome): string {
   return `${rates}; ${times}; ${loaded.refused} refused`;
 }
 
-describe("README.md", () => {
-  it("states every limit with its default", async () => {
-    const text = await readFile(join(import.meta.dirname, "../../README.md"), "utf8");
-    const table = /<!-- overload: [^>]*-->([\s\S]*?)<!-- \/overload -->/.exec(text)?.[1] ?? "";
+describe("docs/reference/options.md", () => {
+  it("states every limit with its default", () => {
+    const table = markedPart("docs/reference/options.md", "overload");
     const stated = [...table.matchAll(/^\| `(\w+)` \| `(.*?)` \|/gm)].map(([, name, value]) => [name, value]);
     expect(stated).toEqual(Object.entries(OVERLOAD_DEFAULTS).map(([name, value]) => [name, String(value)]));
   });

@@ -29,7 +29,7 @@ export const ERRORS: Readonly<Record<keyof typeof ERROR_CODES, { readonly next: 
     tests: ["test/options.test.ts"],
   },
   ERR_RAYGUARD_UNKNOWN_OPTION: {
-    next: "Correct the name of the option, or leave it out; the README lists them all.",
+    next: "Correct the name of the option, or leave it out; docs/reference/options.md lists them all.",
     tests: ["test/options.test.ts"],
   },
   ERR_RAYGUARD_CONFIGURATION: {
