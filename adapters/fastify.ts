@@ -83,7 +83,7 @@ function decorate(fastify: FastifyInstance, guard: Guard): void {
   fastify.decorate("rayguard", guard);
   fastify.decorateRequest("rayguard", {
     getter(this: FastifyRequest) {
-      return this.raw.rayguard;
+      return this.raw.rayguard as RequestContext;
     },
   });
 }

@@ -10,7 +10,7 @@ import type { Trace } from "./lifecycle/current-exchange.js";
 import type { DeadlineQueue, Waiting } from "./lifecycle/deadline-queue.js";
 import type { Logger, RequestRecord } from "./log.js";
 import type { RouteSettings, Settings, Terms } from "./options.js";
-import { RequestContext } from "./request-context.js";
+import { ExchangeContext } from "./request-context.js";
 import type { Caller, Peer } from "./trust/caller.js";
 import type { FieldLine } from "./validity/head.js";
 
@@ -88,7 +88,7 @@ export abstract class Exchange implements Waiting {
   declare kept: KeptConnection | undefined;
   /** Called once the fate is known and the whole response has been handed over. */
   declare whenSettled: (() => void) | undefined;
-  #context: RequestContext | undefined = undefined;
+  #context: ExchangeContext | undefined = undefined;
   #late = false;
 
   constructor(supervisor: Supervisor, settings: RouteSettings) {
@@ -226,8 +226,8 @@ export abstract class Exchange implements Waiting {
     this.supervisor.watch(this);
   }
 
-  get context(): RequestContext {
-    if (this.#context === undefined) this.#context = new RequestContext(this);
+  get context(): ExchangeContext {
+    if (this.#context === undefined) this.#context = new ExchangeContext(this);
     return this.#context;
   }
 
@@ -320,9 +320,9 @@ export abstract class Exchange implements Waiting {
     this.abort(new RayguardError("ERR_RAYGUARD_CLIENT_GONE", ERROR_CODES.ERR_RAYGUARD_CLIENT_GONE));
   }
 
-  /** Aborts `req.rayguard.signal`, if anybody has asked for it. */
+  /** Aborts `req.rayguard.signal`, also for whoever asks for it later. */
   abort(reason: RayguardError): void {
-    this.#context?.abort(reason);
+    ExchangeContext.abort(this.context, reason);
   }
 }
 

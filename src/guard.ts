@@ -47,6 +47,7 @@ import { type Logger, MESSAGES } from "./log.js";
 import { kObserve, type Observer } from "./observation.js";
 import { type GuardOptions, type RouteSettings, resolveOptions, type Settings } from "./options.js";
 import { PassThrough } from "./pass-through.js";
+import type { GuardedListener } from "./request-context.js";
 import { resolveRoute } from "./route-settings.js";
 import { shared } from "./shared.js";
 import type { GuardStats } from "./stats.js";
@@ -64,7 +65,7 @@ export interface Guard {
   /** Guards every request of a server; returns it. Attaching twice changes nothing. */
   attach<T extends object>(server: T): T;
   /** Wraps a request listener, sync or async, so that nothing it throws escapes. */
-  listener(listener: RequestListener): RequestListener;
+  listener(listener: GuardedListener): RequestListener;
   /** Counts since the guard was made. */
   stats(): GuardStats;
   /**
@@ -279,15 +280,15 @@ export class GuardCore implements Guard {
     return server;
   }
 
-  listener(listener: RequestListener): RequestListener {
+  listener(listener: GuardedListener): RequestListener {
     if (typeof listener !== "function") {
       throw new RayguardError(
         "ERR_RAYGUARD_INVALID_ARGUMENT",
         `listener() takes a request listener; got ${typeof listener}.`,
       );
     }
-    if (this.passThrough !== undefined) return this.passThrough.listener(listener);
-    const guarded = guardedListener(this, listener);
+    if (this.passThrough !== undefined) return this.passThrough.listener(listener as RequestListener);
+    const guarded = guardedListener(this, listener as RequestListener);
     leadsTo(guarded, this);
     return guarded;
   }

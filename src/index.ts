@@ -16,7 +16,7 @@ export type { RecorderOptions } from "./lifecycle/recorder-options.js";
 export type { WatchdogOptions } from "./lifecycle/watchdog-options.js";
 export type { Logger, RequestRecord } from "./log.js";
 export { DEFAULTS, type GuardOptions, type RouteSettings } from "./options.js";
-export type { RequestContext } from "./request-context.js";
+export type { GuardedListener, GuardedRequest, RequestContext } from "./request-context.js";
 export type { GuardStats } from "./stats.js";
 export { CHANNELS } from "./supervision.js";
 export type { TrustedHops } from "./trust/hops.js";
@@ -26,6 +26,6 @@ export type { TrustOptions } from "./trust/trust-options.js";
 declare module "node:http" {
   interface IncomingMessage {
     /** What the guard knows of this request. There once a guard has seen it: behind its listener, middleware or hook. */
-    rayguard: import("./request-context.js").RequestContext;
+    rayguard?: import("./request-context.js").RequestContext;
   }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Health } from "./health.js";
 import { MESSAGES } from "./log.js";
-import { RequestContext } from "./request-context.js";
+import { ExchangeContext } from "./request-context.js";
 import { shared } from "./shared.js";
 import type { Supervision } from "./supervision.js";
 import { meetPeer } from "./trust/caller.js";
@@ -58,6 +58,6 @@ function giveContext(request: IncomingMessage, { settings }: Supervision): void 
     peer: meetPeer(settings.trust, { address: request.socket?.remoteAddress }),
     knownCaller: undefined,
   };
-  const value = new RequestContext(owner);
+  const value = new ExchangeContext(owner);
   Object.defineProperty(request, "rayguard", { value, configurable: true, writable: true });
 }

@@ -306,7 +306,7 @@ describe.each(VERSIONS)("%s", (version, express) => {
       app.use(guard);
       app.get(
         "/",
-        (request, response) => void response.json({ ray: request.rayguard.ray, ip: request.rayguard.clientIp }),
+        (request, response) => void response.json({ ray: request.rayguard?.ray, ip: request.rayguard?.clientIp }),
       );
     });
     const { responses } = await exchange(server, {

@@ -80,7 +80,9 @@ describe("currentRequest()", () => {
   it("is each request's own where many are under way", async () => {
     const listener: RequestListener = async (request, response) => {
       const context = await deepInTheApp();
-      response.end(String(context === request.rayguard && context.ray?.id === request.url?.slice(1)));
+      response.end(
+        String(context !== undefined && context === request.rayguard && context.ray?.id === request.url?.slice(1)),
+      );
     };
     const server = await listen(createGuard({ logger: false }).attach(createServer(listener)));
     const ids = Array.from({ length: 20 }, (_, n) => n.toString(16).padStart(16, "0"));

@@ -234,4 +234,28 @@ describe("req.rayguard.signal", () => {
     expect(context?.signal.aborted).toBe(true);
     expect(context?.signal.reason).toMatchObject({ code: "ERR_RAYGUARD_DEADLINE" });
   });
+
+  it.each([
+    ["the deadline has passed", { firstByteDeadlineMs: 20 }, {}, "ERR_RAYGUARD_DEADLINE"],
+    ["the client has gone away", {}, { abortAfterMs: 20 }, "ERR_RAYGUARD_CLIENT_GONE"],
+  ])("is aborted already where it is asked for first when %s", async (_when, options, exchanging, code) => {
+    let request: IncomingMessage | undefined;
+    const server = await serve((received, response) => {
+      request = received;
+      response.on("close", () => {});
+    }, options);
+    await exchange(server, { path: "/" }, exchanging);
+    await expect.poll(() => request?.rayguard?.signal.reason).toMatchObject({ code });
+  });
+
+  it("leaves the app no way to abort it", async () => {
+    let context: object | undefined;
+    const server = await serve((request, response) => {
+      context = request.rayguard;
+      response.end();
+    });
+    await exchange(server, { path: "/" });
+    const names = Object.getOwnPropertyNames(Object.getPrototypeOf(context)).sort();
+    expect(names).toEqual(["clientIp", "constructor", "country", "deadline", "ray", "signal", "verified"]);
+  });
 });

@@ -140,7 +140,7 @@ class SessionCloser {
 
 /** A WebSocket is told to go elsewhere; of any other protocol only the app knows the words. */
 function tellGoingAway(socket: Socket, exchange: SocketExchange): void {
-  exchange.context.abort(draining());
+  exchange.abort(draining());
   const isWebSocket = exchange.request?.headers.upgrade?.toLowerCase() === "websocket";
   if (isWebSocket && exchange.settled && isWritable(socket)) socket.write(GOING_AWAY);
 }

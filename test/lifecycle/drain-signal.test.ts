@@ -8,7 +8,7 @@ import fastify from "fastify";
 import { describe, expect, it } from "vitest";
 import { rayguard as expressGuard } from "../../adapters/express.js";
 import { rayguard as fastifyGuard } from "../../adapters/fastify.js";
-import { createGuard, type Guard } from "../../src/index.js";
+import { createGuard, type Guard, type RequestContext } from "../../src/index.js";
 import { exchange } from "../../src/testing/index.js";
 
 // What a drain tells requests that would outlast it, by their signal.
@@ -19,7 +19,7 @@ const GRACE_MS = 10_000;
 const reasons: unknown[] = [];
 
 function app(request: IncomingMessage, response: ServerResponse): void {
-  const { signal } = request.rayguard;
+  const { signal } = request.rayguard as RequestContext;
   switch (request.url) {
     case "/events":
       response.writeHead(200, { "Content-Type": "text/event-stream" });

@@ -159,8 +159,8 @@ it("tells WebSockets to go away, and aborts the signal of their request", { time
   const guard = createGuard({ logger: false });
   let reason: unknown;
   const server = guard.attach(createServer()).on("upgrade", (request, socket) => {
-    request.rayguard.signal.addEventListener("abort", () => {
-      ({ reason } = request.rayguard.signal);
+    request.rayguard?.signal.addEventListener("abort", () => {
+      reason = request.rayguard?.signal.reason;
     });
     socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
     socket.on("end", () => socket.end());

@@ -7,14 +7,14 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createGuard, type GuardOptions } from "../../src/index.js";
+import { createGuard, type GuardOptions, type RequestContext } from "../../src/index.js";
 import { exchange } from "../../src/testing/index.js";
 import { selfSigned } from "../testing/certificate.js";
 import { listen } from "../testing/servers.js";
 import { keeper } from "./origins.js";
 
 const told: RequestListener = (request, response) => {
-  const { clientIp, verified } = request.rayguard;
+  const { clientIp, verified } = request.rayguard as RequestContext;
   response.end(JSON.stringify({ clientIp, verified }));
 };
 const CLAIM = { "CF-Connecting-IP": "203.0.113.7" };

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request as send } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { adoptRanges, currentRanges } from "../../src/cloudflare/ranges.js";
-import { createGuard, type GuardOptions } from "../../src/index.js";
+import { createGuard, type GuardOptions, type RequestContext } from "../../src/index.js";
 import { nginxPersistent } from "../proxies/nginx.js";
 import { startProxy } from "../proxies/proxy.js";
 import { listen } from "../testing/servers.js";
@@ -20,7 +20,7 @@ afterAll(() => adoptRanges(published));
 /** What the app behind nginx sees of a request that `from` has sent to nginx. */
 async function seenBehind(settings: string, trust: GuardOptions["trust"], from: string): Promise<unknown> {
   const server = createServer((request, response) => {
-    const { clientIp, verified, country } = request.rayguard;
+    const { clientIp, verified, country } = request.rayguard as RequestContext;
     response.end(JSON.stringify({ clientIp, verified, country }));
   });
   const guard = createGuard({ logger: false, ...(trust === undefined ? {} : { trust }) });

@@ -41,7 +41,7 @@ export function keeper() {
 }
 
 const told: RequestListener = (request, response) => {
-  const { clientIp, verified, country } = request.rayguard;
+  const { clientIp, verified, country } = request.rayguard as RequestContext;
   response.end(JSON.stringify({ clientIp, verified, country }));
 };
 

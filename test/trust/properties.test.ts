@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { pino } from "pino";
 import proxyAddr from "proxy-addr";
 import { describe, expect, it } from "vitest";
-import { createGuard, type GuardOptions, type RequestRecord } from "../../src/index.js";
+import { createGuard, type GuardOptions, type RequestContext, type RequestRecord } from "../../src/index.js";
 import { Networks, readAddress, readNetwork } from "../../src/trust/addresses.js";
 import { clientAddress, findCaller, meetPeer } from "../../src/trust/caller.js";
 import { resolveTrust } from "../../src/trust/trust-options.js";
@@ -54,7 +54,7 @@ describe("whatever a peer that is not trusted sends", () => {
       },
     });
     const told: RequestListener = (request, response) => {
-      const { clientIp, verified, country, ray } = request.rayguard;
+      const { clientIp, verified, country, ray } = request.rayguard as RequestContext;
       response.end(JSON.stringify({ clientIp, verified, country, ray }));
     };
     const guard = createGuard({ logger: pino({ base: null }, stream), direct: "flag", ...(trust ? { trust } : {}) });

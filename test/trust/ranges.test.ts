@@ -74,7 +74,7 @@ describe("refreshRanges()", () => {
     const seen: boolean[] = [];
     const guard = createGuard({ logger: false, trust: ["cloudflare", "loopback"] });
     const listener: RequestListener = (request, response) => {
-      seen.push(request.rayguard.verified);
+      seen.push(request.rayguard?.verified === true);
       response.end();
     };
     const server = await listen(guard.attach(createServer(listener)));
