@@ -22,10 +22,3 @@ export { CHANNELS } from "./supervision.js";
 export type { TrustedHops } from "./trust/hops.js";
 export type { SecretOptions } from "./trust/shared-secret.js";
 export type { TrustOptions } from "./trust/trust-options.js";
-
-declare module "node:http" {
-  interface IncomingMessage {
-    /** What the guard knows of this request. There once a guard has seen it: behind its listener, middleware or hook. */
-    rayguard?: import("./request-context.js").RequestContext;
-  }
-}

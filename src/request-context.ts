@@ -93,3 +93,10 @@ export class ExchangeContext implements RequestContext {
     context.#controller?.abort(reason);
   }
 }
+
+declare module "node:http" {
+  interface IncomingMessage {
+    /** What the guard knows of this request. There once a guard has seen it: behind its listener, middleware or hook. */
+    rayguard?: RequestContext;
+  }
+}

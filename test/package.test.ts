@@ -92,7 +92,7 @@ const counted: number | undefined = guard.stats().preventedByCode["MC-2"]?.["520
 const app = express();
 const middleware = rayguard({ errorContent: (incident: Incident) => ({ contentType: "text/plain", body: incident.code }) });
 app.use(middleware);
-app.get("/", (request, response) => { request.rayguard.deadline(false); response.send(request.rayguard.clientIp); });
+app.get("/", (request, response) => { request.rayguard?.deadline(false); response.send(request.rayguard?.clientIp); });
 app.use(middleware.errorHandler);
 // @ts-expect-error an unknown option
 export const wrong = () => createGuard({ nonsense: true });

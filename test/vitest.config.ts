@@ -14,6 +14,7 @@ const ALONE = [
 // text, what a machine can do.
 const OF_ANY_NODE = [
   "test/package.test.ts",
+  "test/public-types.test.ts",
   "test/readme.test.ts",
   "test/runtimes.test.ts",
   "test/validity/lint*",
