@@ -5,6 +5,7 @@ import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
 import { composePage, type Page } from "./fallback/page.js";
 import { RefusalPages } from "./fallback/refusal-pages.js";
+import { withoutGateway } from "./http/status.js";
 import { type Action, blockedLoop, type Failure, guardFault, type Incident } from "./incidents.js";
 import { ledgerOfKeeper } from "./kept/kept-ledger.js";
 import { currentExchange } from "./lifecycle/current-exchange.js";
@@ -28,9 +29,6 @@ export const CHANNELS = { request: "rayguard:request", incident: "rayguard:incid
 
 const requestChannel = channel(CHANNELS.request);
 const incidentChannel = channel(CHANNELS.incident);
-
-/** Fallbacks may carry these; the edge replaces the content of 502 and 504, and 52x are its own. */
-const GATEWAY: Readonly<Record<number, number>> = { 502: 500, 504: 503 };
 
 /** Codes of errors that replace nothing, and tear nothing down. */
 const GRAVE: ReadonlySet<string> = new Set(["KILLED", "GUARD_FAULT"]);
@@ -162,7 +160,7 @@ export class Supervision implements Supervisor {
 
   compose(exchange: Exchange, failure: Failure): Page {
     const isOfTheEdge = failure.status >= 520 && failure.status <= 530;
-    const status = isOfTheEdge ? 500 : (GATEWAY[failure.status] ?? failure.status);
+    const status = isOfTheEdge ? 500 : withoutGateway(failure.status);
     const { request } = exchange;
     const ray = exchange.context.ray?.id ?? null;
     const { retryAfterS } = failure;

@@ -1,4 +1,5 @@
-import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { reasonOf } from "../http/status.js";
 import { preferredType } from "./accept.js";
 
 /** Content of a fallback. */
@@ -83,7 +84,7 @@ function text({ status, ray }: FallbackFacts): string {
 }
 
 function title(status: number): string {
-  return STATUS_CODES[status] ?? "Error";
+  return reasonOf(status) ?? "Error";
 }
 
 function detail(status: number): string {

@@ -1,5 +1,6 @@
-import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { FIELD_VALUE, TOKEN } from "../http/grammar.js";
+import { reasonOf } from "../http/status.js";
 import type { FieldLine } from "../validity/head.js";
 import { type FallbackContent, negotiatedContent, RETRY_AFTER_S } from "./content.js";
 import { isLostWithContent } from "./lost-content.js";
@@ -98,7 +99,7 @@ function finish(
   );
   const asksForPatience = status === 503 && !fields.some(([name]) => name.toLowerCase() === "retry-after");
   if (asksForPatience) fields.push(["Retry-After", String(retryAfterS)]);
-  return { status, reason: STATUS_CODES[status] ?? "Error", fields, body };
+  return { status, reason: reasonOf(status) ?? "Error", fields, body };
 }
 
 function usable(content: FallbackContent | undefined): FallbackContent | undefined {

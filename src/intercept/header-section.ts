@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { isBodiless, reasonOf } from "../http/status.js";
 import { type Failure, ruleBroken } from "../incidents.js";
 import type { RouteSettings, Terms } from "../options.js";
 import {
@@ -10,10 +11,10 @@ import {
   readTexts,
   valuesOf,
 } from "../validity/draft.js";
-import { judge, reasonOf } from "../validity/guarded/index.js";
+import { judge } from "../validity/guarded/index.js";
 import type { FieldLine } from "../validity/head.js";
 import { isRefused } from "../validity/refused.js";
-import { coding, isPlainlyValid } from "../validity/scan.js";
+import { coding, isPlainlyValid, isPlainStatus } from "../validity/scan.js";
 import { isFirstLine, reasonIn, setStatus, statusIn } from "./first-line.js";
 import { type NodeResponse, outHeadersOf, versionOf } from "./node-internals.js";
 import type { NativeMethods } from "./response.js";
@@ -61,7 +62,7 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
     context.supervisor.enforces
   )
     response._removedConnection = false;
-  if (!response._hasBody && context.request.method !== "HEAD" && status >= 200 && status !== 204 && status !== 304) {
+  if (!response._hasBody && context.request.method !== "HEAD" && status >= 200 && !isBodiless(status)) {
     // A `writeHead(204)` that threw half-way has left this behind: the answer in its place has content.
     response._hasBody = true;
   }
@@ -94,13 +95,6 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
     : renderWatched(context, firstLine, headers, isOutHeaders);
 }
 
-/** 1xx, 204, 205 and 304 have framing rules of their own; 502 and 504 may be remapped. */
-function isPlainStatus(status: number): boolean {
-  if (status === 200) return true;
-  if (!(status >= 200 && status <= 599)) return false;
-  return status !== 204 && status !== 205 && status !== 304 && status !== 502 && status !== 504;
-}
-
 function renderJudged(
   context: RenderingContext,
   firstLine: string,
@@ -125,7 +119,7 @@ function renderJudged(
   }
   if (draft.status !== status || draft.reason !== reason) {
     setStatus(response, draft.status, draft.reason);
-    firstLine = `HTTP/1.1 ${draft.status} ${draft.reason || reasonOf(draft.status)}\r\n`;
+    firstLine = `HTTP/1.1 ${draft.status} ${draft.reason || (reasonOf(draft.status) ?? "unknown")}\r\n`;
   } else if (response.statusCode !== status) setStatus(response, status, reason);
   if (draft.needsDate) response.sendDate = true;
   if (!draft.chunksByDefault) response.useChunkedEncodingByDefault = false;

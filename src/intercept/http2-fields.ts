@@ -1,9 +1,11 @@
 import type { Page } from "../fallback/page.js";
 import { LOWER_CASE_TOKEN, NOT_IN_VALUE } from "../http/grammar.js";
+import { isBodiless } from "../http/status.js";
 import { type Failure, ruleBroken } from "../incidents.js";
 import { type Draft, readFields, readHeaders, readTexts } from "../validity/draft.js";
 import { judge } from "../validity/guarded/index.js";
 import type { FieldLine } from "../validity/head.js";
+import { isPlainStatus } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
 import { checkSize, largestFields } from "./header-section.js";
 import type { Http2Exchange } from "./http2.js";
@@ -73,9 +75,8 @@ function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null;
 }
 
-/** Fields with rules of their own, and statuses that have some for their content or are not passed on. */
+/** Fields with rules of their own. */
 const RULED = /^(?:transfer-encoding|connection|keep-alive|upgrade|te|trailer|date|content-encoding)$/;
-const RULED_STATUS = new Set([204, 205, 304, 502, 504]);
 
 /** First look at a header section, on the hot path: `true` means that no guarded rule can be broken. */
 function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number): boolean {
@@ -84,7 +85,7 @@ function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number
   for (const name in fields) {
     const value = fields[name];
     if (name === ":status") {
-      if (typeof value !== "number" || value < 200 || value > 599 || RULED_STATUS.has(value)) return false;
+      if (typeof value !== "number" || !isPlainStatus(value)) return false;
     } else if (typeof value === "string") {
       if (!LOWER_CASE_TOKEN.test(name) || RULED.test(name) || NOT_IN_VALUE.test(value)) return false;
       if (name === "content-length" && !LENGTH.test(value)) return false;
@@ -143,7 +144,7 @@ export function render(fields: Fields): string {
 /** Whether Node ends a stream with this header section. */
 export function hasNoContent(fields: Fields, method: string): boolean {
   const status = statusOf(fields);
-  return method === "HEAD" || status === 204 || status === 205 || status === 304;
+  return method === "HEAD" || status === 205 || isBodiless(status);
 }
 
 /** Status code as Node reads it. */

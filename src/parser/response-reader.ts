@@ -1,3 +1,4 @@
+import { isBodiless } from "../http/status.js";
 import { OctetStream, type Reading, type ResponseEnd } from "./octet-stream.js";
 import { type Problem, problem, quote } from "./problems.js";
 import { opensTunnel, type RequestFacts, readResponse } from "./read-response.js";
@@ -97,5 +98,5 @@ export class ResponseReader {
 function surplusRule(last: ParsedResponse | undefined, method: string | undefined): string | undefined {
   if (last === undefined) return undefined;
   if (method === "HEAD") return "FR-11";
-  return last.status === 204 || last.status === 304 ? "FR-12" : undefined;
+  return isBodiless(last.status) ? "FR-12" : undefined;
 }

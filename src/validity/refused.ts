@@ -1,4 +1,5 @@
 import { NOT_IN_VALUE } from "../http/grammar.js";
+import { isBodiless } from "../http/status.js";
 import { type Draft, keyOf, valuesOf } from "./draft.js";
 
 /** What of a response decides whether Node chunks it. */
@@ -35,7 +36,7 @@ function isRefusedValue(value: unknown, isOut: boolean): boolean {
 
 /** As Node decides it, before any repair. */
 function isChunked(draft: Draft, framing: Framing): boolean {
-  if (draft.status === 204 || draft.status === 304) return false;
+  if (isBodiless(draft.status)) return false;
   const codings = valuesOf(draft, "transfer-encoding");
   if (codings.length > 0) return codings.some((coding) => /(?:^|\W)chunked(?:$|\W)/i.test(String(coding)));
   if (valuesOf(draft, "content-length").length > 0 || !draft.content) return false;

@@ -1,5 +1,6 @@
 import { isHttpDate } from "../http/date.js";
 import { isDigits, NOT_IN_VALUE } from "../http/grammar.js";
+import { isBodiless, isGatewayStatus } from "../http/status.js";
 import { copyOf, type HeadersArgument } from "./draft.js";
 
 /**
@@ -40,6 +41,12 @@ export function isPlainlyValid(
     }
   }
   return lines <= maxFieldLines && (seen & FRAMED_TWICE) !== FRAMED_TWICE && (addsDate || (seen & DATE) !== 0);
+}
+
+/** Whether no rule is about this status: 1xx, 204, 205 and 304 have framing of their own, 502 and 504 may be remapped. */
+export function isPlainStatus(status: number): boolean {
+  if (status === 200) return true;
+  return status > 200 && status <= 599 && status !== 205 && !isBodiless(status) && !isGatewayStatus(status);
 }
 
 const DATE = 1;

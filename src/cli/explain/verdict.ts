@@ -1,4 +1,5 @@
 import { EDGE_PROFILES } from "../../cloudflare/edge.js";
+import { isGatewayStatus } from "../../http/status.js";
 import { edgeEffectOf } from "../../validity/edge-effects.js";
 import type { AccessEntry, IncidentEntry, RecordedEntry } from "../logs/entry.js";
 import type { Account, Arrival } from "./account.js";
@@ -69,7 +70,7 @@ function ofAccess({ status, ms, termination = "----", upstreamStatus }: AccessEn
   if (status === 444) return empty("the reverse proxy closed the connection without a response (nginx: return 444)");
   if (status === 0) return empty("the reverse proxy sent no response");
   if ((cause === "S" || cause === "s") && phase === "D") return cut(status);
-  if ((status === 502 || status === 504) && upstreamStatus !== status) {
+  if (isGatewayStatus(status) && upstreamStatus !== status) {
     const why =
       status === 502
         ? "The reverse proxy got no valid response from the app and answered 502."
@@ -80,7 +81,7 @@ function ofAccess({ status, ms, termination = "----", upstreamStatus }: AccessEn
 }
 
 function passed(status: number, ms: number): Verdict {
-  if (status === 502 || status === 504) {
+  if (isGatewayStatus(status)) {
     const why = `The origin server itself answered ${status}; Cloudflare puts a page of its own in its place.`;
     return { shown: `${status}`, why, failed: true };
   }

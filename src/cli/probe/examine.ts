@@ -1,5 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import { EDGE_PROFILES } from "../../cloudflare/edge.js";
+import { isBodiless, isGatewayStatus } from "../../http/status.js";
 import { escapeText, showField } from "../../validity/lint/show.js";
 import type { Probe } from "./probe.js";
 
@@ -53,7 +54,7 @@ function checkStatus({ findings, settings }: Probe, message: Message): void {
   const seen = `The status is ${status}.`;
   if (status === 206 && !asked.has("range")) findings.add("unrequested-206", request, seen);
   if (status === 304 && !isConditional) findings.add("unrequested-304", request, seen);
-  if (status === 502 || status === 504) findings.add("gateway-status", request, seen);
+  if (isGatewayStatus(status)) findings.add("gateway-status", request, seen);
   else if (status >= 520 && status <= 530) findings.add("edge-status", request, seen);
   // A health endpoint has findings of its own, and 501 is what an unknown method deserves.
   else if (status >= 500 && status < 600 && status !== 501 && !request.endsWith(` ${settings.health.path}`)) {
@@ -88,7 +89,7 @@ function checkCoding({ findings, settings }: Probe, message: Message): void {
   const { method, request, status, content } = message;
   const named = (fieldValue(message, "content-encoding") ?? "").toLowerCase();
   const codings = named.split(",").map((coding) => coding.trim());
-  if (named === "" || method === "HEAD" || status === 204 || status === 304 || status === 206) return;
+  if (named === "" || method === "HEAD" || isBodiless(status) || status === 206) return;
   const isOurs = !settings.fields.some(([name]) => name.toLowerCase() === "accept-encoding");
   if (isOurs && codings.some((coding) => !["br", "gzip", "x-gzip", "identity"].includes(coding))) {
     findings.add("unaccepted-coding", request, showField("Content-Encoding", named));

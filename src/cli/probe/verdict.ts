@@ -1,3 +1,4 @@
+import { isBodiless } from "../../http/status.js";
 import type { Problem } from "../../parser/problems.js";
 import type { ParsedResponse } from "../../parser/response.js";
 import type { ExchangeResult } from "../../testing/exchange.js";
@@ -91,7 +92,7 @@ function idOf(
 
 function surplus({ method = "GET" }: Meant, status: number): FindingId {
   if (method === "HEAD") return "head-content";
-  return status === 204 || status === 304 ? "bodiless-content" : "surplus-octets";
+  return isBodiless(status) ? "bodiless-content" : "surplus-octets";
 }
 
 /** Content that was still coming, or may come again: events are sent when there are some. */

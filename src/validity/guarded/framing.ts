@@ -1,5 +1,6 @@
 import { isForbiddenTrailer } from "../../http/forbidden-trailers.js";
 import { isDigits } from "../../http/grammar.js";
+import { isBodiless } from "../../http/status.js";
 import { type Draft, dropField, setField, valuesOf } from "../draft.js";
 import type { GuardedRule } from "./rule.js";
 
@@ -155,8 +156,7 @@ export const framingRules: readonly GuardedRule[] = [
       if (draft.version === "2.0" || valuesOf(draft, "trailer").length === 0) return null;
       const chunked = valuesOf(draft, "transfer-encoding").length > 0;
       const framed = valuesOf(draft, "content-length").length > 0;
-      const possible =
-        draft.version === "1.1" && draft.content && !framed && draft.status !== 204 && draft.status !== 304;
+      const possible = draft.version === "1.1" && draft.content && !framed && !isBodiless(draft.status);
       if (chunked || possible) return null;
       return {
         found: "The app announced a trailer where the framing carries none.",
@@ -187,7 +187,7 @@ export const framingRules: readonly GuardedRule[] = [
 
 /** Nothing else frames the content, so that Node would chunk it by default. */
 function isChunkable(draft: Draft): boolean {
-  if (!draft.content || draft.status === 204 || draft.status === 304 || draft.framingRemoved) return false;
+  if (!draft.content || isBodiless(draft.status) || draft.framingRemoved) return false;
   return draft.contentOctets === null && valuesOf(draft, "content-length").length === 0;
 }
 

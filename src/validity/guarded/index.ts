@@ -1,4 +1,3 @@
-import { STATUS_CODES } from "node:http";
 import type { Draft } from "../draft.js";
 import { connectionRules } from "./connection.js";
 import { fieldRules } from "./fields.js";
@@ -31,9 +30,4 @@ export function judge(draft: Draft): Judgement {
     repairs.push({ rule: rule.id, found: violation.found });
   }
   return { repairs, replace: null };
-}
-
-/** Reason phrase Node would send with a status code. */
-export function reasonOf(status: number): string {
-  return STATUS_CODES[status] ?? "unknown";
 }

@@ -1,10 +1,7 @@
-import { STATUS_CODES } from "node:http";
 import { NOT_IN_VALUE } from "../../http/grammar.js";
+import { reasonOf, withoutGateway } from "../../http/status.js";
 import { setField, valuesOf } from "../draft.js";
 import type { GuardedRule } from "./rule.js";
-
-/** An app's own 502 and 504 would lose their content at the edge. */
-const REMAPPED: Readonly<Record<number, number>> = { 502: 500, 504: 503 };
 
 /** Status line (RFC 9110, section 15; RFC 9112, section 4). */
 export const statusRules: readonly GuardedRule[] = [
@@ -60,12 +57,12 @@ export const statusRules: readonly GuardedRule[] = [
   {
     id: "GATEWAY_STATUS",
     check: ({ status, gatewayStatus }) => {
-      const instead = REMAPPED[status];
-      if (instead === undefined || gatewayStatus === "keep") return null;
+      const instead = withoutGateway(status);
+      if (instead === status || gatewayStatus === "keep") return null;
       return {
         found: `The app answered ${status}, whose content the edge replaces; ${instead} went out.`,
         repair: (d) => {
-          if (d.reason === STATUS_CODES[status]) d.reason = STATUS_CODES[instead] as string;
+          if (d.reason === reasonOf(status)) d.reason = reasonOf(instead) as string;
           d.status = instead;
         },
       };

@@ -1,5 +1,6 @@
 import { isDigits, trimWhitespace } from "../../http/grammar.js";
 import { type MediaType, readMediaType, split } from "../../http/parameters.js";
+import { isBodiless } from "../../http/status.js";
 import type { LintSubject } from "../head.js";
 
 /** What a rule has to say about a header section: what is there, and what to write instead. */
@@ -64,7 +65,7 @@ export class Section {
   }
 
   #readContentOctets(): number | undefined {
-    if (this.method === "HEAD" || this.status < 200 || this.status === 204 || this.status === 304) return undefined;
+    if (this.method === "HEAD" || this.status < 200 || isBodiless(this.status)) return undefined;
     const lengths = this.values("content-length");
     const announced = lengths.length === 1 && isDigits(lengths[0] ?? "") ? Number(lengths[0]) : undefined;
     const octets = this.subject.contentOctets ?? announced;
