@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { RULES } from "../../src/validity/catalogue.js";
@@ -25,6 +25,14 @@ describe.each(DOCUMENTS)("%s", (document) => {
       // A test may be named as `npm test` takes it: by the beginning of its path.
       .filter((path) => ![path, `${path}.test.ts`].some((each) => existsSync(join(ROOT, each))));
     expect(missing).toEqual([]);
+  });
+
+  it("names functions where they are", () => {
+    const named = [...textOf(document).matchAll(/`(src\/[\w/-]+\.ts)` \(`(\w+)`\)/g)];
+    const missing = named.filter(([, file = "", name = ""]) => {
+      return !new RegExp(`\\b${name}\\(`).test(readFileSync(join(ROOT, file), "utf8"));
+    });
+    expect(missing.map(([text]) => text)).toEqual([]);
   });
 
   it("counts the rules right", () => {
