@@ -1,11 +1,13 @@
 import { subscribe } from "node:diagnostics_channel";
-import { Server } from "node:net";
+import { isIPv4, Server } from "node:net";
 import { contained } from "../containment.js";
 import { SERVER_LISTENS } from "../first-contact.js";
 import { guardsOf, isServer } from "../intercept/recognise.js";
 import type { Channel } from "./channel.js";
+import { type ListenArguments, readListenArguments } from "./listen-arguments.js";
 import { Listener } from "./listener.js";
 import type { Address, KeptListener, ListenFailure } from "./messages.js";
+import { PortsToCome } from "./ports-to-come.js";
 
 /** A server as Node's own code sees it. */
 interface ListeningServer extends Server {
@@ -20,11 +22,9 @@ interface ListeningServer extends Server {
 type Listen = (this: Server, ...args: unknown[]) => Server;
 
 /** What `listen()` was asked for. */
-interface Asked {
+interface Asked extends ListenArguments {
+  /** Tells its listening socket from the others of the program. */
   readonly key: string;
-  readonly path: string | undefined;
-  readonly backlog: number;
-  readonly options: object;
 }
 
 /** A server whose listening socket is still its own, and which Node's own `listen()` has been called for. */
@@ -46,11 +46,15 @@ export class Listening {
   readonly #given = new Map<string, { close(): void }>();
   /** Servers that are closed once the keeper has closed their socket. */
   readonly #closing = new Map<string, ListeningServer>();
+  /** Held open by servers that are none of HTTP, in place of a port that is still to come. */
+  readonly #probes = new Set<Listener>();
+  readonly #toCome: PortsToCome;
   #anyPorts = 0;
 
   constructor(channel: Channel, known: readonly KeptListener[]) {
     this.#channel = channel;
     for (const { key, address } of known) this.#known.set(key, address);
+    this.#toCome = new PortsToCome(known);
     const listening = this;
     const listen = Server.prototype.listen as Listen;
     // Called for each server, whatever has made it.
@@ -71,14 +75,14 @@ export class Listening {
   }
 
   #listen(server: ListeningServer, native: Listen, args: unknown[]): Server {
-    const found = server._handle || !isServer(server) ? undefined : this.#read(args);
+    if (!isServer(server)) return this.#probe(server, args) ?? native.apply(server, args);
+    const found = server._handle ? undefined : this.#read(args);
     if (found === undefined) return native.apply(server, args);
     asked.set(server, found);
+    this.#toCome.come(found.key);
     const address = this.#known.get(found.key);
     if (address === undefined && found.path === undefined) return native.apply(server, args);
-    const callback = args.at(-1);
-    if (typeof callback === "function") server.once("listening", callback as () => void);
-    abortWith(server, found.options);
+    beginWith(server, found, args);
     if (address !== undefined) {
       this.#channel.tell({ rayguard: "listens", key: found.key, address });
       this.#open_(server, found, address);
@@ -87,41 +91,34 @@ export class Listening {
       this.#waiting.set(found.key, { server, asked: found });
       this.#channel.ref();
       const { key, path = "", options } = found;
-      this.#channel.tell({ rayguard: "listen", key, path, options });
+      this.#channel.tell({ rayguard: "listen", key, path, options: plain(options) });
     }
     return server;
   }
 
-  /** What a call of `listen()` asks for; undefined where that is not for the keeper, or not in order: Node says so. */
+  /** Has a server that is none of HTTP find a port free that the keeper holds for this process. */
+  #probe(server: ListeningServer, args: unknown[]): Server | undefined {
+    const found = server._handle ? undefined : readListenArguments(args);
+    if (found === undefined || !this.#toCome.has(found)) return undefined;
+    beginWith(server, found, args);
+    const { port, host = "::" } = found;
+    const address = { address: host, family: isIPv4(host) ? "IPv4" : "IPv6", port };
+    const probe = new Listener("", address, {
+      closed: () => this.#probes.delete(probe),
+      referenced: () => this.#reference(),
+    });
+    this.#probes.add(probe);
+    this.#reference();
+    this.#listenWith(server, probe, found, address);
+    return server;
+  }
+
+  /** What a call of `listen()` asks for; undefined where that is not for the keeper. */
   #read(args: readonly unknown[]): Asked | undefined {
-    const [first, second, third] = args;
-    const options = typeof first === "object" && first !== null ? (first as Record<string, unknown>) : undefined;
-    if (options !== undefined && ("fd" in options || "_handle" in options || "handle" in options)) return undefined;
-    const backlog = [options?.backlog, second, third].find((value) => typeof value === "number") ?? 511;
-    let port: unknown = options === undefined ? first : options.port;
-    const path = options === undefined ? pathIn(first) : port === undefined ? pathIn(options.path) : undefined;
-    if (path !== undefined)
-      return {
-        key: path,
-        path,
-        backlog: backlog as number,
-        options: plain(options),
-      };
-    if (options !== undefined && port === undefined && !("port" in options)) return undefined;
-    if (port === undefined || port === null || typeof port === "function") port = 0;
-    const host = options === undefined ? second : options.host;
-    if (host !== undefined && host !== null && typeof host !== "string" && options !== undefined) return undefined;
-    const number = Number(port);
-    if ((typeof port !== "number" && typeof port !== "string") || !Number.isInteger(number)) return undefined;
-    if (number < 0 || number > 65_535) return undefined;
-    const where = typeof host === "string" && host !== "" ? host : "*";
-    const name = number === 0 ? `any port ${this.#anyPorts++}` : String(number);
-    return {
-      key: `${name} at ${where}`,
-      path: undefined,
-      backlog: backlog as number,
-      options: options ?? {},
-    };
+    const read = readListenArguments(args);
+    if (read === undefined) return undefined;
+    const { path, port, host = "*" } = read;
+    return { ...read, key: path ?? `${port === 0 ? `any port ${this.#anyPorts++}` : port} at ${host}` };
   }
 
   /** A server listens by Node's own means. */
@@ -149,8 +146,17 @@ export class Listening {
     server._handle = listener;
   }
 
-  #open_(server: ListeningServer, { key, backlog }: Asked, address: string | Address): void {
-    server._handle = this.#listener(server, key, address);
+  #open_(server: ListeningServer, asked: Asked, address: string | Address): void {
+    this.#listenWith(server, this.#listener(server, asked.key, address), asked, address);
+  }
+
+  #listenWith(
+    server: ListeningServer,
+    handle: Listener,
+    { backlog }: ListenArguments,
+    address: string | Address,
+  ): void {
+    server._handle = handle;
     if (typeof address === "string") {
       server._pipeName = address;
       server._listen2(address, -1, -1, backlog, undefined, 0);
@@ -172,7 +178,11 @@ export class Listening {
 
   /** The process lives while something listens, or is about to. */
   #reference(): void {
-    if (this.#waiting.size > 0 || this.#closing.size > 0 || [...this.#open.values()].some((each) => each.hasRef()))
+    if (
+      this.#waiting.size > 0 ||
+      this.#closing.size > 0 ||
+      [...this.#open.values(), ...this.#probes].some((each) => each.hasRef())
+    )
       this.#channel.ref();
     else this.#channel.unref();
   }
@@ -216,19 +226,17 @@ export class Listening {
   }
 }
 
-function pathIn(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" && Number.isNaN(Number(value)) ? value : undefined;
-}
-
 /** What goes through the pipe of the options for a Unix socket. */
 function plain(options: Record<string, unknown> = {}): object {
   const { backlog, readableAll, writableAll } = options;
   return { backlog, readableAll, writableAll };
 }
 
-/** The option `signal` of `listen()`. */
-function abortWith(server: Server, options: object): void {
-  const { signal } = options as { signal?: AbortSignal };
+/** The callback and the option `signal` of `listen()`. */
+function beginWith(server: Server, { options }: ListenArguments, args: readonly unknown[]): void {
+  const callback = args.at(-1);
+  if (typeof callback === "function") server.once("listening", callback as () => void);
+  const { signal } = (options ?? {}) as { signal?: AbortSignal };
   if (signal === undefined) return;
   const close = contained(undefined, () => void server.close());
   if (signal.aborted) process.nextTick(close);
