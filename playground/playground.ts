@@ -3,8 +3,17 @@ import type { Args } from "./args.js";
 import { CAUSES } from "./causes/index.js";
 import { DirectWay } from "./client/direct-way.js";
 import { EdgeWay } from "./client/edge-way.js";
+import { DEATHS } from "./deaths/deaths.js";
+import type { SupervisedProgram, Supervision } from "./deaths/supervised-program.js";
+import {
+  type DeathComparison,
+  type DeathFindings,
+  supervisedPrograms,
+  surveyDeaths,
+  whyNoDeaths,
+} from "./deaths/survey-deaths.js";
 import { type Edge, findWorkerd, startEdge } from "./edge/edge.js";
-import { OriginProcess } from "./process/origin-process.js";
+import { type Framework, OriginProcess } from "./process/origin-process.js";
 import type { Comparison, Findings } from "./report/report.js";
 import { paint, wrap } from "./report/text.js";
 import { survey } from "./survey.js";
@@ -13,6 +22,9 @@ import { survey } from "./survey.js";
 const READ_TIMEOUT_MS = 2_500;
 
 const SHOW_CURSOR = "\x1b[?25h";
+
+/** Of the progress indicator. */
+const OPTIONS = { exitOnError: true, registerSignalListeners: false };
 
 const FRAMEWORKS = ["express", "fastify"] as const;
 
@@ -24,6 +36,7 @@ export class Playground {
     new OriginProcess(framework, false),
     new OriginProcess(framework, true),
   ]);
+  readonly #programs = supervisedPrograms(FRAMEWORKS);
   #edge: Edge | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -40,7 +53,6 @@ export class Playground {
   /** Starts everything, provokes every cause and shows the progress. */
   async run(): Promise<Comparison[]> {
     const findings = new Map<OriginProcess, Findings>();
-    const options = { exitOnError: true, registerSignalListeners: false };
     const tasks = new Listr(
       [
         {
@@ -70,13 +82,47 @@ export class Playground {
             ),
         },
       ],
-      options,
+      OPTIONS,
     );
     await tasks.run();
     return FRAMEWORKS.map((framework) => ({
       framework,
       bare: findings.get(this.#origin(framework, false)) as Findings,
       guarded: findings.get(this.#origin(framework, true)) as Findings,
+    }));
+  }
+
+  /** Lets processes die under load, and shows the progress; nothing where that is not wanted, or not possible. */
+  async runDeaths(): Promise<DeathComparison[]> {
+    const why = this.#args.deaths ? whyNoDeaths() : "--no-deaths";
+    if (why !== undefined) {
+      process.stdout.write(`When the process itself dies: not shown (${why}).\n`);
+      return [];
+    }
+    const findings = new Map<SupervisedProgram, DeathFindings>();
+    const lanes = this.#programs.map((program, i) => ({
+      title: program.name,
+      task: async (_context: unknown, line: { title: string; output: string }) => {
+        const found = await surveyDeaths(program, i, (done, death) => {
+          line.title = `${program.name} ${done}/${DEATHS.length}`;
+          if (process.stdout.isTTY) line.output = death;
+        });
+        await program.stop();
+        findings.set(program, found);
+      },
+    }));
+    const title = `Let processes die in ${DEATHS.length} ways: with a plain supervisor, and under rayguard run`;
+    await new Listr([{ title, task: (_context, task) => task.newListr(lanes, { concurrent: true }) }], OPTIONS).run();
+    const found = (framework: Framework, supervision: Supervision) =>
+      findings.get(
+        this.#programs.find(
+          (one) => one.framework === framework && one.supervision === supervision,
+        ) as SupervisedProgram,
+      ) as DeathFindings;
+    return FRAMEWORKS.map((framework) => ({
+      framework,
+      bare: found(framework, "bare"),
+      kept: found(framework, "kept"),
     }));
   }
 
@@ -115,7 +161,11 @@ export class Playground {
   async #stopAll(): Promise<void> {
     // The progress indicator hides the cursor, and does not get to its end when it is interrupted.
     if (process.stdout.isTTY) process.stdout.write(SHOW_CURSOR);
-    await Promise.all([this.#edge?.stop(), ...this.#origins.map((origin) => origin.stop())]);
+    await Promise.all([
+      this.#edge?.stop(),
+      ...this.#origins.map((origin) => origin.stop()),
+      ...this.#programs.map((program) => program.stop()),
+    ]);
   }
 
   async #startEdge(): Promise<void> {

@@ -3,6 +3,7 @@ import { HELP, readArgs } from "./args.js";
 import { openInBrowser } from "./page/open-in-browser.js";
 import { Page } from "./page/page.js";
 import { Playground } from "./playground.js";
+import { brokenAtDeath, deathLines, deathSummary } from "./report/deaths.js";
 import { brokenPromises, reportLines, summary } from "./report/report.js";
 
 const args = parseOrExit();
@@ -21,8 +22,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 
 if (page) await show(page);
 const comparisons = await playground.run().catch(() => finish(1)); // the progress indicator has shown the error
-const broken = brokenPromises(comparisons);
-print("", ...reportLines(comparisons, playground.throughEdge), "", ...comparisons.map(summary));
+print("", ...reportLines(comparisons, playground.throughEdge), "");
+const deaths = await playground.runDeaths().catch(() => finish(1));
+if (deaths.length > 0) print("", ...deathLines(deaths));
+const broken = [...brokenPromises(comparisons), ...brokenAtDeath(deaths)];
+print("", ...comparisons.map(summary), ...deaths.map(deathSummary));
 if (broken.length > 0) print("", "Not kept:", ...broken.map((line) => `  ${line}`));
 if (args.once) await finish(broken.length > 0 ? 1 : 0);
 interruptedCode = 0;

@@ -18,7 +18,7 @@ const row = (...cells: string[]) => `| ${cells.join(" | ")} |`;
 
 /** Rows of the table that `npm start` prints, by framework: cause, bare, guarded, incident. */
 async function survey(): Promise<Map<string, string[][]>> {
-  const args = ["--import", "tsx", "playground/start.ts", "--once", "--no-workerd"];
+  const args = ["--import", "tsx", "playground/start.ts", "--once", "--no-workerd", "--no-deaths"];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
   const tables = new Map<string, string[][]>();
   let current: string[][] | undefined;

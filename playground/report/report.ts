@@ -14,7 +14,7 @@ export interface Comparison {
   readonly guarded: Findings;
 }
 
-const TITLES: Record<Framework, string> = { express: "Express", fastify: "Fastify", node: "node:http" };
+export const TITLES: Record<Framework, string> = { express: "Express", fastify: "Fastify", node: "node:http" };
 
 /** One table for each framework, and what is needed to read it. */
 export function reportLines(comparisons: readonly Comparison[], throughEdge: boolean): string[] {

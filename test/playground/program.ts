@@ -19,7 +19,7 @@ export class Program {
 
   static async start(...options: string[]): Promise<Program> {
     const started = performance.now();
-    const args = ["--import", "tsx", "playground/start.ts", "--no-open", ...options];
+    const args = ["--import", "tsx", "playground/start.ts", "--no-open", "--no-deaths", ...options];
     // Leader of a process group, so that a process left behind can be found.
     const child = spawn(process.execPath, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "inherit"] });
     const url = await addressIn(child);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { CAUSES } from "../../playground/causes/index.js";
+import { DEATHS } from "../../playground/deaths/deaths.js";
 import { findWorkerd } from "../../playground/edge/edge.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -15,25 +16,27 @@ afterEach(() => {
   for (const { pid } of started.splice(0)) if (groupLives(pid)) process.kill(-(pid as number), "SIGKILL");
 });
 
-describe.skipIf(process.platform === "win32")("npm start", { timeout: 60_000 }, () => {
+describe.skipIf(process.platform === "win32")("npm start", { timeout: 120_000 }, () => {
   it.runIf(findWorkerd())("shows complete responses behind workerd for every guarded origin server", async () => {
     const { code, text, pid } = await run("--once");
     expect(text).toContain("Start the edge (workerd)");
     expectTable(text);
+    expectDeaths(text);
     expect(code).toBe(0);
     await expect.poll(() => groupLives(pid), { timeout: 5_000 }).toBe(false);
   });
 
   it("shows the same with the strict client alone", async () => {
-    const { code, text, pid } = await run("--once", "--no-workerd");
+    const { code, text, pid } = await run("--once", "--no-workerd", "--no-deaths");
     expect(text).toContain("No edge (--no-workerd)");
+    expect(text).toContain("When the process itself dies: not shown (--no-deaths).");
     expectTable(text);
     expect(code).toBe(0);
     await expect.poll(() => groupLives(pid), { timeout: 5_000 }).toBe(false);
   });
 
   it("stays until it is interrupted, then leaves nothing", async () => {
-    const child = start();
+    const child = start("--no-deaths");
     const text = await outputUntil(child, /curl -i (\S+)\/throw/);
     const [, url] = /curl -i (\S+)\/throw/.exec(text) as RegExpExecArray;
     const response = await fetch(`${url}/throw`);
@@ -51,10 +54,20 @@ describe.skipIf(process.platform === "win32")("npm start", { timeout: 60_000 }, 
     await expect.poll(() => groupLives(child.pid), { timeout: 10_000 }).toBe(false);
   });
 
+  it("leaves nothing when it is killed while processes die", async () => {
+    const child = start("--no-page");
+    await outputUntil(child, /Let processes die/);
+    // Long enough for programs to be there, and for some to be on their way.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await expect.poll(() => groupLives(child.pid), { timeout: 20_000 }).toBe(false);
+  });
+
   it("explains itself", async () => {
     const { code, text } = await run("--help");
     expect(code).toBe(0);
-    for (const option of ["--once", "--port", "--no-workerd"]) expect(text).toContain(option);
+    for (const option of ["--once", "--port", "--no-deaths", "--no-workerd"]) expect(text).toContain(option);
   });
 
   it.each([["--port=http"], ["--port=70000"], ["--twice"]])("refuses %s", async (option) => {
@@ -75,6 +88,24 @@ function expectTable(text: string): void {
     const intactBare = rows.filter(({ bare }) => /complete$/.test(bare)).map(({ title }) => title);
     // The race for an idle connection is the one cause that a busy machine can keep from happening.
     expect(intactBare.filter((title) => !title.startsWith("idle"))).toEqual([]);
+  }
+}
+
+/** Every death has its row for both frameworks: it costs answers with a plain supervisor, and not with the keeper. */
+function expectDeaths(text: string): void {
+  for (const framework of FRAMEWORKS) {
+    const lines = text.split("\n");
+    const head = lines.findIndex((line) => line.startsWith(`${framework}: the process`));
+    const rows = lines.slice(head + 2, lines.indexOf("", head)).map((line) => line.split(/ {2,}/));
+    expect(rows.map(([title]) => title)).toEqual(DEATHS.map(({ title }) => title));
+    for (const [title, bare, , wait, promise] of rows) {
+      expect(bare, title).toMatch(/\d+ × 52[014]/);
+      expect(wait, title).toMatch(/^\d+\.\d s$/);
+      expect(promise, title).toBe("held");
+    }
+    expect(text).toContain(
+      `${framework}: ${DEATHS.length} of ${DEATHS.length} deaths cost answers bare; kept, ${DEATHS.length} keep the promise.`,
+    );
   }
 }
 

@@ -1,0 +1,43 @@
+// Runs a program as a process manager does, and ends it with whoever started this: leash.js <bare|kept> <program>
+// bare: whenever the program ends, it is started again at once, which is what PM2 does, and systemd with Restart=always.
+// kept: the same program under `rayguard run`, which starts it again by itself.
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const COMMAND = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
+/** Time for the keeper to end, with its processes, in milliseconds. */
+const GRACE_MS = 3_000;
+
+const [kind, program, ...options] = process.argv.slice(2);
+const isKept = kind === "kept";
+const args = isKept ? [COMMAND, "run", ...options, program] : [program];
+let isEnding = false;
+let child = start();
+
+process.on("message", (order) => {
+  // A new version is to take over: a bare program is ended, and started again; the keeper replaces its process.
+  if (order === "deploy") child.kill(isKept ? "SIGHUP" : "SIGTERM");
+});
+// No orphan: the channel to the parent closes with the parent, however that ends.
+process.on("disconnect", end);
+if (!process.connected) end();
+// The terminal's: the program has got it, too, and the parent ends.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, end);
+
+function start() {
+  // These die on purpose: without an image of their memory in the working directory.
+  const limited = ["-c", 'ulimit -c 0; exec "$@"', "sh", process.execPath, ...args];
+  const started = spawn("/bin/sh", limited, { stdio: ["ignore", "inherit", "inherit"] });
+  started.on("exit", (code, signal) => {
+    if (process.connected) process.send({ pid: started.pid, of: signal ?? `exit code ${code}` });
+    if (isEnding) process.exit();
+    child = start();
+  });
+  return started;
+}
+
+function end() {
+  isEnding = true;
+  child.kill(isKept ? "SIGTERM" : "SIGKILL");
+  setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+}
