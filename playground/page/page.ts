@@ -3,6 +3,7 @@ import { findWorkerd } from "../edge/edge.js";
 import { HOST } from "../origins/origin.js";
 import { makeBuiltFolder } from "./built-folder.js";
 import { pageApp } from "./server/app.js";
+import { DeathStage } from "./server/death-stage.js";
 import { Feed } from "./server/feed.js";
 import { IncidentFeed } from "./server/incident-feed.js";
 import { Outcomes } from "./server/outcomes.js";
@@ -17,6 +18,7 @@ const READ_TIMEOUT_MS = 2_500;
 /** The page: its own origin servers, its own edge and the server that shows them. */
 export class Page {
   readonly #stage: Stage;
+  readonly #deaths = new DeathStage();
   readonly #port: number;
   #app: FastifyInstance | undefined;
   #stopParts: () => void = () => {};
@@ -36,6 +38,7 @@ export class Page {
     const outcomes = new Outcomes();
     const traffic = new Traffic(outcomes);
     const incidents = new IncidentFeed(stage);
+    this.#deaths.watch(incidents, outcomes);
     const watch = new ProcessWatch(stage);
     const feed = new Feed({ incidents, outcomes, watch, traffic });
     this.#stopParts = () => {
@@ -43,7 +46,7 @@ export class Page {
       watch.stop();
       feed.stop();
     };
-    this.#app = await pageApp({ stage, runs: new Runs(stage, outcomes), feed, traffic, folder });
+    this.#app = await pageApp({ stage, runs: new Runs(stage, this.#deaths, outcomes), feed, traffic, folder });
     return this.#app.listen({ host: HOST, port: this.#port });
   }
 
@@ -55,7 +58,7 @@ export class Page {
 
   async #stopAll(): Promise<void> {
     this.#stopParts();
-    await Promise.all([this.#stage.stop(), this.#app?.close()]);
+    await Promise.all([this.#stage.stop(), this.#deaths.stop(), this.#app?.close()]);
   }
 }
 

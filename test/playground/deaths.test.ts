@@ -20,7 +20,7 @@ async function dieAll(supervision: Supervision): Promise<DeathFindings> {
 
 /** What the table of the README says that an edge shows: title, bare and kept. */
 function documented(): Map<string, readonly [bare: string, kept: string]> {
-  const [, table = ""] = /<!-- deaths: [^>]*-->\n([^]*?)<!-- \/deaths -->/.exec(README) ?? [];
+  const [, table = ""] = /<!-- deaths: [^>]*-->\n(.*?)<!-- \/deaths -->/s.exec(README) ?? [];
   const rows = table.matchAll(/^\| (.+?) \| (.+?) \| (.+?) \| (?:KILLED|-) \|$/gm);
   return new Map([...rows].map(([, title = "", bare = "", kept = ""]) => [title, [bare, kept]]));
 }

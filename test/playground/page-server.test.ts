@@ -2,7 +2,7 @@ import { request as httpRequest } from "node:http";
 import { exchange } from "rayguard/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GUARDED_ABOUT_FORGED } from "../../playground/causes/process.js";
-import type { RunResult } from "../../playground/page/shared/model.js";
+import type { DeathResult, Pulse, RunResult } from "../../playground/page/shared/model.js";
 import { Program } from "./program.js";
 
 const ORDER = {
@@ -11,7 +11,7 @@ const ORDER = {
   request: { method: "GET", path: "/empty", headers: [], way: "direct", version: "1.1", keptAlive: false },
 };
 
-describe("the server of the page", { timeout: 30_000 }, () => {
+describe("the server of the page", { timeout: 60_000 }, () => {
   let program: Program;
   let url: string;
   let port: number;
@@ -108,12 +108,44 @@ describe("the server of the page", { timeout: 30_000 }, () => {
     expect([status, json.guarded.verdict.label]).toEqual([200, "200 complete"]);
   });
 
+  it.skipIf(process.platform === "win32")("tells both sides of a death, and counts what clients got", async () => {
+    const { status, json } = await post<DeathResult>("/api/deaths", { death: "killed", framework: "node" });
+    expect(status).toBe(200);
+    expect([json.bare.asClaimed, json.guarded.asClaimed], JSON.stringify(json.guarded.outcomes)).toEqual([true, true]);
+    expect(json.bare.verdict.label).toContain("520, 521");
+    expect(json.bare.end?.of).toBe("SIGKILL");
+    expect(json.guarded.verdict.label).toBe("503 complete");
+    expect(json.guarded.incidents[0]).toMatchObject({ code: "KILLED", action: "replaced", prevented: 520 });
+    expect(json.guarded.log.join("\n")).toContain("signal SIGKILL");
+    expect(await (await fetch(`${url}/api/runs/${json.id}`)).json()).toEqual(json);
+    const seen = json.bare.outcomes.reduce((sum, { count }) => sum + count, 0);
+    expect((await pulse()).requests).toBeGreaterThan(seen);
+    // It has no page to show.
+    expect((await fetch(`${url}/content/${json.id}/bare`)).status).toBe(404);
+  });
+
+  it("refuses an unknown death", async () => {
+    expect((await post("/api/deaths", { death: "old age", framework: "node" })).status).toBe(400);
+  });
+
   it("leaves no process behind", async () => {
     const { json } = await post<RunResult>("/api/runs", { ...ORDER, framework: "fastify" });
     expect(json.bare.verdict.label).toBe("520");
     await program.stop();
     await expect.poll(() => program.isThere, { timeout: 5_000 }).toBe(false);
   });
+
+  /** The first that the feed says. */
+  async function pulse(): Promise<Pulse> {
+    const { body } = await fetch(`${url}/api/events`);
+    let text = "";
+    for await (const octets of body as unknown as AsyncIterable<Uint8Array>) {
+      text += Buffer.from(octets).toString();
+      const [, data] = /event: pulse\ndata: (.*)\n\n/.exec(text) ?? [];
+      if (data !== undefined) return JSON.parse(data) as Pulse;
+    }
+    throw new Error("The feed has ended.");
+  }
 
   /** As a browser posts: fetch() of Node lets nobody choose Origin. */
   function post<T>(path: string, body: unknown, origin: string | null = url) {

@@ -155,6 +155,23 @@ describe.skipIf(CHROMIUM === undefined)("the page in a browser", { timeout: 60_0
     await tab.context().close();
   });
 
+  it("shows what clients get when a process dies, bare and kept", async () => {
+    const tab = await shown(visit, {}, "#deploy-under-load");
+    expect(await tab.textContent("#announcement")).toMatch(/: bare 520, 521.*, kept 200 complete\.$/);
+    expect(await tab.isVisible("#builder")).toBe(false);
+    const rows = (side: string) => tab.locator(`.pair .side.${side} .outcomes tbody th`).allTextContents();
+    expect(await rows("bare")).toEqual(expect.arrayContaining(["200", "520", "521"]));
+    expect(await rows("guarded")).toEqual(["200"]);
+    expect(await tab.locator("#history tr").first().textContent()).toMatch(
+      /deploy-under-loadfastify✕520, 521.*✓200 complete/,
+    );
+    await runCause(tab, "empty");
+    expect(await tab.isVisible("#builder")).toBe(true);
+    await tab.locator("#history tr").nth(1).locator("button").click();
+    await tab.waitForSelector('#result[data-cause="deploy-under-load"]');
+    await tab.context().close();
+  });
+
   it("explains every status from 520 to 526", async () => {
     const tab = await shown(visit);
     const rows = await tab.locator(".statuses tbody th").allTextContents();

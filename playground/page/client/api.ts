@@ -1,9 +1,10 @@
-import type { RunOrder, RunResult, RunSummary, Setup } from "../shared/model.js";
+import type { DeathOrder, DeathResult, RunOrder, RunResult, RunSummary, Setup } from "../shared/model.js";
 
 export const getSetup = () => ask<Setup>("/api/setup");
 export const getRuns = () => ask<RunSummary[]>("/api/runs");
-export const getRun = (id: number) => ask<RunResult>(`/api/runs/${id}`);
+export const getRun = (id: number) => ask<RunResult | DeathResult>(`/api/runs/${id}`);
 export const startRun = (order: RunOrder) => ask<RunResult>("/api/runs", order);
+export const startDeath = (order: DeathOrder) => ask<DeathResult>("/api/deaths", order);
 /** Starts something that answers nothing. */
 export const order = (path: string) => ask<void>(path, null);
 

@@ -48,7 +48,7 @@ export class CauseList {
   }
 
   #button(cause: CauseInfo, choose: (cause: CauseInfo) => void): HTMLButtonElement {
-    const title = cause.title.replace(/^(?:crash|deploy|overload|spoofed client): /, "");
+    const title = cause.title.replace(/^(?:crash|deploy|overload|spoofed client): |^the process /, "");
     const button = h(
       "button",
       { type: "button", "data-cause": cause.name, onclick: () => choose(cause) },

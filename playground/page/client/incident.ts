@@ -2,13 +2,17 @@ import type { IncidentView, Side } from "../shared/model.js";
 import { h } from "./dom.js";
 
 /** What the guard says of it; a bare origin server says nothing. */
-export function incidentsView(incidents: readonly IncidentView[], side: Side): HTMLElement {
+export function incidentsView(
+  incidents: readonly IncidentView[],
+  side: Side,
+  none = "None: the options of the guard kept it from happening at all.",
+): HTMLElement {
   if (side === "bare") {
     const text = "None: nobody watches. All there is to go by is the Ray ID on the edge's page.";
     return h("p", { class: "nothing" }, text);
   }
   if (incidents.length === 0) {
-    return h("p", { class: "nothing" }, "None: the options of the guard kept it from happening at all.");
+    return h("p", { class: "nothing" }, none);
   }
   return h("div", { class: "incidents" }, ...incidents.map(incidentView));
 }

@@ -1,6 +1,7 @@
-import type { CauseInfo, FrameworkName, RunResult, RunSummary, Setup } from "../shared/model.js";
-import { getRun, getRuns, getSetup, order, startRun } from "./api.js";
+import type { CauseInfo, DeathResult, FrameworkName, RunResult, RunSummary, Setup } from "../shared/model.js";
+import { getRun, getRuns, getSetup, order, startDeath, startRun } from "./api.js";
 import { CauseList } from "./cause-list.js";
+import { showDeath } from "./death.js";
 import { byId, h, show } from "./dom.js";
 import { History } from "./history.js";
 import { Live } from "./live.js";
@@ -93,17 +94,21 @@ class PlaygroundPage {
     byId("cause-group").textContent = cause.group;
     byId("cause-title").textContent = cause.title.charAt(0).toUpperCase() + cause.title.slice(1);
     byId("cause-what").textContent = cause.what;
+    // No single request shows a death.
+    byId("builder").hidden = cause.isDeath;
     byId("cause-probe").textContent = cause.probe === null ? "" : `Provoked ${provokedBy(cause.probe)}.`;
     this.#builder.fill(cause);
   }
 
-  async #run(cause: CauseInfo): Promise<RunResult | undefined> {
+  async #run(cause: CauseInfo): Promise<RunResult | DeathResult | undefined> {
     const asked = ++this.#asked;
     const framework = this.#framework;
     this.#busy(cause, true);
     try {
       await order(`/api/stage/${framework}`);
-      const run = await startRun({ cause: cause.name, framework, request: this.#builder.read() });
+      const run = cause.isDeath
+        ? await startDeath({ death: cause.name, framework })
+        : await startRun({ cause: cause.name, framework, request: this.#builder.read() });
       this.#remember({ ...run, bare: run.bare.verdict, guarded: run.guarded.verdict });
       if (asked === this.#asked) this.#show(run, cause);
       return run;
@@ -138,17 +143,19 @@ class PlaygroundPage {
     }
   }
 
-  #show(run: RunResult, cause: CauseInfo): void {
+  #show(run: RunResult | DeathResult, cause: CauseInfo): void {
     byId("error").hidden = true;
     const result = byId("result");
-    showResult(result, run, cause);
+    if ("clients" in run) showDeath(result, run, cause);
+    else showResult(result, run, cause);
     result.dataset.run = String(run.id);
     result.dataset.cause = run.cause;
     result.dataset.framework = run.framework;
-    const way = run.way === "edge" ? "through the edge" : "straight to the origin server";
-    byId("run-note").textContent = `Run #${run.id}, Ray ID ${run.ray || "none"}, ${way}, ${run.ms} ms.`;
+    byId("run-note").textContent =
+      `Run #${run.id}, ${"clients" in run ? `${run.clients} clients` : wayOf(run)}, ${run.ms} ms.`;
     const { bare, guarded } = run;
-    byId("announcement").textContent = `${cause.title}: bare ${bare.verdict.label}, guarded ${guarded.verdict.label}.`;
+    const other = cause.isDeath ? "kept" : "guarded";
+    byId("announcement").textContent = `${cause.title}: bare ${bare.verdict.label}, ${other} ${guarded.verdict.label}.`;
   }
 
   #remember(run: RunSummary): void {
@@ -186,8 +193,12 @@ class PlaygroundPage {
   }
 }
 
+function wayOf({ ray, way }: RunResult): string {
+  return `Ray ID ${ray || "none"}, ${way === "edge" ? "through the edge" : "straight to the origin server"}`;
+}
+
 function provokedBy(probe: string): string {
-  return /^(?:with|by) /.test(probe) ? probe : `by ${probe}`;
+  return /^(?:with|by|while) /.test(probe) ? probe : `by ${probe}`;
 }
 
 getSetup()

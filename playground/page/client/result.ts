@@ -5,12 +5,14 @@ import { connectionView } from "./octets.js";
 import { timelineView } from "./timeline.js";
 import { badge } from "./verdict-badge.js";
 
-const SIDES: readonly Side[] = ["bare", "guarded"];
-const NAMES: Readonly<Record<Side, string>> = { bare: "Bare", guarded: "Guarded" };
+export const SIDES: readonly Side[] = ["bare", "guarded"];
 
-type Section = readonly [title: string, view: (result: SideResult, side: Side, run: RunResult) => HTMLElement];
+type Section<Run extends Record<Side, unknown>> = readonly [
+  title: string,
+  view: (result: Run[Side], side: Side, run: Run) => HTMLElement,
+];
 
-const SECTIONS: readonly Section[] = [
+const SECTIONS: readonly Section<RunResult>[] = [
   ["What the visitor sees", (result, side, run) => visitorView(result, side, run)],
   ["Octets on the wire", (result) => wireView(result)],
   ["Timeline", ({ timeline }) => timelineView(timeline)],
@@ -23,27 +25,26 @@ export function showResult(target: HTMLElement, run: RunResult, cause: CauseInfo
   show(
     target,
     h("div", { class: "sides verdicts" }, ...SIDES.map((side) => verdictView(run[side], side, cause))),
-    ...SECTIONS.map(([title, view]) =>
-      h(
-        "section",
-        { class: "pair" },
-        h("h2", {}, title),
-        h(
-          "div",
-          { class: "sides" },
-          ...SIDES.map((side) =>
-            h(
-              "div",
-              { class: `side ${side}`, "data-side": side },
-              h("h3", { class: "side-name" }, NAMES[side]),
-              view(run[side], side, run),
-            ),
-          ),
-        ),
-      ),
-    ),
+    ...SECTIONS.map((section) => pairView(section, run, { bare: "Bare", guarded: "Guarded" })),
     stepsView(cause),
   );
+}
+
+/** One section, both sides of it next to each other. */
+export function pairView<Run extends Record<Side, unknown>>(
+  [title, view]: Section<Run>,
+  run: Run,
+  names: Readonly<Record<Side, string>>,
+): HTMLElement {
+  const sides = SIDES.map((side) =>
+    h(
+      "div",
+      { class: `side ${side}`, "data-side": side },
+      h("h3", { class: "side-name" }, names[side]),
+      view(run[side], side, run),
+    ),
+  );
+  return h("section", { class: "pair" }, h("h2", {}, title), h("div", { class: "sides" }, ...sides));
 }
 
 function verdictView({ verdict, address, name, death, visitor, asClaimed }: SideResult, side: Side, cause: CauseInfo) {
@@ -101,7 +102,7 @@ function wireView({ wire, moreConnections }: SideResult): HTMLElement {
   return h("div", { class: "wire" }, ...wire.map((connection, i) => connectionView(connection, i === 0)), more);
 }
 
-function stepsView({ steps }: CauseInfo): HTMLElement {
+export function stepsView({ steps }: CauseInfo): HTMLElement {
   return h(
     "section",
     { class: "steps" },

@@ -1,10 +1,11 @@
 import fastifyStatic from "@fastify/static";
 import Fastify, { type FastifyInstance } from "fastify";
+import { whyNoDeaths } from "../../deaths/survey-deaths.js";
 import type { Framework } from "../../process/origin-process.js";
-import type { RunOrder, Setup, Side } from "../shared/model.js";
-import { causeList } from "./cause-list.js";
+import type { DeathOrder, RunOrder, Setup, Side } from "../shared/model.js";
+import { causeList, deathList } from "./cause-list.js";
 import type { Feed } from "./feed.js";
-import { ownField, RUN_SCHEMA } from "./order-check.js";
+import { DEATH_SCHEMA, ownField, RUN_SCHEMA } from "./order-check.js";
 import { refusal, setPolicy } from "./origin-check.js";
 import type { Runs } from "./runs.js";
 import { STAGE_FRAMEWORKS, type Stage } from "./stage.js";
@@ -40,7 +41,7 @@ export async function pageApp({ stage, runs, feed, traffic, folder }: Parts): Pr
   await app.register(fastifyStatic, { root: folder, cacheControl: false });
 
   const setup: Setup = {
-    causes: causeList(),
+    causes: [...causeList(), ...deathList()],
     frameworks: STAGE_FRAMEWORKS.map((name) => ({ name, title: TITLES[name] })),
     hasEdge: stage.hasEdge,
     readTimeoutMs: stage.readTimeoutMs,
@@ -56,6 +57,11 @@ export async function pageApp({ stage, runs, feed, traffic, folder }: Parts): Pr
     const field = ownField(request.body.request.headers);
     if (field === undefined) return runs.run(request.body);
     return reply.code(400).send({ message: `${field} is for the edge to set; leave it out.` });
+  });
+  app.post<{ Body: DeathOrder }>("/api/deaths", { schema: { body: DEATH_SCHEMA } }, (request, reply) => {
+    const why = whyNoDeaths();
+    if (why === undefined) return runs.runDeath(request.body);
+    return reply.code(501).send({ message: `Not to be seen here: ${why}.` });
   });
   app.get<{ Params: { id: string; side: Side } }>("/content/:id/:side", (request, reply) => {
     const content = runs.content(Number(request.params.id), request.params.side);

@@ -1,7 +1,10 @@
 import type { Probe } from "../../causes/cause.js";
 import { GROUPS } from "../../causes/groups.js";
 import { BURST } from "../../causes/process.js";
+import { CLIENTS } from "../../deaths/crowd.js";
+import { DEATHS } from "../../deaths/deaths.js";
 import type { CauseInfo } from "../shared/model.js";
+import { DEATH_EXPLANATIONS } from "./death-explanations.js";
 import { EXPLANATIONS } from "./explanations.js";
 import { causeNamed, routeOf } from "./run.js";
 
@@ -38,7 +41,28 @@ export function causeList(): CauseInfo[] {
         isDirect: probe === "around",
         mayBreak: mayBreak === true,
         probe: probe === undefined ? null : (PROVOKED[probe] ?? null),
+        isDeath: false,
       };
     }),
   );
+}
+
+/** What happens to a process under load, as a further group. */
+export function deathList(): CauseInfo[] {
+  return DEATHS.map(({ name, title }): CauseInfo => {
+    const explanation = DEATH_EXPLANATIONS[name];
+    if (explanation === undefined) throw new Error(`Nobody explains the death "${name}".`);
+    return {
+      name,
+      title: `the process ${title}`,
+      group: "When the process itself dies",
+      ...explanation,
+      method: "GET",
+      path: "/",
+      isDirect: true,
+      mayBreak: true,
+      probe: `while ${CLIENTS} clients, with a kept-alive connection each, ask on and on`,
+      isDeath: true,
+    };
+  });
 }

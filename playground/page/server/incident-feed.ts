@@ -4,6 +4,8 @@ import type { Stage } from "./stage.js";
 
 const KEPT_INCIDENTS = 200;
 
+type Told = Pick<IncidentNote, "code" | "action" | "prevented" | "message" | "ray" | "method" | "url">;
+
 /** Every incident of every guard on the stage, and how often the edge would have shown a page of its own. */
 export class IncidentFeed {
   readonly recent: FeedIncident[] = [];
@@ -15,7 +17,7 @@ export class IncidentFeed {
   constructor({ actors }: Stage) {
     for (const { origin } of actors) {
       origin.on("message", (message) => {
-        if (message.type === "incident") this.#add(origin.name, message);
+        if (message.type === "incident") this.add(origin.name, message);
       });
     }
   }
@@ -24,7 +26,8 @@ export class IncidentFeed {
     this.#listener = listener;
   }
 
-  #add(origin: string, { code, action, prevented, message, ray, method, url }: IncidentNote): void {
+  /** @param origin - name of the origin server */
+  add(origin: string, { code, action, prevented, message, ray, method, url }: Told): void {
     this.count++;
     // As GuardStats counts it; that starts again with each process.
     if (prevented !== null && (action === "replaced" || action === "repaired")) this.prevented++;

@@ -1,4 +1,5 @@
 import { ALL_CAUSES } from "../../causes/index.js";
+import { DEATHS } from "../../deaths/deaths.js";
 import { STAGE_FRAMEWORKS } from "./stage.js";
 
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
@@ -42,6 +43,14 @@ export const RUN_SCHEMA = {
       },
     },
   },
+} as const;
+
+/** Shape of a `DeathOrder`. */
+export const DEATH_SCHEMA = {
+  type: "object",
+  required: ["death", "framework"],
+  additionalProperties: false,
+  properties: { death: { enum: DEATHS.map(({ name }) => name) }, framework: { enum: STAGE_FRAMEWORKS } },
 } as const;
 
 /** Fields that decide where a request goes and where it ends; those are not the form's to choose. */

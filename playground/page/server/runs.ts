@@ -1,4 +1,5 @@
-import type { RunOrder, RunResult, RunSummary, Side } from "../shared/model.js";
+import type { DeathOrder, DeathResult, RunOrder, RunResult, RunSummary, Side } from "../shared/model.js";
+import type { DeathStage } from "./death-stage.js";
 import type { Outcomes } from "./outcomes.js";
 import { causeNamed, runOn, type SideFindings } from "./run.js";
 import type { Stage } from "./stage.js";
@@ -6,39 +7,45 @@ import type { Stage } from "./stage.js";
 const KEPT_RUNS = 200;
 
 interface Kept {
-  readonly result: RunResult;
-  readonly contents: Record<Side, SideFindings["content"]>;
+  readonly result: RunResult | DeathResult;
+  /** What each visitor got, where there was one. */
+  readonly contents?: Record<Side, SideFindings["content"]>;
 }
 
 /** The runs so far; one at a time for each framework, since a run looks at everything its origin servers do. */
 export class Runs {
   readonly #stage: Stage;
+  readonly #deaths: DeathStage;
   readonly #outcomes: Outcomes;
   readonly #kept = new Map<number, Kept>();
   readonly #turns = new Map<string, Promise<unknown>>();
   #count = 0;
 
-  constructor(stage: Stage, outcomes: Outcomes) {
+  constructor(stage: Stage, deaths: DeathStage, outcomes: Outcomes) {
     this.#stage = stage;
+    this.#deaths = deaths;
     this.#outcomes = outcomes;
   }
 
   run(order: RunOrder): Promise<RunResult> {
-    const before = this.#turns.get(order.framework) ?? Promise.resolve();
-    const turn = before.then(() => this.#run(order));
-    this.#turns.set(
-      order.framework,
-      turn.catch(() => undefined),
-    );
-    return turn;
+    return this.#inTurn(order.framework, () => this.#run(order));
   }
 
-  get(id: number): RunResult | undefined {
+  runDeath(order: DeathOrder): Promise<DeathResult> {
+    return this.#inTurn(order.framework, async () => {
+      const sides = await this.#deaths.run(order);
+      const result = { id: ++this.#count, cause: order.death, framework: order.framework, ...sides };
+      this.#keep({ result });
+      return result;
+    });
+  }
+
+  get(id: number): RunResult | DeathResult | undefined {
     return this.#kept.get(id)?.result;
   }
 
   content(id: number, side: Side): SideFindings["content"] | undefined {
-    return this.#kept.get(id)?.contents[side];
+    return this.#kept.get(id)?.contents?.[side];
   }
 
   summaries(): RunSummary[] {
@@ -71,9 +78,23 @@ export class Runs {
     const way = cause.probe === "around" || !this.#stage.hasEdge ? "direct" : request.way;
     const sides = { bare: bare.result, guarded: guarded.result };
     const result: RunResult = { id, at, cause: name, framework, way, ray: ray.slice(0, 16), ms, ...sides };
-    this.#kept.set(id, { result, contents: { bare: bare.content, guarded: guarded.content } });
+    this.#keep({ result, contents: { bare: bare.content, guarded: guarded.content } });
+    return result;
+  }
+
+  #inTurn<T>(framework: string, run: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(framework) ?? Promise.resolve();
+    const turn = before.then(run);
+    this.#turns.set(
+      framework,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  }
+
+  #keep(run: Kept): void {
+    this.#kept.set(run.result.id, run);
     const oldest = this.#kept.keys().next().value;
     if (this.#kept.size > KEPT_RUNS && oldest !== undefined) this.#kept.delete(oldest);
-    return result;
   }
 }

@@ -22,6 +22,8 @@ export interface CauseInfo {
   readonly mayBreak: boolean;
   /** How it is provoked, where one request is not enough. */
   readonly probe: string | null;
+  /** It happens to a process under load, bare and kept by `rayguard run`: there is no single request to look at. */
+  readonly isDeath: boolean;
 }
 
 /** What the page knows before the first run. */
@@ -50,6 +52,11 @@ export interface RunOrder {
   readonly cause: string;
   readonly framework: FrameworkName;
   readonly request: RequestForm;
+}
+
+export interface DeathOrder {
+  readonly death: string;
+  readonly framework: FrameworkName;
 }
 
 /** What became of the request, for the visitor. */
@@ -186,6 +193,45 @@ export interface RunResult {
   readonly ms: number;
   readonly bare: SideResult;
   readonly guarded: SideResult;
+}
+
+/** How many requests have ended in one way. */
+export interface OutcomeCount {
+  /** Status that the edge shows, `cut` or `wrong`. */
+  readonly shown: string;
+  readonly what: string;
+  readonly count: number;
+  readonly kind: Verdict["kind"];
+}
+
+/** What many clients have seen of a death, and what is known of it. */
+export interface DeathSide {
+  readonly name: string;
+  readonly address: string;
+  readonly verdict: Verdict;
+  /** The keeper has kept its promise, or the plain supervisor could not help it. */
+  readonly asClaimed: boolean;
+  readonly outcomes: readonly OutcomeCount[];
+  /** Longest time for a complete response. */
+  readonly longestMs: number;
+  /** Until another process has answered; `null`: there was none. */
+  readonly awayMs: number | null;
+  /** The process that died, and of what, as its supervisor tells it. */
+  readonly end: { readonly pid: number; readonly of: string } | null;
+  readonly log: readonly string[];
+  readonly incidents: readonly IncidentView[];
+}
+
+/** As of a run, but with the keeper in the place of the guard. */
+export interface DeathResult {
+  readonly id: number;
+  readonly at: number;
+  readonly cause: string;
+  readonly framework: FrameworkName;
+  readonly ms: number;
+  readonly clients: number;
+  readonly bare: DeathSide;
+  readonly guarded: DeathSide;
 }
 
 /** One line in the list of runs. */
