@@ -5,14 +5,14 @@ import { describe, expect, it } from "vitest";
 const root = path.join(import.meta.dirname, "..");
 
 /** `import`, `export … from`, `import()` and `typeof import()`, those of types included. */
-const IMPORTED = /\b(?:from|import)\s*\(?\s*"([^"]+)"/g;
+const IMPORTED = /^(?:import|export)\s(?:[^;"]*?\sfrom\s)?"([^"]+)"|\bimport\(\s*"([^"]+)"/gm;
 const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
 
 /** Every file of the package, and what it imports: files by their path, packages by their name. */
 const imports = new Map(
   ["src", "adapters"].flatMap(filesIn).map((file) => {
     const text = readFileSync(path.join(root, file), "utf8").replace(COMMENT, "");
-    const names = [...text.matchAll(IMPORTED)].map(([, name = ""]) => name);
+    const names = [...text.matchAll(IMPORTED)].map(([, statement, call]) => statement ?? call ?? "");
     return [file, [...new Set(names.map((name) => (name.startsWith(".") ? fileOf(file, name) : name)))]] as const;
   }),
 );

@@ -1,22 +1,9 @@
-/** Fields that say something about content, and are wrong once other content takes its place. */
-const DESCRIPTIVE = new Set([
-  "content-encoding",
-  "content-language",
-  "content-length",
-  "content-location",
-  "content-range",
-  "content-disposition",
-  "content-md5",
-  "content-digest",
-  "repr-digest",
-  "digest",
-  "accept-ranges",
-  "transfer-encoding",
-  "trailer",
-  "etag",
-  "last-modified",
-  "set-cookie",
-]);
+import { DESCRIBES_CONTENT, FRAMING } from "../http/fields.js";
+
+/** What is wrong, or is not to be had, once other content takes the place of that which was lost. */
+const LOST = new Set([...DESCRIBES_CONTENT, ...FRAMING, "trailer", "accept-ranges", "set-cookie"]);
+// Whoever answers sets it.
+LOST.delete("content-type");
 
 /** Fields that say how long the content may be kept. */
 const CACHING = new Set([
@@ -32,7 +19,7 @@ const CACHING = new Set([
 const RANGES = new Set(["content-range", "accept-ranges"]);
 
 /**
- * Whether a field belongs to the content that was lost. Content-Type is not asked about: whoever answers sets it.
+ * Whether a field belongs to the content that was lost.
  * @param status - of the answer that takes its place
  */
 export function isLostWithContent(name: string, value: unknown, status: number): boolean {
@@ -51,7 +38,7 @@ export function isRefusedOfError(name: string, value: unknown, status: number): 
 }
 
 function describesContent(key: string, status: number): boolean {
-  return DESCRIPTIVE.has(key) && !(status === 416 && RANGES.has(key));
+  return LOST.has(key) && !(status === 416 && RANGES.has(key));
 }
 
 function limitsCaching(key: string, value: unknown): boolean {

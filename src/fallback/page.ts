@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { HOP_BY_HOP } from "../http/fields.js";
 import { FIELD_VALUE, TOKEN } from "../http/grammar.js";
 import { reasonOf } from "../http/status.js";
 import type { FieldLine } from "../validity/head.js";
@@ -56,8 +57,8 @@ const KEPT = new Set([
   "traceresponse",
 ]);
 
-/** Fields a thrown error may not set, beside those that are lost with the content: the fallback has its own, or the connection. */
-const OWN = /^(?:content-(?!security-policy|range)|connection$|keep-alive$|upgrade$|te$|date$|cache-control$|proxy-|:)/;
+/** Fields a thrown error may not set, beside those of the connection and those lost with the content: the fallback has its own. */
+const OWN = /^(?:content-(?!security-policy|range)|date$|cache-control$|proxy-|:)/;
 
 /** Composes the fallback; whatever goes wrong on the way leads to `lastResort`. */
 export function composePage(asked: PageRequest): Page {
@@ -132,7 +133,8 @@ function errorFields(headers: Record<string, unknown> | undefined, status: numbe
     }
     const text = typeof value === "number" ? String(value) : value;
     if (typeof text !== "string" || !FIELD_VALUE.test(text) || !TOKEN.test(name) || text.length > 4_096) continue;
-    if (!OWN.test(name.toLowerCase()) && !isLostWithContent(name, text, status)) fields.push([name, text]);
+    const key = name.toLowerCase();
+    if (!OWN.test(key) && !HOP_BY_HOP.has(key) && !isLostWithContent(name, text, status)) fields.push([name, text]);
   }
   return fields;
 }

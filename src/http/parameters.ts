@@ -1,7 +1,5 @@
+import type { Span } from "./fields.js";
 import { isToken, QUOTED_STRING, trimWhitespace } from "./grammar.js";
-
-/** Characters that open and close a span in which separators have no meaning, besides quoted strings. */
-type Span = "()" | "<>";
 
 /**
  * Splits at `separator`, but not inside quoted strings, nor inside `span`: comments of Via, URIs of Link. Parts come

@@ -1,4 +1,5 @@
 import type { Page } from "../fallback/page.js";
+import { FRAMING, HOP_BY_HOP } from "../http/fields.js";
 import { LOWER_CASE_TOKEN, NOT_IN_VALUE } from "../http/grammar.js";
 import { isBodiless } from "../http/status.js";
 import { type Failure, ruleBroken } from "../incidents.js";
@@ -76,7 +77,7 @@ function isObject(value: unknown): boolean {
 }
 
 /** Fields with rules of their own. */
-const RULED = /^(?:transfer-encoding|connection|keep-alive|upgrade|te|trailer|date|content-encoding)$/;
+const RULED = new Set([...HOP_BY_HOP, "trailer", "date", "content-encoding"]);
 
 /** First look at a header section, on the hot path: `true` means that no guarded rule can be broken. */
 function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number): boolean {
@@ -87,14 +88,9 @@ function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number
     if (name === ":status") {
       if (typeof value !== "number" || !isPlainStatus(value)) return false;
     } else if (typeof value === "string") {
-      if (!LOWER_CASE_TOKEN.test(name) || RULED.test(name) || NOT_IN_VALUE.test(value)) return false;
+      if (!LOWER_CASE_TOKEN.test(name) || RULED.has(name) || NOT_IN_VALUE.test(value)) return false;
       if (name === "content-length" && !LENGTH.test(value)) return false;
-    } else if (
-      !LOWER_CASE_TOKEN.test(name) ||
-      RULED.test(name) ||
-      !Number.isSafeInteger(value) ||
-      (value as number) < 0
-    )
+    } else if (!LOWER_CASE_TOKEN.test(name) || RULED.has(name) || !Number.isSafeInteger(value) || (value as number) < 0)
       return false;
     lines++;
   }
@@ -199,8 +195,7 @@ export function repairInterim(exchange: Http2Exchange, fields: Fields): boolean 
   if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
   else exchange.repaired(failure);
   if (verdict.octets === null) return false;
-  delete fields["content-length"];
-  delete fields["transfer-encoding"];
+  for (const name of FRAMING) delete fields[name];
   return true;
 }
 

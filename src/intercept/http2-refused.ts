@@ -1,9 +1,8 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { HOP_BY_HOP } from "../http/fields.js";
 import { LOWER_CASE_TOKEN } from "../http/grammar.js";
 import type { NativeStream } from "./http2-overrides.js";
 import { type Fields, isFieldsObject } from "./http2-section.js";
-
-const CONNECTION_SPECIFIC = /^(?:connection|upgrade|http2-settings|keep-alive|proxy-connection|transfer-encoding|te)$/;
 
 /** Whether there is anything about a header section for which `respond()` could throw. */
 export function mayBeRefused(headers: unknown, options: unknown): boolean {
@@ -15,7 +14,7 @@ export function mayBeRefused(headers: unknown, options: unknown): boolean {
     if (name === ":status") {
       const status = Number(value) | 0;
       if (status !== 0 && (status < 200 || status > 599)) return true;
-    } else if (!LOWER_CASE_TOKEN.test(name) || CONNECTION_SPECIFIC.test(name)) return true;
+    } else if (!LOWER_CASE_TOKEN.test(name) || HOP_BY_HOP.has(name)) return true;
     else if (Array.isArray(value) ? name !== "set-cookie" && value.length > 1 : typeof value === "object") return true;
   }
   // `http2.sensitiveHeaders` is all there can be.

@@ -1,3 +1,4 @@
+import { FRAMING } from "../http/fields.js";
 import { FIELD_LINE } from "../http/grammar.js";
 
 /** What is known when an interim response is about to go out. */
@@ -54,7 +55,7 @@ export function checkInterim(rendered: string, facts: InterimFacts): InterimVerd
       octets: null,
     };
   }
-  const kept = fields.filter((line) => !/^(?:content-length|transfer-encoding):/i.test(line));
+  const kept = fields.filter((line) => !FRAMING.has(line.slice(0, line.indexOf(":")).toLowerCase()));
   if (kept.length === fields.length) return null;
   return {
     rule: "IR-1",

@@ -1,4 +1,5 @@
 import { isHttpDate } from "../http/date.js";
+import { SINGLE_VALUED_IN_HTTP } from "../http/fields.js";
 import { type Failure, ruleBroken } from "../incidents.js";
 import type { ResponseEnd } from "../parser/octet-stream.js";
 import { parseResponse } from "../parser/parse-response.js";
@@ -67,7 +68,7 @@ export class RawResponse {
     if (this.#octets === 0 || this.#octets > LIMIT) return null;
     const parsed = parseResponse(this.octets, { method: this.#method, end, requestVersion: this.#version });
     if (parsed === null || !parsed.complete || parsed.status < 200) return null;
-    if (parsed.problems.some((problem) => problem.rule !== "MD-1" && problem.rule !== "FR-16")) return null;
+    if (!isPassable(parsed)) return null;
     let added = "";
     if (parsed.framing === "close") added += `Content-Length: ${parsed.content.byteLength}\r\n`;
     const closes = parsed.closes || mustClose;
@@ -83,7 +84,7 @@ export class RawResponse {
     if (end === -1) return null;
     const parsed = parseResponse(octets, { method: this.#method, end: "fin", requestVersion: this.#version });
     if (parsed === null || parsed.framing !== "close" || parsed.status < 200) return null;
-    if (parsed.problems.some((problem) => problem.rule !== "MD-1" && problem.rule !== "FR-16")) return null;
+    if (!isPassable(parsed)) return null;
     const added = parsed.field("connection") === undefined ? "Connection: close\r\n" : "";
     const mended = withFields(withDate(octets, parsed), added);
     return { octets: mended, status: parsed.status, closes: true, repair: repairOf(parsed) };
@@ -98,6 +99,17 @@ export class RawResponse {
     const status = Number(line[1]);
     return status === 101 || (this.#method === "CONNECT" && status >= 200 && status < 300) ? status : null;
   }
+}
+
+/** Whether nothing is wrong with it but what is added here, or what no response of an app is touched for. */
+function isPassable(parsed: ParsedResponse): boolean {
+  return parsed.problems.every(
+    ({ rule }) => rule === "MD-1" || rule === "FR-16" || (rule === "HF-10" && !repeats(parsed)),
+  );
+}
+
+function repeats(parsed: ParsedResponse): boolean {
+  return [...SINGLE_VALUED_IN_HTTP].some((name) => parsed.fieldLines(name).length > 1);
 }
 
 function repairOf(parsed: ParsedResponse): Failure | null {

@@ -1,4 +1,4 @@
-import { isForbiddenTrailer } from "../http/forbidden-trailers.js";
+import { FRAMING, isForbiddenTrailer, SINGLE_VALUED } from "../http/fields.js";
 import { isToken, NOT_IN_VALUE, trimWhitespace } from "../http/grammar.js";
 import type { Line, OctetStream, Reading } from "./octet-stream.js";
 import { type Problem, type ProblemCode, problem, quote, Unreadable } from "./problems.js";
@@ -7,31 +7,6 @@ import { type Problem, type ProblemCode, problem, quote, Unreadable } from "./pr
 export type Field = readonly [name: string, value: string];
 
 export type Section = "header" | "interim" | "trailer";
-
-/**
- * Where whitespace around the value is more than bad taste: Node's client refuses a tab behind a length, and does not
- * see chunked before one.
- */
-const FRAMING_FIELDS = new Set(["content-length", "transfer-encoding"]);
-
-/** Fields with one value; a second line makes recipients pick either. Content-Length is looked at with the framing. */
-const SINGLETONS = new Set([
-  "access-control-allow-credentials",
-  "access-control-allow-origin",
-  "age",
-  "content-disposition",
-  "content-location",
-  "content-range",
-  "content-type",
-  "date",
-  "etag",
-  "expires",
-  "last-modified",
-  "location",
-  "retry-after",
-  "server",
-  "strict-transport-security",
-]);
 
 /**
  * Reads field lines up to and including the empty line, recovering where the intention is plain.
@@ -74,7 +49,7 @@ export function checkSingletons(fields: readonly Field[], at: number, problems: 
   const reported = new Set<string>();
   for (const [name] of fields) {
     const key = name.toLowerCase();
-    if (seen.has(key) && SINGLETONS.has(key) && !reported.has(key)) {
+    if (seen.has(key) && SINGLE_VALUED.has(key) && !reported.has(key)) {
       problems.push(problem("repeated-field", at, `${name} occurs more than once.`));
       reported.add(key);
     }
@@ -125,7 +100,8 @@ function parseField({ text, start }: Line, report: Report): Field | undefined {
   if (!isToken(name)) report("bad-field-name", start, `The field name is ${quote(name)}, not a token.`);
   const raw = text.slice(colon + 1);
   const value = trimWhitespace(raw);
-  if (raw !== value && raw !== ` ${value}` && FRAMING_FIELDS.has(name.toLowerCase())) {
+  // Node's client refuses a tab behind a length, and does not see chunked before one.
+  if (raw !== value && raw !== ` ${value}` && FRAMING.has(name.toLowerCase())) {
     report("surrounding-whitespace", start + colon + 1, `${name} has more around its value than a space before it.`);
   }
   return [name, value];

@@ -1,4 +1,5 @@
 import { isHttpDate } from "../http/date.js";
+import { SINGLE_VALUED_IN_HTTP } from "../http/fields.js";
 import { isDigits, NOT_IN_VALUE } from "../http/grammar.js";
 import { isBodiless, isGatewayStatus } from "../http/status.js";
 import { copyOf, type HeadersArgument } from "./draft.js";
@@ -35,9 +36,16 @@ export function isPlainlyValid(
     } else {
       const flat = headers as readonly unknown[];
       if (flat.length % 2 !== 0) return false; // Node refuses it
+      let lengths = 0;
+      let alike = false;
       for (let i = 0; i < flat.length; i += 2) {
         if (!takes(flat[i], flat[i + 1], isHttp11, persists)) return false;
+        // Only names of the same length can be the same, in whatever case they are written.
+        const bit = 1 << (flat[i] as string).length;
+        if ((lengths & bit) !== 0) alike = true;
+        lengths |= bit;
       }
+      if (alike && repeatsSingle(flat as readonly string[])) return false;
     }
   }
   return lines <= maxFieldLines && (seen & FRAMED_TWICE) !== FRAMED_TWICE && (addsDate || (seen & DATE) !== 0);
@@ -53,18 +61,7 @@ const DATE = 1;
 const LENGTH = 2;
 const CHUNKED = 4;
 const FRAMED_TWICE = LENGTH | CHUNKED;
-// Fields that occur once. Names are compared without case, and `writeHead` takes them in any.
-const ETAG = 8;
-const LOCATION = 16;
-const RETRY_AFTER = 32;
-const CONTENT_TYPE = 64;
-const LAST_MODIFIED = 128;
-const CONTENT_RANGE = 256;
-const CONNECTION = 8_192;
-const AGE = 512;
-const SERVER = 1_024;
-const EXPIRES = 2_048;
-const CONTENT_LOCATION = 4_096;
+const CONNECTION = 8;
 
 // One scan runs at a time and never calls out, so its state can live here instead of in an object for each response.
 let seen = 0;
@@ -79,41 +76,17 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
   if (typeof value !== "string" && typeof value !== "number") return takesList(name, value);
   if (Number.isNaN(value)) return false;
   switch (name.length) {
-    case 3:
-      if (isNamed(name, "age")) return once(AGE);
-      break;
-    case 6:
-      if (isNamed(name, "server")) return once(SERVER);
-      break;
-    case 16:
-      if (isNamed(name, "content-location")) return once(CONTENT_LOCATION);
-      if (isNamed(name, "content-encoding")) coding = coding === null ? String(value) : "";
-      break;
     case 4:
-      if (isNamed(name, "date")) return isDate(value) && once(DATE);
-      if (isNamed(name, "etag")) return once(ETAG);
-      break;
-    case 8:
-      if (isNamed(name, "location")) return once(LOCATION);
-      break;
+      if (!isNamed(name, "date")) break;
+      seen |= DATE;
+      return isDate(value);
     case 7:
       if (isNamed(name, "trailer") || isNamed(name, "upgrade")) return false;
-      if (isNamed(name, "expires")) return once(EXPIRES);
       break;
     case 10:
       if (isNamed(name, "keep-alive")) return false;
       if (!isNamed(name, "connection")) break;
       return (value === "close" || (value === "keep-alive" && persists)) && once(CONNECTION);
-    case 11:
-      if (isNamed(name, "retry-after")) return once(RETRY_AFTER);
-      break;
-    case 12:
-      if (isNamed(name, "content-type")) return once(CONTENT_TYPE);
-      break;
-    case 13:
-      if (isNamed(name, "last-modified")) return once(LAST_MODIFIED);
-      if (isNamed(name, "content-range")) return once(CONTENT_RANGE);
-      break;
     case 14:
       if (!isNamed(name, "content-length")) break;
       if ((seen & LENGTH) !== 0) return false;
@@ -121,6 +94,9 @@ function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boole
       return typeof value === "number"
         ? Number.isSafeInteger(value) && value >= 0
         : value.length < 16 && isDigits(value);
+    case 16:
+      if (isNamed(name, "content-encoding")) coding = coding === null ? String(value) : "";
+      break;
     case 17:
       if (!isNamed(name, "transfer-encoding")) break;
       if ((seen & CHUNKED) !== 0 || value !== "chunked" || !isHttp11) return false;
@@ -138,6 +114,21 @@ function isDate(value: unknown): boolean {
   if (typeof value !== "string" || !isHttpDate(value)) return false;
   lastDate = value;
   return true;
+}
+
+/** Whether a field with one value is there twice, among names and values in turn. */
+function repeatsSingle(flat: readonly string[]): boolean {
+  for (let i = 2; i < flat.length; i += 2) {
+    const { length } = flat[i] as string;
+    let key: string | undefined;
+    for (let before = 0; before < i; before += 2) {
+      if ((flat[before] as string).length !== length) continue;
+      key ??= (flat[i] as string).toLowerCase();
+      if (!SINGLE_VALUED_IN_HTTP.has(key)) break;
+      if (isNamed(flat[before] as string, key)) return true;
+    }
+  }
+  return false;
 }
 
 function once(field: number): boolean {

@@ -1,4 +1,4 @@
-import { isForbiddenTrailer } from "../http/forbidden-trailers.js";
+import { isForbiddenTrailer } from "../http/fields.js";
 import { FIELD_LINE } from "../http/grammar.js";
 
 /** Splits rendered trailer lines into those that may go out and the names of those that may not (RFC 9110, section 6.5.1). */

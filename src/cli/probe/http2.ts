@@ -1,5 +1,6 @@
 import http2, { type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
 import { connect } from "node:tls";
+import { HOP_BY_HOP } from "../../http/fields.js";
 import { type Fields, missingPath } from "./edge-request.js";
 import { examine } from "./examine.js";
 import { pinged, SessionEvents } from "./http2-session.js";
@@ -9,8 +10,6 @@ import type { Probe } from "./probe.js";
 /** Streams opened at once. */
 const STREAMS = 10;
 const MOST_OCTETS = 8 * 1024 * 1024;
-/** Fields of the connection, which HTTP/2 does not have. */
-const NOT_IN_HTTP2 = new Set(["connection", "host", "keep-alive", "upgrade"]);
 const { NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants;
 const CODE_NAMES = new Map(
   Object.entries(http2.constants).flatMap(([name, value]): [number, string][] =>
@@ -92,7 +91,7 @@ function askMany(probe: Probe, session: ClientHttp2Session): Promise<Stream[]> {
 /** Asks over a stream; whatever happens to it is in the result. */
 function ask(probe: Probe, session: ClientHttp2Session, method: string, path: string): Promise<Stream> {
   probe.requests += 1;
-  const fields = (probe.fields() as Fields).filter(([name]) => !NOT_IN_HTTP2.has(name.toLowerCase()));
+  const fields = (probe.fields() as Fields).filter(([name]) => isInHttp2(name.toLowerCase()));
   const request = `${method} ${path} (HTTP/2)`;
   return new Promise((resolve) => {
     const seen = {
@@ -177,6 +176,11 @@ function verdict(probe: Probe, stream: Stream, events: SessionEvents): void {
   const status = Number(headers[":status"] ?? 0);
   if (status < 200 || status > 599) findings.add("status-out-of-range", request, `:status is ${status}.`);
   examine(probe, { ...stream, status, fields, complete: true }, octets);
+}
+
+/** The authority has a pseudo-header field, and TE is for both protocols. RFC 9113, sections 8.2.2 and 8.3.1. */
+function isInHttp2(name: string): boolean {
+  return name !== "host" && (name === "te" || !HOP_BY_HOP.has(name));
 }
 
 function nameOf(code: number): string {

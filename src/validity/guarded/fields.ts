@@ -1,22 +1,8 @@
 import { isHttpDate } from "../../http/date.js";
+import { SINGLE_VALUED_IN_HTTP } from "../../http/fields.js";
 import { cleanValue, isToken } from "../../http/grammar.js";
 import { type Draft, type DraftField, dropField, isPlainObject, keyOf, valuesOf } from "../draft.js";
 import type { GuardedRule } from "./rule.js";
-
-/** Fields whose second line makes recipients refuse the message, or take one line or the other. */
-const SINGLE = new Set([
-  "content-type",
-  "content-range",
-  "content-location",
-  "location",
-  "date",
-  "etag",
-  "last-modified",
-  "retry-after",
-  "age",
-  "expires",
-  "server",
-]);
 
 /** Field lines (RFC 9110, section 5; RFC 9112, section 5). */
 export const fieldRules: readonly GuardedRule[] = [
@@ -86,7 +72,7 @@ export const fieldRules: readonly GuardedRule[] = [
       const again = new Set<string>();
       for (const field of draft.fields) {
         const key = keyOf(field);
-        if (!SINGLE.has(key) || items(field).length === 0) continue;
+        if (!SINGLE_VALUED_IN_HTTP.has(key) || items(field).length === 0) continue;
         if (seen.has(key) || (Array.isArray(field.value) && field.value.length > 1)) again.add(key);
         seen.add(key);
       }

@@ -1,4 +1,4 @@
-import { isForbiddenTrailer } from "../../http/forbidden-trailers.js";
+import { isForbiddenTrailer } from "../../http/fields.js";
 import { isDigits } from "../../http/grammar.js";
 import { isBodiless } from "../../http/status.js";
 import { type Draft, dropField, setField, valuesOf } from "../draft.js";

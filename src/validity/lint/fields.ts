@@ -1,37 +1,13 @@
+import { LIST_VALUED, REQUEST_ONLY, SINGLE_VALUED, SINGLE_VALUED_IN_HTTP, writtenName } from "../../http/fields.js";
 import { isWhitespace } from "../../http/grammar.js";
 import { split } from "../../http/parameters.js";
 import type { Check } from "./section.js";
 import { escapeText, showField } from "./show.js";
 
-/**
- * Fields with a single value whose repetition leaves the message whole, so that the guard does not touch it. Set-Cookie
- * is repeated though it is no list, and Strict-Transport-Security has XS-3.
- */
-const SINGLE = ["Content-Disposition", "Refresh", "Sunset", "Access-Control-Allow-Origin"].concat(
-  ["Access-Control-Allow-Credentials", "Access-Control-Max-Age", "Cross-Origin-Embedder-Policy"],
-  ["Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Origin-Agent-Cluster"],
+/** The guard does not touch these, since the message is whole. Strict-Transport-Security has XS-3. */
+const SINGLE = [...SINGLE_VALUED].filter(
+  (name) => !SINGLE_VALUED_IN_HTTP.has(name) && name !== "strict-transport-security",
 );
-
-/** List fields, and the spans in which their commas separate nothing. */
-const LISTS = new Map<string, "()" | "<>" | undefined>([
-  ...["Accept", "Accept-Encoding", "Accept-Patch", "Accept-Post", "Accept-Ranges", "Allow", "Cache-Control"]
-    .concat(
-      [
-        "Connection",
-        "Content-Encoding",
-        "Content-Language",
-        "Pragma",
-        "Server-Timing",
-        "Timing-Allow-Origin",
-        "Trailer",
-      ],
-      ["Transfer-Encoding", "Upgrade", "Vary", "WWW-Authenticate", "Access-Control-Allow-Headers"],
-      ["Access-Control-Allow-Methods", "Access-Control-Expose-Headers"],
-    )
-    .map((name) => [name, undefined] as const),
-  ["Link", "<>"],
-  ["Via", "()"],
-]);
 
 /** Fields whose grammar tolerates whitespace around `=`. RFC 9110, section 11.2; RFC 9112, section 7; RFC 8288, section 3. */
 const WITH_BAD_WHITESPACE = [
@@ -44,19 +20,6 @@ const WITH_BAD_WHITESPACE = [
 
 /** Fields with quoted strings. */
 const WITH_QUOTED_STRINGS = ["Cache-Control", "Content-Disposition", "Content-Type", ...WITH_BAD_WHITESPACE];
-
-/** RFC 9110, sections 7.2, 10.1, 11.6.2, 12.5, 13.1 and 14.2; RFC 6265, section 5.4; the Fetch and Fetch Metadata standards. */
-const REQUEST_ONLY = ["Accept-Charset", "Accept-Language", "Authorization", "Cookie", "Expect", "From", "Host"].concat(
-  ["If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Max-Forwards", "Origin"],
-  ["Proxy-Authorization", "Range", "Referer", "TE", "Upgrade-Insecure-Requests", "User-Agent"],
-  [
-    "Access-Control-Request-Headers",
-    "Access-Control-Request-Method",
-    "Sec-Fetch-Dest",
-    "Sec-Fetch-Mode",
-    "Sec-Fetch-Site",
-  ],
-);
 
 /** Any field line, whatever it means. RFC 9110, section 5. */
 export const fieldChecks = {
@@ -86,21 +49,25 @@ export const fieldChecks = {
 
   /** Whichever line a recipient takes, another takes the other. */
   "HF-10": (section) => {
-    const name = SINGLE.find((field) => section.values(field.toLowerCase()).length > 1);
-    if (name === undefined) return undefined;
+    const key = SINGLE.find((field) => section.values(field).length > 1);
+    if (key === undefined) return undefined;
+    const name = writtenName(key);
     return {
-      found: `${section.values(name.toLowerCase()).length} lines of ${name}`,
+      found: `${section.values(key).length} lines of ${name}`,
       advice: `Send ${name} once: set it instead of appending to it.`,
     };
   },
 
   "HF-11": (section) => {
-    for (const [name, span] of LISTS) {
-      for (const value of section.values(name.toLowerCase())) {
+    for (const [name, span] of LIST_VALUED) {
+      for (const value of section.values(name)) {
         const elements = split(value, ",", span);
         // An empty value is a list without elements, which is valid for most fields.
         if (elements.length < 2 || !elements.includes("")) continue;
-        return { found: showField(name, value), advice: "Leave out empty elements, and commas at either end." };
+        return {
+          found: showField(writtenName(name), value),
+          advice: "Leave out empty elements, and commas at either end.",
+        };
       }
     }
     return undefined;
@@ -124,8 +91,9 @@ export const fieldChecks = {
 
   /** RFC 9110, section 2.2: a sender leaves alone what only the other role may generate. */
   "HF-14": (section) => {
-    const name = REQUEST_ONLY.find((field) => section.has(field.toLowerCase()));
-    if (name === undefined) return undefined;
+    const key = [...REQUEST_ONLY].find((field) => section.has(field));
+    if (key === undefined) return undefined;
+    const name = writtenName(key);
     return {
       found: `${name} in a response`,
       advice: `Drop ${name}, which has a meaning in requests only; use a field of your own for your own data.`,

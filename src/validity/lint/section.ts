@@ -1,3 +1,4 @@
+import type { Span } from "../../http/fields.js";
 import { isDigits, trimWhitespace } from "../../http/grammar.js";
 import { type MediaType, readMediaType, split } from "../../http/parameters.js";
 import { isBodiless } from "../../http/status.js";
@@ -48,7 +49,7 @@ export class Section {
   }
 
   /** Elements of a list field, over all of its lines, without the empty ones. */
-  elements(name: string, span?: "()" | "<>"): string[] {
+  elements(name: string, span?: Span): string[] {
     return this.values(name).flatMap((value) => split(value, ",", span).filter((element) => element !== ""));
   }
 

@@ -1,3 +1,4 @@
+import { FRAMING, writtenName } from "../../http/fields.js";
 import type { Check, Section } from "./section.js";
 import { escapeText, showField } from "./show.js";
 
@@ -109,8 +110,9 @@ export const statusChecks = {
   /** RFC 9110, section 9.3.6: the connection becomes a tunnel, so that nothing is left to frame. */
   "FR-7": (section) => {
     if (section.method !== "CONNECT" || section.status < 200 || section.status > 299) return undefined;
-    const name = ["Content-Length", "Transfer-Encoding"].find((field) => section.has(field.toLowerCase()));
-    if (name === undefined) return undefined;
+    const key = [...FRAMING].find((field) => section.has(field));
+    if (key === undefined) return undefined;
+    const name = writtenName(key);
     return { found: `${section.status} to CONNECT with ${name}`, advice: `Leave ${name} out of a 2xx to CONNECT.` };
   },
 } satisfies Record<string, Check>;

@@ -1,4 +1,4 @@
-import { isForbiddenTrailer } from "../../http/forbidden-trailers.js";
+import { isForbiddenTrailer } from "../../http/fields.js";
 import type { Check } from "./section.js";
 import { escapeText, showField } from "./show.js";
 
