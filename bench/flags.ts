@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { FRAMEWORKS, type Framework } from "./variants.js";
+import { FRAMEWORKS, type Framework, VARIANTS, type Variant } from "./variants.js";
 
 /** Parts of the benchmark; `profile` runs only where `--only` names it. */
 export const PARTS = ["cpu", "keeper", "memory", "timers", "import", "profile"] as const;
@@ -8,6 +8,8 @@ export type Part = (typeof PARTS)[number];
 export type Flags = {
   frameworks: readonly Framework[];
   parts: readonly Part[];
+  /** Variants of the CPU measure and of the profile; `bare`, which they are compared with, is always one. */
+  variants: (framework: Framework) => readonly Variant[];
   rounds: number;
   /** Requests of one variant in one round. */
   requests: (framework: Framework) => number;
@@ -21,6 +23,8 @@ export const USAGE = `npm run bench -- [flags]
   --framework express|fastify   one framework instead of both
   --only cpu,keeper,memory,timers,import,profile
                                 parts to run (all but profile, which tells where the CPU time goes)
+  --variants guarded,everything,...
+                                variants of the CPU measure and of the profile (all)
   --rounds N                    rounds of the CPU measures (6), each in fresh processes
   --requests N                  requests of one variant in one round (express 20000, fastify 60000)
   --node PATH                   Node binary that runs the servers
@@ -43,6 +47,7 @@ export function readFlags(args: string[]): Flags | "help" {
     options: {
       framework: { type: "string" },
       only: { type: "string" },
+      variants: { type: "string" },
       rounds: { type: "string", default: "6" },
       requests: { type: "string" },
       node: { type: "string", default: process.execPath },
@@ -52,10 +57,14 @@ export function readFlags(args: string[]): Flags | "help" {
     },
   });
   if (values.help) return "help";
+  const known = [...new Set(Object.values(VARIANTS).flat())];
+  const wanted = values.variants?.split(",").map((variant) => oneOf("variants", known, variant));
   const requests = values.requests === undefined ? undefined : whole("requests", values.requests);
   return {
     frameworks: values.framework === undefined ? FRAMEWORKS : [oneOf("framework", FRAMEWORKS, values.framework)],
     parts: values.only?.split(",").map((part) => oneOf("only", PARTS, part)) ?? PARTS.slice(0, -1),
+    variants: (framework) =>
+      VARIANTS[framework].filter((variant) => variant === "bare" || (wanted?.includes(variant) ?? true)),
     rounds: whole("rounds", values.rounds),
     requests: (framework) => requests ?? REQUESTS[framework],
     node: values.node,

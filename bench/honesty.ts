@@ -20,8 +20,8 @@ export async function checkHonesty(framework: Framework, variant: Variant, node:
     const sent = await load.send(REQUESTS);
     load.close();
     await origin.stop();
-    // A line about a request holds its Ray ID, or Fastify's own number; others tell that the server listens.
-    const lines = readFileSync(log, "utf8").match(/^.*(?:8f1c2d3e|"reqId").*$/gm) ?? [];
+    // A line about a request holds its Ray ID, Fastify's own number or the request line; others tell that the server listens.
+    const lines = readFileSync(log, "utf8").match(/^.*(?:8f1c2d3e|"reqId"|"GET \/ ).*$/gm) ?? [];
     const expected = sent * linesPerRequest(framework, variant);
     if (lines.length !== expected) {
       throw new Error(`${framework} ${variant} logged ${lines.length} lines for ${sent} requests, not ${expected}`);

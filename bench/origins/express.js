@@ -32,6 +32,16 @@ const variants = {
   // The guard's own pino writes to stdout, which the benchmark redirects.
   everything: () => withGuard({}),
 
+  "pino-http": async () => {
+    const { pinoHttp } = await import("pino-http");
+    return { before: (app) => app.use(pinoHttp()), after() {}, listening() {} };
+  },
+
+  morgan: async () => {
+    const { default: morgan } = await import("morgan");
+    return { before: (app) => app.use(morgan("combined")), after() {}, listening() {} };
+  },
+
   usual: async () => {
     const { default: overloadProtection } = await import("overload-protection");
     const { default: timeout } = await import("connect-timeout");

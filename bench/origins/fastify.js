@@ -29,6 +29,8 @@ const variants = {
   // The guard writes the request line through Fastify's logger, so Fastify's own two lines are turned off.
   everything: () => withGuard(Fastify({ ...quietLogger(), keepAliveTimeout }), {}),
 
+  "own-lines": () => Fastify({ logger: true, keepAliveTimeout }),
+
   usual: async () => {
     const { default: underPressure } = await import("@fastify/under-pressure");
     const app = Fastify({ logger: true, connectionTimeout: 95_000, requestTimeout: 95_000, keepAliveTimeout });

@@ -3,7 +3,7 @@ import { openLoad } from "../load.js";
 import { startOrigin } from "../origin.js";
 import { type Frame, groupOf, type Profile, selfTimes } from "../profile.js";
 import { progress } from "../progress.js";
-import { type Framework, VARIANTS, type Variant } from "../variants.js";
+import type { Framework, Variant } from "../variants.js";
 
 /** Lines of a list. */
 const LISTED = 25;
@@ -12,7 +12,7 @@ const LISTED = 25;
 export async function profileText(framework: Framework, flags: Flags): Promise<string> {
   const texts: string[] = [];
   let bare = new Map<Frame, number>();
-  for (const variant of VARIANTS) {
+  for (const variant of flags.variants(framework)) {
     progress(`${framework}: profile of ${variant}`);
     const times = await profileOf(framework, variant, flags);
     if (variant === "bare") bare = times;
