@@ -17,14 +17,14 @@ const IN_FLIGHT_MS = 5;
  * `flushSync()`, and hangs the process, on a full disk at the first line.
  */
 export class LogDestination {
-  readonly #fd: number;
+  readonly fd: number;
   #waiting = "";
   /** What is being written, or waits for room. */
   #octets: Buffer = Buffer.alloc(0);
   #state: "idle" | "in flight" | "no room" | "ended" = "idle";
 
   constructor(fd: number) {
-    this.#fd = fd;
+    this.fd = fd;
     const end = contained(undefined, () => this.#end());
     process.on("exit", end);
   }
@@ -51,7 +51,7 @@ export class LogDestination {
   readonly #writeSome = contained(undefined, (): void => {
     if (this.#state === "ended") return;
     this.#state = "in flight";
-    write(this.#fd, this.#octets, this.#onWritten);
+    write(this.fd, this.#octets, this.#onWritten);
   });
 
   readonly #onWritten = contained(undefined, (error: NodeJS.ErrnoException | null, count: number): void => {
@@ -82,7 +82,7 @@ export class LogDestination {
     this.#octets = octets.subarray(octets.length);
     while (octets.length > 0 && performance.now() < until) {
       try {
-        octets = octets.subarray(writeSync(this.#fd, octets));
+        octets = octets.subarray(writeSync(this.fd, octets));
       } catch (error) {
         if (!isTemporary(error as NodeJS.ErrnoException)) return;
         sleep(RETRY_MS);

@@ -58,6 +58,8 @@ export interface GuardOptions {
   health?: false | HealthOptions;
   /** Any pino-like logger, or `false`. @default pino to stdout; under Fastify its own */
   logger?: Logger | false;
+  /** Longest time the lines of requests wait to be written together, in milliseconds; `0`: each at once. @default 10 */
+  logBatchMs?: number;
   /** Limits beyond which requests are refused with 503; `true` takes the defaults. @default false */
   overload?: boolean | OverloadOptions;
   /**
@@ -111,6 +113,7 @@ export interface Settings extends RouteSettings {
   readonly errorContent: GuardOptions["errorContent"] | undefined;
   readonly health: false | HealthOptions;
   readonly logger: Logger | false | undefined;
+  readonly logBatchMs: number;
   readonly trust: Trust;
   readonly direct: "allow" | "flag" | "reject";
   readonly unsupportedRuntime: "warn" | "error";
@@ -134,6 +137,7 @@ export const DEFAULTS = {
   keepAliveTimeoutMs: 905_000,
   gatewayStatus: "remap",
   health: { path: "/health" },
+  logBatchMs: 10,
   trust: "cloudflare",
   direct: "allow",
   unsupportedRuntime: "warn",
@@ -205,6 +209,7 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     errorContent,
     health: checkHealth(health),
     logger,
+    logBatchMs: whole(options.logBatchMs, "logBatchMs", DEFAULTS.logBatchMs, 0, MAX_TIMER_MS),
     trust: resolveTrust(options.trust),
     direct: oneOf(options.direct, "direct", ["allow", "flag", "reject"], DEFAULTS.direct),
     unsupportedRuntime: oneOf(

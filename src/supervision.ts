@@ -19,6 +19,8 @@ import { Noise } from "./noise.js";
 import { type Observer, Observers } from "./observation.js";
 import type { Settings } from "./options.js";
 import { describeIncident, describeKilled, recordOf } from "./records.js";
+import { flushLines } from "./report/line-batch.js";
+import { writeRequestLine } from "./report/request-line.js";
 import { Counters } from "./stats.js";
 import { ToldOnce } from "./told-once.js";
 import { callerOf } from "./trust/caller.js";
@@ -249,6 +251,7 @@ export class Supervision implements Supervisor {
     const isError = action === "replaced" || action === "torn down" || GRAVE.has(code);
     const level = isError ? "error" : isMinor && action === "repaired" ? "info" : "warn";
     const record = { ...rest, reason: message, ...(err === undefined ? {} : { err }) };
+    flushLines();
     quietly(() => logger[level](loggableRecord(record), MESSAGES.incident));
   }
 
@@ -275,13 +278,15 @@ export class Supervision implements Supervisor {
     const logger = exchange.logger ?? this.logger;
     if (logger === null && !requestChannel.hasSubscribers) return;
     const record = recordOf(exchange);
-    if (requestChannel.hasSubscribers) requestChannel.publish(record);
+    const { hasSubscribers } = requestChannel;
+    if (hasSubscribers) requestChannel.publish(record);
     if (logger === null || (exchange.request === null && this.#isNoise(exchange))) return;
-    quietly(() => logger.info(record, MESSAGES.request));
+    quietly(() => writeRequestLine(logger, record, this.settings.logBatchMs, !hasSubscribers));
   }
 
   close(): void {
     this.#noise.flush();
+    flushLines();
     this.recorder?.close();
     this.#deadlines.close();
   }

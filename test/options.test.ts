@@ -52,6 +52,7 @@ describe("no options", () => {
       errorContent: undefined,
       health: { path: "/health" },
       logger: undefined,
+      logBatchMs: 10,
       recorder: false,
       watchdog: false,
       overload: false,
@@ -80,7 +81,18 @@ describe("no options", () => {
       "holdBackMs",
     ];
     const more = ["maxHeaderSectionOctets", "maxFieldLines", "keepAliveTimeoutMs", "gatewayStatus", "errorContent"];
-    const rest = ["health", "logger", "trust", "direct", "overload", "crash", "shutdown", "recorder", "watchdog"];
+    const rest = [
+      "health",
+      "logger",
+      "logBatchMs",
+      "trust",
+      "direct",
+      "overload",
+      "crash",
+      "shutdown",
+      "recorder",
+      "watchdog",
+    ];
     const options = Object.fromEntries([...names, ...more, ...rest].map((name) => [name, undefined]));
     expect(resolve(options)).toEqual(resolveOptions());
   });
@@ -125,6 +137,7 @@ describe("bounds", () => {
     ["firstByteDeadlineMs", 1, 2_147_483_647],
     ["idleDeadlineMs", 1, 2_147_483_647],
     ["heartbeatMs", 1, 2_147_483_647],
+    ["logBatchMs", 0, 2_147_483_647],
     ["holdBackOctets", 0, Number.MAX_SAFE_INTEGER],
     ["holdBackMs", 1, 2_147_483_647],
     ["maxHeaderSectionOctets", 256, Number.MAX_SAFE_INTEGER],

@@ -44,7 +44,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "src/fallback": ["src/http", "src/validity"],
   "src/trust": ["src/http", "src/cloudflare", "src"],
   "src/cloudflare": ["src/trust", "src/lifecycle", "src"],
-  "src/lifecycle": ["src/cloudflare", "src/fallback", "src/intercept", "src/kept", "src"],
+  "src/report": ["src"],
+  "src/lifecycle": ["src/cloudflare", "src/fallback", "src/intercept", "src/kept", "src/report", "src"],
   "src/kept": ["src/fallback", "src/intercept", "src/lifecycle", "src"],
   "src/intercept": [
     ...["src/http", "src/parser", "src/validity", "src/fallback", "src/trust", "src/cloudflare", "src/lifecycle"],
@@ -57,6 +58,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
       "src/fallback",
       "src/trust",
       "src/cloudflare",
+      "src/report",
       "src/lifecycle",
       "src/kept",
       "src/intercept",

@@ -2,6 +2,7 @@ import type { Server } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Failure } from "../incidents.js";
 import { leaves } from "../kept/leaving.js";
+import { flushLines } from "../report/line-batch.js";
 import type { Supervision } from "../supervision.js";
 import { arrivingAt } from "./arriving.js";
 import { type Closing, closeListeners } from "./close-listeners.js";
@@ -87,6 +88,7 @@ export class Ending implements Participant {
     if (lameDuckMs > 0) await wait(lameDuckMs);
     await drain(this.#guard, graceMs, closing);
     await this.#hooks.run();
+    flushLines();
   }
 
   async #closeAfterAll(drained: Promise<void>, closing: Closing): Promise<void> {
