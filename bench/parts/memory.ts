@@ -1,20 +1,33 @@
 import { BUDGETS } from "../budgets.js";
 import type { Flags } from "../flags.js";
 import { openLoad } from "../load.js";
-import { startOrigin } from "../origin.js";
+import { type Origin, startOrigin } from "../origin.js";
 import { progress } from "../progress.js";
 import type { Row } from "../report.js";
 import type { Framework, Variant } from "../variants.js";
-import { closeWaiters, openWaiters } from "../waiters.js";
+import { closeWaiters, openIdle, openWaiters } from "../waiters.js";
 
-/** Requests in flight at once, one connection each. */
-const WAITING = 10_000;
+/** Connections at once. */
+const CONNECTIONS = 10_000;
 
-/** Memory of a request that waits for its answer, over the bare framework's. */
+/** What is on each: a request that waits for its answer, or nothing, after one that has been answered. */
+const STATES = {
+  "waiting request": (origin: Origin) => openWaiters(origin, "/wait", CONNECTIONS),
+  "idle connection": (origin: Origin) => openIdle(origin, CONNECTIONS),
+} as const;
+type State = keyof typeof STATES;
+
+/** Memory of a request that waits for its answer, and of a connection that waits for a request, over the bare framework's. */
 export async function memoryRows(framework: Framework, { node }: Flags): Promise<Row[]> {
-  const measure = async (variant: Variant) => {
-    progress(`${framework}: memory of ${WAITING} requests waiting, ${variant}`);
-    return octetsPerRequest(framework, variant, node);
+  const rows: Row[] = [];
+  for (const state of Object.keys(STATES) as State[]) rows.push(...(await rowsOf(state, framework, node)));
+  return rows;
+}
+
+async function rowsOf(state: State, framework: Framework, node: string): Promise<Row[]> {
+  const measure = (variant: Variant) => {
+    progress(`${framework}: memory of ${CONNECTIONS} times one ${state}, ${variant}`);
+    return octetsPerConnection(state, framework, variant, node);
   };
   const bare = await measure("bare");
   // Fastify makes a logger for each request of an app that logs; that is its own, and on either side.
@@ -22,33 +35,33 @@ export async function memoryRows(framework: Framework, { node }: Flags): Promise
   const row = async (what: string, variant: Variant, without = bare): Promise<Row> => {
     const octets = await measure(variant);
     const detail = `${octets.toFixed(0)} - ${without.toFixed(0)}`;
-    return { framework, what, value: octets - without, unit: "octets", detail };
+    return { framework, what: `memory per ${state}, ${what}`, value: octets - without, unit: "octets", detail };
   };
+  const budget = BUDGETS.memory[framework];
   return [
-    {
-      ...(await row("memory per waiting request, guard without logging", "guarded")),
-      budget: BUDGETS.memory[framework],
-    },
-    {
-      ...(await row("memory per waiting request, everything on", "everything", logger)),
-      budget: BUDGETS.memory[framework],
-    },
-    await row("memory per waiting request, usual stack", "usual"),
+    { ...(await row("guard without logging", "guarded")), budget },
+    { ...(await row("everything on", "everything", logger)), budget },
+    await row("usual stack", "usual"),
   ];
 }
 
-/** Octets that one waiting request takes, its connection included. */
-async function octetsPerRequest(framework: Framework, variant: Variant, node: string): Promise<number> {
+/** Octets that one connection takes, with what is on it. */
+async function octetsPerConnection(
+  state: State,
+  framework: Framework,
+  variant: Variant,
+  node: string,
+): Promise<number> {
   const origin = await startOrigin({ framework, variant, node, nodeFlags: ["--expose-gc"] });
   try {
     const load = await openLoad(origin.port);
     await load.send(1_000); // what is allocated once, when the first requests come
     load.close();
     const before = await origin.ask("memory");
-    const waiters = await openWaiters(origin, "/wait", WAITING);
+    const sockets = await STATES[state](origin);
     const after = await origin.ask("memory");
-    closeWaiters(waiters);
-    return (after - before) / WAITING;
+    closeWaiters(sockets);
+    return (after - before) / CONNECTIONS;
   } finally {
     await origin.stop();
   }
