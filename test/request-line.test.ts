@@ -207,6 +207,24 @@ describe("the line of a request", () => {
     }
   });
 
+  it.each<[what: string, options: object]>([
+    ["a prefix", { msgPrefix: "child " }],
+    ["redaction", { redact: ["url"] }],
+    ["a serializer", { serializers: { url: () => "u" } }],
+    ["a formatter", { formatters: { log: () => ({ formatted: true }) } }],
+    ["a level", { level: "error" }],
+  ])("of a child with %s is not that of the logger it comes from", (_what, options) => {
+    const stream = new Chunks();
+    const logger = pino(stream);
+    expect(pinoLineOf(logger)).not.toBeNull();
+    const child = logger.child({ a: 1 }, options);
+    for (const one of [child, logger, child]) {
+      const [ours, theirs] = bothWays(one, stream, RECORD);
+      expect(ours).toEqual(theirs);
+    }
+    expect(pinoLineOf(child)).toBeNull();
+  });
+
   it("follows bindings that change at run time", () => {
     const stream = new Chunks();
     const logger = pino(stream).child({ a: 1 });

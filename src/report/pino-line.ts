@@ -159,7 +159,6 @@ function writesPlainly(logger: Members, symbols: Symbols): boolean {
     isText(logger[symbols.write], OWN.write) &&
     logger[symbols.mixin] === undefined &&
     (logger[symbols.formatters] as { log?: unknown }).log === undefined &&
-    hooks.logMethod === undefined &&
     hooks.streamWrite === undefined &&
     // A destination of several asks the logger who wrote, and what.
     stream[METADATA] !== true &&
