@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
@@ -79,7 +80,8 @@ describe("rayguard", () => {
   });
 
   it("names the version of the package", async () => {
-    expect(await rayguard(["--version"])).toEqual({ code: 0, out: "0.1.0\n", err: "" });
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+    expect(await rayguard(["--version"])).toEqual({ code: 0, out: `${version}\n`, err: "" });
   });
 
   it.each([[["nonsense"]], [[]]])("ends with 2 for %j", async (args) => {

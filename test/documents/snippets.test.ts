@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SUBCOMMANDS } from "../../src/cli/program.js";
 import { processTerminal } from "../../src/cli/terminal.js";
 import { exchange } from "../../src/testing/index.js";
-import { ROOT, type Snippet, snippetsIn, textOf } from "./documents.js";
+import { DOCUMENTS, ROOT, type Snippet, snippetsIn, textOf } from "./documents.js";
 
 const by = (snippets: readonly Snippet[]) => snippets.map((snippet) => [snippet.name, snippet] as const);
 
@@ -114,8 +114,7 @@ describe("commands", () => {
     SUBCOMMANDS.map((make) => make(processTerminal(), () => {})).map((one) => [one.name(), one]),
   );
   const lines = snippetsIn("sh", "").flatMap(({ name, text }) =>
-    text
-      .split("\n")
+    (text.match(/^\$ .*$/gm)?.map((line) => line.slice(2)) ?? text.split("\n"))
       .map((line) => line.replace(/\s#\s.*$/, ""))
       .flatMap((line) => [...line.matchAll(/(?:^|\| |npx )rayguard ([a-z]+)\b([^|]*)/g)])
       .map(([line, command = "", rest = ""]) => ({ name, line, command, rest })),
@@ -155,4 +154,6 @@ it("the help leads to the documents of the package", async () => {
   const main = join(ROOT, "dist/src/cli/main.js");
   const { stdout } = await promisify(execFile)(process.execPath, [main, "--help"]);
   expect(stdout).toContain("rayguard rule CODE");
+  const [, named = ""] = /node_modules\/rayguard\/(\S+\.md)/.exec(stdout) ?? [];
+  expect(DOCUMENTS).toContain(named);
 });
