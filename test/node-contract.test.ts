@@ -5,6 +5,7 @@ import https from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { idleSocketsOf, socketsOf, withList } from "../src/intercept/connection-lists.js";
+import { keepOpen } from "../src/intercept/http2-internals.js";
 import {
   classSlot,
   forgetContent,
@@ -644,6 +645,33 @@ describe("a stream of node:http2", () => {
     client.close();
     await new Promise((resolve) => server.close(resolve));
     expect(seen).toEqual([true, "function", false, "respond", true]);
+  });
+
+  it("does not end what it has noted as ended, and does once that note is gone", async () => {
+    const server = http2.createServer();
+    let ended: Promise<boolean> | undefined;
+    server.on("stream", (stream) => {
+      stream.respond({ ":status": 200 });
+      keepOpen(stream, true);
+      stream.write("content");
+      stream.end();
+      ended = new Promise((resolve) => {
+        setTimeout(() => {
+          resolve(request.readableEnded);
+          keepOpen(stream, false);
+          (stream as unknown as { _final(callback: () => void): void })._final(() => {});
+        }, 50);
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const request = client.request({ ":path": "/" });
+    request.resume();
+    await once(request, "end");
+    expect(await ended).toBe(false);
+    client.close();
+    server.close();
   });
 
   it("drops what has not left where it is closed behind content, with NO_ERROR, and its own client takes the rest for all", async () => {

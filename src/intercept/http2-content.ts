@@ -2,17 +2,13 @@ import { handlerError, longContent, shortContent } from "../incidents.js";
 import { checkCoding } from "./coded-content.js";
 import type { Http2Exchange } from "./http2.js";
 import { hasNoContent } from "./http2-fields.js";
+import { passHeld, wouldBeTaken } from "./http2-held.js";
 import { NO_ERROR } from "./http2-leaving.js";
+import { octetsOf, type Piece, pass } from "./http2-pieces.js";
 import { judgeHead } from "./http2-response.js";
 import { byName, type Head } from "./http2-section.js";
 
 type Callback = (error?: Error | null) => void;
-
-/** Content on its way from the Writable to the session. */
-export interface Piece {
-  readonly chunk: string | Uint8Array;
-  readonly encoding: BufferEncoding | "buffer";
-}
 
 /** Stands in front of `write()`, where the app's octets are counted. */
 export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
@@ -86,11 +82,8 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
 export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
   if (exchange.inert) process.nextTick(callback, null);
   else if (!exchange.committed && !exchange.passing) hold(exchange, pieces, callback);
-  else {
-    const all = exchange.ahead === undefined ? pieces : [...exchange.ahead, ...pieces];
-    exchange.ahead = undefined;
-    behindHeld(exchange, () => pass(exchange, all, callback));
-  }
+  else if (exchange.isPassingHeld) exchange.behindHeld = () => writePieces(exchange, pieces, callback);
+  else pass(exchange, pieces, callback);
 }
 
 /** Stands in front of `_final()`: a response without a header section is none yet, whatever the app is told of its end. */
@@ -99,8 +92,11 @@ export function final(exchange: Http2Exchange, callback: Callback): void {
   // Node ends what it closes, and the recipient would see the end of the content before the reset. Behind the guard's
   // answer it has seen that already.
   if (exchange.outcome === "torn down" || exchange.hasLeft) return callback();
-  if (exchange.committed || exchange.passing || stream.closed || !supervisor.enforces)
-    return behindHeld(exchange, () => void native._final.call(stream, callback as never));
+  if (exchange.committed || exchange.passing || stream.closed || !supervisor.enforces) {
+    if (exchange.isPassingHeld) exchange.behindHeld = () => final(exchange, callback);
+    else native._final.call(stream, callback as never);
+    return;
+  }
   exchange.isFinal = true;
   callback();
 }
@@ -117,10 +113,8 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
     if (exchange.head === null) return void process.nextTick(callback, null);
   }
   exchange.held ??= [];
-  for (const piece of pieces) {
-    exchange.held.push({ chunk: piece.chunk, encoding: piece.encoding });
-    exchange.heldOctets += octetsOf(piece.chunk, piece.encoding) ?? 0;
-  }
+  exchange.held.push(pieces.map(({ chunk, encoding }) => ({ chunk, encoding })));
+  for (const { chunk, encoding } of pieces) exchange.heldOctets += octetsOf(chunk, encoding) ?? 0;
   exchange.heldCallback = callback;
   // What is to come of a file is not sent where there is an answer already, which Node asks itself.
   if (exchange.heldOctets >= exchange.settings.holdBackOctets || !exchange.supervisor.enforces || exchange.fromFile) {
@@ -129,7 +123,7 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
     return;
   }
   const take = () => {
-    if (exchange.heldCallback !== callback) return;
+    if (exchange.heldCallback !== callback || !wouldBeTaken(exchange)) return;
     exchange.heldCallback = null;
     callback();
   };
@@ -144,7 +138,7 @@ export function commit(exchange: Http2Exchange, next?: Piece): boolean {
   if (exchange.head === null) return false;
   const { head } = exchange;
   const { fields, options } = head;
-  lookAtContent(exchange, head, exchange.held?.[0] ?? next);
+  lookAtContent(exchange, head, exchange.held?.[0]?.[0] ?? next);
   try {
     exchange.pass(() => native.respond.call(stream, ...([head.given, options] as never[])));
   } catch (error) {
@@ -162,33 +156,10 @@ export function commit(exchange: Http2Exchange, next?: Piece): boolean {
       // Node has ended the stream with the header section.
       exchange.sent = 0;
       heldCallback?.();
-    } else if (heldCallback === null && next !== undefined) {
-      // Node ends the stream behind whatever it writes once the app has ended it: they go as one.
-      exchange.ahead = held;
-    } else pass(exchange, held, heldCallback ?? awaitHeld(exchange));
+    } else passHeld(exchange, held, heldCallback);
   }
   if (isFinal) native._final.call(stream, noop as never);
   return true;
-}
-
-/**
- * Node takes one write at a time, and the end behind all of them. What was held is one that the Writable has taken for
- * done: whatever it hands over next waits for that.
- */
-function behindHeld(exchange: Http2Exchange, act: () => void): void {
-  if (exchange.isPassingHeld) exchange.behindHeld = act;
-  else act();
-}
-
-/** @returns what is to be called once it has left */
-function awaitHeld(exchange: Http2Exchange): Callback {
-  exchange.isPassingHeld = true;
-  return () => {
-    const { behindHeld: act } = exchange;
-    exchange.isPassingHeld = false;
-    exchange.behindHeld = undefined;
-    act?.();
-  };
 }
 
 function pieceOf(chunk: unknown, encoding: unknown): Piece | undefined {
@@ -217,21 +188,6 @@ export function dropHeld(exchange: Http2Exchange): void {
   if (heldCallback !== null) process.nextTick(heldCallback, null);
 }
 
-function pass(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
-  const { stream, native } = exchange;
-  let octets = 0;
-  if (!exchange.passing) for (const { chunk, encoding } of pieces) octets += octetsOf(chunk, encoding) ?? 0;
-  const taken = (error?: Error | null) => {
-    // Node calls back as well where a stream is gone, with whatever was still waiting for its window.
-    if (!error && (!stream.closed || (stream.rstCode === NO_ERROR && !stream.aborted))) exchange.left += octets;
-    callback(error);
-  };
-  const [piece] = pieces;
-  if (pieces.length === 1 && piece !== undefined)
-    native._write.call(stream, ...([piece.chunk, piece.encoding, taken] as never[]));
-  else native._writev.call(stream, ...([pieces, taken] as never[]));
-}
-
 function exceeds(exchange: Http2Exchange, octets: number): boolean {
   const { expected, sent } = exchange;
   if (expected < 0 || sent + octets <= expected || !exchange.supervisor.enforces) return false;
@@ -243,13 +199,6 @@ export function failsLength(exchange: Http2Exchange): boolean {
   const { expected, sent } = exchange;
   if (expected < 0 || sent === expected) return false;
   return exchange.fail((sent > expected ? longContent : shortContent)(expected, sent));
-}
-
-/** Octets of a chunk; `null` where Node refuses it. */
-function octetsOf(chunk: unknown, encoding: unknown): number | null {
-  if (typeof chunk !== "string") return ArrayBuffer.isView(chunk) ? chunk.byteLength : null;
-  if (typeof encoding !== "string" || encoding === "buffer") return Buffer.byteLength(chunk);
-  return Buffer.isEncoding(encoding) ? Buffer.byteLength(chunk, encoding) : null;
 }
 
 function noop(): void {}

@@ -4,6 +4,7 @@ import { prematureClose } from "../incidents.js";
 import type { Http2Exchange } from "./http2.js";
 import { commit } from "./http2-content.js";
 import { hasNoContent } from "./http2-fields.js";
+import { keepOpen } from "./http2-internals.js";
 import { CANCEL, destroyedWith, type Leaving, NO_ERROR } from "./http2-leaving.js";
 import type { Head } from "./http2-section.js";
 
@@ -67,6 +68,7 @@ export function leaveBehind(exchange: Http2Exchange): void {
   // They come with the end of the content, and end the answer.
   if (!inert && head !== null && hasTrailers(exchange, head)) return;
   if (exchange.isHandedOver && exchange.hasRoom) {
+    if (exchange.isPassingHeld) keepOpen(stream, false);
     exchange.pass(() => void native._final.call(stream, noop as never));
     exchange.leave();
   } else if (!exchange.flushing) {

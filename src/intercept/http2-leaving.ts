@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { contained } from "../containment.js";
 import type { Http2Exchange } from "./http2.js";
+import { handleOf, stateOf } from "./http2-internals.js";
 
 /** RFC 9113, section 7. */
 export const NO_ERROR = 0;
@@ -37,9 +38,8 @@ export function destroyedWith(error: Error | undefined, code?: number): Leaving 
 export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): void {
   const { stream, native } = exchange;
   const { error, destroys, callback, waitsForReader } = leaving;
-  const inside = stream as unknown as Record<symbol, { rstCode?: number; rstStream?(code: number): void } | undefined>;
-  const handle = inside[symbolOf(stream, "kHandle")];
-  const state = inside[symbolOf(stream, "state")];
+  const handle = handleOf(stream);
+  const state = stateOf(stream);
   const isKnown = typeof handle?.rstStream === "function" && state !== undefined && "rstCode" in state;
   if (isKnown && leaving.code !== code) {
     const { rstStream } = handle as { rstStream(code: number): void };
@@ -74,7 +74,3 @@ const UNREAD: PropertyDescriptorMap = {
   },
   read: { configurable: true, value: () => null },
 };
-
-function symbolOf(stream: ServerHttp2Stream, description: string): symbol {
-  return Object.getOwnPropertySymbols(stream).find((symbol) => symbol.description === description) ?? Symbol();
-}

@@ -1,8 +1,9 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { exchangeOf, hangOn } from "../exchange-of.js";
 import type { Http2Exchange } from "./http2.js";
-import { end, final, type Piece, write, writePieces } from "./http2-content.js";
+import { end, final, write, writePieces } from "./http2-content.js";
 import { close, destroy } from "./http2-ending.js";
+import type { Piece } from "./http2-pieces.js";
 import { additionalHeaders, respond, respondFrom, sendTrailers } from "./http2-response.js";
 import { shownHead } from "./http2-section.js";
 

@@ -9,7 +9,7 @@ import type { RouteSettings } from "../options.js";
 import type { Peer } from "../trust/caller.js";
 import type { FieldLine } from "../validity/head.js";
 import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "./heartbeat.js";
-import { commit, dropHeld, type Piece } from "./http2-content.js";
+import { commit, dropHeld } from "./http2-content.js";
 import { isGone, leaveBehind } from "./http2-ending.js";
 import { announcedLength, fieldsOf, hasNoContent, linesOf, render, statusOf } from "./http2-fields.js";
 import {
@@ -22,6 +22,7 @@ import {
   NO_ERROR,
 } from "./http2-leaving.js";
 import { countUpload, type NativeStream, overrideStream } from "./http2-overrides.js";
+import type { Piece } from "./http2-pieces.js";
 import { hasContentToCome, StreamRequest } from "./http2-request.js";
 import type { Fields, Head } from "./http2-section.js";
 import { watchSource } from "./http2-source.js";
@@ -46,15 +47,15 @@ export class Http2Exchange extends Exchange {
   readonly native: NativeStream;
   /** Header section the app has decided. */
   head: Head | null = null;
-  /** Content that has not gone out, and what the Writable waits for while it is held. */
-  held: Piece[] | null = null;
+  /** Content that has not gone out, as the Writable has written it, and what that waits for while it is held. */
+  held: Piece[][] | null = null;
   heldOctets = 0;
   heldCallback: Callback | null = null;
   /** What was held is on its way, and the Writable does not know of it; what it goes on with meanwhile. */
   declare isPassingHeld: boolean;
   declare behindHeld: (() => void) | undefined;
-  /** What was held, and goes out in one with the end of the content. */
-  declare ahead: Piece[] | undefined;
+  /** How many writes of it the session has not been given. */
+  declare unsentWrites: number;
   /** The app has ended a response without a header section, of which the session has not been told. */
   isFinal = false;
   /** Octets of content taken from the app. */
@@ -168,7 +169,7 @@ export class Http2Exchange extends Exchange {
   /** The Writable has given the session all of the response. */
   get isHandedOver(): boolean {
     const { _writableState: state } = this.stream as never as { _writableState: { bufferedRequestCount: number } };
-    return state.bufferedRequestCount === 0 && this.behindHeld === undefined;
+    return state.bufferedRequestCount === 0 && this.unsentWrites === 0 && this.behindHeld === undefined;
   }
 
   /** The client takes all of the response without being asked: it goes out in front of the end of the stream. */
@@ -359,7 +360,7 @@ Object.assign(Http2Exchange.prototype, {
   lastChunk: undefined,
   isPassingHeld: false,
   behindHeld: undefined,
-  ahead: undefined,
+  unsentWrites: 0,
 });
 
 function noop(): void {}

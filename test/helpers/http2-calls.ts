@@ -262,14 +262,16 @@ function plain(fields: Record<string, unknown> | undefined): unknown {
 
 interface Tap {
   readonly port: number;
+  /** DATA frames of a stream: octets of each, and a full stop where it is the end of the content. */
+  content(id: number): string[];
   /** How the stream of this number ended. */
   seen(id: number): { ended: boolean; reset: number | null };
   close(): void;
 }
 
 /** Passes a connection on, and reads the frames that come back (RFC 9113, section 4.1). */
-async function tapTo(port: number): Promise<Tap> {
-  const frames: { type: number; flags: number; id: number; code: number }[] = [];
+export async function tapTo(port: number): Promise<Tap> {
+  const frames: { type: number; flags: number; id: number; length: number; code: number }[] = [];
   let rest = Buffer.alloc(0);
   const read = (chunk: Buffer) => {
     rest = Buffer.concat([rest, chunk]);
@@ -282,6 +284,7 @@ async function tapTo(port: number): Promise<Tap> {
         type,
         flags,
         id,
+        length,
         code: type === RST_STREAM ? rest.readUInt32BE(9) : 0,
       });
       rest = rest.subarray(9 + length);
@@ -301,6 +304,10 @@ async function tapTo(port: number): Promise<Tap> {
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
+    content: (id) =>
+      frames
+        .filter((frame) => frame.id === id && frame.type === DATA)
+        .map(({ length, flags }) => `${length}${(flags & 1) === 1 ? "." : ""}`),
     seen(id) {
       const own = frames.filter((frame) => frame.id === id);
       const ended = own.findIndex(({ type, flags }) => (type === DATA || type === HEADERS) && (flags & 1) === 1);

@@ -1,0 +1,39 @@
+import type { ServerHttp2Stream } from "node:http2";
+
+/** What `node:http2` keeps of a stream in properties that are not documented; held by `test/node-contract.test.ts`. */
+interface StreamState {
+  rstCode?: number;
+  /** The session has been told of the end of the content. */
+  shutdownWritableCalled?: boolean;
+}
+
+interface StreamHandle {
+  rstStream?(code: number): void;
+}
+
+/** Earlier versions note it from when it is so. */
+const NOTES_END_FROM_START = Number.parseInt(process.versions.node, 10) > 24;
+
+/** Whether the session has been told of the end of the content of a stream; undefined where nobody knows. */
+export function isShutDown(stream: ServerHttp2Stream): boolean | undefined {
+  return stateOf(stream)?.shutdownWritableCalled ?? (NOTES_END_FROM_START ? undefined : false);
+}
+
+/** Whether Node is not to end a stream behind what is written now, as it does once the app has ended it. */
+export function keepOpen(stream: ServerHttp2Stream, isOpen: boolean): void {
+  const state = stateOf(stream);
+  if (state !== undefined) state.shutdownWritableCalled = isOpen;
+}
+
+export function stateOf(stream: ServerHttp2Stream): StreamState | undefined {
+  return inside(stream, "state") as StreamState | undefined;
+}
+
+export function handleOf(stream: ServerHttp2Stream): StreamHandle | undefined {
+  return inside(stream, "kHandle") as StreamHandle | undefined;
+}
+
+function inside(stream: ServerHttp2Stream, description: string): unknown {
+  const symbol = Object.getOwnPropertySymbols(stream).find((one) => one.description === description);
+  return symbol === undefined ? undefined : (stream as unknown as Record<symbol, unknown>)[symbol];
+}
