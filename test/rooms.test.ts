@@ -45,7 +45,10 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "src/trust": ["src/http", "src/cloudflare", "src"],
   "src/cloudflare": ["src/trust", "src/lifecycle", "src"],
   "src/report": ["src"],
-  "src/lifecycle": ["src/cloudflare", "src/fallback", "src/intercept", "src/kept", "src/report", "src"],
+  "src/lifecycle": [
+    ...["src/http", "src/cloudflare", "src/fallback", "src/intercept", "src/kept", "src/report"],
+    "src",
+  ],
   "src/kept": ["src/fallback", "src/intercept", "src/lifecycle", "src"],
   "src/intercept": [
     ...["src/http", "src/parser", "src/validity", "src/fallback", "src/trust", "src/cloudflare", "src/lifecycle"],

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { exchangeOf } from "../exchange-of.js";
+import { announcesContent } from "../http/message.js";
 import type { RequestContext } from "../request-context.js";
 import { leaveConnection } from "./departure.js";
 import { isDestroyed } from "./gone-socket.js";
@@ -75,7 +76,5 @@ export function guardRequestPrototype(prototype: object): void {
 
 /** Whether content of the request is still to come. `complete` alone does not tell inside the request listener. */
 export function awaitsContent(request: IncomingMessage): boolean {
-  if (request.complete) return false;
-  const { headers } = request;
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+  return !request.complete && announcesContent(request.headers);
 }

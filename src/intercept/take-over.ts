@@ -4,6 +4,7 @@ import { tellDeparture } from "./departure.js";
 import { isFollowed } from "./followed.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { isFinishCallback, versionOf, type WriteCallback } from "./node-internals.js";
+import { awaitsContent } from "./request.js";
 import { silence } from "./silence.js";
 
 /** Whether another request can follow on this connection once this one is answered. */
@@ -15,9 +16,7 @@ export function canPersist(exchange: Http1Exchange): boolean {
   if (/(?:^|[\s,])close(?:$|[\s,])/i.test(request.headers.connection ?? "")) return false;
   if (response.maxRequestsOnConnectionReached) return false;
   // Content that is still to come, and that nobody will read, would be taken for the next request.
-  const hasContent =
-    request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
-  return (request.complete || !hasContent) && !exchange.connection.broken;
+  return !awaitsContent(request) && !exchange.connection.broken;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange.js";
+import { announcesContent } from "../http/message.js";
 import { EVENTS, type Failure } from "../incidents.js";
 import { MESSAGES } from "../log.js";
 import { Admission } from "./admission.js";
@@ -198,7 +199,7 @@ export class Overload {
       unlogged: !isFirst,
       unseen,
     };
-    const hasContent = request !== null && !request.complete && mayHaveContent(request.headers);
+    const hasContent = request !== null && !request.complete && announcesContent(request.headers);
     // Content that came in the same packet is parsed by then, and the connection can stay.
     if (hasContent && this.#enforces) setImmediate(contained(this.#listener, () => void exchange.fail(failure)));
     else exchange.fail(failure);
@@ -223,8 +224,4 @@ export class Overload {
     const ms = Math.round(performance.now() - episode.startedAt);
     this.#listener.warn({ code: "OVERLOAD", ms, refused: Object.fromEntries(episode.refused) }, MESSAGES.overloadOver);
   }
-}
-
-function mayHaveContent(headers: NodeJS.Dict<string | string[]>): boolean {
-  return headers["transfer-encoding"] !== undefined || headers["content-length"] !== undefined;
 }
