@@ -1,8 +1,9 @@
 import type { Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
+import { contained } from "../containment.js";
 import { fateOf } from "./fate.js";
 import { HeldConnection } from "./held-connection.js";
-import { describeLost, describeUnserved, keeperLog } from "./keeper-log.js";
+import { describeLost, describeUnserved, keeperLog, keeperWitness } from "./keeper-log.js";
 import type { Left } from "./ledger.js";
 import { answerTo, Refusal } from "./refusal.js";
 import type { WorkerProcess } from "./worker-process.js";
@@ -13,6 +14,8 @@ const LAST_MS = 500;
 /** The connections of a program: each is with a worker, or waits for one. */
 export class Connections {
   readonly #waiting: HeldConnection[] = [];
+  /** Those that get 503 for the request they send, or have sent. */
+  readonly #refused = new Set<HeldConnection>();
   readonly #workerFor: (key: string) => WorkerProcess | undefined;
   readonly #waitMs: number;
   readonly #refusal: Refusal;
@@ -24,8 +27,13 @@ export class Connections {
   constructor(workerFor: (key: string) => WorkerProcess | undefined, waitMs: number) {
     this.#workerFor = workerFor;
     this.#waitMs = waitMs;
-    this.#refusal = new Refusal((request) => keeperLog.incident(describeUnserved(request, waitMs)));
+    this.#refusal = new Refusal((request) =>
+      keeperLog.incident(describeUnserved(request, this.isEnding ? null : waitMs)),
+    );
   }
+
+  /** There will be no further worker: whoever finds none is told at once. */
+  isEnding = false;
 
   /** Number of those that have no worker. */
   get waiting(): number {
@@ -39,10 +47,19 @@ export class Connections {
 
   #serve(connection: HeldConnection): void {
     const worker = this.#workerFor(connection.key);
-    if (worker === undefined) {
+    if (worker !== undefined) worker.give(connection);
+    else if (this.isEnding) this.#refuse(connection);
+    else {
       connection.waitingSince = performance.now();
       this.#waiting.push(connection);
-    } else worker.give(connection);
+    }
+  }
+
+  #refuse(connection: HeldConnection): void {
+    this.#refused.add(connection);
+    const forget = contained(keeperWitness, () => void this.#refused.delete(connection));
+    connection.socket.on("close", forget);
+    this.#refusal.take(connection);
   }
 
   /** A worker has come to listen. */
@@ -53,7 +70,7 @@ export class Connections {
   /** Nobody listens there any more. */
   refuse(key: string): void {
     for (const connection of this.#waiting.splice(0)) {
-      if (connection.key === key) this.#refusal.take(connection);
+      if (connection.key === key) this.#refuse(connection);
       else this.#waiting.push(connection);
     }
   }
@@ -62,15 +79,15 @@ export class Connections {
   refuseLate(): void {
     const since = performance.now() - this.#waitMs;
     while (this.#waiting[0] !== undefined && this.#waiting[0].waitingSince <= since)
-      this.#refusal.take(this.#waiting.shift() as HeldConnection);
+      this.#refuse(this.#waiting.shift() as HeldConnection);
   }
 
   /** Tells those who have come too late for the last worker. */
   async close(): Promise<void> {
-    const left = this.#waiting.splice(0);
-    for (const connection of left) this.#refusal.take(connection);
-    if (left.length > 0) await wait(LAST_MS);
-    for (const connection of left) connection.close();
+    this.isEnding = true;
+    for (const connection of this.#waiting.splice(0)) this.#refuse(connection);
+    if (this.#refused.size > 0) await wait(LAST_MS);
+    for (const connection of this.#refused) connection.close();
   }
 
   /** A worker has closed its descriptor of a connection, or `released` it: it goes on with another. */

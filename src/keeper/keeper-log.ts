@@ -48,9 +48,10 @@ export function describeLost(
   return { ...incidentOf(known), ...fate, code: "KILLED", prevented: null, message };
 }
 
-/** What became of a request for which there has been no worker in time. */
-export function describeUnserved(request: Recorded, waitMs: number): Incident {
-  const message = `No process of the app came to listen within ${waitMs} ms: it got a complete 503.`;
+/** What became of a request for which there has been no worker. @param waitMs - in this time; null if the program ends */
+export function describeUnserved(request: Recorded, waitMs: number | null): Incident {
+  const why = waitMs === null ? "The program had ended" : `No process of the app came to listen within ${waitMs} ms`;
+  const message = `${why}: it got a complete 503.`;
   return answered(request, { code: "NO_WORKER", prevented: null, message });
 }
 

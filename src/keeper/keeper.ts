@@ -83,6 +83,11 @@ export class Keeper {
   /** Has every worker end, and ends behind the last. */
   end(signal: NodeJS.Signals): void {
     this.#workers.end(signal);
+    this.#connections.isEnding = true;
+    // A worker that has had the signal as well may have closed them.
+    for (const { key } of this.#sockets.all)
+      if (!this.workers.some(({ keys }) => keys.has(key))) this.#stopListening(key);
+    this.#connections.serveWaiting();
     if (this.#workers.size === 0) void this.#close({ code: 0, signal: null });
   }
 
@@ -181,11 +186,13 @@ export class Keeper {
     const isOthers = this.workers.some(
       ({ keys, isReady, readyAt }) => keys.has(key) || (!isReady && readyAt === undefined),
     );
-    if (!isOthers && (this.#workers.isEnding || !worker.isRetiring)) {
-      this.#sockets.close(key);
-      this.#connections.refuse(key);
-    }
+    if (!isOthers && (this.#workers.isEnding || !worker.isRetiring)) this.#stopListening(key);
     worker.tell({ rayguard: "closed", key } satisfies FromKeeper);
+  }
+
+  #stopListening(key: string): void {
+    this.#sockets.close(key);
+    this.#connections.refuse(key);
   }
 
   // -- the end of one, and of all ------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 import { contained } from "../containment.js";
 import type { FromKeeper } from "../kept/messages.js";
+import { SAME_SIGNAL_MS } from "../lifecycle/same-signal.js";
 import { MESSAGES } from "../log.js";
 import { BackOff } from "./back-off.js";
 import { keeperLog, keeperWitness } from "./keeper-log.js";
@@ -7,6 +8,12 @@ import type { WorkerProcess } from "./worker-process.js";
 
 /** A worker that takes longer than this to end, having been asked to, is killed; its own grace is shorter. */
 const RETIRING_MS = 120_000;
+
+/**
+ * Time for a process to say that it ends already, in milliseconds. A signal to the whole group, of a terminal or of systemd,
+ * has reached it as well, and the app is to hear of it once.
+ */
+const HEARD_MS = 50;
 
 /** The processes of a program: how many there are to be, who takes whose place, and who is asked to end. */
 export class Workers {
@@ -18,8 +25,7 @@ export class Workers {
   readonly #backOff = new BackOff();
   /** Workers that are started after a pause. */
   #coming = 0;
-  /** None is to be started any more. */
-  isEnding = false;
+  #endingSince = Number.NEGATIVE_INFINITY;
   /** Told when none is left, nor will be. */
   readonly #over: () => void;
 
@@ -37,6 +43,11 @@ export class Workers {
     return this.#all.values();
   }
 
+  /** None is to be started any more. */
+  get isEnding(): boolean {
+    return this.#endingSince > 0;
+  }
+
   get size(): number {
     return this.#all.size;
   }
@@ -51,8 +62,8 @@ export class Workers {
   }
 
   /** At the end of the program those that finish are all there are. */
-  #canServe({ isReady, isRetiring }: WorkerProcess): boolean {
-    return isReady || (isRetiring && this.isEnding);
+  #canServe({ isReady, isRetiring, isReleasing }: WorkerProcess): boolean {
+    return isReady || (isRetiring && !isReleasing && this.isEnding);
   }
 
   start(): void {
@@ -83,7 +94,7 @@ export class Workers {
 
   #retire(worker: WorkerProcess): void {
     this.#replacing.delete(worker);
-    worker.isRetiring = true;
+    worker.isRetiring = worker.isReleasing = true;
     worker.tell({ rayguard: "retire" } satisfies FromKeeper);
     keeperLog.event({ pid: worker.pid }, MESSAGES.workerRetires);
     const kill = contained(keeperWitness, () => {
@@ -92,11 +103,18 @@ export class Workers {
     setTimeout(kill, RETIRING_MS).unref();
   }
 
-  /** A worker ends by itself. What crashes is replaced at once, since it may go on for as long as its requests do. */
+  /** A worker ends by itself. It is replaced before it is gone, since it may go on for as long as its requests do. */
   leaves(worker: WorkerProcess, crashes: boolean): void {
+    worker.isLeaving = true;
     if (worker.isRetiring) return;
     worker.isRetiring = true;
-    if (crashes) this.startInPlaceOf(worker);
+    worker.isReleasing = crashes;
+    if (crashes) return this.startInPlaceOf(worker);
+    // It has had a signal, which may be on its way to the keeper, too.
+    const replace = contained(keeperWitness, () => {
+      if (!this.isEnding && this.#all.has(worker)) this.startInPlaceOf(worker);
+    });
+    setTimeout(replace, SAME_SIGNAL_MS);
   }
 
   /** Its process is gone. */
@@ -119,10 +137,17 @@ export class Workers {
     setTimeout(start, pauseMs);
   }
 
-  /** Has every worker end. */
+  /** Has every worker end; asked again, at once. */
   end(signal: NodeJS.Signals): void {
-    this.isEnding = true;
-    for (const worker of this.#all) worker.kill(signal);
+    const now = performance.now();
+    if (this.isEnding && now - this.#endingSince < SAME_SIGNAL_MS) return;
+    const isFirst = !this.isEnding;
+    this.#endingSince = now;
+    const pass = contained(keeperWitness, () => {
+      for (const worker of this.#all) if (!isFirst || !worker.isLeaving) worker.kill(signal);
+    });
+    if (isFirst) setTimeout(pass, HEARD_MS);
+    else pass();
   }
 
   kill(worker: WorkerProcess, why: string): void {

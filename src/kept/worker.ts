@@ -1,6 +1,7 @@
 import cluster from "node:cluster";
+import { setTimeout as wait } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
-import { contain, contained } from "../containment.js";
+import { contain, contained, containPromise } from "../containment.js";
 import type { GuardCore } from "../guard.js";
 import { connectionOf } from "../intercept/connection.js";
 import { idleSocketsOf, socketsOf } from "../intercept/connection-lists.js";
@@ -17,6 +18,9 @@ import { type FromKeeper, KEPT_VARIABLE, type KeptEnvironment } from "./messages
 
 /** Time between two looks for connections that have become idle, in milliseconds. */
 const LOOK_MS = 20;
+
+/** Time for requests to finish before the app is told that its process ends, in milliseconds. */
+const FINISH_MS = 10_000;
 
 /** Puts this process under its keeper, where it has one. */
 export function beKept(environment: NodeJS.ProcessEnv): void {
@@ -35,6 +39,7 @@ class Worker {
   readonly #servers = new Set<object>();
   readonly #blockedMs: number;
   #isReleasing = false;
+  #isLeaving = false;
   #isAsked = false;
 
   constructor({ hasParent, listeners, blockedMs }: KeptEnvironment) {
@@ -46,8 +51,10 @@ class Worker {
     const forks = contained(undefined, () => this.#channel.tell({ rayguard: "on its own" }));
     cluster.once("fork", forks);
     whenLeaving((crashes) => {
+      this.#isLeaving = true;
       this.#channel.tell({ rayguard: "leaving", crashes });
-      this.#release();
+      // Where all is to end there is nobody to take them, and they are closed as they become idle.
+      if (crashes) this.#release();
     });
   }
 
@@ -66,7 +73,7 @@ class Worker {
         this.#listening.closed(message.key);
         break;
       case "retire":
-        this.#retire();
+        containPromise(undefined, this.#retire());
         break;
       case "ping":
         this.#pong();
@@ -94,10 +101,10 @@ class Worker {
     const server = ownerOf(listener);
     const recorder = server === undefined ? undefined : recorderOf(server);
     if (server !== undefined) this.#servers.add(server);
-    const isOpaque = server !== undefined && ("setSecureContext" in server || !isHttp1Server(server));
-    if (isOpaque) recorder?.occupy(kept);
+    const isOccupied = server !== undefined && isOpaque(server);
+    if (isOccupied) recorder?.occupy(kept);
     listener.accept(handle);
-    if (!isOpaque && recorder !== undefined) noteArrivals(handle, recorder);
+    if (!isOccupied && recorder !== undefined) noteArrivals(handle, recorder);
   }
 
   #closed(kept: KeptConnection, reset: boolean): void {
@@ -105,10 +112,12 @@ class Worker {
     this.#channel.tell({ rayguard: "connection closed", id: kept.id, how }, undefined, () => kept.forget());
   }
 
-  /** Ends as on any other signal. */
-  #retire(): void {
+  /** Ends as on any other signal, but behind what is under way: the app may exit as soon as it hears of one. */
+  async #retire(): Promise<void> {
     this.#release();
-    process.kill(process.pid, "SIGTERM");
+    const until = performance.now() + FINISH_MS;
+    while (performance.now() < until && [...this.#servers].some(isAtWork)) await wait(LOOK_MS);
+    if (!this.#isLeaving) process.kill(process.pid, "SIGTERM");
   }
 
   /** Gives connections back, now and as they become idle. */
@@ -137,14 +146,30 @@ function releaseIdle(server: object): void {
   }
 }
 
+/** The guards of a server: one of the app's own may be from another copy of the package. */
+function coresOf(server: object): Partial<Pick<GuardCore, "supervision" | "upgraded">>[] {
+  return [...(guardsOf(server) as Set<Partial<GuardCore>>)];
+}
+
 /** Where the requests of a server are written down. */
 function recorderOf(server: object): Recorder | undefined {
-  // A guard of the app's own may be one of another copy of the package.
-  for (const guard of guardsOf(server) as Set<Partial<Pick<GuardCore, "supervision">>>) {
-    const recorder = guard.supervision?.recorder;
-    if (recorder !== undefined) return recorder;
-  }
+  for (const { supervision } of coresOf(server)) if (supervision?.recorder !== undefined) return supervision.recorder;
   return undefined;
+}
+
+/** Nobody but this process can write on the connections of this server. */
+function isOpaque(server: object): boolean {
+  return "setSecureContext" in server || !isHttp1Server(server);
+}
+
+/** Whether a request is under way, or a connection has yet to go back. */
+function isAtWork(server: object): boolean {
+  const cores = coresOf(server);
+  if (!isOpaque(server))
+    return socketsOf(server).some((socket) => !cores.some(({ upgraded }) => upgraded?.has(socket)));
+  return cores.some(({ supervision }) =>
+    [...(supervision?.exchanges() ?? [])].some(({ hasConnection }) => hasConnection),
+  );
 }
 
 /** The keeper is gone, and with it whoever accepts: the process ends as it would have been ended. */

@@ -10,6 +10,7 @@ import { currentExchange } from "./current-exchange.js";
 import { hear, type Others } from "./other-listeners.js";
 import { awaitOwnSignals, ownSignalHasCome } from "./own-signals.js";
 import { printUncaught } from "./print-uncaught.js";
+import { SAME_SIGNAL_MS } from "./same-signal.js";
 import { SHUTDOWN_DEFAULTS, type ShutdownSettings } from "./shutdown-options.js";
 
 /** A guard, as far as the end of the process concerns it. */
@@ -33,9 +34,6 @@ export interface Participant {
 
 /** Longest time an adapter may take after the drain, in milliseconds. */
 const AFTER_DRAIN_MS = 5_000;
-
-/** Within this time a further signal is the same one: a process group and a wrapper both pass it on. In milliseconds. */
-const SAME_SIGNAL_MS = 1_000;
 
 /** How long listeners have at least to get an error out of the process, in milliseconds. */
 const TELL_ERROR_MS = 2_000;

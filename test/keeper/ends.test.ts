@@ -1,0 +1,125 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { endPrograms, Program } from "../zero-code/program.js";
+import { Load } from "./load.js";
+
+afterEach(endPrograms);
+
+const SLOW_MS = 1_500;
+
+/** @param onTerm - what the app does on SIGTERM */
+const program = (onTerm = "") => `import http from "node:http";
+const server = http.createServer((request, response) => {
+  const answer = () => response.end(request.url + " " + process.pid + " 0");
+  if (request.url === "/slow") setTimeout(answer, ${SLOW_MS});
+  else answer();
+});
+${onTerm}
+server.listen(0, "127.0.0.1", () => process.send(server.address().port));`;
+
+const EXITS = 'process.on("SIGTERM", () => process.exit(3));';
+const TELLS = 'process.on("SIGTERM", () => console.log("told"));';
+const CLOSES = 'process.on("SIGTERM", () => server.close(() => process.exit(7)));';
+
+/** Status of the answer to a request that takes a while, of which the process has heard. */
+async function slow(port: number): Promise<{ status: Promise<number> }> {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.write("GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  let received = "";
+  socket.on("data", (octets) => {
+    received += octets;
+  });
+  const status = once(socket, "close").then(() => Number(received.slice(9, 12)));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return { status };
+}
+
+/** As a terminal, or systemd: every process has the signal, the one of the app first. */
+async function toAll(kept: Program, signal: NodeJS.Signals): Promise<void> {
+  for (const pid of kept.workers()) process.kill(pid, signal);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  kept.signal(signal);
+}
+
+describe("a kept program that is asked to end", { timeout: 60_000 }, () => {
+  it.each<[string, NodeJS.Signals, "all" | "keeper", string, number]>([
+    ["SIGTERM", "SIGTERM", "keeper", "", 143],
+    ["SIGTERM to every process, as by systemd,", "SIGTERM", "all", "", 143],
+    ["SIGINT to every process, as by a terminal,", "SIGINT", "all", "", 130],
+    ["SIGTERM to every process, where the app closes its server,", "SIGTERM", "all", CLOSES, 7],
+  ])("by %s answers all there is, and ends with its code", async (_, signal, to, onTerm, code) => {
+    const kept = Program.start("app.mjs", program(onTerm), {
+      keeper: [],
+      env: { RAYGUARD_OPTIONS: '{"logger":false}' },
+    });
+    const [port = 0] = await kept.ports();
+    const load = new Load(port, 10);
+    await load.everyone(3);
+    const { status } = await slow(port);
+    if (to === "all") await toAll(kept, signal);
+    else kept.signal(signal);
+    expect(await kept.end()).toBe(code);
+    expect(await status).toBe(200);
+    expect(load.seen).toMatchObject({ cut: 0, empty: 0, silent: 0, wrong: [] });
+    // Whoever connects once the process has closed its listener, and before the keeper has had the signal, is told so.
+    if (to === "keeper") expect(load.seen.unavailable).toBe(0);
+    void load.stop();
+  });
+
+  it("has the app hear of a signal once that every process has had", async () => {
+    const kept = Program.start("app.mjs", program(TELLS), { keeper: [] });
+    await kept.ports();
+    await toAll(kept, "SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(kept.stdout.match(/^told$/gm)).toHaveLength(1);
+  });
+
+  it("ends at once where it is asked again", async () => {
+    const kept = Program.start("app.mjs", program(), { keeper: [] });
+    const [port = 0] = await kept.ports();
+    const { status } = await slow(port);
+    kept.signal("SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    kept.signal("SIGTERM");
+    expect(await kept.end()).toBe(143);
+    // It had less than half a second to go, so it may just have been answered.
+    expect([200, 503]).toContain(await status);
+  });
+
+  it("goes on with another process where one alone is asked to end", async () => {
+    const kept = Program.start("app.mjs", program(), { keeper: [], env: { RAYGUARD_OPTIONS: '{"logger":false}' } });
+    const [port = 0] = await kept.ports();
+    const load = new Load(port, 10);
+    await load.everyone(3);
+    const { status } = await slow(port);
+    process.kill(await kept.worker(), "SIGTERM");
+    expect(await status).toBe(200);
+    await expect.poll(() => load.seen.processes.size, { timeout: 20_000 }).toBe(2);
+    await load.everyone(2);
+    expect(await load.stop()).toMatchObject({ refused: 0, unavailable: 0, cut: 0, empty: 0, silent: 0, wrong: [] });
+  });
+});
+
+describe("a process that is replaced by SIGHUP finishes what it has", { timeout: 60_000 }, () => {
+  it.each<[string, string, object]>([
+    ["as ever", "", {}],
+    ["where the app exits as soon as it hears of its end", EXITS, {}],
+    ["where the guard leaves signals to Node", "", { shutdown: false }],
+    ["where the guard only reports", "", { mode: "report" }],
+  ])("%s", async (_, onTerm, options) => {
+    const env = { RAYGUARD_OPTIONS: JSON.stringify({ logger: false, ...options }) };
+    const kept = Program.start("app.mjs", program(onTerm), { keeper: [], env });
+    const [port = 0] = await kept.ports();
+    const load = new Load(port, 10);
+    await load.everyone(3);
+    const old = await kept.worker();
+    const { status } = await slow(port);
+    kept.signal("SIGHUP");
+    expect(await status).toBe(200);
+    await expect.poll(() => kept.workers(), { timeout: 20_000 }).not.toContain(old);
+    await load.everyone(2);
+    expect(await load.stop()).toMatchObject({ refused: 0, unavailable: 0, cut: 0, empty: 0, silent: 0, wrong: [] });
+  });
+});
