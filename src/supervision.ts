@@ -281,7 +281,11 @@ export class Supervision implements Supervisor {
     const { hasSubscribers } = requestChannel;
     if (hasSubscribers) requestChannel.publish(record);
     if (logger === null || (exchange.request === null && this.#isNoise(exchange))) return;
-    quietly(() => writeRequestLine(logger, record, this.settings.logBatchMs, !hasSubscribers));
+    try {
+      writeRequestLine(logger, record, this.settings.logBatchMs, !hasSubscribers);
+    } catch (error) {
+      tellOfLogger(error);
+    }
   }
 
   close(): void {
@@ -299,6 +303,10 @@ function quietly(act: () => void): void {
   try {
     act();
   } catch (error) {
-    if (toldOfLoggers.isNew(error)) tellFailure(undefined, error);
+    tellOfLogger(error);
   }
+}
+
+function tellOfLogger(error: unknown): void {
+  if (toldOfLoggers.isNew(error)) tellFailure(undefined, error);
 }

@@ -33,7 +33,7 @@ export class LineBatch {
     if (this.#lines.length + line.length > this.#most) this.flush();
     if (this.#lines === "") waiting.add(this);
     this.#lines += line;
-    flushIn(ms);
+    if (timer === undefined || ms < timerMs) flushIn(ms);
   }
 
   flush(): void {
@@ -160,7 +160,6 @@ function override(destination: object, name: string, wrap: (native: Method) => M
 
 /** One timer for the process. It is left where lines go earlier: to set one anew for each costs more than it is worth. */
 function flushIn(ms: number): void {
-  if (timer !== undefined && timerMs <= ms) return;
   clearTimeout(timer);
   timerMs = ms;
   timer = setTimeout(onTime, ms).unref();
