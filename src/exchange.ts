@@ -3,6 +3,7 @@ import { BESIDE } from "./beside.js";
 import type { Witness } from "./containment.js";
 import { ERROR_CODES, RayguardError } from "./errors.js";
 import type { Page } from "./fallback/page.js";
+import type { FieldLine } from "./http/message.js";
 import type { Action, Failure } from "./incidents.js";
 import type { KeptConnection } from "./kept/kept-connection.js";
 import type { Doorkeeper } from "./lifecycle/admission.js";
@@ -12,7 +13,6 @@ import type { Logger, RequestRecord } from "./log.js";
 import type { RouteSettings, Settings, Terms } from "./options.js";
 import { ExchangeContext } from "./request-context.js";
 import type { Caller, Peer } from "./trust/caller.js";
-import type { FieldLine } from "./validity/head.js";
 
 /** What an exchange needs of its guard. */
 export interface Supervisor extends Witness {

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { contain, containPromise, type Witness } from "./containment.js";
 import type { Exchange, Supervisor } from "./exchange.js";
+import { fieldLinesIn, statusIn } from "./http/message.js";
 import { Http2Exchange } from "./intercept/http2.js";
 import { versionOf } from "./intercept/node-internals.js";
 import { loggableUrl, MESSAGES } from "./log.js";
-import type { FieldLine, LintSubject } from "./validity/head.js";
+import type { LintSubject } from "./validity/head.js";
 
 type Lint = typeof import("./validity/lint.js")["lint"];
 
@@ -46,12 +47,6 @@ export class LintReporter {
 }
 
 function subjectOf(exchange: Exchange, request: IncomingMessage, rendered: string): LintSubject {
-  const fields: FieldLine[] = [];
-  const [statusLine = "", ...lines] = rendered.split("\r\n");
-  for (const line of lines) {
-    const colon = line.indexOf(":");
-    if (colon > 0) fields.push([line.slice(0, colon), line.slice(colon + 2)]);
-  }
   const isHttp2 = exchange instanceof Http2Exchange;
   return {
     request: {
@@ -60,7 +55,7 @@ function subjectOf(exchange: Exchange, request: IncomingMessage, rendered: strin
       headers: request.headers,
       encrypted: isHttp2 ? exchange.stream.session?.encrypted === true : "encrypted" in request.socket,
     },
-    head: { status: Number(statusLine.slice(9, 12)), reason: statusLine.slice(13), fields },
+    head: { status: statusIn(rendered), fields: fieldLinesIn(rendered) },
     contentOctets: exchange.knownLength,
     now: Date.now(),
   };

@@ -41,7 +41,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "src/parser": ["src/http"],
   "src/testing": ["src/http", "src/parser"],
   "src/validity": ["src/http", "src"],
-  "src/fallback": ["src/http", "src/validity"],
+  "src/fallback": ["src/http"],
   "src/trust": ["src/http", "src/cloudflare", "src"],
   "src/cloudflare": ["src/trust", "src/lifecycle", "src"],
   "src/report": ["src"],
@@ -92,8 +92,8 @@ const CIRCLES: readonly (readonly string[])[] = [
   ),
   inRoom(
     "src/intercept",
-    ...["http2-content", "http2-ending", "http2-fields", "http2-leaving", "http2-overrides", "http2-refused"],
-    ...["http2-response", "http2-source", "http2"],
+    ...["http2-content", "http2-ending", "http2-fields", "http2-held", "http2-leaving", "http2-overrides"],
+    ...["http2-pieces", "http2-refused", "http2-response", "http2-source", "http2"],
   ),
   inRoom("src/keeper", "held-connection", "keeper-log", "worker-process"),
 ];

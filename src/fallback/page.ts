@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { HOP_BY_HOP } from "../http/fields.js";
 import { FIELD_VALUE, TOKEN } from "../http/grammar.js";
+import { type FieldLine, renderFields } from "../http/message.js";
 import { reasonOf } from "../http/status.js";
-import type { FieldLine } from "../validity/head.js";
 import { type FallbackContent, negotiatedContent, RETRY_AFTER_S } from "./content.js";
 import { isLostWithContent } from "./lost-content.js";
 
@@ -147,7 +147,7 @@ function errorFields(headers: Record<string, unknown> | undefined, status: numbe
 export function renderHttp1(page: Page, method: string | undefined, closes: boolean): { head: string; octets: Buffer } {
   const { status, reason, fields, body } = method === undefined ? withoutContent(page) : page;
   let head = `HTTP/1.1 ${status} ${reason}\r\n`;
-  for (const [name, value] of fields) head += `${name}: ${value}\r\n`;
+  head += renderFields(fields);
   head += closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n";
   const section = Buffer.from(head, "latin1");
   return { head, octets: method === "HEAD" ? section : Buffer.concat([section, body]) };

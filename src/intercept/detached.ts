@@ -1,4 +1,5 @@
 import { contained } from "../containment.js";
+import { endOfSection } from "../http/message.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { silence } from "./silence.js";
@@ -40,7 +41,8 @@ export function sendDetached(exchange: Http1Exchange): void {
 
 /** A rendered message whose connection will not be kept after all. */
 function announcingClose(octets: Buffer): Buffer {
-  const end = octets.indexOf("\r\n\r\n") + 2;
+  const end = endOfSection(octets);
+  if (end === -1) return octets;
   const head = octets.toString("latin1", 0, end);
   const closing = head.replace(
     /\r\nConnection: keep-alive(?:\r\nKeep-Alive: [^\r]*)?\r\n/i,

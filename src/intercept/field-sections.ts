@@ -1,7 +1,7 @@
+import { statusIn } from "../http/message.js";
 import { type Failure, ruleBroken } from "../incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
 import { sortTrailers } from "../validity/trailers.js";
-import { statusIn } from "./first-line.js";
 import { checkSize, largestFields, type Rendering, renderHeaderSection } from "./header-section.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { dropBegun } from "./interim-gate.js";

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { endOfSection } from "../http/message.js";
 import type { NodeSocket } from "./node-internals.js";
 
 /** What is being parsed; empty where nothing is. */
@@ -14,8 +15,8 @@ export function isFollowed(request: IncomingMessage, socket: NodeSocket): boolea
   const parser = (socket as { parser?: Parser | null }).parser;
   const octets = parser?.getCurrentBuffer?.();
   if (octets === undefined || octets.byteLength === 0) return false;
-  const end = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).indexOf("\r\n\r\n");
+  const end = endOfSection(Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength));
   // The end of the header section may have come in two pieces.
-  const rest = octets.byteLength - (end === -1 ? 3 : end + 4);
+  const rest = octets.byteLength - (end === -1 ? 3 : end);
   return rest > Number(request.headers["content-length"] ?? 0);
 }

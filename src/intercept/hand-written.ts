@@ -1,3 +1,4 @@
+import { endOfSection } from "../http/message.js";
 import { EVENTS, prematureClose } from "../incidents.js";
 import { tellDeparture } from "./departure.js";
 import type { Http1Exchange } from "./http1-exchange.js";
@@ -106,6 +107,6 @@ function adopt(exchange: Http1Exchange, { octets, status, repair }: RawAnswer, c
   } else {
     // What the app has begun through the response object never ends, in its view.
     if (closes && !exchange.response.finished) exchange.goneBy ??= "app";
-    takeOver(exchange, octets, octets.toString("latin1", 0, octets.indexOf("\r\n\r\n") + 4), closes);
+    takeOver(exchange, octets, octets.toString("latin1", 0, endOfSection(octets)), closes);
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { type FieldLine, fieldLinesIn, reasonIn, statusIn } from "../http/message.js";
 import { isBodiless, reasonOf } from "../http/status.js";
 import { type Failure, ruleBroken } from "../incidents.js";
 import type { RouteSettings, Terms } from "../options.js";
@@ -12,10 +13,9 @@ import {
   valuesOf,
 } from "../validity/draft.js";
 import { judge } from "../validity/guarded/index.js";
-import type { FieldLine } from "../validity/head.js";
 import { isRefused } from "../validity/refused.js";
 import { coding, isPlainlyValid, isPlainStatus } from "../validity/scan.js";
-import { isFirstLine, reasonIn, setStatus, statusIn } from "./first-line.js";
+import { isFirstLine, setStatus } from "./first-line.js";
 import { type NodeResponse, outHeadersOf, versionOf } from "./node-internals.js";
 import type { NativeMethods } from "./response.js";
 import { lastText, watchTexts } from "./watched-texts.js";
@@ -204,20 +204,10 @@ function linesOf(draft: Draft): FieldLine[] {
   return lines;
 }
 
-/** Field lines of a rendered header section. */
-function parseLines(rendered: string): FieldLine[] {
-  const lines: FieldLine[] = [];
-  for (const line of rendered.split("\r\n").slice(1)) {
-    const colon = line.indexOf(": ");
-    if (colon > 0) lines.push([line.slice(0, colon), line.slice(colon + 2)]);
-  }
-  return lines;
-}
-
 /** Field lines of a response, rendered or not. */
 export function fieldsOf(response: NodeResponse): FieldLine[] {
   const rendered = response._header;
-  if (typeof rendered === "string") return parseLines(rendered);
+  if (typeof rendered === "string") return fieldLinesIn(rendered);
   const lines: FieldLine[] = [];
   for (const [name, value] of Object.entries(response.getHeaders())) {
     for (const item of Array.isArray(value) ? value : [value]) {
@@ -239,7 +229,7 @@ export function checkSize(rendered: string, most: number): Failure | null {
 /** Names and sizes of the three largest fields; never their values, which may be cookies. */
 export function largestFields(rendered: string): string {
   const sizes = new Map<string, number>();
-  for (const [name, value] of parseLines(rendered)) {
+  for (const [name, value] of fieldLinesIn(rendered)) {
     const key = name.toLowerCase();
     sizes.set(key, (sizes.get(key) ?? 0) + name.length + value.length + 4);
   }

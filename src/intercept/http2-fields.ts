@@ -1,11 +1,11 @@
 import type { Page } from "../fallback/page.js";
 import { FRAMING, HOP_BY_HOP } from "../http/fields.js";
 import { LOWER_CASE_TOKEN, NOT_IN_VALUE } from "../http/grammar.js";
+import { type FieldLine, renderFields } from "../http/message.js";
 import { isBodiless } from "../http/status.js";
 import { type Failure, ruleBroken } from "../incidents.js";
 import { type Draft, readFields, readHeaders, readTexts } from "../validity/draft.js";
 import { judge } from "../validity/guarded/index.js";
-import type { FieldLine } from "../validity/head.js";
 import { isPlainStatus } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
 import { checkSize, largestFields } from "./header-section.js";
@@ -133,8 +133,7 @@ function tooLarge(what: string, { octets, limit }: ExcessiveBlock, fields: Field
 
 /** A header section as HTTP/1.1 would render it: for whoever reads it, it is the same. */
 export function render(fields: Fields): string {
-  const lines = linesOf(fields).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 ${statusOf(fields)} \r\n${lines.join("")}\r\n`;
+  return `HTTP/1.1 ${statusOf(fields)} \r\n${renderFields(linesOf(fields))}\r\n`;
 }
 
 /** Whether Node ends a stream with this header section. */
@@ -206,7 +205,7 @@ export function repairTrailers(exchange: Http2Exchange, headers: object): object
   const dropped: string[] = [];
   for (const [name, value] of Object.entries(kept)) {
     // Node throws for a pseudo-header field, to whoever has called.
-    if (name.startsWith(":") || sortTrailers(`${name}: ${String(value)}\r\n`).dropped.length === 0) continue;
+    if (name.startsWith(":") || sortTrailers(renderFields([[name, String(value)]])).dropped.length === 0) continue;
     dropped.push(name);
     delete kept[name];
   }

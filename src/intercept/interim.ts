@@ -1,5 +1,6 @@
 import { FRAMING } from "../http/fields.js";
 import { FIELD_LINE } from "../http/grammar.js";
+import { linesIn, sectionOf } from "../http/message.js";
 
 /** What is known when an interim response is about to go out. */
 export interface InterimFacts {
@@ -41,14 +42,9 @@ export function checkInterim(rendered: string, facts: InterimFacts): InterimVerd
       octets: null,
     };
   }
-  const [statusLine = "", ...lines] = rendered.split("\r\n");
   // A blank line anywhere but at the end would start another message.
-  const fields = lines.slice(0, -2);
-  if (
-    !/^HTTP\/1\.1 1[0-9][0-9] /.test(statusLine) ||
-    lines.slice(-2).some((line) => line !== "") ||
-    fields.some((line) => !FIELD_LINE.test(line))
-  ) {
+  const [statusLine = "", ...fields] = linesIn(rendered) ?? [];
+  if (!/^HTTP\/1\.1 1[0-9][0-9] /.test(statusLine) || fields.some((line) => !FIELD_LINE.test(line))) {
     return {
       rule: "IR-4",
       found: "The app sent an interim response with malformed fields; it was dropped.",
@@ -60,6 +56,6 @@ export function checkInterim(rendered: string, facts: InterimFacts): InterimVerd
   return {
     rule: "IR-1",
     found: "The app sent framing fields in an interim response.",
-    octets: [statusLine, ...kept, "", ""].join("\r\n"),
+    octets: sectionOf([statusLine, ...kept]),
   };
 }

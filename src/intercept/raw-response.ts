@@ -1,5 +1,6 @@
 import { isHttpDate } from "../http/date.js";
 import { SINGLE_VALUED_IN_HTTP } from "../http/fields.js";
+import { endOfSection, readStatus } from "../http/message.js";
 import { type Failure, ruleBroken } from "../incidents.js";
 import type { ResponseEnd } from "../parser/octet-stream.js";
 import { parseResponse } from "../parser/parse-response.js";
@@ -44,9 +45,10 @@ export class RawResponse {
     const sections: string[] = [];
     for (;;) {
       const { octets } = this;
-      const end = octets.indexOf("\r\n\r\n") + 4;
+      const end = endOfSection(octets);
+      const status = end === -1 ? undefined : readStatus(octets);
       // 101 is a final response, as far as HTTP goes.
-      if (end < 4 || !/^HTTP\/1\.[01] 1(?!01)[0-9]{2}[ \r]/.test(octets.toString("latin1", 0, 16))) return sections;
+      if (status === undefined || status < 100 || status > 199 || status === 101) return sections;
       sections.push(octets.toString("latin1", 0, end));
       this.#pieces = [octets.subarray(end)];
       this.#octets -= end;
@@ -80,8 +82,7 @@ export class RawResponse {
   /** A response that has begun well and ends with the connection: a stream; `null` where this is none. */
   stream(): RawAnswer | null {
     const { octets } = this;
-    const end = octets.indexOf("\r\n\r\n");
-    if (end === -1) return null;
+    if (endOfSection(octets) === -1) return null;
     const parsed = parseResponse(octets, { method: this.#method, end: "fin", requestVersion: this.#version });
     if (parsed === null || parsed.framing !== "close" || parsed.status < 200) return null;
     if (!isPassable(parsed)) return null;
@@ -93,10 +94,8 @@ export class RawResponse {
   /** The header section of a response that hands the connection over to another protocol (101, or 2xx to CONNECT). */
   handover(): number | null {
     const { octets } = this;
-    if (octets.indexOf("\r\n\r\n") === -1) return null;
-    const line = /^HTTP\/1\.[01] ([0-9]{3})(?: |\r)/.exec(octets.toString("latin1", 0, 16));
-    if (line === null) return null;
-    const status = Number(line[1]);
+    const status = endOfSection(octets) === -1 ? undefined : readStatus(octets);
+    if (status === undefined) return null;
     return status === 101 || (this.#method === "CONNECT" && status >= 200 && status < 300) ? status : null;
   }
 }
@@ -124,7 +123,7 @@ function isUnreadable(date: string | undefined): boolean {
 function withDate(octets: Buffer, parsed: ParsedResponse): Buffer {
   const date = parsed.field("date");
   if (date !== undefined && !isUnreadable(date)) return octets;
-  const end = octets.indexOf("\r\n\r\n");
+  const end = endOfSection(octets) - 4;
   const section = octets.toString("latin1", 0, end).replace(/\r\ndate:[^\r]*/gi, "");
   const line = `\r\nDate: ${new Date().toUTCString()}`;
   return Buffer.concat([Buffer.from(section + line, "latin1"), octets.subarray(end)]);
@@ -132,6 +131,6 @@ function withDate(octets: Buffer, parsed: ParsedResponse): Buffer {
 
 function withFields(octets: Buffer, lines: string): Buffer {
   if (lines === "") return octets;
-  const end = octets.indexOf("\r\n\r\n") + 2;
+  const end = endOfSection(octets) - 2;
   return Buffer.concat([octets.subarray(0, end), Buffer.from(lines, "latin1"), octets.subarray(end)]);
 }

@@ -3,10 +3,10 @@ import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange.js";
 import { hangOn } from "../exchange-of.js";
 import type { Page } from "../fallback/page.js";
+import type { FieldLine } from "../http/message.js";
 import { prematureClose } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
 import type { Peer } from "../trust/caller.js";
-import type { FieldLine } from "../validity/head.js";
 import { peerOfRequest } from "./peer.js";
 
 /**

@@ -2,10 +2,10 @@ import type { IncomingMessage } from "node:http";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
+import { endOfSection, type FieldLine } from "../http/message.js";
 import { EVENTS, type Failure, prematureClose, ruleBroken } from "../incidents.js";
 import type { RouteSettings } from "../options.js";
 import type { Peer } from "../trust/caller.js";
-import type { FieldLine } from "../validity/head.js";
 import type { GuardedConnection } from "./connection.js";
 import { tellClientLeft } from "./departure.js";
 import { isDestroyed } from "./gone-socket.js";
@@ -245,7 +245,7 @@ export class SocketExchange extends Exchange {
     }
     this.committed = true;
     this.status = status;
-    this.octets = octets.byteLength - (octets.indexOf("\r\n\r\n") + 4);
+    this.octets = octets.byteLength - endOfSection(octets);
     const { socket } = connection;
     connection.own(() => {
       for (let n = socket.writableCorked; n > 0; n--) socket.uncork();

@@ -1,4 +1,5 @@
-import { FIELD_VALUE, isDigits, isToken, REQUEST_LINE } from "../http/grammar.js";
+import { FIELD_VALUE, isDigits, isToken, REQUEST_LINE, trimWhitespace } from "../http/grammar.js";
+import { endOfSection, fieldLinesIn, renderFields } from "../http/message.js";
 import { readChunked } from "../parser/chunked.js";
 import { Content } from "../parser/content.js";
 import { type Field, fieldLines, listMembers } from "../parser/fields.js";
@@ -49,8 +50,7 @@ export function encodeRequest(request: ExchangeRequest, host: string, defaultPat
   if (!given.has("content-length") && !given.has("transfer-encoding")) {
     if (body !== undefined || CONTENT_EXPECTED.has(method)) fields.push(["Content-Length", String(body?.length ?? 0)]);
   }
-  const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`);
-  const head = Buffer.from(`${method} ${path} HTTP/${version}\r\n${lines.join("")}\r\n`, "latin1");
+  const head = Buffer.from(`${method} ${path} HTTP/${version}\r\n${renderFields(fields)}\r\n`, "latin1");
   const octets = body === undefined ? head : Buffer.concat([head, body]);
   return { octets, requests: [factsOf(method, version, fields)] };
 }
@@ -67,15 +67,17 @@ export function readRequests(octets: Buffer): Outgoing {
     const lineEnd = octets.indexOf("\r\n", at);
     const line = octets.toString("latin1", at, lineEnd === -1 ? Math.min(octets.length, at + 4096) : lineEnd);
     const [, method, version] = REQUEST_LINE.exec(line) ?? [];
-    const headEnd = octets.indexOf("\r\n\r\n", at);
+    const headEnd = endOfSection(octets, at);
     if (method === undefined || headEnd === -1) {
       if (requests.length === 0 || (method === undefined && lineEnd !== -1)) requests.push(guess(line));
       return { octets, requests };
     }
-    const fields = octets.toString("latin1", lineEnd, headEnd).split("\r\n").flatMap(splitField);
+    const fields = fieldLinesIn(octets.toString("latin1", at, headEnd)).map(
+      ([name, value]): Field => [name.trim(), trimWhitespace(value)],
+    );
     const facts = factsOf(method, version === "1.0" ? "1.0" : "1.1", fields);
     requests.push(facts);
-    const end = contentEnd(octets, headEnd + 4, fields);
+    const end = contentEnd(octets, headEnd, fields);
     if (end === undefined || facts.upgrade === true || method === "CONNECT") return { octets, requests };
     at = end;
   }
@@ -113,11 +115,6 @@ function factsOf(method: string, version: "1.0" | "1.1", fields: readonly Field[
 
 function guess(line: string): RequestFacts {
   return { method: line.split(" ", 1)[0] || "GET", version: / HTTP\/1\.0$/.test(line) ? "1.0" : "1.1" };
-}
-
-function splitField(line: string): Field[] {
-  const colon = line.indexOf(":");
-  return colon === -1 ? [] : [[line.slice(0, colon).trim(), line.slice(colon + 1).trim()]];
 }
 
 /** Offset behind the content that starts at `start`; `undefined` when it cannot be told. */

@@ -1,7 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-
-/** A field line: name as written, value as it is rendered. Both are strings of octets (latin1). */
-export type FieldLine = readonly [name: string, value: string];
+import type { FieldLine } from "../http/message.js";
 
 /** The part of a request that decides which response to it is valid. */
 export interface RequestFacts {
@@ -14,7 +12,6 @@ export interface RequestFacts {
 /** The header section of a final response, as it is about to be sent. */
 export interface ResponseHead {
   readonly status: number;
-  readonly reason: string;
   /** Every field line in order of transmission. */
   readonly fields: readonly FieldLine[];
 }

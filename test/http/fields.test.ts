@@ -53,7 +53,7 @@ async function guarded(listener: RequestListener) {
 function lintedRules(fields: Lines): string[] {
   const findings = lint({
     request: { method: "GET", version: "1.1", headers: { te: "trailers" }, encrypted: true },
-    head: { status: 200, reason: "OK", fields },
+    head: { status: 200, fields },
     contentOctets: 2,
     now: 0,
   });

@@ -53,7 +53,7 @@ describe.each(names)("%s as a trailer: guard, parser and lint agree", (name) => 
   it("the lint, of its announcement", () => {
     const findings = lint({
       request: { method: "GET", version: "1.1", headers: { te: "trailers" }, encrypted: false },
-      head: { status: 200, reason: "OK", fields: [["Trailer", name]] },
+      head: { status: 200, fields: [["Trailer", name]] },
       contentOctets: undefined,
       now: 0,
     });

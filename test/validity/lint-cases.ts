@@ -73,7 +73,6 @@ export function subjectOf({
     request: { method, version, headers: { host: "example.com", ...request }, encrypted },
     head: {
       status,
-      reason: "",
       fields: [...own, ...fields].map((line) => {
         const colon = line.indexOf(":");
         // One space after the colon belongs to the notation; whatever follows is the value.

@@ -13,7 +13,8 @@ import express5, { type Express, type RequestHandler } from "express";
 import fastify from "fastify";
 import helmet from "helmet";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { FieldLine, LintSubject, RequestFacts } from "../../src/validity/head.js";
+import type { FieldLine } from "../../src/http/message.js";
+import type { LintSubject, RequestFacts } from "../../src/validity/head.js";
 import { lint } from "../../src/validity/lint.js";
 
 // These come without types.
@@ -232,6 +233,6 @@ async function capture(server: Server, { path, method = "GET", headers = {}, con
   for (let i = 0; i < response.rawHeaders.length; i += 2) {
     fields.push([response.rawHeaders[i] as string, response.rawHeaders[i + 1] as string]);
   }
-  const head = { status: response.statusCode as number, reason: response.statusMessage ?? "", fields };
+  const head = { status: response.statusCode as number, fields };
   return { request: request as RequestFacts, head, contentOctets: octets, now };
 }

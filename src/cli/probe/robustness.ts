@@ -1,3 +1,4 @@
+import { renderFields } from "../../http/message.js";
 import type { ExchangeOptions, ExchangeResult } from "../../testing/index.js";
 import type { FindingId } from "./catalogue.js";
 import type { Fields, Meant } from "./edge-request.js";
@@ -36,8 +37,7 @@ async function isAlive(probe: Probe, after: string): Promise<boolean> {
 async function checkMalformed(probe: Probe): Promise<void> {
   const { authority, path } = probe.origin;
   const fields = probe.fields().filter(([name]) => name !== "Host");
-  const lines = (added: Fields) => added.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  const head = `GET ${path} HTTP/1.1\r\nHost: ${authority}\r\n${lines(fields)}`;
+  const head = `GET ${path} HTTP/1.1\r\nHost: ${authority}\r\n${renderFields(fields)}`;
   await refused(probe, "a malformed request (field name with a space)", `${head}Bad Name: 1\r\n\r\n`);
   await refused(probe, "a malformed request (Content-Length: 1x)", `${head}Content-Length: 1x\r\n\r\n`);
 }

@@ -1,3 +1,4 @@
+import { endOfSection } from "../../http/message.js";
 import { isBodiless } from "../../http/status.js";
 import type { Problem } from "../../parser/problems.js";
 import type { ParsedResponse } from "../../parser/response.js";
@@ -107,6 +108,6 @@ function isStreaming(
 
 /** Octets from the first status line to the end of the first header section. */
 function sectionOctets({ start, end }: ParsedResponse, { octets }: ExchangeResult): number {
-  const empty = octets.subarray(start, end).indexOf("\r\n\r\n");
-  return empty === -1 ? end - start : empty + 4;
+  const octetsOfSection = endOfSection(octets.subarray(start, end));
+  return octetsOfSection === -1 ? end - start : octetsOfSection;
 }
