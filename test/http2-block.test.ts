@@ -22,7 +22,11 @@ interface Options {
 }
 
 /** What the client and the app see of one stream, and what the guard tells of it. */
-async function seen(app: App, { guard, server: serverOptions, secure }: Options) {
+async function seen(
+  app: App,
+  { guard, server: serverOptions, secure }: Options,
+  trailers: (fields: object) => void = () => {},
+) {
   const told: string[] = [];
   const incidents: { code: string; action: string; prevented: unknown }[] = [];
   const lines: object[] = [];
@@ -56,6 +60,7 @@ async function seen(app: App, { guard, server: serverOptions, secure }: Options)
   let status = 0;
   let interim = 0;
   stream.on("headers", () => interim++);
+  stream.on("trailers", trailers);
   stream.on("response", (headers) => {
     status = headers[":status"] as number;
   });
@@ -147,4 +152,64 @@ it("an interim response larger than that is left out, and costs the session noth
   const guarded = await seen(app, { guard: {} });
   expect(guarded).toMatchObject({ status: 200, interim: 0, code: 0, isGone: false });
   expect(guarded.incidents).toMatchObject([{ code: "HF-18", action: "repaired", prevented: null }]);
+});
+
+describe("trailers larger than that", () => {
+  const TRAILERS: Record<string, App> = {
+    "response.addTrailers()": (_stream, response) => {
+      response.addTrailers(large(90_000));
+      response.end("ok");
+    },
+    "response.addTrailers(), many": (_stream, response) => {
+      response.addTrailers(many);
+      response.end("ok");
+    },
+  };
+
+  it.each(Object.entries(TRAILERS))("are left out, and the session goes on: %s", async (_way, app) => {
+    expect(await seen(app, {})).toMatchObject({ status: 200, isGone: true });
+    const { lines, incidents, ...guarded } = await seen(app, { guard: {} });
+    expect(guarded).toEqual({ status: 200, interim: 0, code: 0, isGone: false, told: ["close 0"] });
+    expect(incidents).toMatchObject([{ code: "HF-18", action: "repaired", prevented: null }]);
+    expect(lines).toMatchObject([{ status: 200, outcome: "repaired", incident: "HF-18" }]);
+  });
+
+  it.each(Object.entries(TRAILERS))(
+    "are told in report mode, where all is as without a guard: %s",
+    async (_way, app) => {
+      const { lines: _lines, incidents: _none, ...bare } = await seen(app, {});
+      const { lines, incidents, ...reported } = await seen(app, { guard: { mode: "report" } });
+      expect(reported).toEqual(bare);
+      expect(incidents).toMatchObject([{ code: "HF-18", action: "reported", prevented: null }]);
+      expect(lines).toHaveLength(1);
+    },
+  );
+
+  it("are what the app finds as sent", async () => {
+    const sent = async (options: Options) => {
+      const found: unknown[] = [];
+      const app: App = (stream, response) => {
+        stream.once("close", () => found.push(Object.keys(stream.sentTrailers ?? {})));
+        response.addTrailers(large(90_000));
+        response.end("ok");
+      };
+      await seen(app, options);
+      return found;
+    };
+    expect(await sent({ guard: {} })).toEqual(await sent({}));
+  });
+
+  it.each([
+    ["the most", 20_000 - 17 - 12, undefined, 1],
+    ["an octet more", 20_001 - 17 - 12, "HF-18", 0],
+  ])("%s, as nghttp2 counts", async (_what, octets, incident, arrives) => {
+    const arrived: object[] = [];
+    const app: App = (_stream, response) => {
+      response.addTrailers(large(octets));
+      response.end("ok");
+    };
+    const options = { guard: {}, server: { maxSendHeaderBlockLength: 20_000 } };
+    const { incidents } = await seen(app, options, (trailers) => arrived.push(trailers));
+    expect([incidents[0]?.code, arrived.length]).toEqual([incident, arrives]);
+  });
 });

@@ -25,7 +25,18 @@ export interface ExcessiveBlock {
  * the stream ends without a response, and the session behind it.
  */
 export function excessOf(stream: ServerHttp2Stream, fields: Fields, addsDate: boolean): ExcessiveBlock | null {
-  let octets = FRAME + (":status" in fields ? 0 : STATUS) + (addsDate && fields.date === undefined ? DATE : 0);
+  const added = (":status" in fields ? 0 : STATUS) + (addsDate && fields.date === undefined ? DATE : 0);
+  return excess(stream, fields, added);
+}
+
+/** The same of trailers, which Node leaves out without a word. It adds nothing to them. */
+export function excessOfTrailers(stream: ServerHttp2Stream, fields: Fields): ExcessiveBlock | null {
+  return excess(stream, fields, 0);
+}
+
+/** @param added - octets of what Node adds to them */
+function excess(stream: ServerHttp2Stream, fields: Fields, added: number): ExcessiveBlock | null {
+  let octets = FRAME + added;
   for (const name of Object.keys(fields)) {
     const value = fields[name];
     for (const item of Array.isArray(value) ? value : [value]) octets += LINE + name.length + String(item).length;

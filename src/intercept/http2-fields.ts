@@ -10,7 +10,7 @@ import { isPlainStatus } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
 import { checkSize, largestFields } from "./header-section.js";
 import type { Http2Exchange } from "./http2.js";
-import { type ExcessiveBlock, excessOf } from "./http2-block.js";
+import { type ExcessiveBlock, excessOf, excessOfTrailers } from "./http2-block.js";
 import { type Fields, type Head, readOnce } from "./http2-section.js";
 import { checkInterim } from "./interim.js";
 
@@ -198,9 +198,9 @@ export function repairInterim(exchange: Http2Exchange, fields: Fields): boolean 
   return true;
 }
 
-/** The fields that may stand in a trailer section. */
+/** The fields that may stand in a trailer section. Of a section that is too large there are none. */
 export function repairTrailers(exchange: Http2Exchange, headers: object): object {
-  const { supervisor } = exchange;
+  const { stream, supervisor } = exchange;
   const kept = supervisor.enforces ? readOnce(headers) : ({ ...headers } as Fields);
   const dropped: string[] = [];
   for (const [name, value] of Object.entries(kept)) {
@@ -213,6 +213,17 @@ export function repairTrailers(exchange: Http2Exchange, headers: object): object
     const failure = ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`);
     if (supervisor.enforces) exchange.repaired(failure);
     else supervisor.report(exchange, failure, "reported");
+  }
+  const excess = excessOfTrailers(stream, kept);
+  if (excess !== null) {
+    // The answer is complete without them; the session would end behind it.
+    const failure = { ...tooLarge("trailer section", excess, kept), prevented: null };
+    if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
+    else {
+      exchange.repaired(failure);
+      Object.defineProperty(stream, "sentTrailers", { value: kept, configurable: true });
+      return {};
+    }
   }
   return supervisor.enforces ? kept : headers;
 }
