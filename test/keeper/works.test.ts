@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -208,6 +208,20 @@ describe("a program under a keeper finds what it finds by itself:", { timeout: 6
       return [refused, contentOf(await talk(port, get("/")))];
     });
     expect(found).toMatchObject([expect.anything(), "fine"]);
+  });
+
+  it("its own path, where that is a link", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "rayguard-linked-"));
+    const text = `${HTTP}const server = http.createServer((request, response) => response.end(process.argv[1])).listen(0, "127.0.0.1", ${TELL});`;
+    writeFileSync(join(folder, "app.mjs"), text);
+    symlinkSync(join(folder, "app.mjs"), join(folder, "linked"));
+    for (const start of [{ flags: [join(folder, "linked")] }, { keeper: [join(folder, "linked")] }]) {
+      const program = Program.start("other.mjs", "", { ...start, env: ENV });
+      const [port = 0] = await program.ports();
+      expect(contentOf(await talk(port, get("/")))).toBe(join(folder, "linked"));
+    }
+    await endPrograms();
+    rmSync(folder, { recursive: true });
   });
 
   it("what it is started with, and how it ends", async () => {

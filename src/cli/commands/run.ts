@@ -91,10 +91,12 @@ function showStatus(keeper: Keeper, { err }: Terminal): void {
   };
 }
 
-/** The file that Node would run. */
+/** The file that Node is to run, as a program sees it in its arguments. */
 function fileOf(program: string): string {
+  const path = resolve(program);
   try {
-    return createRequire(resolve("x")).resolve(resolve(program));
+    createRequire(resolve("x")).resolve(path);
+    return path;
   } catch {
     throw new CommandError(`ERR_RAYGUARD_PROGRAM: There is no program "${program}".`);
   }
