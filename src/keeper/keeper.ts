@@ -135,7 +135,7 @@ export class Keeper {
         this.#connections.closedBy(worker, message.id, message.how);
         break;
       case "leaving":
-        this.#workers.leaves(worker, message.crashes);
+        this.#workers.leaves(worker, message.cause);
         break;
       case "on its own":
         this.#isOnItsOwn = true;

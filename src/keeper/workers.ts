@@ -1,4 +1,5 @@
 import { contained } from "../containment.js";
+import type { Cause } from "../kept/leaving.js";
 import type { FromKeeper } from "../kept/messages.js";
 import { SAME_SIGNAL_MS } from "../lifecycle/same-signal.js";
 import { MESSAGES } from "../log.js";
@@ -103,13 +104,14 @@ export class Workers {
     setTimeout(kill, RETIRING_MS).unref();
   }
 
-  /** A worker ends by itself. It is replaced before it is gone, since it may go on for as long as its requests do. */
-  leaves(worker: WorkerProcess, crashes: boolean): void {
+  /** A worker ends. One that must is replaced before it is gone, since it may go on for as long as its requests do. */
+  leaves(worker: WorkerProcess, cause: Cause): void {
     worker.isLeaving = true;
     if (worker.isRetiring) return;
     worker.isRetiring = true;
-    worker.isReleasing = crashes;
-    if (crashes) return this.startInPlaceOf(worker);
+    worker.isReleasing = cause === "exception";
+    if (cause === "app") return;
+    if (cause === "exception") return this.startInPlaceOf(worker);
     // It has had a signal, which may be on its way to the keeper, too.
     const replace = contained(keeperWitness, () => {
       if (!this.isEnding && this.#all.has(worker)) this.startInPlaceOf(worker);

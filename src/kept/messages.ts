@@ -1,3 +1,5 @@
+import type { Cause } from "./leaving.js";
+
 /** Where a server listens, as `server.address()` has it. */
 export interface Address {
   readonly address: string;
@@ -65,7 +67,7 @@ export type ToKeeper =
       how: "closed" | "reset" | "released";
     }
   /** It has begun to end, and takes no more connections. */
-  | { rayguard: "leaving"; crashes: boolean }
+  | { rayguard: "leaving"; cause: Cause }
   /** It listens, or forks, with nothing for the keeper to hold. */
   | { rayguard: "on its own" }
   | { rayguard: "pong"; rss: number };

@@ -50,11 +50,11 @@ class Worker {
     // Listening sockets of a cluster are its primary's own.
     const forks = contained(undefined, () => this.#channel.tell({ rayguard: "on its own" }));
     cluster.once("fork", forks);
-    whenLeaving((crashes) => {
+    whenLeaving((cause) => {
       this.#isLeaving = true;
-      this.#channel.tell({ rayguard: "leaving", crashes });
+      this.#channel.tell({ rayguard: "leaving", cause });
       // Where all is to end there is nobody to take them, and they are closed as they become idle.
-      if (crashes) this.#release();
+      if (cause === "exception") this.#release();
     });
   }
 

@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { contain, containPromise } from "../containment.js";
 import { endOfProcess, type Failure, uncaught } from "../incidents.js";
 import { frontsOf } from "../intercept/connection-lists.js";
+import { signalled } from "../kept/leaving.js";
 import { MESSAGES } from "../log.js";
 import { WeakCollection } from "../weak-collection.js";
 import type { Closing } from "./close-listeners.js";
@@ -117,6 +118,7 @@ function isManaged(): boolean {
 
 function onSignal(signal: NodeJS.Signals): void {
   ownSignalHasCome(signal);
+  signalled();
   const concerned = concern(({ shutdown }) => shutdown !== false && shutdown.signals.includes(signal));
   hear(signal, onSignal, (others) => asksForEnd(128 + constants.signals[signal], others, concerned));
 }

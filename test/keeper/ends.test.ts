@@ -88,6 +88,20 @@ describe("a kept program that is asked to end", { timeout: 60_000 }, () => {
     expect([200, 503]).toContain(await status);
   });
 
+  it("ends where it ends itself, however long that takes", async () => {
+    const text = `import fastify from "fastify";
+    const app = fastify();
+    app.get("/slow", () => new Promise((resolve) => setTimeout(resolve, ${SLOW_MS}, "done")));
+    app.get("/close", async () => { setImmediate(() => app.close()); return "closes"; });
+    app.listen({ port: 0, host: "127.0.0.1" }).then(() => process.send(app.server.address().port));`;
+    const kept = Program.start("app.mjs", text, { keeper: [] });
+    const [port = 0] = await kept.ports();
+    const { status } = await slow(port);
+    expect(await (await fetch(`http://127.0.0.1:${port}/close`)).text()).toBe("closes");
+    expect(await status).toBe(200);
+    expect(await kept.end()).toBe(0);
+  });
+
   it("goes on with another process where one alone is asked to end", async () => {
     const kept = Program.start("app.mjs", program(), { keeper: [], env: { RAYGUARD_OPTIONS: '{"logger":false}' } });
     const [port = 0] = await kept.ports();
