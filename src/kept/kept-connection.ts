@@ -103,8 +103,11 @@ export class KeptConnection {
 
   /** The fate of a request is known. */
   end(exchange: Exchange): void {
-    const at = this.#entries.findIndex((entry) => entry.exchange === exchange);
-    const [ended] = at < 0 ? [] : this.#entries.splice(at, 1);
+    const entries = this.#entries;
+    // Nearly always it is the only one.
+    const isFirst = entries[0]?.exchange === exchange;
+    const at = isFirst ? 0 : entries.findIndex((entry) => entry.exchange === exchange);
+    const ended = isFirst ? entries.shift() : at < 0 ? undefined : entries.splice(at, 1)[0];
     const ledger = this.#ledger;
     if (ended === undefined || ledger === undefined) return;
     // Octets of the one behind it may have followed in the same breath.
@@ -115,7 +118,7 @@ export class KeptConnection {
     if (!this.#isClosed && exchange.afterwards === "idle") {
       ledger.free(ended.slot);
       // A further request has been answered, so the content that was owed has come.
-      for (const slot of this.#left.splice(0)) ledger.free(slot);
+      if (this.#left.length > 0) for (const slot of this.#left.splice(0)) ledger.free(slot);
       return;
     }
     this.#left.push(ended.slot);

@@ -180,7 +180,10 @@ class Model {
     this.#file = encodeEmpty(ownIdentity(), 4);
     this.#freeSlots = Array.from({ length: slots }, (_, i) => slots - i);
     this.#ledger = {
-      mark: (slot, mark) => this.#note(() => this.#file.set(mark, slot * SLOT_OCTETS)),
+      mark: (slot, mark) => {
+        const octets = mark.slice();
+        this.#note(() => this.#file.set(octets, slot * SLOT_OCTETS));
+      },
       expect: () => {
         if (this.#mutant === "a request is written down once its header section has arrived") return undefined;
         const slot = this.#freeSlots.pop();
