@@ -1,5 +1,5 @@
 import { channel } from "node:diagnostics_channel";
-import { REQUEST_HEADER_OCTETS } from "./cloudflare/edge.js";
+import { isEdgeStatus, REQUEST_HEADER_OCTETS } from "./cloudflare/edge.js";
 import { ToldFailures, tellFailure } from "./containment.js";
 import type { Exchange, Supervisor } from "./exchange.js";
 import type { FallbackContent } from "./fallback/content.js";
@@ -161,8 +161,7 @@ export class Supervision implements Supervisor {
   // -- incidents ---------------------------------------------------------------------------------------------------
 
   compose(exchange: Exchange, failure: Failure): Page {
-    const isOfTheEdge = failure.status >= 520 && failure.status <= 530;
-    const status = isOfTheEdge ? 500 : withoutGateway(failure.status);
+    const status = isEdgeStatus(failure.status) ? 500 : withoutGateway(failure.status);
     const { request } = exchange;
     const ray = exchange.context.ray?.id ?? null;
     const { retryAfterS } = failure;

@@ -20,6 +20,11 @@ export interface EdgeProfile {
 /** Largest request header section the edge forwards, in octets. Node takes 16 KiB unless told otherwise. */
 export const REQUEST_HEADER_OCTETS = 131_072;
 
+/** Whether a status is one of the edge's own, which says nothing of the origin server's. */
+export function isEdgeStatus(status: number): boolean {
+  return status >= 520 && status <= 530;
+}
+
 /** How much longer than in the edge's pool a connection stays open here, in milliseconds. */
 export const POOL_MARGIN_MS = 5_000;
 

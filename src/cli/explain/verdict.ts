@@ -1,4 +1,4 @@
-import { EDGE_PROFILES } from "../../cloudflare/edge.js";
+import { EDGE_PROFILES, isEdgeStatus } from "../../cloudflare/edge.js";
 import { isGatewayStatus } from "../../http/status.js";
 import { edgeEffectOf } from "../../validity/edge-effects.js";
 import type { AccessEntry, IncidentEntry, RecordedEntry } from "../logs/entry.js";
@@ -85,7 +85,7 @@ function passed(status: number, ms: number): Verdict {
     const why = `The origin server itself answered ${status}; Cloudflare puts a page of its own in its place.`;
     return { shown: `${status}`, why, failed: true };
   }
-  if (status >= 520 && status <= 530) {
+  if (isEdgeStatus(status)) {
     return {
       shown: "unknown",
       why: `The origin server itself answered ${status}, a status of the edge's own.`,

@@ -1,5 +1,5 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
-import { EDGE_PROFILES } from "../../cloudflare/edge.js";
+import { EDGE_PROFILES, isEdgeStatus } from "../../cloudflare/edge.js";
 import { isBodiless, isGatewayStatus } from "../../http/status.js";
 import { escapeText, showField } from "../../validity/lint/show.js";
 import type { Probe } from "./probe.js";
@@ -55,7 +55,7 @@ function checkStatus({ findings, settings }: Probe, message: Message): void {
   if (status === 206 && !asked.has("range")) findings.add("unrequested-206", request, seen);
   if (status === 304 && !isConditional) findings.add("unrequested-304", request, seen);
   if (isGatewayStatus(status)) findings.add("gateway-status", request, seen);
-  else if (status >= 520 && status <= 530) findings.add("edge-status", request, seen);
+  else if (isEdgeStatus(status)) findings.add("edge-status", request, seen);
   // A health endpoint has findings of its own, and 501 is what an unknown method deserves.
   else if (status >= 500 && status < 600 && status !== 501 && !request.endsWith(` ${settings.health.path}`)) {
     findings.add("server-error", request, seen);
