@@ -38,6 +38,7 @@ await picture("live", "light", 1280, 800, "#empty", async (tab) => {
   await tab.waitForTimeout(TRAFFIC_MS);
   await tab.evaluate("document.querySelector('#live').scrollIntoView({ behavior: 'instant' })");
 });
+await picture("killed", "light", 1280, 860, "#killed", async () => {});
 await picture("phone", "dark", 390, 844, "#throw", async () => {});
 
 await browser.close();

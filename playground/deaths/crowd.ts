@@ -8,7 +8,7 @@ import { emptyTally, type Outcome, type Tally } from "./tally.js";
 export const CLIENTS = 20;
 
 /** Read timeout of the edge; the real one waits for 125 s. Above everything that a keeper takes its time for here. */
-export const READ_TIMEOUT_MS = 5_000;
+export const READ_TIMEOUT_MS = 7_000;
 
 /** Longest pause of a client between an answer and its next request, on the same connection where that is still there. */
 const PAUSE_MS = 20;

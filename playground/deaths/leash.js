@@ -5,8 +5,8 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const COMMAND = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
-/** Time for the keeper to end, with its processes, in milliseconds. */
-const GRACE_MS = 3_000;
+/** Time for the keeper to end, with its processes and its ledgers, in milliseconds. */
+const GRACE_MS = 5_000;
 
 const [kind, program, ...options] = process.argv.slice(2);
 const isKept = kind === "kept";
@@ -21,13 +21,14 @@ process.on("message", (order) => {
 // No orphan: the channel to the parent closes with the parent, however that ends.
 process.on("disconnect", end);
 if (!process.connected) end();
-// The terminal's: the program has got it, too, and the parent ends.
+// The terminal's, to all that it has started: the parent ends as well.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, end);
 
 function start() {
-  // These die on purpose: without an image of their memory in the working directory.
+  // These die on purpose: without an image of their memory in the working directory. And in a group of their own, so that
+  // whatever they have started can be ended with them.
   const limited = ["-c", 'ulimit -c 0; exec "$@"', "sh", process.execPath, ...args];
-  const started = spawn("/bin/sh", limited, { stdio: ["ignore", "inherit", "inherit"] });
+  const started = spawn("/bin/sh", limited, { stdio: ["ignore", "inherit", "inherit"], detached: true });
   started.on("exit", (code, signal) => {
     if (process.connected) process.send({ pid: started.pid, of: signal ?? `exit code ${code}` });
     if (isEnding) process.exit();
@@ -37,7 +38,9 @@ function start() {
 }
 
 function end() {
+  if (isEnding) return;
   isEnding = true;
-  child.kill(isKept ? "SIGTERM" : "SIGKILL");
-  setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+  if (!isKept) return child.kill("SIGKILL");
+  child.kill("SIGTERM");
+  setTimeout(() => process.kill(-child.pid, "SIGKILL"), GRACE_MS);
 }

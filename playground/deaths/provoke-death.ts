@@ -30,7 +30,11 @@ export async function provokeDeath(
   await program.start(death.keeper);
   const crowd = new Crowd(program.port, note);
   await until(() => crowd.isServed(ANSWERS));
-  const pid = crowd.pid ?? 0;
+  const { pid } = crowd;
+  if (pid === undefined) {
+    await crowd.stop();
+    throw new Error(`${program.name} answers nobody:\n${program.log.last().join("\n")}`);
+  }
   const [ends, incidents] = [program.ends.length, program.incidents.length];
   const before = performance.now();
   const asked = happen(death, program, crowd, pid);
@@ -49,7 +53,7 @@ export async function provokeDeath(
     incidents: program.incidents.slice(incidents),
   };
   // What stands still is ended by somebody, some time.
-  if (awayMs === undefined) process.kill(pid, "SIGKILL");
+  if (awayMs === undefined) kill(pid);
   return finding;
 }
 
@@ -67,9 +71,17 @@ export function isPromiseKept({ isPlanned }: Death, { tally, awayMs, incidents }
 }
 
 async function happen({ name, by }: Death, program: SupervisedProgram, crowd: Crowd, pid: number): Promise<void> {
-  if (by === "signal") process.kill(pid, "SIGKILL");
+  if (by === "signal") kill(pid);
   else if (by === "order") program.deploy();
   else await crowd.ask("POST", `/die/${name}`);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 async function until(isSo: () => boolean): Promise<void> {

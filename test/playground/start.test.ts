@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { CAUSES } from "../../playground/causes/index.js";
@@ -12,11 +14,15 @@ const FRAMEWORKS = ["Express", "Fastify"];
 /** Started as leaders of a process group, so that a process left behind can be found and ended. */
 const started: ChildProcess[] = [];
 
+/** In the environment of whatever these tests start, so that a process in another group can be found as well. */
+const MARK = `RAYGUARD_START_TEST=${randomUUID()}`;
+
 afterEach(() => {
   for (const { pid } of started.splice(0)) if (groupLives(pid)) process.kill(-(pid as number), "SIGKILL");
+  for (const pid of marked()) process.kill(pid, "SIGKILL");
 });
 
-describe.skipIf(process.platform === "win32")("npm start", { timeout: 120_000 }, () => {
+describe.skipIf(process.platform === "win32")("npm start", { timeout: 180_000 }, () => {
   it.runIf(findWorkerd())("shows complete responses behind workerd for every guarded origin server", async () => {
     const { code, text, pid } = await run("--once");
     expect(text).toContain("Start the edge (workerd)");
@@ -57,11 +63,12 @@ describe.skipIf(process.platform === "win32")("npm start", { timeout: 120_000 },
   it("leaves nothing when it is killed while processes die", async () => {
     const child = start("--no-page");
     await outputUntil(child, /Let processes die/);
+    if (process.platform === "linux") await expect.poll(() => marked().length).toBeGreaterThan(8);
     // Long enough for programs to be there, and for some to be on their way.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     child.kill("SIGKILL");
     await once(child, "exit");
-    await expect.poll(() => groupLives(child.pid), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => groupLives(child.pid) || marked().length > 0, { timeout: 30_000 }).toBe(false);
   });
 
   it("explains itself", async () => {
@@ -123,6 +130,7 @@ function start(...args: string[]): ChildProcess {
   const child = spawn(process.execPath, ["--import", "tsx", "playground/start.ts", ...args], {
     cwd: ROOT,
     detached: true,
+    env: { ...process.env, [MARK.split("=")[0] as string]: MARK.split("=")[1] },
     stdio: ["ignore", "pipe", "inherit"],
   });
   started.push(child);
@@ -144,6 +152,22 @@ async function outputUntil({ stdout }: ChildProcess, pattern?: RegExp): Promise<
   }
   stdout?.resume();
   return text;
+}
+
+/** Processes that these tests have started, as Linux tells. */
+function marked(): number[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && environmentOf(pid).includes(MARK));
+}
+
+function environmentOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "latin1");
+  } catch {
+    return ""; // it has ended, or is somebody else's
+  }
 }
 
 function groupLives(pid: number | undefined): boolean {

@@ -42,10 +42,9 @@ function verdictView({ verdict, asClaimed, name, address, end, awayMs }: DeathSi
 }
 
 function endText(end: DeathSide["end"], awayMs: number | null): string {
-  const ended = end === null ? "The process is still there, and does nothing" : `Process ${end.pid} ended (${end.of})`;
-  return awayMs === null
-    ? `${ended}: nobody took its place.`
-    : `${ended}. Another one has answered after ${awayMs} ms.`;
+  const ended = end === null ? "" : `Process ${end.pid} ended (${end.of}). `;
+  if (awayMs !== null) return `${ended}Another one has answered after ${awayMs} ms.`;
+  return `${ended || "The process is still there, and does nothing. "}Nobody took its place.`;
 }
 
 function outcomesView({ outcomes, longestMs }: DeathSide): HTMLElement {
