@@ -13,6 +13,7 @@ import { exchange } from "../../src/testing/index.js";
 
 const PM2 = fileURLToPath(new URL("../../.ci/runtimes/node_modules/pm2/bin/pm2", import.meta.url));
 const SCRIPT = fileURLToPath(new URL("supervised-origin.ts", import.meta.url));
+const KEEPER = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
 const TIMEOUT = { timeout: 90_000, skip: !existsSync(PM2) };
 
 const homes: string[] = [];
@@ -31,14 +32,17 @@ async function pm2(home: string, ...args: string[]): Promise<void> {
   await once(child, "exit");
 }
 
-async function start(mode: "fork" | "cluster"): Promise<{ home: string; port: number; pid: string }> {
+type Mode = "fork" | "cluster" | "fork, with a keeper";
+
+async function start(mode: Mode): Promise<{ home: string; port: number; pid: string }> {
   const home = mkdtempSync(join(tmpdir(), "rayguard-pm2-"));
   homes.push(home);
   const port = await lastingPort();
   const app = {
     name: "origin",
-    script: SCRIPT,
-    exec_mode: mode,
+    ...(mode === "fork, with a keeper"
+      ? { script: KEEPER, args: ["run", SCRIPT], exec_mode: "fork" }
+      : { script: SCRIPT, exec_mode: mode }),
     instances: 1,
     interpreter: process.execPath,
     node_args: ["--import", "tsx"],
@@ -62,7 +66,7 @@ async function pidOf(port: number, other?: string): Promise<string> {
   }
 }
 
-describe.each(["fork", "cluster"] as const)("under PM2 in %s mode", (mode) => {
+describe.each<Mode>(["fork", "cluster", "fork, with a keeper"])("under PM2, mode %s,", (mode) => {
   it("a process ends after an uncaught exception, and another takes its place", TIMEOUT, async () => {
     const { port, pid } = await start(mode);
     const slow = ask(port, "/slow");
@@ -80,6 +84,13 @@ describe.each(["fork", "cluster"] as const)("under PM2 in %s mode", (mode) => {
     expect((await slow)?.text()).toBe(pid);
     await restarted;
     expect(await pidOf(port, pid)).not.toBe(pid);
+  });
+
+  it("nothing is left running where it is stopped", TIMEOUT, async () => {
+    const { home, port, pid } = await start(mode);
+    await pm2(home, "stop", "origin");
+    expect(() => process.kill(Number(pid), 0)).toThrow();
+    expect(await ask(port, "/")).toBeUndefined();
   });
 });
 
