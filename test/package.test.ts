@@ -235,6 +235,23 @@ describe("the packed package", () => {
     }
   });
 
+  it("has no dead link between its documents", async () => {
+    const { stdout } = await run("tar", ["-tzf", tarball]);
+    const files = stdout.split("\n").map((file) => file.replace("package/", ""));
+    const at = join(folder, "documents");
+    await mkdir(at, { recursive: true });
+    await run("tar", ["-xzf", tarball, "-C", at]);
+    for (const document of files.filter((file) => file.endsWith(".md"))) {
+      const text = await readFile(join(at, "package", document), "utf8");
+      const links = [...text.matchAll(/(?<!!)\[[^\]]*\]\(([^)\s#]+)/g)].map(([, to = ""]) => to);
+      const near = links.filter((to) => !/^[a-z]+:/.test(to)).map((to) => join("/", document, "..", to).slice(1));
+      expect(
+        near.filter((file) => !files.includes(file)),
+        document,
+      ).toEqual([]);
+    }
+  });
+
   it("holds every document that its own text names", async () => {
     const { stdout } = await run("tar", ["-xzOf", tarball, "--wildcards", "package/dist/*.js"], { maxBuffer: 2 ** 26 });
     const named = new Set(stdout.match(/\bdocs\/[\w/-]+\.md\b/g));

@@ -16,6 +16,7 @@ const OF_ANY_NODE = [
   "test/package.test.ts",
   "test/public-types.test.ts",
   "test/readme.test.ts",
+  "test/documents/**",
   "test/runtimes.test.ts",
   "test/validity/lint*",
   "test/cloudflare/**",

@@ -47,12 +47,23 @@ describe(PAGE, () => {
   });
 });
 
+it("the page names every member of what a request carries", () => {
+  const part = /### A request[\s\S]*?\n## /.exec(textOf(PAGE))?.[0] ?? "";
+  const named = [...part.matchAll(/^\| `(\w+)/gm)].map(([, name]) => name);
+  expect(named.sort()).toEqual(membersOf("src/request-context.ts", "RequestContext"));
+});
+
 /** As the type has them: the class has more, for the adapters. */
-const METHODS = /export interface Guard \{([\s\S]*?)\n\}/
-  .exec(readFileSync(join(ROOT, "src/guard.ts"), "utf8"))?.[1]
-  ?.match(/^ {2}(?:readonly )?(\w+)(?=[(<:])/gm)
-  ?.map((line) => line.trim().replace("readonly ", ""))
-  .sort();
+const METHODS = membersOf("src/guard.ts", "Guard");
+
+function membersOf(file: string, name: string): string[] | undefined {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  return new RegExp(`export interface ${name} \\{([\\s\\S]*?)\\n\\}`)
+    .exec(text)?.[1]
+    ?.match(/^ {2}(?:readonly )?(\w+)(?=[(<:])/gm)
+    ?.map((line) => line.trim().replace("readonly ", ""))
+    .sort();
+}
 
 it("the page about the keeper's descriptor states the budgets of the benchmark", () => {
   const text = textOf("docs/decisions/second-descriptor.md");
