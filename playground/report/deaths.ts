@@ -19,11 +19,14 @@ export function deathLines(comparisons: readonly DeathComparison[]): string[] {
     paint("bold", "When the process itself dies, while twenty clients are asking:"),
     "",
     ...tables,
-    "bare: the program alone, started again at once whenever it ends, as by PM2 or systemd. kept: the same program under",
-    "rayguard run. What an edge would show for the requests that the app did not answer: 503, a complete response; 520, its",
-    `own page where the connection ended without an answer, 521 where nobody listened, 524 where nothing came for ${READ_TIMEOUT_MS / 1_000} s;`,
-    "cut, a visible break of a response on its way. wait: the longest for a complete response, kept. held: whoever asked was",
-    "answered, but for one request, at most, that was read in the very moment of death.",
+    "bare: the program alone, started again at once whenever it ends, as by PM2 or systemd. kept: the same under rayguard run.",
+    "Both count the requests that the app did not answer, as an edge would show them:",
+    "  503  a complete response                   520  the connection ended without an answer",
+    `  521  nobody listened                       524  nothing came for ${READ_TIMEOUT_MS / 1_000} s`,
+    "  cut  a visible break, part was on its way  wrong  not the answer to what was asked",
+    "wait: the longest for a complete response, kept. held: nobody was refused, and whoever asked was answered, or saw a break",
+    "that the keeper tells of, but for one request, at most, that was being read in the very moment of death; where a process is",
+    "replaced, nothing at all was lost.",
   ];
 }
 
