@@ -28,8 +28,8 @@ const RUN_NOT_IN_VALUE = new RegExp(`[^${TEXT}]+`, "g");
 export const FIELD_LINE = new RegExp(`^(${TOKEN_SOURCE}): ?([${TEXT}]*)$`);
 /** A status line with its end. RFC 9112, section 4. */
 export const STATUS_LINE = new RegExp(`^HTTP/1\\.[01] [0-9]{3} [${TEXT}]*\\r\\n$`);
-/** A request line without its end; method and version. RFC 9112, section 3. */
-export const REQUEST_LINE = new RegExp(`^(${TOKEN_SOURCE}) [^ ]+ HTTP/(1\\.[01])$`);
+/** A request line without its end; method, target and version. RFC 9112, section 3. */
+export const REQUEST_LINE = new RegExp(`^(${TOKEN_SOURCE}) ([^ ]+) HTTP/(1\\.[01])$`);
 
 const DIGITS = /^[0-9]+$/;
 

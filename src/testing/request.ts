@@ -66,7 +66,7 @@ export function readRequests(octets: Buffer): Outgoing {
     while (octets[at] === 0x0d && octets[at + 1] === 0x0a) at += 2;
     const lineEnd = octets.indexOf("\r\n", at);
     const line = octets.toString("latin1", at, lineEnd === -1 ? Math.min(octets.length, at + 4096) : lineEnd);
-    const [, method, version] = REQUEST_LINE.exec(line) ?? [];
+    const [, method, , version] = REQUEST_LINE.exec(line) ?? [];
     const headEnd = endOfSection(octets, at);
     if (method === undefined || headEnd === -1) {
       if (requests.length === 0 || (method === undefined && lineEnd !== -1)) requests.push(guess(line));

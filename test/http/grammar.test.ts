@@ -55,6 +55,13 @@ describe("the grammar of messages", () => {
     },
   );
 
+  it("reads method, target and version of a request line", () => {
+    expect(grammar.REQUEST_LINE.exec("GET /a?b HTTP/1.0")?.slice(1)).toEqual(["GET", "/a?b", "1.0"]);
+    for (const line of ["GET  HTTP/1.1", "GET / HTTP/2", "G@T / HTTP/1.1", "GET / HTTP/1.1\r", " GET / HTTP/1.1"]) {
+      expect(grammar.REQUEST_LINE.test(line)).toBe(false);
+    }
+  });
+
   it("makes one space of a run of what no value may hold, and keeps the octet A0 at the end of it", () => {
     expect(grammar.cleanValue("a\r\n\0b\xa0")).toBe("a b\xa0");
     expect(grammar.cleanValue("\r\na\u0100")).toBe("a");

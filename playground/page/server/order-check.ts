@@ -1,3 +1,4 @@
+import { TOKEN_SOURCE } from "../../../src/http/grammar.js";
 import { ALL_CAUSES } from "../../causes/index.js";
 import { DEATHS } from "../../deaths/deaths.js";
 import { STAGE_FRAMEWORKS } from "./stage.js";
@@ -32,7 +33,7 @@ export const RUN_SCHEMA = {
             minItems: 2,
             maxItems: 2,
             items: [
-              { type: "string", maxLength: MAX_NAME_LENGTH, pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" },
+              { type: "string", maxLength: MAX_NAME_LENGTH, pattern: `^${TOKEN_SOURCE}$` },
               { type: "string", maxLength: MAX_VALUE_LENGTH, pattern: "^[\\x20-\\x7e]*$" },
             ],
           },

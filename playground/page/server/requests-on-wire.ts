@@ -1,3 +1,6 @@
+import { REQUEST_LINE } from "../../../src/http/grammar.js";
+import { endOfSection, type FieldLine, fieldLinesIn } from "../../../src/http/message.js";
+
 /** A request as it stands among the octets that an edge sent. */
 export interface WireRequest {
   readonly method: string;
@@ -11,20 +14,18 @@ export interface WireRequest {
   readonly end: number;
 }
 
-const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP\/(1\.[01])$/;
-
 /** Finds the requests in octets that an HTTP/1.1 client sent one after the other; stops at what is none. */
 export function requestsIn(octets: Buffer): WireRequest[] {
   const requests: WireRequest[] = [];
   let start = 0;
   for (;;) {
-    const blank = octets.indexOf("\r\n\r\n", start);
-    if (blank === -1) return requests;
-    const [line = "", ...fields] = octets.toString("latin1", start, blank).split("\r\n");
-    const match = REQUEST_LINE.exec(line);
+    const contentStart = endOfSection(octets, start);
+    if (contentStart === -1) return requests;
+    const section = octets.toString("latin1", start, contentStart);
+    const match = REQUEST_LINE.exec(section.slice(0, section.indexOf("\r\n")));
     if (match === null) return requests;
     const [, method = "", target = "", version] = match;
-    const contentStart = blank + 4;
+    const fields = fieldLinesIn(section);
     const end = contentStart + contentOctets(octets, contentStart, fields);
     const ray = field(fields, "cf-ray").slice(0, 16);
     requests.push({ method, target, version: version as "1.0" | "1.1", ray, start, contentStart, end });
@@ -32,7 +33,7 @@ export function requestsIn(octets: Buffer): WireRequest[] {
   }
 }
 
-function contentOctets(octets: Buffer, start: number, fields: readonly string[]): number {
+function contentOctets(octets: Buffer, start: number, fields: readonly FieldLine[]): number {
   if (/chunked/i.test(field(fields, "transfer-encoding"))) {
     const last = octets.indexOf("0\r\n\r\n", start);
     return (last === -1 ? octets.length : last + 5) - start;
@@ -41,7 +42,6 @@ function contentOctets(octets: Buffer, start: number, fields: readonly string[])
   return Math.min(Number(field(fields, "content-length")) || 0, octets.length - start);
 }
 
-function field(fields: readonly string[], name: string): string {
-  const line = fields.find((one) => one.toLowerCase().startsWith(`${name}:`));
-  return line?.slice(name.length + 1).trim() ?? "";
+function field(fields: readonly FieldLine[], name: string): string {
+  return fields.find(([key]) => key.toLowerCase() === name)?.[1].trim() ?? "";
 }

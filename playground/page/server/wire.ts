@@ -1,4 +1,5 @@
 import { type ParsedResponse, type Problem, parseResponses } from "rayguard/testing";
+import { endOfSection } from "../../../src/http/message.js";
 import { MAX_HEADER_SECTION_OCTETS, type Seen, seenDirectly } from "../../client/seen.js";
 import type { WireConnection } from "../shared/model.js";
 import { requestRows, responseRows, wireProblem } from "./octet-rows.js";
@@ -31,7 +32,7 @@ export function readConnection(recorded: RecordedConnection): ReadConnection {
 /** The limit of the edge is no rule of HTTP, so the parser does not know it. */
 function tooLarge(octets: Buffer, responses: readonly ParsedResponse[]): Problem[] {
   return responses.flatMap(({ start }): Problem[] => {
-    const size = octets.indexOf("\r\n\r\n", start) + 4 - start;
+    const size = endOfSection(octets, start) - start;
     if (size <= MAX_HEADER_SECTION_OCTETS) return [];
     const message = `The header section has ${size} octets; the edge takes ${MAX_HEADER_SECTION_OCTETS}.`;
     return [{ code: "header-section-too-large", offset: start + MAX_HEADER_SECTION_OCTETS, message, rule: "HF-18" }];
