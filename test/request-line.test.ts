@@ -236,6 +236,12 @@ describe("the line of a request", () => {
     }
   });
 
+  it("is made here whatever time passes while the logger is met", () => {
+    let calls = 0;
+    const logger = pino({ timestamp: () => `,"time":${calls++}` }, new Chunks());
+    expect(pinoLineOf(logger)).not.toBeNull();
+  });
+
   it("holds what a subscriber has added to the record", () => {
     const stream = new Chunks();
     const logger = pino(stream);
