@@ -166,6 +166,7 @@ export class Keeper {
 
   #hasListener(worker: WorkerProcess, key: string, address: string): void {
     worker.keys.add(key);
+    if (worker.readyAt !== undefined) this.#workers.listens(worker);
     worker.tell({ rayguard: "listening", key, address } satisfies FromKeeper);
     this.#ready(worker);
     this.#connections.serveWaiting();
@@ -177,7 +178,7 @@ export class Keeper {
     this.hasListened = true;
     this.changed();
     keeperLog.event({ pid: worker.pid, address: this.addresses.join(", ") }, MESSAGES.workerReady);
-    this.#workers.ready();
+    this.#workers.ready(worker);
   }
 
   /** A worker no longer listens: the port is free when none does. */

@@ -42,6 +42,8 @@ export class WorkerProcess {
   readonly held = new Map<number, HeldConnection>();
   /** Another one is to take its place, or has. */
   isRetiring = false;
+  /** It has taken the place of another one. */
+  hasSucceeded = false;
   /** It has begun to end. */
   isLeaving = false;
   /** It gives back what is idle, so nothing more is given to it. */

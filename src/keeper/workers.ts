@@ -10,6 +10,9 @@ import type { WorkerProcess } from "./worker-process.js";
 /** A worker that takes longer than this to end, having been asked to, is killed; its own grace is shorter. */
 const RETIRING_MS = 120_000;
 
+/** A worker that still does not listen wherever its predecessor does listens elsewhere, in milliseconds. */
+const COVERS_MS = 10_000;
+
 /**
  * Time for a process to say that it ends already, in milliseconds. A signal to the whole group, of a terminal or of systemd,
  * has reached it as well, and the app is to hear of it once.
@@ -21,8 +24,8 @@ export class Workers {
   readonly #all = new Set<WorkerProcess>();
   readonly #wanted: number;
   readonly #spawn: () => WorkerProcess;
-  /** Workers that retire as soon as another one listens. */
-  readonly #replacing = new Set<WorkerProcess>();
+  /** Workers that retire as soon as a younger one listens, and since when, in milliseconds. */
+  readonly #replacing = new Map<WorkerProcess, number>();
   readonly #backOff = new BackOff();
   /** Workers that are started after a pause. */
   #coming = 0;
@@ -78,17 +81,32 @@ export class Workers {
     return [...this.#all].filter((worker) => !worker.isRetiring && !this.#replacing.has(worker)).length;
   }
 
-  /** A worker has come to listen: it takes the place of one that is to be replaced, or there may be more of them. */
-  ready(): void {
-    const [old] = this.#replacing;
-    if (old !== undefined) this.#retire(old);
-    else if (this.#lasting < this.#wanted && !this.isEnding) this.start();
+  /** A worker has come to listen: it is to take the place of one that is to be replaced, or there may be more of them. */
+  ready(worker: WorkerProcess): void {
+    if (this.#replacing.size === 0 && this.#lasting < this.#wanted && !this.isEnding) this.start();
+    const late = contained(keeperWitness, () => this.#succeed(worker, () => true));
+    setTimeout(late, COVERS_MS).unref();
+    this.listens(worker);
+  }
+
+  /** A worker listens at one more place: it succeeds another once it listens wherever that does. */
+  listens(worker: WorkerProcess): void {
+    this.#succeed(worker, (old) => [...old.keys].every((key) => worker.keys.has(key)));
+  }
+
+  #succeed(worker: WorkerProcess, covers: (old: WorkerProcess) => boolean): void {
+    if (worker.hasSucceeded || !this.#all.has(worker)) return;
+    for (const [old, since] of this.#replacing) {
+      if (worker.startedAt < since || !covers(old)) continue;
+      worker.hasSucceeded = true;
+      return this.#retire(old);
+    }
   }
 
   /** Starts another worker; the one it is for retires when that is ready. @returns whether it was to stay until now */
   replace(worker: WorkerProcess): boolean {
     if (this.isEnding || !worker.isReady || this.#replacing.has(worker)) return false;
-    this.#replacing.add(worker);
+    this.#replacing.set(worker, performance.now());
     this.start();
     return true;
   }

@@ -116,6 +116,27 @@ describe("a kept program that is asked to end", { timeout: 60_000 }, () => {
   });
 });
 
+it("a process is replaced once the next one listens wherever it does", { timeout: 60_000 }, async () => {
+  const text = `import http from "node:http";
+  const listen = () => {
+    const server = http.createServer((request, response) => response.end(request.url + " " + process.pid + " 0"));
+    server.listen(0, "127.0.0.1", () => process.send(server.address().port));
+  };
+  listen();
+  setTimeout(listen, 1_500);`;
+  const env = { RAYGUARD_OPTIONS: '{"logger":false}' };
+  const kept = Program.start("app.mjs", text, { keeper: ["--wait-ms", "300"], env });
+  const [, port = 0] = await kept.ports(2);
+  const load = new Load(port, 10);
+  await load.everyone(3);
+  const old = await kept.worker();
+  kept.signal("SIGHUP");
+  await expect.poll(() => kept.workers(), { timeout: 20_000 }).not.toContain(old);
+  await load.everyone(2);
+  expect(await load.stop()).toMatchObject({ refused: 0, unavailable: 0, cut: 0, empty: 0, silent: 0, wrong: [] });
+  expect(load.seen.processes.size).toBe(2);
+});
+
 describe("a process that is replaced by SIGHUP finishes what it has", { timeout: 60_000 }, () => {
   it.each<[string, string, object]>([
     ["as ever", "", {}],
