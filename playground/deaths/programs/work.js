@@ -7,9 +7,9 @@ const LEAK = 8_000_000;
 /** @type {unknown[]} */
 const kept = [];
 
-/** An answer that takes a while, as one out of a database does. */
+/** An answer that takes a while, as one out of a database does: most a moment, some so long that many wait at any time. */
 export async function page(id) {
-  await delay(30 + Math.random() * 40);
+  await delay(Math.random() < 0.2 ? 400 : 30 + Math.random() * 40);
   return `page ${id} of ${process.pid}`;
 }
 
