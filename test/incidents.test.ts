@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from "node:http";
 import { describe, expect, it } from "vitest";
+import { lookUp } from "../src/cli/rule/look-up.js";
 import {
   EVENTS,
   firstByteDeadline,
@@ -142,6 +143,11 @@ describe("each departure from intact", () => {
     });
     expect(seen[0]?.record).toMatchObject({ reason: expect.stringMatching(/^[A-Z][^\n]*\.$/) });
     expect(guard.stats().incidents).toEqual({ [incident.code as string]: 1 });
+  });
+
+  it.each(["FR-2", "HF-18", "SL-3"])("names the command that says more of %s", (rule) => {
+    expect(ruleBroken(rule, "The app did it.").message).toBe(`The app did it. Run npx rayguard rule ${rule} for more.`);
+    expect(lookUp(rule)?.code).toBe(rule);
   });
 
   it("names the command that says more only for what is a rule", async () => {

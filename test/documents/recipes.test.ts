@@ -1,12 +1,15 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lastingPort } from "../../playground/process/lasting-port.js";
 import { exchange } from "../../src/testing/index.js";
 import { ROOT, textOf } from "./documents.js";
+
+/** Where `.ci/run` has put packages that only recipes need. */
+const EXTRA = join(ROOT, ".ci/runtimes/node_modules");
 
 const PAGE = "docs/guides/recipes.md";
 
@@ -35,6 +38,7 @@ let folder: string;
 // Inside the project, so that programs find their packages.
 beforeAll(() => {
   folder = mkdtempSync(join(import.meta.dirname, ".program-"));
+  if (existsSync(EXTRA)) symlinkSync(EXTRA, join(folder, "node_modules"));
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -49,7 +53,8 @@ function missing(program: string): string[] {
 function resolves(from: NodeJS.Require, name: string): boolean {
   const [scope = "", rest = ""] = name.split("/");
   const folderOf = scope.startsWith("@") ? `${scope}/${rest}` : scope;
-  return folderOf === "rayguard" || (from.resolve.paths(name) ?? []).some((each) => existsSync(join(each, folderOf)));
+  const places = [EXTRA, ...(from.resolve.paths(name) ?? [])];
+  return folderOf === "rayguard" || places.some((each) => existsSync(join(each, folderOf)));
 }
 
 /** Starts a program of the page. @returns the port it listens at, what it logs, and what ends it */
