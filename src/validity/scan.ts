@@ -30,22 +30,25 @@ export function isPlainlyValid(
       const map = headers as Record<string, [string, unknown]>;
       for (const key in map) {
         const entry = map[key] as [string, unknown];
-        if (typeof entry[1] === "object" && Array.isArray(entry[1])) entry[1] = copyOf(entry[1]);
-        if (!takes(key, entry[1], isHttp11, persists)) return false;
+        const value = entry[1];
+        const field = FIELDS.get(key) ?? ANY;
+        if (typeof value === "string" && field < LOOKED_AT) {
+          // Nearly every field: no rule is about its text, and it stands here once.
+          lines++;
+          continue;
+        }
+        if (typeof value === "object" && Array.isArray(value)) entry[1] = copyOf(value);
+        if (!takes(key, field, entry[1], isHttp11, persists)) return false;
       }
     } else {
       const flat = headers as readonly unknown[];
       if (flat.length % 2 !== 0) return false; // Node refuses it
-      let lengths = 0;
-      let alike = false;
       for (let i = 0; i < flat.length; i += 2) {
-        if (!takes(flat[i], flat[i + 1], isHttp11, persists)) return false;
-        // Only names of the same length can be the same, in whatever case they are written.
-        const bit = 1 << (flat[i] as string).length;
-        if ((lengths & bit) !== 0) alike = true;
-        lengths |= bit;
+        const name = flat[i];
+        if (typeof name !== "string") return false;
+        const field = FIELDS.get(name) ?? FIELDS.get(name.toLowerCase()) ?? ANY;
+        if (!takes(name, field, flat[i + 1], isHttp11, persists)) return false;
       }
-      if (alike && repeatsSingle(flat as readonly string[])) return false;
     }
   }
   return lines <= maxFieldLines && (seen & FRAMED_TWICE) !== FRAMED_TWICE && (addsDate || (seen & DATE) !== 0);
@@ -57,11 +60,29 @@ export function isPlainStatus(status: number): boolean {
   return status > 200 && status <= 599 && status !== 205 && !isBodiless(status) && !isGatewayStatus(status);
 }
 
-const DATE = 1;
-const LENGTH = 2;
-const CHUNKED = 4;
+/** A bit for each field that is looked at. Of those from `LOOKED_AT` on the text matters, of the others that they occur once. */
+const ANY = 0;
+const LOOKED_AT = 1 << 24;
+const DATE = 1 << 24;
+const CONNECTION = 1 << 25;
+const LENGTH = 1 << 26;
+const CHUNKED = 1 << 27;
+const CODING = 1 << 28;
+const REFUSED = 1 << 29;
 const FRAMED_TWICE = LENGTH | CHUNKED;
-const CONNECTION = 8;
+
+/** Names are compared without case: `writeHead` takes them in any. */
+const FIELDS: ReadonlyMap<string, number> = new Map([
+  ...[...SINGLE_VALUED_IN_HTTP].map((name, bit): [string, number] => [name, 1 << bit]),
+  ["date", DATE],
+  ["connection", CONNECTION],
+  ["content-length", LENGTH],
+  ["transfer-encoding", CHUNKED],
+  ["content-encoding", CODING],
+  ["keep-alive", REFUSED],
+  ["trailer", REFUSED],
+  ["upgrade", REFUSED],
+]);
 
 // One scan runs at a time and never calls out, so its state can live here instead of in an object for each response.
 let seen = 0;
@@ -70,40 +91,30 @@ export let coding: string | null = null;
 let lines = 0;
 
 /** Takes one field into account. @returns false where the rules have to look */
-function takes(name: unknown, value: unknown, isHttp11: boolean, persists: boolean): boolean {
-  if (typeof name !== "string") return false;
+function takes(name: string, field: number, value: unknown, isHttp11: boolean, persists: boolean): boolean {
   lines++;
   if (typeof value !== "string" && typeof value !== "number") return takesList(name, value);
   if (Number.isNaN(value)) return false;
-  switch (name.length) {
-    case 4:
-      if (!isNamed(name, "date")) break;
-      seen |= DATE;
+  if (field === CODING) {
+    coding = coding === null ? String(value) : "";
+    return true;
+  }
+  if ((seen & field) !== 0) return false;
+  seen |= field;
+  switch (field) {
+    case DATE:
       return isDate(value);
-    case 7:
-      if (isNamed(name, "trailer") || isNamed(name, "upgrade")) return false;
-      break;
-    case 10:
-      if (isNamed(name, "keep-alive")) return false;
-      if (!isNamed(name, "connection")) break;
-      return (value === "close" || (value === "keep-alive" && persists)) && once(CONNECTION);
-    case 14:
-      if (!isNamed(name, "content-length")) break;
-      if ((seen & LENGTH) !== 0) return false;
-      seen |= LENGTH;
+    case CONNECTION:
+      return value === "close" || (value === "keep-alive" && persists);
+    case LENGTH:
       return typeof value === "number"
         ? Number.isSafeInteger(value) && value >= 0
         : value.length < 16 && isDigits(value);
-    case 16:
-      if (isNamed(name, "content-encoding")) coding = coding === null ? String(value) : "";
-      break;
-    case 17:
-      if (!isNamed(name, "transfer-encoding")) break;
-      if ((seen & CHUNKED) !== 0 || value !== "chunked" || !isHttp11) return false;
-      seen |= CHUNKED;
-      break;
+    case CHUNKED:
+      return value === "chunked" && isHttp11;
+    default:
+      return field !== REFUSED;
   }
-  return true;
 }
 
 /** A gateway that passes Date on does so for each of its responses, many of them in the same second. */
@@ -116,38 +127,13 @@ function isDate(value: unknown): boolean {
   return true;
 }
 
-/** Whether a field with one value is there twice, among names and values in turn. */
-function repeatsSingle(flat: readonly string[]): boolean {
-  for (let i = 2; i < flat.length; i += 2) {
-    const { length } = flat[i] as string;
-    let key: string | undefined;
-    for (let before = 0; before < i; before += 2) {
-      if ((flat[before] as string).length !== length) continue;
-      key ??= (flat[i] as string).toLowerCase();
-      if (!SINGLE_VALUED_IN_HTTP.has(key)) break;
-      if (isNamed(flat[before] as string, key)) return true;
-    }
-  }
-  return false;
-}
-
-function once(field: number): boolean {
-  if ((seen & field) !== 0) return false;
-  seen |= field;
-  return true;
-}
-
 function takesList(name: string, value: unknown): boolean {
   // Cookies are the one field that is usually a list of lines. Node checked the items when the list was set, but kept
   // the list itself, so that it may have changed since.
-  if (!Array.isArray(value) || !isNamed(name, "set-cookie")) return false;
+  if (!Array.isArray(value) || name.toLowerCase() !== "set-cookie") return false;
   lines += value.length - 1;
   for (const item of value) {
     if (typeof item !== "string" || NOT_IN_VALUE.test(item)) return false;
   }
   return true;
-}
-
-function isNamed(name: string, key: string): boolean {
-  return name === key || name.toLowerCase() === key;
 }
