@@ -6,7 +6,7 @@ import type { Recorded } from "./lifecycle/recorder-file.js";
 import type { Remains } from "./lifecycle/recorder-search.js";
 import { loggableUrl, type RequestRecord } from "./log.js";
 import { loggableText } from "./loggable.js";
-import { callerOf, claimedIpOf, clientIpOf } from "./trust/caller.js";
+import { callerOf, claimedIpOf, clientAddress, NO_HEADERS } from "./trust/caller.js";
 
 /** What the log and the channel say of an incident. */
 export function describeIncident(exchange: Exchange, failure: Failure, action: Action): Incident {
@@ -52,11 +52,13 @@ export function recordOf(exchange: Exchange): RequestRecord {
   const { request } = exchange;
   const headers = request?.headers;
   const ray = parseRay(headers?.["cf-ray"]);
-  const { verified } = callerOf(exchange);
+  const { peer } = exchange;
+  const caller = callerOf(exchange, peer);
+  const { verified } = caller;
   const record: RequestRecord = {
     ray: ray === null ? null : ray.id,
     colo: ray === null ? null : ray.colo,
-    clientIp: clientIpOf(exchange),
+    clientIp: clientAddress(peer, caller, headers ?? NO_HEADERS),
     verified,
     method: loggableMethod(request),
     url: loggableUrl(urlOf(request)),

@@ -25,6 +25,8 @@ export interface Peer {
   readonly isLocal: boolean;
   /** What holds for every request of the connection, where the peer is no proxy and there is no secret to look at. */
   readonly caller: Caller;
+  /** Where that is not so: the caller differs from one request to the next. */
+  readonly varies: boolean;
 }
 
 /** The outermost hop that is known for certain: the peer, or whoever trusted proxies say has spoken to them. */
@@ -47,18 +49,14 @@ export function meetPeer(trust: Trust, { address: raw, isUnix = false, hasCertif
   const isEdge = asked !== null && trust.edge?.(asked, 0) === true;
   const isProxy = !isEdge && asked !== null && trust.hops?.(asked, 0) === true;
   const caller = { address, verified: proves(trust, isEdge, isProxy, hasCertificate), depth: 0 };
-  return { trust, address, hasCertificate, isProxy, isLocal: asked !== null && isLocal(asked), caller };
+  const varies = isProxy || trust.secret !== null;
+  return { trust, address, hasCertificate, isProxy, isLocal: asked !== null && isLocal(asked), caller, varies };
 }
 
 /** Whether every proof that is named holds, as far as the connection tells. */
 function proves(trust: Trust, isEdge: boolean, isProxy: boolean, hasCertificate: boolean): boolean {
   if (!trust.hasEdge) return isProxy;
   return (trust.edge === null || isEdge) && (!trust.clientCertificate || hasCertificate);
-}
-
-/** Whether the caller differs from one request of the connection to the next. */
-export function variesByRequest({ trust, isProxy }: Peer): boolean {
-  return isProxy || trust.secret !== null;
 }
 
 /** Who has sent a request: follows X-Forwarded-For from the right, for as long as hops are trusted. */
@@ -131,19 +129,20 @@ export interface Asked {
   knownCaller: Caller | undefined;
 }
 
-const NO_HEADERS: Headers = {};
+/** Those of what is no request. */
+export const NO_HEADERS: Headers = {};
 
 /** Who has sent a request. Where that holds for the whole connection, nothing is looked at again. */
-export function callerOf(asked: Asked): Caller {
-  const { peer } = asked;
-  if (!variesByRequest(peer)) return peer.caller;
+export function callerOf(asked: Asked, peer: Peer = asked.peer): Caller {
+  if (!peer.varies) return peer.caller;
   asked.knownCaller ??= findCaller(peer, headersOf(asked));
   return asked.knownCaller;
 }
 
 /** The address of the client, as far as it is known; `verified` says whether the edge has named it. */
 export function clientIpOf(asked: Asked): string | null {
-  return clientAddress(asked.peer, callerOf(asked), headersOf(asked));
+  const { peer } = asked;
+  return clientAddress(peer, callerOf(asked, peer), headersOf(asked));
 }
 
 /** The address a caller without proof claims for its client. */
