@@ -25,7 +25,9 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
   if (isKeptOpen && exchange.supervisor.enforces) response.shouldKeepAlive = false;
   const endsSilently = exchange.connection.endsSilently && exchange.following === null;
   const isGivenUp = exchange.goneBy === "app"; // what answers it after all is the last on its connection
-  if (endsSilently || isGivenUp || endsConnection(exchange) || isLeftUnread(exchange)) response.shouldKeepAlive = false;
+  const isClosing = exchange.supervisor.closing.size > 0 && endsConnection(exchange);
+  const isLeft = exchange.request.destroyed && isLeftUnread(exchange);
+  if (endsSilently || isGivenUp || isClosing || isLeft) response.shouldKeepAlive = false;
   const { _last, chunkedEncoding } = response;
   let rendering: Rendering;
   try {
@@ -60,7 +62,7 @@ const KEPT_OPEN = ruleBroken("CX-2", "The app kept a connection alive that the c
 
 /** Nobody will read the rest of the request, and no other can follow it. */
 function isLeftUnread({ request, supervisor }: Http1Exchange): boolean {
-  return request.destroyed && supervisor.enforces && awaitsContent(request);
+  return supervisor.enforces && awaitsContent(request);
 }
 
 /** The header section is rendered, but still ours. */

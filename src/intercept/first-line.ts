@@ -1,9 +1,25 @@
 import { STATUS_LINE } from "../http/grammar.js";
+import { statusIn } from "../http/message.js";
 import type { NodeResponse } from "./node-internals.js";
 
-/** Whether a first line is one that may be sent. */
-export function isFirstLine(line: string): boolean {
-  return line === "HTTP/1.1 200 OK\r\n" || STATUS_LINE.test(line);
+/** What is known of a first line. */
+export interface FirstLine {
+  readonly status: number;
+  /** It may be sent. */
+  readonly isValid: boolean;
+}
+
+/** First lines that have been read: an app has few. */
+const known = new Map<string, FirstLine>();
+const MOST_KNOWN = 100;
+
+/** Reads a first line. */
+export function readFirstLine(line: string): FirstLine {
+  const first = known.get(line);
+  if (first !== undefined) return first;
+  const read = { status: statusIn(line), isValid: STATUS_LINE.test(line) };
+  if (known.size < MOST_KNOWN) known.set(line, read);
+  return read;
 }
 
 /** Makes both answer the same from now on, also where the app has put a getter in their place. */

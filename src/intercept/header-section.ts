@@ -15,7 +15,7 @@ import {
 import { judge } from "../validity/guarded/index.js";
 import { isRefused } from "../validity/refused.js";
 import { coding, isPlainlyValid, isPlainStatus } from "../validity/scan.js";
-import { isFirstLine, setStatus } from "./first-line.js";
+import { readFirstLine, setStatus } from "./first-line.js";
 import { type NodeResponse, outHeadersOf, versionOf } from "./node-internals.js";
 import type { NativeMethods } from "./response.js";
 import { lastText, watchTexts } from "./watched-texts.js";
@@ -54,7 +54,7 @@ export interface RenderingContext {
  */
 export function renderHeaderSection(context: RenderingContext, firstLine: string, given: HeadersArgument): Rendering {
   const { response, native } = context;
-  const status = statusIn(firstLine);
+  const { status, isValid } = readFirstLine(firstLine);
   // Node would close without a word.
   if (
     response._removedConnection &&
@@ -75,12 +75,7 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
   if (context.supervisor.enforces) response.chunkedEncoding = false;
   // For HTTP/1.0 it is an app, or TE in the request, that asks for chunks.
   const isUnchunked = context.isHttp11 || !response.useChunkedEncodingByDefault;
-  if (
-    isPlainStatus(status) &&
-    isUnchunked &&
-    isFirstLine(firstLine) &&
-    !(response._removedTE && response._removedContLen)
-  ) {
+  if (isPlainStatus(status) && isUnchunked && isValid && !(response._removedTE && response._removedContLen)) {
     const { shouldKeepAlive, sendDate } = response;
     if (
       isPlainlyValid(headers, isOutHeaders, context.isHttp11, shouldKeepAlive, sendDate, context.settings.maxFieldLines)

@@ -25,7 +25,7 @@ export function canPersist(exchange: Http1Exchange): boolean {
  * nobody has said it is closed once it has been quiet.
  */
 export function endsConnection({ supervisor, connection, following, request, response }: Http1Exchange): boolean {
-  if (supervisor.closing.size === 0 || following !== null) return false;
+  if (following !== null) return false;
   const { server } = connection.socket as { server?: object };
   if (server === undefined || !supervisor.closing.has(server)) return false;
   return response.socket !== null && !isFollowed(request, connection.socket);
