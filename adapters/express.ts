@@ -44,12 +44,13 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
       known = app;
     }
     const exchange = guard.accept(request, response);
-    if (exchange.greeted ? guard.refusesDirect(exchange) : guard.answers(exchange)) return;
+    if (guard.answers(exchange)) return;
     if (guard.overload !== undefined && !guard.overload.admits(exchange, () => enter(exchange, next))) return;
-    enter(exchange, next);
+    // Where the server is attached, the request has been entered in front of the app.
+    if (exchange.trace === undefined) enter(exchange, next);
+    else next();
   }
 
-  /** Where the server is attached, the request has been entered in front of the app. */
   function enter(exchange: Exchange, next: Next): void {
     guard.enter(exchange);
     next();

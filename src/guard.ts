@@ -131,7 +131,10 @@ export class GuardCore implements Guard {
   /** Servers of which it sees a part. */
   readonly #surroundings = new WeakMap<object, Surroundings>();
   readonly #met = new WeakSet<object>();
-  readonly #attributes: boolean;
+  /** Requests that did not come through the edge are refused. */
+  readonly #rejectsDirect: boolean;
+  /** The app is about to get a request: what it throws later can be told to belong to it. */
+  readonly enter: (exchange: Exchange) => void;
   #stopWatchdog: (() => void) | undefined;
   /** What an adapter does with an application that turns out to be the listener of a server. */
   meetsApp: ((app: AppListener) => void) | undefined;
@@ -142,7 +145,8 @@ export class GuardCore implements Guard {
   constructor(options?: GuardOptions, gauges?: Gauges) {
     const runtime = unsupportedRuntime();
     const settings = settingsUnder(runtime, resolveOptions(options));
-    this.#attributes = settings.crash !== false;
+    this.#rejectsDirect = settings.direct === "reject";
+    this.enter = settings.crash === false ? () => {} : enterExchange;
     const tell = (record: object, message: string) => this.supervision.warn(record, message);
     const listener = { warn: tell, ownFailure: (error: unknown) => this.supervision.ownFailure(error) };
     this.overload =
@@ -322,23 +326,26 @@ export class GuardCore implements Guard {
 
   /** Finds or opens the exchange of a request that reached a listener, a middleware or a hook. */
   accept(request: IncomingMessage, response: ServerResponse): Exchange {
-    const exchange = this.#exchangeOf(request, response);
+    const known = exchangeOf(response);
+    const exchange = known ?? this.#openAny(request, response);
+    const { supervision } = this;
+    const isOwn = exchange.supervisor === supervision;
+    if (known !== undefined && (!isOwn || known.ownTerms !== undefined)) this.#comesHere(request, known);
     // A guard inside another one does not have it.
-    if (exchange.supervisor === this.supervision) this.supervision.running(exchange);
+    if (supervision.observers !== undefined && isOwn) supervision.running(exchange);
     return exchange;
   }
 
-  #exchangeOf(request: IncomingMessage, response: ServerResponse): Exchange {
-    const known = exchangeOf(response);
-    if (known !== undefined) {
-      if (known.ownTerms !== undefined && known.isBeside) known.comesTo(this.supervision);
-      else if (known.supervisor !== this.supervision) {
-        const server = serverOf(request);
-        if (server !== undefined && yielding.get(server)?.toAny) this.#attachAt(request, server);
-        this.#nest(known);
-      }
-      return known;
-    }
+  /** Another guard has opened it, or this one for a part of the app that it is not mounted for. */
+  #comesHere(request: IncomingMessage, exchange: Exchange): void {
+    if (exchange.isBeside) return exchange.comesTo(this.supervision);
+    if (exchange.supervisor === this.supervision) return;
+    const server = serverOf(request);
+    if (server !== undefined && yielding.get(server)?.toAny) this.#attachAt(request, server);
+    this.#nest(exchange);
+  }
+
+  #openAny(request: IncomingMessage, response: ServerResponse): Exchange {
     const asked = exchangeOf(request);
     if (asked !== undefined) {
       // An upgrade that a library routes through the framework, or a request that an app asks itself for: the response is
@@ -409,6 +416,8 @@ export class GuardCore implements Guard {
   }
 
   answers(exchange: Exchange): boolean {
+    // Asked again where it is mounted: only a guard inside another one has not had its look.
+    if (exchange.greeted) return this.#rejectsDirect && this.refusesDirect(exchange);
     const { request } = exchange;
     if (request === null) return false;
     const url = targetOf(request);
@@ -417,7 +426,8 @@ export class GuardCore implements Guard {
     if (response === undefined) {
       const { refusal } = this.ending;
       if (exchange.quiet) return !exchange.settled;
-      return refusal === undefined ? this.refusesDirect(exchange) : exchange.fail(refusal);
+      if (refusal !== undefined) return exchange.fail(refusal);
+      return this.#rejectsDirect && this.refusesDirect(exchange);
     }
     exchange.quiet = true;
     if (exchange.kept === undefined) this.supervision.recorder?.end(exchange); // nobody misses a health check
@@ -435,8 +445,7 @@ export class GuardCore implements Guard {
 
   /** Refuses a request that nobody vouches for, where the option `direct` asks for that. @returns true where it has */
   refusesDirect(exchange: Exchange): boolean {
-    if (this.supervision.settings.direct !== "reject") return false;
-    return !callerOf(exchange).verified && exchange.fail(DIRECT);
+    return this.#rejectsDirect && !callerOf(exchange).verified && exchange.fail(DIRECT);
   }
 
   /**
@@ -451,10 +460,6 @@ export class GuardCore implements Guard {
     if (taken || !this.enforces) return;
     const left = exchange.isLeft || exchange.outcome === "client gone";
     if (!left || !isOnAccountOfLeaving(exchange, error)) exchange.late(lateError(exchange.status, error, left));
-  }
-
-  enter(exchange: Exchange): void {
-    if (this.#attributes && exchange.trace === undefined) enterExchange(exchange);
   }
 
   meet(listener: object, exchange: Exchange): void {

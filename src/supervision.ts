@@ -43,7 +43,7 @@ export class Supervision implements Supervisor {
   readonly recorder: Recorder | undefined;
   rendered: Supervisor["rendered"] = undefined;
   /** Undefined while nobody observes, which then costs nothing. */
-  #observers: Observers | undefined;
+  observers: Observers | undefined;
   #lint: Supervisor["rendered"];
   readonly #deadlines: Deadlines;
   /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
@@ -85,12 +85,12 @@ export class Supervision implements Supervisor {
   }
 
   observe(observer: Observer): () => void {
-    const observers = this.#observers ?? this.#startObserving();
+    const observers = this.observers ?? this.#startObserving();
     const remove = observers.add(observer);
     return () => {
       remove();
-      if (observers.size > 0 || this.#observers !== observers) return;
-      this.#observers = undefined;
+      if (observers.size > 0 || this.observers !== observers) return;
+      this.observers = undefined;
       this.rendered = this.#lint;
     };
   }
@@ -105,13 +105,13 @@ export class Supervision implements Supervisor {
       if (currentExchange() === exchange) this.running(exchange);
     };
     this.#lint = lint;
-    this.#observers = observers;
+    this.observers = observers;
     return observers;
   }
 
   /** The running code belongs to this request. */
   running(exchange: Exchange): void {
-    this.#observers?.tell((observer) => observer.onCurrent?.(exchange));
+    this.observers?.tell((observer) => observer.onCurrent?.(exchange));
   }
 
   #record(settings: RecorderSettings): Recorder {
@@ -131,7 +131,7 @@ export class Supervision implements Supervisor {
   get #isHeard(): boolean {
     const { logger } = this;
     if (logger !== null && !isMute(logger)) return true;
-    return incidentChannel.hasSubscribers || this.#observers?.wantIncidents === true;
+    return incidentChannel.hasSubscribers || this.observers?.wantIncidents === true;
   }
 
   // -- deadlines ---------------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ export class Supervision implements Supervisor {
   }
 
   report(exchange: Exchange, failure: Failure, action: Action): void {
-    if (failure.unlogged && !incidentChannel.hasSubscribers && this.#observers?.wantIncidents !== true) {
+    if (failure.unlogged && !incidentChannel.hasSubscribers && this.observers?.wantIncidents !== true) {
       exchange.incident ??= failure.code;
       this.counters.incident({ code: failure.code, action, prevented: failure.prevented });
       return;
@@ -239,7 +239,7 @@ export class Supervision implements Supervisor {
 
   #publish(incident: Incident, logger: Logger | null, exchange?: Exchange): void {
     this.counters.incident(incident);
-    if (this.#observers !== undefined) this.#tellIncident(this.#observers, incident, exchange);
+    if (this.observers !== undefined) this.#tellIncident(this.observers, incident, exchange);
     if (incidentChannel.hasSubscribers) incidentChannel.publish(incident);
     if (logger === null) return;
     const { message, err, ...rest } = incident;
@@ -272,7 +272,7 @@ export class Supervision implements Supervisor {
     const { counters } = this;
     counters.inFlight--;
     counters.settled(exchange.outcome);
-    this.#observers?.tell((observer) => observer.onSettled?.(exchange));
+    this.observers?.tell((observer) => observer.onSettled?.(exchange));
     if (exchange.quiet) return;
     const logger = exchange.logger ?? this.logger;
     if (logger === null && !requestChannel.hasSubscribers) return;

@@ -81,8 +81,7 @@ export class Surroundings implements Http2Guard, AcceptingGuard {
   }
 
   open(request: IncomingMessage, response: NodeResponse): Http1Exchange {
-    const isKnown = exchangeOf(response) !== undefined;
-    return this.#beside(this.#guard.open(request, response), isKnown);
+    return this.#beside(this.#guard.open(request, response), false);
   }
 
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure, method?: string): SocketExchange {

@@ -83,7 +83,6 @@ const CIRCLES: readonly (readonly string[])[] = [
   inRoom("src", "exchange", "kept/kept-connection", "lifecycle/admission", "lifecycle/current-exchange"),
   inRoom("src", "incidents", "options", "validity/edge-effects"),
   inRoom("src/intercept", "accepting", "excess"),
-  inRoom("src/intercept", "client-error", "dropped", "handover", "listeners", "rejections", "server"),
   inRoom(
     "src/intercept",
     ...["coded-content", "connection", "content", "departure", "detached", "early-hints", "field-sections"],

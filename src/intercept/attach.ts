@@ -6,7 +6,8 @@ import type { Supervision } from "../supervision.js";
 import { Accepting, type AcceptingGuard } from "./accepting.js";
 import { type Http2Guard, interceptHttp2Server } from "./http2-server.js";
 import { isHttp1Server } from "./recognise.js";
-import { type Http1Server, interceptServer } from "./server.js";
+import { interceptServer } from "./server.js";
+import type { Http1Server } from "./server-guard.js";
 
 /** Stands in front of a server, and sets what has to be set on it. @returns a function that undoes all of it */
 export function attachTo(

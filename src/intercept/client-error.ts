@@ -8,7 +8,7 @@ import { hasFailedHandshake } from "./handshake.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { callListeners } from "./listeners.js";
 import { type ClientError, failureFor, isNoRequest, isOfParser, methodIn } from "./parse-error.js";
-import type { Http1Server, ServerGuard } from "./server.js";
+import type { Http1Server, ServerGuard } from "./server-guard.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
 import type { SocketExchange } from "./socket-exchange.js";

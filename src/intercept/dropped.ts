@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { connectionOf } from "./connection.js";
 import { callListeners } from "./listeners.js";
-import type { Http1Server, ServerGuard } from "./server.js";
+import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 /**
  * A request over `maxRequestsPerSocket`: Node tells the listeners, and answers 503 itself. Nothing a listener throws may

@@ -13,7 +13,7 @@ import type { AcceptingServer } from "./accepting.js";
 import { answerHttp2 } from "./excess-http2.js";
 import { shakeHands } from "./excess-tls.js";
 import { isHttp1Server } from "./recognise.js";
-import type { ServerGuard } from "./server.js";
+import type { ServerGuard } from "./server-guard.js";
 import { onceClosed } from "./socket-close.js";
 
 /** A connection that has been accepted, as libuv has it: not a socket yet. */

@@ -4,7 +4,7 @@ import type { Failure } from "../incidents.js";
 import { connectionOf } from "./connection.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
 import { callListeners } from "./listeners.js";
-import type { Http1Server, ServerGuard } from "./server.js";
+import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 /** Hands an upgrade or a CONNECT to whoever listens: from here on there is only the socket to answer on. */
 export function emitHandover(

@@ -9,6 +9,7 @@ import type {
 import type { Socket } from "node:net";
 import { contain, tellFailure } from "../containment.js";
 import type { Exchange } from "../exchange.js";
+import { exchangeOf } from "../exchange-of.js";
 import { emitClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
 import { withList } from "./connection-lists.js";
@@ -21,7 +22,7 @@ import { callListeners } from "./listeners.js";
 import type { NodeResponse } from "./node-internals.js";
 import type { ClientError } from "./parse-error.js";
 import { putInFrontOfEmit } from "./put-in-front.js";
-import type { Http1Server, ServerGuard } from "./server.js";
+import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 export interface Http2Guard extends ServerGuard, SessionGuard {
   /** Opens the exchange of a stream, or finds the one it has. */
@@ -129,7 +130,7 @@ function emitRequest(
   const [request, response] = args as [unknown, unknown];
   const exchange = isHttp2(request)
     ? guard.openHttp2(request, response as Http2ServerResponse)
-    : guard.open(request as IncomingMessage, response as NodeResponse);
+    : (exchangeOf(response as NodeResponse) ?? guard.open(request as IncomingMessage, response as NodeResponse));
   const enter = () => callListeners(guard, server, below, event, args, exchange);
   if (exchange.greeted) return enter();
   if (guard.answers(exchange)) return true;

@@ -2,11 +2,11 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Exchange } from "../exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { coverPrototypes } from "./layers.js";
+import { covered, coverPrototypes } from "./layers.js";
 import { captureRejection, capturesRejections, watchPromise } from "./rejections.js";
-import type { Http1Server, ServerGuard } from "./server.js";
+import type { Http1Server, ServerGuard } from "./server-guard.js";
 
-type Listener = (...args: unknown[]) => unknown;
+export type Listener = (...args: unknown[]) => unknown;
 
 /** The listener of an event, where there is just one and nobody else stands in front of `emit`: the usual server. */
 export function onlyListener(server: Http1Server, below: Http1Server["emit"], event: string): Listener | undefined {
@@ -29,18 +29,6 @@ export function callListener(
   listener: Listener,
   args: unknown[],
 ): unknown {
-  guard.meet(listener, exchange);
-  return call(guard, exchange, self, event, listener, args);
-}
-
-function call(
-  guard: ServerGuard,
-  exchange: Exchange,
-  self: unknown,
-  event: string | undefined,
-  listener: Listener,
-  args: unknown[],
-): unknown {
   guard.enter(exchange);
   let left: unknown;
   try {
@@ -53,7 +41,10 @@ function call(
   } catch (error) {
     guard.failed(exchange, error, true);
   }
-  if (exchange.isHttp1) coverPrototypes(Object.getPrototypeOf((exchange as Http1Exchange).response) as object);
+  if (exchange.isHttp1) {
+    const prototype = Object.getPrototypeOf((exchange as Http1Exchange).response) as object;
+    if (prototype !== covered) coverPrototypes(prototype);
+  }
   return left;
 }
 
@@ -77,10 +68,13 @@ export function callListeners(
     const emit = () => {
       emitted = Reflect.apply(below, server, [event, ...args]) as boolean;
     };
-    call(guard, exchange, server, event, emit, []);
+    callListener(guard, exchange, server, event, emit, []);
     return emitted;
   }
-  for (const listener of listeners) callListener(guard, exchange, server, event, listener, args);
+  for (const listener of listeners) {
+    guard.meet(listener, exchange);
+    callListener(guard, exchange, server, event, listener, args);
+  }
   return listeners.length > 0;
 }
 
@@ -96,8 +90,10 @@ export function guardedListener(
   ): unknown {
     const exchange = guard.accept(request, response);
     if (guard.answers(exchange)) return undefined;
-    const call = (event?: string) =>
-      callListener(guard, exchange, this, event, listener as Listener, [request, response]);
+    const call = (event?: string) => {
+      guard.meet(listener, exchange);
+      return callListener(guard, exchange, this, event, listener as Listener, [request, response]);
+    };
     // Whoever has emitted the event is no longer there when a request has waited.
     if (guard.overload === undefined || guard.overload.admits(exchange, () => void call("request"))) return call();
     return undefined;

@@ -13,10 +13,8 @@ import type { NodeResponse } from "./node-internals.js";
 import { SimulatedExchange } from "./simulated.js";
 import { SocketExchange } from "./socket-exchange.js";
 
-/** Opens the exchange of a request over HTTP/1.x, or finds the one it has. */
+/** Opens the exchange of a request over HTTP/1.x. */
 export function openHttp1(supervision: Supervision, request: IncomingMessage, response: NodeResponse): Http1Exchange {
-  const known = exchangeOf(response);
-  if (known !== undefined) return known as Http1Exchange;
   const { settings } = supervision;
   const connection = connectionOf(request.socket);
   const exchange = new Http1Exchange(supervision, settings, request, response, guardPrototypes().native, connection);

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { shared } from "../shared.js";
-import type { Http1Server } from "./server.js";
+import type { Http1Server } from "./server-guard.js";
 
 const guards = shared("guards", () => new WeakMap<object, Set<object>>());
 

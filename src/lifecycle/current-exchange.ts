@@ -14,6 +14,7 @@ const traces = new AsyncLocalStorage<Trace>();
  * also holds in the callbacks of the parser, such as `end` of the request.
  */
 export function enterExchange(exchange: Exchange): void {
+  if (exchange.trace !== undefined) return;
   const trace: Trace = { exchange };
   exchange.trace = trace;
   traces.enterWith(trace);
