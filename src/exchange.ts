@@ -60,6 +60,8 @@ export abstract class Exchange implements Waiting {
   greeted = false;
   /** Who let this exchange in, or has it wait; null where nobody has been asked. */
   declare doorkeeper: Doorkeeper | null;
+  /** Octets on their way to the connection are Node's own, or the guard's. */
+  passing = false;
   /** Not worth a line in the log: a health check. */
   quiet = false;
   outcome: RequestRecord["outcome"] = "intact";
@@ -98,6 +100,8 @@ export abstract class Exchange implements Waiting {
 
   /** Its response is one of `node:http` on a connection: what the methods in `response.ts` can take for theirs. */
   declare readonly isHttp1: boolean;
+  /** A method of it is on the stack that the guard has in front of one the app has wrapped. */
+  declare covered: string | null;
   abstract readonly request: IncomingMessage | null;
   /** Status code of the final response, as far as it is decided. */
   abstract readonly status: number;
@@ -304,9 +308,13 @@ export abstract class Exchange implements Waiting {
     this.supervisor.report(this, failure, this.supervisor.enforces ? "ignored" : "reported");
   }
 
+  /** Not all of what the app has written is with the operating system, and it will not get there. */
+  protected noteLost(): void {}
+
   /** The fate is known. @param complete - whether everything was handed to the operating system */
   settle(complete: boolean): void {
     if (this.settled) return;
+    if (!complete) this.noteLost();
     this.settled = true;
     if (!complete && this.outcome !== "torn down") this.outcome = "client gone";
     this.supervisor.settled(this);
@@ -329,6 +337,7 @@ export abstract class Exchange implements Waiting {
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Exchange.prototype, {
   isHttp1: false,
+  covered: null,
   doorkeeper: null,
   watched: null,
   slot: -1,

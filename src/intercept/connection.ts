@@ -9,7 +9,13 @@ import { addressOf, markErrorEmitted, type NodeSocket } from "./node-internals.j
 import { awaitsContent } from "./request.js";
 import { onceClosed } from "./socket-close.js";
 import type { SocketExchange } from "./socket-exchange.js";
-import { guardSocketMethods, type NativeSocketMethods, type SocketMethod } from "./socket-methods.js";
+import {
+  type Guarded,
+  guardSocketMethods,
+  type Native,
+  type NativeSocketMethods,
+  type SocketMethod,
+} from "./socket-methods.js";
 import { runningFunctions } from "./stack.js";
 import { awaitAnswer, linger } from "./tear-down.js";
 
@@ -22,7 +28,8 @@ export class GuardedConnection {
   /** Of the peer, asked for while the connection is open. */
   readonly address: string | undefined;
   readonly #native: NativeSocketMethods;
-  #first: Http1Exchange | null = null;
+  /** The exchange whose turn it is: the oldest that is not settled. */
+  first: Http1Exchange | null = null;
   #last: Http1Exchange | null = null;
   /** The exchange on whose behalf the app touches the socket, where that is known. */
   culprit: Http1Exchange | SocketExchange | null = null;
@@ -54,7 +61,7 @@ export class GuardedConnection {
   declare isTelling: boolean;
   /** What it has given up on is no request: the connection ends behind its last response, without an answer to that. */
   endsSilently = false;
-  /** The last response is out and the connection waits for the client: requests that still arrive are not served. */
+  /** The last response is out, or the app has taken it over: requests that still arrive are not served. */
   lingering = false;
   /** False while every guard that sees this connection only reports. */
   enforces = false;
@@ -70,7 +77,7 @@ export class GuardedConnection {
 
   constructor(socket: NodeSocket) {
     this.socket = socket;
-    this.#native = guardSocketMethods(socket, guarded);
+    this.#native = guardSocketMethods(socket, Holder.standInFront);
     this.address = addressOf(socket);
   }
 
@@ -81,20 +88,21 @@ export class GuardedConnection {
       this.#awaitsEnd = true;
       this.socket.prependListener("end", onEnd);
     }
-    if (this.#last === null) this.#first = exchange;
+    if (this.#last === null) this.first = exchange;
     else this.#last.following = exchange;
     this.#last = exchange;
   }
 
   remove(exchange: Http1Exchange): void {
+    const { request } = exchange;
     this.#answered = true;
-    this.#unread = awaitsContent(exchange.request) ? exchange.request : null;
-    if (this.#first === exchange) {
-      this.#first = exchange.following;
-      if (this.#first === null) this.#last = null;
+    this.#unread = !request.complete && awaitsContent(request) ? request : null;
+    if (this.first === exchange) {
+      this.first = exchange.following;
+      if (this.first === null) this.#last = null;
       return;
     }
-    for (let at = this.#first; at !== null; at = at.following) {
+    for (let at = this.first; at !== null; at = at.following) {
       if (at.following !== exchange) continue;
       at.following = exchange.following;
       if (this.#last === exchange) this.#last = at;
@@ -103,13 +111,13 @@ export class GuardedConnection {
 
   /** The exchange of a request, while it is under way. */
   find(request: IncomingMessage): Http1Exchange | undefined {
-    for (let at = this.#first; at !== null; at = at.following) if (at.request === request) return at;
+    for (let at = this.first; at !== null; at = at.following) if (at.request === request) return at;
     return undefined;
   }
 
   /** Exchanges that are not settled, in the order of their requests. */
   *[Symbol.iterator](): Generator<Http1Exchange> {
-    for (let at = this.#first; at !== null; at = at.following) yield at;
+    for (let at = this.first; at !== null; at = at.following) yield at;
   }
 
   /** Nothing has been answered on it yet. */
@@ -124,7 +132,7 @@ export class GuardedConnection {
   }
 
   get isIdle(): boolean {
-    return this.#first === null && this.bare === null;
+    return this.first === null && this.bare === null;
   }
 
   /** Octets written to the socket that have not left the process. */
@@ -290,7 +298,7 @@ export class GuardedConnection {
   /** The socket is gone. Told by the response it was assigned to, which spares a listener on every socket. */
   closed(): void {
     for (const exchange of [...this]) exchange.gone();
-    this.#first = this.#last = null;
+    this.first = this.#last = null;
     this.detached?.settle(false);
     this.bare?.settle(false);
     this.bare = this.detached = null;
@@ -324,22 +332,28 @@ const Holder = shared(
         this.#connection = new GuardedConnection(socket as NodeSocket);
       }
 
-      static get(socket: object): GuardedConnection | undefined {
-        return #connection in socket ? socket.#connection : undefined;
+      static of(socket: object): GuardedConnection {
+        if (#connection in socket) return socket.#connection;
+        new Holder(socket);
+        return Holder.of(socket);
+      }
+
+      /** Makes a method for sockets: those that no guard has seen, or another protocol has taken over, go on to `below`. */
+      static standInFront(method: SocketMethod, below: Native, guarded: Guarded): Native {
+        return function (this: object, a?: unknown, b?: unknown, c?: unknown): unknown {
+          if (!(#connection in this)) return below.call(this, a, b, c);
+          const connection = this.#connection;
+          if (connection.released) {
+            if (method === "destroy") connection.destroying();
+            return below.call(this, a, b, c);
+          }
+          // Octets of the exchange whose turn it is: its own methods have looked at them.
+          if (method === "write" && connection.first?.passing) return below.call(this, a, b, c);
+          return guarded(connection, [a, b, c]);
+        };
       }
     },
 );
 
-/** The connection of a socket whose methods the guard stands in front of. */
-function guarded(socket: object, method: SocketMethod): GuardedConnection | undefined {
-  const connection = Holder.get(socket);
-  if (!connection?.released) return connection;
-  if (method === "destroy") connection.destroying();
-  return undefined;
-}
-
 /** The guarded connection of a socket; the first call stands in front of its methods. */
-export function connectionOf(socket: object): GuardedConnection {
-  if (Holder.get(socket) === undefined) new Holder(socket);
-  return Holder.get(socket) as GuardedConnection;
-}
+export const connectionOf: (socket: object) => GuardedConnection = Holder.of;

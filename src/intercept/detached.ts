@@ -14,7 +14,7 @@ export function detached(exchange: Http1Exchange): void {
     // Node takes a response whose connection has broken for finished, too.
     exchange.settle(!isDestroyed(connection.socket) || connection.unsent === 0);
     // Node turns to the next request first, or closes the connection.
-    if (connection.owesContent && connection.enforces)
+    if (!request.complete && connection.owesContent && connection.enforces)
       setImmediate(contained(exchange.supervisor, () => awaitRest(connection, request)));
   } else {
     exchange.wasOut = exchange.isOut();

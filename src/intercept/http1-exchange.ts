@@ -43,14 +43,10 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** Next exchange on the same connection, in the order of the requests. */
   following: Http1Exchange | null = null;
 
-  /** A method that the guard has in front of one the app has wrapped is on the stack. */
-  declare covered: string | null;
   /** `end()` is on the stack. */
   ending = false;
   /** Node has emitted `finish`, and will detach the socket. */
   finishing = false;
-  /** Octets on their way to the socket are Node's own, or the guard's. */
-  passing = false;
   /** `end()` is called for its bookkeeping alone: nothing it writes goes out. */
   capturing = false;
   /** The callback of `end()` that emits `finish`, where it has been kept from the socket. */
@@ -158,7 +154,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   get peer(): Peer {
-    return peerOfConnection(this);
+    const { peer } = this.connection;
+    return peer?.trust === this.supervisor.settings.trust ? peer : peerOfConnection(this);
   }
 
   override get socket(): object {
@@ -452,9 +449,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     setImmediate(contained(this.supervisor, () => this.settle(false)));
   }
 
-  override settle(complete: boolean): void {
-    if (!complete && !this.settled) this.lostOctets = this.isOut() ? this.connection.unsent : this.sent;
-    super.settle(complete);
+  protected override noteLost(): void {
+    this.lostOctets = this.isOut() ? this.connection.unsent : this.sent;
   }
 
   /** The connection is gone. */
@@ -464,16 +460,15 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.settle(isWhole && this.connection.unsent === 0);
   }
 
-  /** `close` has been emitted on the response, by Node or by an app. */
+  /** `close` has been emitted on the response, by Node or by an app, before its fate was known. */
   closed(): void {
-    if (!this.settled && isDestroyed(this.connection.socket)) this.connection.closed();
+    if (isDestroyed(this.connection.socket)) this.connection.closed();
   }
 }
 
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Http1Exchange.prototype, {
   isHttp1: true,
-  covered: null,
   lost: null,
   lostOctets: 0,
   shownLength: 0,

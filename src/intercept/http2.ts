@@ -68,8 +68,6 @@ export class Http2Exchange extends Exchange {
   expected = -1;
   /** The app has ended its response. */
   ended = false;
-  /** What is called is Node's own, or the guard's. */
-  passing = false;
   /** Interim responses so far. */
   interims = 0;
   /** Node sends a file. */

@@ -8,14 +8,7 @@ import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
 import { putInFront } from "./put-in-front.js";
 
-/** The exchange of a request, if a guard has seen it. */
-function exchangeOfRequest(request: IncomingMessage): Http1Exchange | undefined {
-  const exchange = exchangeOf(request);
-  if (exchange === undefined) return exchangeBehind(request);
-  return exchange.isHttp1 ? (exchange as Http1Exchange) : undefined;
-}
-
-/** The same for a `Proxy` of a request, or an object that inherits from one. */
+/** The exchange of a `Proxy` of a request, or an object that inherits from one. */
 function exchangeBehind(request: IncomingMessage): Http1Exchange | undefined {
   const message = (request.socket as NodeSocket | null | undefined)?._httpMessage;
   const exchange = message ? (exchangeOf(message) as Http1Exchange | undefined) : undefined;
@@ -42,13 +35,13 @@ export function guardRequestPrototype(prototype: object): void {
     },
   });
   putInFront(prototype, "destroy", function destroy(this: IncomingMessage, error?: Error) {
-    const exchange = exchangeOfRequest(this);
-    if (exchange === undefined) return below.call(this, error);
+    const exchange = (exchangeOf(this) ?? exchangeBehind(this)) as Http1Exchange | undefined;
+    if (!exchange?.isHttp1) return below.call(this, error);
     const { connection } = exchange;
     if (isDestroyed(connection.socket)) {
       // Node tells every request of a connection that is gone, also those whose response never had its turn.
       const result = below.call(this, error);
-      exchange.closed();
+      if (!exchange.settled) exchange.closed();
       return result;
     }
     // Read to its end: this is the stream cleaning up after itself, and leaves the connection alone. So do

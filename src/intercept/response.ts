@@ -1,8 +1,7 @@
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { exchangeOfReceiver } from "../exchange-of.js";
+import { standBeforeEmit, standInFront } from "../exchange-of.js";
 import { EVENTS, handlerError } from "../incidents.js";
-import type { HeadersArgument } from "../validity/draft.js";
 import { sendContent } from "./content.js";
 import { asIfOpen, finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
 import { detached } from "./detached.js";
@@ -34,17 +33,13 @@ export interface NativeMethods {
   addTrailers: (this: NodeResponse, trailers: unknown) => void;
   writeEarlyHints: (this: NodeResponse, hints: unknown, callback?: WriteCallback) => unknown;
   /** From Node 26 on. */
-  writeInformation?: (this: NodeResponse, status: unknown, fields?: unknown, callback?: WriteCallback) => unknown;
+  writeInformation?: WriteInformation;
   emit: (this: NodeResponse, event: string | symbol, ...args: unknown[]) => boolean;
 }
 
-export type ResponseMethod = keyof NativeMethods;
+type WriteInformation = (this: NodeResponse, status: unknown, fields?: unknown, callback?: WriteCallback) => unknown;
 
-/** The exchange of a response on which a method is called; none where no guard has seen it, or where it passes. */
-function exchangeIn(response: NodeResponse, method: ResponseMethod): Http1Exchange | undefined {
-  const exchange = exchangeOfReceiver(response) as Http1Exchange | undefined;
-  return exchange?.isHttp1 && exchange.covered !== method ? exchange : undefined;
-}
+export type ResponseMethod = keyof NativeMethods;
 
 /** Methods in front of those of `below`: shared by every response of one prototype, so that a response costs no closure. */
 export interface Layer {
@@ -52,13 +47,17 @@ export interface Layer {
   readonly methods: NativeMethods;
 }
 
+/** Methods by which Node's own octets, or the guard's, leave a response while it passes them on. */
+const PASSED: ReadonlySet<string> = new Set(["_send", "_writeRaw"]);
+
+/** Events in which the guard has a part; most are none of its business, and Node emits some for every response. */
+const HEARD: ReadonlySet<unknown> = new Set(["finish", "prefinish", "close", "pipe", "error"]);
+
 /**
- * Builds the layer for responses whose methods are found on `below`: a prototype, or a single response.
- * Each method keeps the name, arguments, return value and callback of the one it stands in front of, and passes
- * straight through where the response has no exchange.
+ * Builds the layer for responses whose methods are found on `source`: a prototype, or a single response.
+ * Each method keeps the name, arguments, return value and callback of the one it stands in front of.
  */
-export function createLayer(below: object): Layer {
-  const source = below as NativeMethods;
+export function createLayer(source: NativeMethods): Layer {
   const native: NativeMethods = {
     _storeHeader: source._storeHeader,
     _send: source._send,
@@ -72,43 +71,41 @@ export function createLayer(below: object): Layer {
     addTrailers: source.addTrailers,
     emit: source.emit,
   };
-  const methods: NativeMethods = {
-    _storeHeader(this: NodeResponse, firstLine: string, headers: HeadersArgument) {
-      const exchange = exchangeIn(this, "_storeHeader");
-      if (exchange === undefined) native._storeHeader.call(this, firstLine, headers);
-      else storeHeader(exchange, firstLine, headers);
-    },
+  if (source.writeInformation !== undefined) native.writeInformation = source.writeInformation;
+  const below = native as unknown as Methods;
+  const guarded = guardedMethods(native) as unknown as Methods;
+  const methods: Methods = {};
+  for (const name of Object.keys(native))
+    methods[name] = standInFront(below, name, guarded[name] as Method, PASSED.has(name));
+  methods.emit = standBeforeEmit(native as never, HEARD, guarded.emit as Method);
+  return { native, methods: methods as unknown as NativeMethods };
+}
 
-    _send(
-      this: NodeResponse,
-      data: string | Uint8Array,
-      encoding?: BufferEncoding | null,
-      callback?: WriteCallback,
-      byteLength?: number,
-    ) {
-      const exchange = exchangeIn(this, "_send");
-      if (exchange === undefined || exchange.passing)
-        return native._send.call(this, data, encoding, callback, byteLength);
-      return sendContent(exchange, data, encoding, callback, byteLength);
-    },
+type Method = (...args: unknown[]) => unknown;
+type Methods = Record<string, Method>;
 
-    _writeRaw(
-      this: NodeResponse,
-      data: string | Uint8Array,
-      encoding?: BufferEncoding | WriteCallback,
-      callback?: WriteCallback,
-      size?: number,
-    ) {
-      const exchange = exchangeIn(this, "_writeRaw");
-      if (exchange === undefined || exchange.passing || exchange.isBypassed())
-        return native._writeRaw.call(this, data, encoding as BufferEncoding, callback, size);
+type GuardedMethods = {
+  readonly [K in ResponseMethod]-?: (
+    this: NodeResponse,
+    exchange: Http1Exchange,
+    ...args: Parameters<NonNullable<NativeMethods[K]>>
+  ) => unknown;
+};
+
+/** What the methods do to a response that has an exchange. */
+function guardedMethods(native: NativeMethods): GuardedMethods {
+  const guarded: GuardedMethods = {
+    _storeHeader: storeHeader,
+
+    _send: sendContent,
+
+    _writeRaw(exchange, data, encoding, callback, size) {
+      if (exchange.isBypassed()) return native._writeRaw.call(this, data, encoding, callback, size);
       if (typeof encoding === "function") return passInterim(exchange, data, null, encoding);
       return passInterim(exchange, data, encoding, callback);
     },
 
-    _flushOutput(this: NodeResponse, socket: Socket) {
-      const exchange = exchangeIn(this, "_flushOutput");
-      if (exchange === undefined) return native._flushOutput.call(this, socket);
+    _flushOutput(exchange, socket) {
       const was = exchange.passing;
       exchange.passing = true;
       if (exchange.interims !== null) sendWaiting(exchange);
@@ -121,13 +118,13 @@ export function createLayer(below: object): Layer {
       }
     },
 
-    write(this: NodeResponse, chunk: unknown, encoding?: unknown, callback?: unknown) {
-      const exchange = exchangeIn(this, "write");
-      if (exchange === undefined) return native.write.call(this, chunk, encoding, callback);
+    write(exchange, chunk, encoding, callback) {
       if (exchange.goneBy !== null && !exchange.reopened)
-        return asIfOpen(exchange, () => methods.write.call(this, chunk, encoding, callback)) && !this.destroyed;
+        return (
+          asIfOpen(exchange, () => guarded.write.call(this, exchange, chunk, encoding, callback)) && !this.destroyed
+        );
       if (this.finished) lateWrite(this, exchange);
-      else checkEncoding(chunk, encoding);
+      else if (typeof encoding === "string") checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
       if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
       try {
@@ -140,16 +137,14 @@ export function createLayer(below: object): Layer {
       }
     },
 
-    end(this: NodeResponse, chunk?: unknown, encoding?: unknown, callback?: unknown) {
-      const exchange = exchangeIn(this, "end");
-      if (exchange === undefined) return native.end.call(this, chunk, encoding, callback);
+    end(exchange, chunk, encoding, callback) {
       if (exchange.goneBy !== null && !exchange.reopened)
-        return asIfOpen(exchange, () => methods.end.call(this, chunk, encoding, callback));
+        return asIfOpen(exchange, () => guarded.end.call(this, exchange, chunk, encoding, callback));
       if (this.finished) {
         if (chunk && typeof chunk !== "function") lateWrite(this, exchange);
         return native.end.call(this, chunk, encoding, callback);
       }
-      checkEncoding(chunk, encoding);
+      if (typeof encoding === "string") checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
       if (LOSES_CORKED_CHUNKS && this.chunkedEncoding && exchange.supervisor.enforces)
         if (this.writableCorked !== 0) {
@@ -170,10 +165,8 @@ export function createLayer(below: object): Layer {
       return this;
     },
 
-    destroy(this: NodeResponse, error?: Error) {
-      const exchange = exchangeIn(this, "destroy");
-      if (exchange === undefined || exchange.settled || isGone(exchange, error))
-        return native.destroy.call(this, error);
+    destroy(exchange, error) {
+      if (exchange.settled || isGone(exchange, error)) return native.destroy.call(this, error);
       const { destroyed } = this;
       // Node heeds the first one alone.
       if (!exchange.closing("res.destroy", destroyed ? undefined : error)) native.destroy.call(this, error);
@@ -185,75 +178,54 @@ export function createLayer(below: object): Layer {
       return this;
     },
 
-    detachSocket(this: NodeResponse, socket: Socket) {
-      const exchange = exchangeIn(this, "detachSocket");
+    detachSocket(exchange, socket) {
+      const { enforces } = exchange.supervisor;
       // Node detaches the socket itself when it emits `finish`, and ends the process where the app was first.
-      if (exchange?.supervisor.enforces && !exchange.finishing && !this.writableFinished) {
+      if (enforces && !exchange.finishing && !this.writableFinished) {
         if (this.socket !== socket || exchange.isOver() || exchange.inert) return;
       }
       // An app was first, after its response had been flushed: Node's own call would end the process.
-      if (exchange?.supervisor.enforces && (socket as NodeSocket)._httpMessage !== this) return;
+      if (enforces && (socket as NodeSocket)._httpMessage !== this) return;
       native.detachSocket.call(this, socket);
-      if (exchange !== undefined) detached(exchange);
+      detached(exchange);
     },
 
-    addTrailers(this: NodeResponse, trailers: unknown) {
-      if (exchangeIn(this, "addTrailers")?.supervisor.enforces) addTrailers(this, native.addTrailers, trailers);
+    addTrailers(exchange, trailers) {
+      if (exchange.supervisor.enforces) addTrailers(this, native.addTrailers, trailers);
       else native.addTrailers.call(this, trailers);
     },
 
-    writeEarlyHints(this: NodeResponse, hints: unknown, callback?: WriteCallback) {
-      const exchange = exchangeIn(this, "writeEarlyHints");
-      if (exchange === undefined) return native.writeEarlyHints.call(this, hints, callback);
+    writeEarlyHints(exchange, hints, callback) {
       return writeEarlyHints(exchange, native.writeEarlyHints, hints, callback);
     },
 
-    emit(this: NodeResponse, event: string | symbol, argument?: unknown) {
+    writeInformation(exchange, ...args) {
+      return writeInformation(exchange, native.writeInformation as WriteInformation, args);
+    },
+
+    emit(exchange, event, argument) {
       // A listener for `pipe` on every response would cost more, and be seen by whoever counts listeners.
-      if (event === "finish") {
-        const exchange = exchangeIn(this, "emit");
-        if (exchange !== undefined) exchange.finishing = true;
-        if (exchange !== undefined && exchange.goneBy !== null && finishUnseen(exchange)) return true;
+      if (event === "pipe") watchSource(exchange, argument as Readable);
+      else if (event === "close") {
+        if (!exchange.settled) exchange.closed();
+      } else if (event === "prefinish") {
+        if (exchange.goneBy !== null && isNeverFinished(exchange)) return false;
+      } else if (event === "finish") {
+        exchange.finishing = true;
+        if (exchange.goneBy !== null && finishUnseen(exchange)) return true;
         const emitted = native.emit.call(this, event);
         // Node has detached the socket, past an override that is no longer asked.
-        if (exchange !== undefined && !exchange.settled && this.socket === null && !exchange.isDetached)
-          detached(exchange);
+        if (!exchange.settled && this.socket === null && !exchange.isDetached) detached(exchange);
         return emitted;
-      }
-      if (event === "prefinish") {
-        const exchange = exchangeIn(this, "emit");
-        if (exchange !== undefined && exchange.goneBy !== null && isNeverFinished(exchange)) return false;
-      } else if (event === "close") {
-        exchangeIn(this, "emit")?.closed();
-      } else if (event === "pipe") {
-        const exchange = exchangeIn(this, "emit");
-        if (exchange !== undefined) watchSource(exchange, argument as Readable);
-      } else if (event === "error" && this.listenerCount("error") === 0) {
+      } else if (this.listenerCount("error") === 0 && exchange.supervisor.enforces) {
         // With nobody listening, an error of the response would end the process; Node's own and the app's alike.
-        const exchange = exchangeIn(this, "emit");
-        if (exchange?.supervisor.enforces) {
-          if (!exchange.fail(handlerError(argument))) lateWrite(this, exchange, argument);
-          return true;
-        }
+        if (!exchange.fail(handlerError(argument))) lateWrite(this, exchange, argument);
+        return true;
       }
-      // biome-ignore lint/complexity/noArguments: forwarded without a copy, for every event of every response
-      return Reflect.apply(native.emit, this, arguments);
+      return undefined;
     },
-  } as unknown as NativeMethods;
-  if (source.writeInformation !== undefined) addInformation(native, methods, source.writeInformation);
-  return { native, methods };
-}
-
-function addInformation(
-  native: NativeMethods,
-  methods: NativeMethods,
-  below: NonNullable<NativeMethods["writeInformation"]>,
-): void {
-  native.writeInformation = below;
-  methods.writeInformation = function (this: NodeResponse, ...args) {
-    const exchange = exchangeIn(this, "writeInformation");
-    return exchange === undefined ? below.apply(this, args) : writeInformation(exchange, below, args);
   };
+  return guarded;
 }
 
 function isGone(exchange: Http1Exchange, error: unknown): boolean {
@@ -266,8 +238,8 @@ function leaveUnchunked({ response, supervisor }: Http1Exchange): void {
 }
 
 /** Node throws for an unknown encoding only when the octets leave, which under hold-back is too late for the caller. */
-function checkEncoding(chunk: unknown, encoding: unknown): void {
-  if (typeof encoding === "string" && encoding !== "" && typeof chunk === "string" && !Buffer.isEncoding(encoding)) {
+function checkEncoding(chunk: unknown, encoding: string): void {
+  if (encoding !== "" && typeof chunk === "string" && !Buffer.isEncoding(encoding)) {
     throw Object.assign(new TypeError(`Unknown encoding: ${encoding}`), { code: "ERR_UNKNOWN_ENCODING" });
   }
 }

@@ -14,7 +14,7 @@ export const SOCKET_METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end
 
 export type SocketMethod = (typeof SOCKET_METHODS)[number];
 
-type Native = (...args: unknown[]) => unknown;
+export type Native = (this: object, ...args: unknown[]) => unknown;
 
 /** A Duplex in the place of a socket has only some of them. */
 export type NativeSocketMethods = { [K in SocketMethod]?: Native | undefined } & Record<
@@ -22,36 +22,35 @@ export type NativeSocketMethods = { [K in SocketMethod]?: Native | undefined } &
   Native
 >;
 
-/** Finds the connection of a socket; none where no guard has seen it, or another protocol has taken over. */
-type Find = (socket: object, method: SocketMethod) => GuardedConnection | undefined;
+/** What a method does to a socket that is guarded. */
+export type Guarded = (connection: GuardedConnection, args: unknown[]) => unknown;
+
+/** Makes a method that finds the connection of its socket. */
+type StandInFront = (method: SocketMethod, below: Native, guarded: Guarded) => Native;
 
 /**
  * Stands in front of the methods of a socket: on the prototype of every `net.Socket`, once for the process, since methods
  * of its own would show among the keys of each. Any other stream that stands in for a socket gets its own.
  * @returns the methods below
  */
-export function guardSocketMethods(socket: NodeSocket, find: Find): NativeSocketMethods {
-  if (socket instanceof Socket) return shared("socket", () => standInFront(Socket.prototype, find));
-  return standInFront(socket, find);
+export function guardSocketMethods(socket: NodeSocket, standInFront: StandInFront): NativeSocketMethods {
+  if (socket instanceof Socket) return shared("socket", () => guardMethods(Socket.prototype, standInFront));
+  return guardMethods(socket, standInFront);
 }
 
-function standInFront(target: object, find: Find): NativeSocketMethods {
+function guardMethods(target: object, standInFront: StandInFront): NativeSocketMethods {
   const native = {} as NativeSocketMethods;
   for (const name of SOCKET_METHODS) {
     const below = (target as Record<string, unknown>)[name];
     // A Duplex has no `destroySoon`, and whoever looks for one must not find it.
     if (typeof below !== "function") continue;
     native[name] = below as Native;
-    const guarded = GUARDED[name];
-    putInFront(target, name, function (this: NodeSocket, a?: unknown, b?: unknown, c?: unknown) {
-      const connection = find(this, name);
-      return connection === undefined ? below.call(this, a, b, c) : guarded(connection, [a, b, c]);
-    });
+    putInFront(target, name, standInFront(name, below as Native, GUARDED[name]));
   }
   return native;
 }
 
-const GUARDED: { readonly [K in SocketMethod]: (connection: GuardedConnection, args: unknown[]) => unknown } = {
+const GUARDED: { readonly [K in SocketMethod]: Guarded } = {
   destroy: (connection, args) => destroy(connection, "destroy", args),
   destroySoon: (connection, args) => destroy(connection, "destroySoon", args),
   resetAndDestroy: (connection, args) => destroy(connection, "resetAndDestroy", args),
