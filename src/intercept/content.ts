@@ -5,12 +5,14 @@ import { dropHandWritten, releaseHandWritten } from "./hand-written.js";
 import { EVENT_STREAM } from "./heartbeat.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { emitDrain, isFinishCallback, type WriteCallback, withoutDrain } from "./node-internals.js";
+import { callBack, writeAfterDestroy } from "./write-callbacks.js";
 
 /** Content that the app has written and that has not gone out. */
 export interface Piece {
   readonly data: string | Uint8Array;
   readonly encoding: BufferEncoding | null | undefined;
-  readonly callback: WriteCallback;
+  /** Undefined from when it has been called. */
+  callback: WriteCallback;
   readonly byteLength: number | undefined;
 }
 
@@ -146,6 +148,15 @@ function leaveTick(exchange: Http1Exchange): void {
   if (held === null || commitsSoon || response.socket === null || response.writableCorked > 0) return;
   exchange.shownLength = 0;
   emitDrain(response);
+  callBack(held, null);
+}
+
+/** Forgets what is held, since nobody is left to send it to. Node tells nobody of a response that has not had its turn. */
+export function dropHeld(exchange: Http1Exchange): void {
+  const { held, isQueued, connection } = exchange;
+  if (held === null || isQueued) return;
+  exchange.held = null;
+  callBack(held, connection.socket.errored ?? writeAfterDestroy());
 }
 
 /** Node keeps what is written in one tick in a corked socket anyway: until then a failure can still be replaced. */

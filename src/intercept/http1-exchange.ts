@@ -9,7 +9,7 @@ import type { RouteSettings } from "../options.js";
 import type { Peer } from "../trust/caller.js";
 import type { CodedContent } from "./coded-content.js";
 import type { GuardedConnection } from "./connection.js";
-import { commit, isAllOut, type Piece, releaseHeld } from "./content.js";
+import { commit, dropHeld, isAllOut, type Piece, releaseHeld } from "./content.js";
 import { abortRequest } from "./departure.js";
 import { sendDetached } from "./detached.js";
 import { checkTrailers } from "./field-sections.js";
@@ -456,6 +456,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** The connection is gone. */
   gone(): void {
     // A recipient that has all it was promised may leave before the app has ended its response, or Node has said so.
+    dropHeld(this);
     const isWhole = this.inert ? this.outcome === "replaced" : isAllOut(this) || this.isOver();
     this.settle(isWhole && this.connection.unsent === 0);
   }

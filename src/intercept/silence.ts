@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { EVENTS } from "../incidents.js";
+import { writeAfterDestroy } from "./write-callbacks.js";
 
 interface Silenced {
   readonly response: ServerResponse;
@@ -41,7 +42,7 @@ export function silence(exchange: Silenced): void {
   }
   define("write", function write(this: ServerResponse, _chunk: unknown, encoding: unknown, callback: unknown) {
     note();
-    later(typeof encoding === "function" ? encoding : callback);
+    later(typeof encoding === "function" ? encoding : callback, this.destroyed ? writeAfterDestroy() : undefined);
     return false; // a source that heeds back pressure stops here, and at the `close` that follows
   });
   define("end", function end(this: ServerResponse, chunk: unknown, encoding: unknown, callback: unknown) {
@@ -54,6 +55,6 @@ export function silence(exchange: Silenced): void {
   });
 }
 
-function later(callback: unknown): void {
-  if (typeof callback === "function") process.nextTick(callback as () => void);
+function later(callback: unknown, error?: Error): void {
+  if (typeof callback === "function") process.nextTick(callback as (error?: Error) => void, error);
 }

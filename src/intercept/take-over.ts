@@ -6,6 +6,7 @@ import type { Http1Exchange } from "./http1-exchange.js";
 import { isFinishCallback, versionOf, type WriteCallback } from "./node-internals.js";
 import { awaitsContent } from "./request.js";
 import { silence } from "./silence.js";
+import { callBack, writeAfterDestroy } from "./write-callbacks.js";
 
 /** Whether another request can follow on this connection once this one is answered. */
 export function canPersist(exchange: Http1Exchange): boolean {
@@ -75,9 +76,7 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
   const { socket } = response;
   // A method that threw may have left the socket corked for good.
   if (socket !== null) for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
-  if (dropped !== null)
-    for (const { callback } of dropped)
-      if (typeof callback === "function" && !isFinishCallback(callback)) process.nextTick(callback, null);
+  if (dropped !== null) callBack(dropped, exchange.goneBy === null ? null : writeAfterDestroy());
 }
 
 /** Tells the app of the end of the connection when Node would have told it, before Node turns to what follows. */

@@ -1,0 +1,16 @@
+import { isFinishCallback, type WriteCallback } from "./node-internals.js";
+
+/** Tells whoever has written something that it has left, or why it never will; once each, and not that all of it has. */
+export function callBack(held: readonly { callback: WriteCallback }[], error: Error | null): void {
+  for (const piece of held) {
+    const { callback } = piece;
+    if (typeof callback !== "function" || isFinishCallback(callback)) continue;
+    piece.callback = undefined;
+    process.nextTick(callback, error);
+  }
+}
+
+/** What Node answers whoever writes to a stream that is destroyed. */
+export function writeAfterDestroy(): Error {
+  return Object.assign(new Error("Cannot call write after a stream was destroyed"), { code: "ERR_STREAM_DESTROYED" });
+}
