@@ -62,7 +62,8 @@ describe("a kept program that is asked to end", { timeout: 60_000 }, () => {
     else kept.signal(signal);
     expect(await kept.end()).toBe(code);
     expect(await status).toBe(200);
-    expect(load.seen).toMatchObject({ cut: 0, empty: 0, silent: 0, wrong: [] });
+    // A connection that is idle for a while is closed, and its client may just be asking then: `empty` does not count.
+    expect(load.seen).toMatchObject({ cut: 0, silent: 0, wrong: [] });
     // Whoever connects once the process has closed its listener, and before the keeper has had the signal, is told so.
     if (to === "keeper") expect(load.seen.unavailable).toBe(0);
     void load.stop();
@@ -71,7 +72,9 @@ describe("a kept program that is asked to end", { timeout: 60_000 }, () => {
   it("has the app hear of a signal once that every process has had", async () => {
     const kept = Program.start("app.mjs", program(TELLS), { keeper: [] });
     await kept.ports();
-    await toAll(kept, "SIGTERM");
+    process.kill(await kept.worker(), "SIGTERM");
+    await expect.poll(() => kept.stdout).toMatch(/^told$/m);
+    kept.signal("SIGTERM");
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(kept.stdout.match(/^told$/gm)).toHaveLength(1);
   });
