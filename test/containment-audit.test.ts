@@ -30,8 +30,10 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/intercept/connection.ts prependListener": "contains what it does itself, since it stands for every connection",
   "src/intercept/http2-content.ts setImmediate": "calls back Node's own stream, behind which the app may throw",
   "src/intercept/http2-content.ts nextTick": "calls back Node's own stream, behind which the app may throw",
+  "src/intercept/http2-held.ts nextTick": "calls back Node's own stream, behind which the app may throw",
   "src/intercept/http2.ts on": "reads properties only; its own listeners are contained",
   "src/intercept/tear-down.ts once": "emits `aborted`, whose listeners are the app's",
+  "src/kept/ports-to-come.ts nextTick": TELLS_APP,
   "src/lifecycle/close-method.ts nextTick": TELLS_APP,
   "src/lifecycle/end-of-process.ts prependListener":
     "the end of the process itself, where a failure ends it as Node would",

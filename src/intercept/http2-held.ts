@@ -1,4 +1,3 @@
-import { contained } from "../containment.js";
 import type { Http2Exchange } from "./http2.js";
 import { isShutDown, keepOpen } from "./http2-internals.js";
 import { type Piece, pass } from "./http2-pieces.js";
@@ -37,7 +36,7 @@ export function passHeld(exchange: Http2Exchange, writes: Piece[][], callback: C
     // What is written while the session calls back leaves at once, and the end of the stream behind it in a frame of its own.
     const goOn: Callback = (error) => {
       if (error) passed(exchange, callback, error);
-      else process.nextTick(contained(exchange.supervisor, () => passHeld(exchange, rest, callback)));
+      else process.nextTick(passHeld, exchange, rest, callback);
     };
     pass(exchange, next, goOn);
   }
