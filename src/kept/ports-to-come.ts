@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import { constants } from "node:os";
+import { contained } from "../containment.js";
 import { putInFront } from "../intercept/put-in-front.js";
 import type { ListenArguments } from "./listen-arguments.js";
 import type { Address, KeptListener } from "./messages.js";
@@ -69,6 +70,6 @@ function refuse(socket: Socket, { address: held, port }: Address): Socket {
   const code = "ECONNREFUSED";
   const told = { errno: -constants.errno[code], code, syscall: "connect", address, port };
   const error = Object.assign(new Error(`connect ${code} ${address}:${port}`), told);
-  process.nextTick(() => void socket.destroy(error));
+  process.nextTick(contained(undefined, () => void socket.destroy(error)));
   return socket;
 }
