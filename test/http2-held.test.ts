@@ -174,3 +174,28 @@ describe("a recipient that takes less than is held back", () => {
     for (const mode of ["enforce", "report"] as const) expect(await found(mode)).toEqual(bare);
   });
 });
+
+it("content on its way as its session ends costs the process nothing", async () => {
+  const closed = new Promise<void>((resolve) => {
+    const app: App = async (stream) => {
+      stream.on("close", resolve);
+      stream.respond({ ":status": 200 });
+      stream.write("a");
+      await turns();
+      stream.end();
+      // As Node does where the connection is gone.
+      const { session } = stream;
+      Object.getPrototypeOf(session).destroy.call(session);
+    };
+    void (async () => {
+      const { port, close } = await serve("enforce", app, { holdBackMs: 60_000 });
+      const session = http2.connect(`http://127.0.0.1:${port}`).on("error", () => {});
+      session.request({ ":path": "/" }).on("error", () => {});
+      await closed;
+      session.destroy();
+      close();
+    })();
+  });
+  await closed;
+  await turns();
+});

@@ -80,7 +80,7 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
 
 /** Stands in front of `_write()` and `_writev()`, where the Writable hands its content to the session. */
 export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
-  if (exchange.inert) process.nextTick(callback, null);
+  if (exchange.inert || exchange.stream.destroyed) process.nextTick(callback, null);
   else if (!exchange.committed && !exchange.passing) hold(exchange, pieces, callback);
   else if (exchange.isPassingHeld) exchange.behindHeld = () => writePieces(exchange, pieces, callback);
   else pass(exchange, pieces, callback);
@@ -92,6 +92,8 @@ export function final(exchange: Http2Exchange, callback: Callback): void {
   // Node ends what it closes, and the recipient would see the end of the content before the reset. Behind the guard's
   // answer it has seen that already.
   if (exchange.outcome === "torn down" || exchange.hasLeft) return callback();
+  // What was held has been called back for a stream that is gone, of which Node no longer knows the session.
+  if (stream.destroyed) return callback();
   if (exchange.committed || exchange.passing || stream.closed || !supervisor.enforces) {
     if (exchange.isPassingHeld) exchange.behindHeld = () => final(exchange, callback);
     else native._final.call(stream, callback as never);
