@@ -8,52 +8,45 @@ import type {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { RayguardError } from "./errors.js";
-import type { Exchange } from "./exchange.js";
-import { exchangeOf, hangOn } from "./exchange-of.js";
-import { isAttached, isClosed, isRecognised, leadsTo } from "./first-contact.js";
-import { HEALTH_DEFAULTS, Health } from "./health.js";
-import type { HealthCheck } from "./health-checks.js";
-import { DIRECT, type Failure, lateError, type Prevented, thrown } from "./incidents.js";
-import { attachTo } from "./intercept/attach.js";
-import { Http1Exchange } from "./intercept/http1-exchange.js";
-import type { Http2Exchange } from "./intercept/http2.js";
-import { guardSession } from "./intercept/http2-session.js";
-import { coverPrototypes } from "./intercept/layers.js";
-import { guardedListener } from "./intercept/listeners.js";
-import { hasInternals, type NodeResponse } from "./intercept/node-internals.js";
-import {
-  openHandedOver,
-  openHttp1,
-  openHttp2,
-  openSimulated,
-  openSocket,
-  openStream,
-} from "./intercept/open-exchange.js";
-import { guardsOf, isServer, isSocket } from "./intercept/recognise.js";
-import { unsupportedRuntime } from "./intercept/runtime.js";
-import type { SocketExchange } from "./intercept/socket-exchange.js";
-import { isOnAccountOfLeaving } from "./leaving.js";
-import type { Closing } from "./lifecycle/close-listeners.js";
-import { enterExchange } from "./lifecycle/current-exchange.js";
-import { type DrainOptions, Ending } from "./lifecycle/ending.js";
-import type { Gauges } from "./lifecycle/gauges.js";
-import { requestHeaderLimit } from "./lifecycle/keep-alive.js";
-import { Overload } from "./lifecycle/overload.js";
-import { OVERLOAD_DEFAULTS } from "./lifecycle/overload-options.js";
-import { RefusalTally } from "./lifecycle/refusal-tally.js";
-import { startWatchdog } from "./lifecycle/watchdog.js";
-import { LintReporter } from "./lint-reporter.js";
-import { type Logger, MESSAGES } from "./log.js";
-import { kObserve, type Observer } from "./observation.js";
-import { type GuardOptions, type RouteSettings, resolveOptions, type Settings } from "./options.js";
+import { enterExchange } from "./exchange/current-exchange.js";
+import type { Exchange } from "./exchange/exchange.js";
+import { exchangeOf, hangOn } from "./exchange/exchange-of.js";
+import { isOnAccountOfLeaving } from "./exchange/leaving.js";
+import type { GuardedListener } from "./exchange/request-context.js";
+import { HEALTH_DEFAULTS, Health } from "./health/health.js";
+import type { HealthCheck } from "./health/health-checks.js";
+import { Http1Exchange } from "./http1/http1-exchange.js";
+import { coverPrototypes } from "./http1/layers.js";
+import { guardedListener } from "./http1/listeners.js";
+import { hasInternals, type NodeResponse } from "./http1/node-internals.js";
+import type { SocketExchange } from "./http1/socket-exchange.js";
+import type { Http2Exchange } from "./http2/http2-exchange.js";
+import { guardSession } from "./http2/session.js";
+import { type GuardOptions, type RouteSettings, resolveOptions, type Settings } from "./options/options.js";
+import { resolveRoute } from "./options/route-settings.js";
+import type { Gauges } from "./overload/gauges.js";
+import { Overload } from "./overload/overload.js";
+import { OVERLOAD_DEFAULTS } from "./overload/overload-options.js";
+import { RefusalTally } from "./overload/refusal-tally.js";
 import { PassThrough } from "./pass-through.js";
-import type { GuardedListener } from "./request-context.js";
-import { resolveRoute } from "./route-settings.js";
+import { DIRECT, type Failure, lateError, type Prevented, thrown } from "./report/incidents.js";
+import { LintReporter } from "./report/lint-reporter.js";
+import { type Logger, MESSAGES } from "./report/log.js";
+import { kObserve, type Observer } from "./report/observation.js";
+import type { GuardStats } from "./report/stats.js";
+import { attachTo } from "./server/attach.js";
+import { isAttached, isClosed, isRecognised, leadsTo } from "./server/first-contact.js";
+import { requestHeaderLimit } from "./server/keep-alive.js";
+import { openHandedOver, openHttp1, openHttp2, openSimulated, openSocket, openStream } from "./server/open-exchange.js";
+import { guardsOf, isServer, isSocket } from "./server/recognise.js";
+import { unsupportedRuntime } from "./server/runtime.js";
+import { Surroundings } from "./server/surroundings.js";
 import { shared } from "./shared.js";
-import type { GuardStats } from "./stats.js";
+import type { Closing } from "./shutdown/close-listeners.js";
+import { type DrainOptions, Ending } from "./shutdown/ending.js";
 import { Supervision } from "./supervision.js";
-import { Surroundings } from "./surroundings.js";
 import { callerOf } from "./trust/caller.js";
+import { startWatchdog } from "./watchdog/watchdog.js";
 import { WeakCollection } from "./weak-collection.js";
 
 /** Looks after every response of the servers it is attached to. */

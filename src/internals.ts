@@ -1,14 +1,14 @@
 /** What the adapters use beside the public interface. */
 export { parseRay } from "./cloudflare/ray.js";
 export { contained } from "./containment.js";
-export type { Exchange } from "./exchange.js";
-export { exchangeOf } from "./exchange-of.js";
+export type { Exchange } from "./exchange/exchange.js";
+export { exchangeOf } from "./exchange/exchange-of.js";
 export { isLostWithContent, isRefusedOfError } from "./fallback/lost-content.js";
-export { leadsTo, searchInside } from "./first-contact.js";
 export { GuardCore } from "./guard.js";
 export { NOT_IN_VALUE } from "./http/grammar.js";
-export { handlerError } from "./incidents.js";
-export { Http1Exchange } from "./intercept/http1-exchange.js";
-export { coverPrototypes } from "./intercept/layers.js";
-export { MESSAGES } from "./log.js";
-export { kObserve, type Observer } from "./observation.js";
+export { Http1Exchange } from "./http1/http1-exchange.js";
+export { coverPrototypes } from "./http1/layers.js";
+export { handlerError } from "./report/incidents.js";
+export { MESSAGES } from "./report/log.js";
+export { kObserve, type Observer } from "./report/observation.js";
+export { leadsTo, searchInside } from "./server/first-contact.js";

@@ -1,5 +1,5 @@
 import { RayguardError } from "./errors.js";
-import type { Logger } from "./log.js";
+import type { Logger } from "./report/log.js";
 
 /** Longest delay a Node timer can have. */
 export const MAX_TIMER_MS = 2_147_483_647;

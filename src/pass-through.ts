@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import type { Health } from "./health.js";
-import { MESSAGES } from "./log.js";
-import { ExchangeContext } from "./request-context.js";
+import { ExchangeContext } from "./exchange/request-context.js";
+import type { Health } from "./health/health.js";
+import { MESSAGES } from "./report/log.js";
 import { shared } from "./shared.js";
 import type { Supervision } from "./supervision.js";
 import { meetPeer } from "./trust/caller.js";

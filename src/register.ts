@@ -4,9 +4,9 @@
  */
 import { RayguardError } from "./errors.js";
 import { beKept } from "./kept/worker.js";
+import { type ProgramOptions, readConfiguration } from "./register/configuration.js";
+import { guardProgram } from "./register/program-servers.js";
 import { shared } from "./shared.js";
-import { type ProgramOptions, readConfiguration } from "./zero-code/configuration.js";
-import { guardProgram } from "./zero-code/program-servers.js";
 
 export type { ProgramOptions };
 

@@ -6,7 +6,7 @@ const ROOT = join(import.meta.dirname, "..");
 
 /** Programs of their own, where nobody's process is at stake, and a thread of its own. */
 const OWN_PROGRAMS =
-  /^src\/(?:cli|testing)\/|^src\/lifecycle\/watchdog-thread\.ts$|^src\/cloudflare\/(?:analytics|refresh)/;
+  /^src\/(?:cli|testing)\/|^src\/watchdog\/watchdog-thread\.ts$|^src\/cloudflare\/(?:analytics|refresh)/;
 
 const SCHEDULES = new Set(["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "nextTick"]);
 const LISTENS = new Set(["on", "once", "addListener", "prependListener", "prependOnceListener", "onceClosed"]);
@@ -14,33 +14,31 @@ const LISTENS = new Set(["on", "once", "addListener", "prependListener", "prepen
 /** Callbacks that need no containment, each with the reason. */
 const TELLS_APP = "tells the app what Node would have told it: its listeners throw as they would there";
 const EXCEPTIONS: Readonly<Record<string, string>> = {
-  "src/intercept/departure.ts nextTick": TELLS_APP,
-  "src/intercept/departure.ts setImmediate": TELLS_APP,
-  "src/intercept/hand-written.ts setImmediate": TELLS_APP,
-  "src/intercept/http1-exchange.ts onceClosed": TELLS_APP,
-  "src/intercept/late-answer.ts setImmediate": TELLS_APP,
-  "src/intercept/rejections.ts nextTick":
-    "calls the app's handler for rejections, and catches what the app is not to see",
-  "src/intercept/socket-close.ts once": "stands for its callers, of which each is looked at",
-  "src/intercept/socket-close.ts prependOnceListener": "stands for its callers, of which each is looked at",
-  "src/intercept/socket-error.ts nextTick": TELLS_APP,
-  "src/intercept/take-over.ts setImmediate": TELLS_APP,
-  "src/intercept/content.ts nextTick":
-    "contains its own part, and emits `drain` outside, whose listeners are the app's",
-  "src/intercept/connection.ts prependListener": "contains what it does itself, since it stands for every connection",
-  "src/intercept/http2-content.ts setImmediate": "calls back Node's own stream, behind which the app may throw",
-  "src/intercept/http2-content.ts nextTick": "calls back Node's own stream, behind which the app may throw",
-  "src/intercept/http2-held.ts nextTick": "calls back Node's own stream, behind which the app may throw",
-  "src/intercept/http2.ts on": "reads properties only; its own listeners are contained",
-  "src/intercept/tear-down.ts once": "emits `aborted`, whose listeners are the app's",
+  "src/http1/departure.ts nextTick": TELLS_APP,
+  "src/http1/departure.ts setImmediate": TELLS_APP,
+  "src/http1/hand-written.ts setImmediate": TELLS_APP,
+  "src/http1/http1-exchange.ts onceClosed": TELLS_APP,
+  "src/http1/late-answer.ts setImmediate": TELLS_APP,
+  "src/http1/rejections.ts nextTick": "calls the app's handler for rejections, and catches what the app is not to see",
+  "src/http1/socket-close.ts once": "stands for its callers, of which each is looked at",
+  "src/http1/socket-close.ts prependOnceListener": "stands for its callers, of which each is looked at",
+  "src/http1/socket-error.ts nextTick": TELLS_APP,
+  "src/http1/take-over.ts setImmediate": TELLS_APP,
+  "src/http1/content.ts nextTick": "contains its own part, and emits `drain` outside, whose listeners are the app's",
+  "src/http1/connection.ts prependListener": "contains what it does itself, since it stands for every connection",
+  "src/http2/content.ts setImmediate": "calls back Node's own stream, behind which the app may throw",
+  "src/http2/content.ts nextTick": "calls back Node's own stream, behind which the app may throw",
+  "src/http2/held.ts nextTick": "calls back Node's own stream, behind which the app may throw",
+  "src/http2/http2-exchange.ts on": "reads properties only; its own listeners are contained",
+  "src/http1/tear-down.ts once": "emits `aborted`, whose listeners are the app's",
   "src/kept/ports-to-come.ts nextTick": TELLS_APP,
-  "src/lifecycle/close-method.ts nextTick": TELLS_APP,
-  "src/lifecycle/end-of-process.ts prependListener":
+  "src/shutdown/close-method.ts nextTick": TELLS_APP,
+  "src/shutdown/end-of-process.ts prependListener":
     "the end of the process itself, where a failure ends it as Node would",
-  "src/lifecycle/other-listeners.ts nextTick": "the end of the process itself, where a failure ends it as Node would",
-  "src/lifecycle/recorder.ts on": "contains what it does itself, recorder by recorder",
-  "src/lifecycle/weak-interval.ts setInterval": "whoever starts it contains what it does",
-  "src/lifecycle/watchdog.ts setInterval": "does nothing that throws, and is known by its name on the stack",
+  "src/shutdown/other-listeners.ts nextTick": "the end of the process itself, where a failure ends it as Node would",
+  "src/recorder/recorder.ts on": "contains what it does itself, recorder by recorder",
+  "src/weak-interval.ts setInterval": "whoever starts it contains what it does",
+  "src/watchdog/watchdog.ts setInterval": "does nothing that throws, and is known by its name on the stack",
 };
 
 function sources(directory: string): string[] {

@@ -2,12 +2,12 @@ import { createServer, type RequestListener } from "node:http";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { contain, contained, tellFailure } from "../src/containment.js";
-import type { Exchange } from "../src/exchange.js";
+import type { Exchange } from "../src/exchange/exchange.js";
 import { GuardCore } from "../src/guard.js";
 import type { GuardOptions } from "../src/index.js";
-import type { Overload } from "../src/lifecycle/overload.js";
-import { MESSAGES } from "../src/log.js";
-import { observe } from "../src/observation.js";
+import type { Overload } from "../src/overload/overload.js";
+import { MESSAGES } from "../src/report/log.js";
+import { observe } from "../src/report/observation.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
 

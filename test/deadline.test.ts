@@ -1,11 +1,11 @@
 import { createServer, type RequestListener } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Exchange } from "../src/exchange.js";
+import { DeadlineQueue, type Waiting } from "../src/exchange/deadline-queue.js";
+import { Deadlines } from "../src/exchange/deadlines.js";
+import type { Exchange } from "../src/exchange/exchange.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
-import { DeadlineQueue, type Waiting } from "../src/lifecycle/deadline-queue.js";
-import { Deadlines } from "../src/lifecycle/deadlines.js";
-import { resolveOptions } from "../src/options.js";
+import { resolveOptions } from "../src/options/options.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
 

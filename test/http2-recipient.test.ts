@@ -2,7 +2,7 @@ import http2, { type Http2ServerResponse, type ServerHttp2Stream } from "node:ht
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import type { GuardOptions } from "../src/index.js";
-import type { RequestRecord } from "../src/log.js";
+import type { RequestRecord } from "../src/report/log.js";
 import { send, start, stopAll } from "./helpers/http2.js";
 
 afterEach(stopAll);

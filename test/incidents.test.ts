@@ -1,6 +1,7 @@
 import { createServer, type RequestListener } from "node:http";
 import { describe, expect, it } from "vitest";
 import { lookUp } from "../src/cli/rule/look-up.js";
+import { createGuard, type Incident } from "../src/index.js";
 import {
   EVENTS,
   firstByteDeadline,
@@ -10,8 +11,7 @@ import {
   prematureClose,
   ruleBroken,
   shortContent,
-} from "../src/incidents.js";
-import { createGuard, type Incident } from "../src/index.js";
+} from "../src/report/incidents.js";
 import { exchange } from "../src/testing/index.js";
 import { RULES } from "../src/validity/catalogue.js";
 import { isHarmless } from "../src/validity/edge-effects.js";

@@ -8,11 +8,11 @@ import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
-import { LogDestination } from "../src/log-destination.js";
+import { LogDestination } from "../src/report/log-destination.js";
 import { exchange } from "../src/testing/index.js";
 
 const ORIGIN = fileURLToPath(new URL("helpers/logging-origin.ts", import.meta.url));
-const DESTINATION = new URL("../src/log-destination.ts", import.meta.url).href;
+const DESTINATION = new URL("../src/report/log-destination.ts", import.meta.url).href;
 const TOGETHER = 20;
 const children: ChildProcess[] = [];
 

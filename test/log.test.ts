@@ -9,7 +9,7 @@ import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import fastifyGuard from "../adapters/fastify.js";
 import { CHANNELS, createGuard, type GuardOptions } from "../src/index.js";
-import { loggableUrl } from "../src/log.js";
+import { loggableUrl } from "../src/report/log.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
 

@@ -9,9 +9,9 @@ import fastify from "fastify";
 import { afterEach, describe, expect, it } from "vitest";
 import { rayguard } from "../adapters/express.js";
 import fastifyGuard from "../adapters/fastify.js";
-import { endOfProcess } from "../src/incidents.js";
 import { createGuard, type Guard, type GuardOptions, type Logger } from "../src/index.js";
 import type { GuardCore } from "../src/internals.js";
+import { endOfProcess } from "../src/report/incidents.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
 

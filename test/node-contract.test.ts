@@ -4,8 +4,7 @@ import http2 from "node:http2";
 import https from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { idleSocketsOf, socketsOf, withList } from "../src/intercept/connection-lists.js";
-import { keepOpen } from "../src/intercept/http2-internals.js";
+import { idleSocketsOf, socketsOf, withList } from "../src/http1/connection-lists.js";
 import {
   classSlot,
   forgetContent,
@@ -15,8 +14,9 @@ import {
   LOSES_CORKED_CHUNKS,
   markErrorEmitted,
   type NodeResponse,
-} from "../src/intercept/node-internals.js";
-import { tellSocketClosed } from "../src/intercept/socket-close.js";
+} from "../src/http1/node-internals.js";
+import { tellSocketClosed } from "../src/http1/socket-close.js";
+import { keepOpen } from "../src/http2/internals.js";
 import { exchange } from "../src/testing/index.js";
 import { selfSigned } from "./testing/certificate.js";
 import { listen } from "./testing/servers.js";

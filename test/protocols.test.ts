@@ -5,8 +5,8 @@ import { type AddressInfo, connect } from "node:net";
 import { Readable } from "node:stream";
 import { setImmediate as tick } from "node:timers/promises";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { EVENTS } from "../src/incidents.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
+import { EVENTS } from "../src/report/incidents.js";
 import { GUARDED_RULES } from "../src/validity/guarded/index.js";
 
 type Response = ServerResponse & { readonly stream: ServerHttp2Stream };
@@ -224,7 +224,7 @@ async function tell(
 describe("every code of an incident", () => {
   it("stands in the table", () => {
     const found = new Set([...GUARDED_RULES.map(({ id }) => id), ...Object.keys(EVENTS)]);
-    for (const file of ["incidents.ts", "intercept/interim.ts", "supervision.ts"]) {
+    for (const file of ["report/incidents.ts", "http1/interim.ts", "supervision.ts"]) {
       const source = readFileSync(new URL(`../src/${file}`, import.meta.url), "utf8");
       for (const [, code] of source.matchAll(/(?:code|rule): "([A-Z]{2}-[0-9]+)"/g)) found.add(code as string);
     }

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { ERROR_CODES } from "../src/errors.js";
-import { HEALTH_DEFAULTS } from "../src/health.js";
-import { EVENTS } from "../src/incidents.js";
-import { WATCHDOG_DEFAULTS } from "../src/lifecycle/watchdog-options.js";
-import { DEFAULTS, resolveOptions } from "../src/options.js";
+import { HEALTH_DEFAULTS } from "../src/health/health.js";
+import { DEFAULTS, resolveOptions } from "../src/options/options.js";
+import { EVENTS } from "../src/report/incidents.js";
+import { WATCHDOG_DEFAULTS } from "../src/watchdog/watchdog-options.js";
 import { expectMarked, markedPart } from "./helpers/marked.js";
 
 const root = join(import.meta.dirname, "..");

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
-import type { RequestRecord } from "../src/log.js";
+import type { RequestRecord } from "../src/report/log.js";
 import { listen } from "./testing/servers.js";
 
 type Line = RequestRecord & { code?: string; message: string; prevented: unknown };

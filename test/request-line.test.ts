@@ -4,7 +4,7 @@ import { Writable } from "node:stream";
 import fastify from "fastify";
 import { type LoggerOptions, multistream, type Logger as Pino, pino, stdTimeFunctions } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Logger, RequestRecord } from "../src/log.js";
+import type { Logger, RequestRecord } from "../src/report/log.js";
 import { pinoLineOf } from "../src/report/pino-line.js";
 import { writeRequestLine } from "../src/report/request-line.js";
 

@@ -5,7 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { MESSAGES } from "../src/log.js";
+import { MESSAGES } from "../src/report/log.js";
 
 // Runtimes with an HTTP implementation of their own: a guarded app sends there what a bare one sends, octet for octet.
 

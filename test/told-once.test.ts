@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { expect, it } from "vitest";
-import { ToldOnce } from "../src/told-once.js";
+import { ToldOnce } from "../src/report/told-once.js";
 
 it("what is told once for each route takes a bounded amount of memory", () => {
   const told = new ToldOnce();

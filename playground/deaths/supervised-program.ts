@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { get } from "node:http";
 import { fileURLToPath } from "node:url";
 import type { Incident } from "rayguard";
-import { MESSAGES } from "../../src/log.js";
+import { MESSAGES } from "../../src/report/log.js";
 import { delay } from "../causes/cause.js";
 import { HOST } from "../origins/origin.js";
 import { lastingPort } from "../process/lasting-port.js";

@@ -1,4 +1,4 @@
-import { currentRequest } from "../lifecycle/current-exchange.js";
+import { currentRequest } from "../exchange/current-exchange.js";
 
 /**
  * Wraps `fetch` so that what is sent on behalf of a request carries its CF-RAY, unless the caller has set one: the lines

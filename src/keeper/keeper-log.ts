@@ -1,7 +1,7 @@
-import type { Incident } from "../incidents.js";
-import type { Recorded } from "../lifecycle/recorder-file.js";
-import { defaultLogger, MESSAGES } from "../log.js";
-import { loggableRecord } from "../loggable.js";
+import type { Recorded } from "../recorder/recorder-file.js";
+import type { Incident } from "../report/incidents.js";
+import { defaultLogger, MESSAGES } from "../report/log.js";
+import { loggableRecord } from "../report/loggable.js";
 import { ANSWER_STATUS } from "./fate.js";
 import type { End } from "./worker-process.js";
 

@@ -1,7 +1,7 @@
 import type { Server } from "node:net";
-import { addressText } from "../address-text.js";
 import type { FromKeeper, ToKeeper } from "../kept/messages.js";
-import { MESSAGES } from "../log.js";
+import { addressText } from "../report/address-text.js";
+import { MESSAGES } from "../report/log.js";
 import { Connections } from "./connections.js";
 import { endInWords, keeperLog } from "./keeper-log.js";
 import { LedgerDirectory } from "./ledger.js";

@@ -11,8 +11,8 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { RayguardError } from "../errors.js";
-import { fateOf, ownIdentity, type ProcessIdentity } from "../lifecycle/process-identity.js";
-import { decodeHeader, type Slot, takenSlots, wasFull } from "../lifecycle/recorder-file.js";
+import { fateOf, ownIdentity, type ProcessIdentity } from "../recorder/process-identity.js";
+import { decodeHeader, type Slot, takenSlots, wasFull } from "../recorder/recorder-file.js";
 
 /** Where files are memory. */
 const SHARED_MEMORY = "/dev/shm";

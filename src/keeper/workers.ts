@@ -1,8 +1,8 @@
 import { contained } from "../containment.js";
 import type { Cause } from "../kept/leaving.js";
 import type { FromKeeper } from "../kept/messages.js";
-import { SAME_SIGNAL_MS } from "../lifecycle/same-signal.js";
-import { MESSAGES } from "../log.js";
+import { MESSAGES } from "../report/log.js";
+import { SAME_SIGNAL_MS } from "../shutdown/same-signal.js";
 import { BackOff } from "./back-off.js";
 import { keeperLog, keeperWitness } from "./keeper-log.js";
 import type { WorkerProcess } from "./worker-process.js";

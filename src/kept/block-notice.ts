@@ -1,5 +1,5 @@
-import { startWatchdog, type WatchdogOwner } from "../lifecycle/watchdog.js";
-import { defaultLogger, MESSAGES } from "../log.js";
+import { defaultLogger, MESSAGES } from "../report/log.js";
+import { startWatchdog, type WatchdogOwner } from "../watchdog/watchdog.js";
 
 /** Parts of the time after which the keeper ends a process: when its stack is read, and when that is written to stderr. */
 const READ_AT = 0.7;

@@ -1,7 +1,7 @@
 import { contain } from "../containment.js";
-import type { Exchange } from "../exchange.js";
+import type { Exchange } from "../exchange/exchange.js";
 import { kindOf } from "../fallback/content.js";
-import { encodeMark, STATE } from "../lifecycle/recorder-file.js";
+import { encodeMark, STATE } from "../recorder/recorder-file.js";
 
 /** The file in which a keeper finds what this process was about. */
 export interface Ledger {

@@ -1,4 +1,4 @@
-import type { RecorderSettings } from "../lifecycle/recorder-options.js";
+import type { RecorderSettings } from "../recorder/recorder-options.js";
 import { shared } from "../shared.js";
 
 interface Holder {

@@ -1,8 +1,8 @@
 import { subscribe } from "node:diagnostics_channel";
 import { isIPv4, Server } from "node:net";
 import { contained } from "../containment.js";
-import { SERVER_LISTENS } from "../first-contact.js";
-import { guardsOf, isServer } from "../intercept/recognise.js";
+import { SERVER_LISTENS } from "../server/first-contact.js";
+import { guardsOf, isServer } from "../server/recognise.js";
 import type { Channel } from "./channel.js";
 import { type ListenArguments, readListenArguments } from "./listen-arguments.js";
 import { Listener } from "./listener.js";

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { contained } from "../containment.js";
-import { putInFront } from "../intercept/put-in-front.js";
+import { putInFront } from "../put-in-front.js";
 import type { ListenArguments } from "./listen-arguments.js";
 import type { Address, KeptListener } from "./messages.js";
 

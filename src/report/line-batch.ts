@@ -1,6 +1,6 @@
 import { fstatSync } from "node:fs";
 import { contained, ToldFailures, tellFailure } from "../containment.js";
-import { LogDestination } from "../log-destination.js";
+import { LogDestination } from "./log-destination.js";
 import type { Destination } from "./pino-line.js";
 
 /**

@@ -1,5 +1,5 @@
 import { tracingChannel } from "node:diagnostics_channel";
-import { type Logger, MESSAGES, type RequestRecord } from "../log.js";
+import { type Logger, MESSAGES, type RequestRecord } from "./log.js";
 
 /**
  * Lines of requests as pino writes them, made of the fields that are known: pino asks of every member what it is, whether

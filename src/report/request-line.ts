@@ -1,5 +1,5 @@
-import { type Logger, MESSAGES, type RequestRecord } from "../log.js";
 import { batchOf } from "./line-batch.js";
+import { type Logger, MESSAGES, type RequestRecord } from "./log.js";
 import { pinoLineOf } from "./pino-line.js";
 
 /**

@@ -1,4 +1,4 @@
-import type { Exchange } from "../exchange.js";
+import type { Exchange } from "../exchange/exchange.js";
 
 /**
  * Upper bounds of the buckets, in seconds: those of `http.server.request.duration`, and around the deadlines what tells

@@ -6,8 +6,8 @@ import {
   type PrometheusContentType,
   type Registry,
 } from "prom-client";
-import type { Exchange } from "../exchange.js";
-import type { GuardStats } from "../stats.js";
+import type { Exchange } from "../exchange/exchange.js";
+import type { GuardStats } from "../report/stats.js";
 import { DURATION_BUCKETS_S, secondsOf } from "./durations.js";
 
 export type AnyRegistry = Registry<PrometheusContentType> | Registry<OpenMetricsContentType>;

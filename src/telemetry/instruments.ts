@@ -6,7 +6,7 @@ import {
   ValueType,
 } from "@opentelemetry/api";
 import type { Guard } from "../guard.js";
-import type { Observer } from "../observation.js";
+import type { Observer } from "../report/observation.js";
 import { DURATION_BUCKETS_S, secondsOf } from "./durations.js";
 import { knownMethods, requestAttributes } from "./request-attributes.js";
 

@@ -1,7 +1,7 @@
 import { type Attributes, type Meter, type MeterProvider, metrics, type TracerProvider } from "@opentelemetry/api";
 import { RayguardError } from "../errors.js";
 import type { Guard } from "../guard.js";
-import { observe } from "../observation.js";
+import { observe } from "../report/observation.js";
 import { recordMetrics } from "./instruments.js";
 import { noteOnSpans } from "./span-notes.js";
 

@@ -1,6 +1,6 @@
 import { RayguardError } from "../errors.js";
 import type { Guard } from "../guard.js";
-import { observe } from "../observation.js";
+import { observe } from "../report/observation.js";
 import { type AnyRegistry, GuardMetrics, type Labels, METRIC_NAMES, OWN_LABELS, type Source } from "./guard-metrics.js";
 
 export { type MetricsListenerOptions, metricsListener, type Scraped } from "./metrics-listener.js";

@@ -7,9 +7,9 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import type { Exchange } from "../exchange.js";
-import type { Incident } from "../incidents.js";
-import type { Observer } from "../observation.js";
+import type { Exchange } from "../exchange/exchange.js";
+import type { Incident } from "../report/incidents.js";
+import type { Observer } from "../report/observation.js";
 
 /** Where the HTTP instrumentation leaves the span of the request; that of a middleware may be active in front of it. */
 const RPC_METADATA = createContextKey("OpenTelemetry SDK Context Key RPC_METADATA");

@@ -50,7 +50,7 @@ describe(PAGE, () => {
 it("the page names every member of what a request carries", () => {
   const part = /### A request[\s\S]*?\n## /.exec(textOf(PAGE))?.[0] ?? "";
   const named = [...part.matchAll(/^\| `(\w+)/gm)].map(([, name]) => name);
-  expect(named.sort()).toEqual(membersOf("src/request-context.ts", "RequestContext"));
+  expect(named.sort()).toEqual(membersOf("src/exchange/request-context.ts", "RequestContext"));
 });
 
 /** As the type has them: the class has more, for the adapters. */

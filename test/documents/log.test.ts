@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { MESSAGES } from "../../src/log.js";
+import { MESSAGES } from "../../src/report/log.js";
 import { expectMarked } from "../helpers/marked.js";
 import { ROOT, textOf } from "./documents.js";
 
@@ -25,7 +25,7 @@ function membersOf(file: string, name: string): string[] {
 describe(PAGE, () => {
   it("has every field of the line of a request", () => {
     const fields = fieldsUnder("Fields of the line of a request");
-    expect(fields.sort()).toEqual(membersOf("src/log.ts", "RequestRecord").sort());
+    expect(fields.sort()).toEqual(membersOf("src/report/log.ts", "RequestRecord").sort());
     expect(fields.length).toBeGreaterThan(10);
   });
 
@@ -33,7 +33,7 @@ describe(PAGE, () => {
     const shared = ["ray", "colo", "clientIp", "verified", "method", "url"];
     const fields = [...shared, ...fieldsUnder("Fields of the line of an incident")];
     // What the channel calls the message is the reason in the log, where pino has a message of its own.
-    const members = membersOf("src/incidents.ts", "Incident").map((member) =>
+    const members = membersOf("src/report/incidents.ts", "Incident").map((member) =>
       member === "message" ? "reason" : member,
     );
     expect(fields.sort()).toEqual(members.sort());

@@ -1,7 +1,7 @@
-import type { Exchange } from "../../src/exchange.js";
+import type { Exchange } from "../../src/exchange/exchange.js";
 import { fateOf } from "../../src/keeper/fate.js";
 import { type KeptConnection, keep, type Ledger } from "../../src/kept/kept-connection.js";
-import { ownIdentity } from "../../src/lifecycle/process-identity.js";
+import { ownIdentity } from "../../src/recorder/process-identity.js";
 import {
   encodeEmpty,
   encodeSlot,
@@ -11,7 +11,7 @@ import {
   STATE,
   takenSlots,
   wasFull,
-} from "../../src/lifecycle/recorder-file.js";
+} from "../../src/recorder/recorder-file.js";
 
 /** A request of a client, and how the app answers it. */
 export interface Asked {

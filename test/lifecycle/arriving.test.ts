@@ -6,7 +6,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import tls from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { createGuard, type Guard } from "../../src/index.js";
-import { QUIET_MS } from "../../src/lifecycle/quiet-close.js";
+import { QUIET_MS } from "../../src/shutdown/quiet-close.js";
 import { Wire } from "../helpers/wire.js";
 import { selfSigned } from "../testing/certificate.js";
 import { listen } from "../testing/servers.js";

@@ -4,9 +4,9 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Descriptors } from "../../src/lifecycle/descriptors.js";
-import { MESSAGES } from "../../src/log.js";
+import { Descriptors } from "../../src/overload/descriptors.js";
 import { parseResponses } from "../../src/parser/parse-response.js";
+import { MESSAGES } from "../../src/report/log.js";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /** Loading the origin server takes some itself. */

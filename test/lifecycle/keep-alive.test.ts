@@ -6,8 +6,8 @@ import fastify from "fastify";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import fastifyGuard from "../../adapters/fastify.js";
 import { createGuard, type GuardOptions } from "../../src/index.js";
-import { MESSAGES } from "../../src/log.js";
 import { parseResponses } from "../../src/parser/parse-response.js";
+import { MESSAGES } from "../../src/report/log.js";
 import { exchange } from "../../src/testing/index.js";
 import { listen } from "../testing/servers.js";
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, vi } from "vitest";
 import { createGuard, type Guard, type GuardOptions } from "../../src/index.js";
-import { ownIdentity, type ProcessIdentity } from "../../src/lifecycle/process-identity.js";
-import { encodeEmpty, encodeSlot, type Recorded, SLOT_OCTETS } from "../../src/lifecycle/recorder-file.js";
+import { ownIdentity, type ProcessIdentity } from "../../src/recorder/process-identity.js";
+import { encodeEmpty, encodeSlot, type Recorded, SLOT_OCTETS } from "../../src/recorder/recorder-file.js";
 
 export const own = ownIdentity();
 

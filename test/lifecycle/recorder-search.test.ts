@@ -17,10 +17,10 @@ import fastify from "fastify";
 import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { rayguard } from "../../adapters/fastify.js";
-import { Recorder } from "../../src/lifecycle/recorder.js";
-import { encodeEmpty, encodeSlot, SLOT_OCTETS } from "../../src/lifecycle/recorder-file.js";
-import { type Remains, searchRemains } from "../../src/lifecycle/recorder-search.js";
-import { isMute, MESSAGES } from "../../src/log.js";
+import { Recorder } from "../../src/recorder/recorder.js";
+import { encodeEmpty, encodeSlot, SLOT_OCTETS } from "../../src/recorder/recorder-file.js";
+import { type Remains, searchRemains } from "../../src/recorder/recorder-search.js";
+import { isMute, MESSAGES } from "../../src/report/log.js";
 import { directory, gone, leave, left, own, path, recorded, search, start } from "./recorder-directory.js";
 
 const MINUTE = 60_000;

@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions, RayguardError } from "../../src/index.js";
-import { WATCHDOG_DEFAULTS } from "../../src/lifecycle/watchdog-options.js";
-import { MESSAGES } from "../../src/log.js";
-import { resolveOptions } from "../../src/options.js";
+import { resolveOptions } from "../../src/options/options.js";
+import { MESSAGES } from "../../src/report/log.js";
 import { exchange } from "../../src/testing/index.js";
+import { WATCHDOG_DEFAULTS } from "../../src/watchdog/watchdog-options.js";
 import { listen } from "../testing/servers.js";
 import type { Order } from "./watchdog-app.js";
 

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { rayguard as expressGuard } from "../../adapters/express.js";
 import { createGuard } from "../../src/index.js";
 import { GuardCore } from "../../src/internals.js";
-import { type Observer, observe } from "../../src/observation.js";
+import { type Observer, observe } from "../../src/report/observation.js";
 import { exchange } from "../../src/testing/index.js";
 import { listen } from "../testing/servers.js";
 import { drop } from "./origins.js";

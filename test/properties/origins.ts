@@ -8,7 +8,7 @@ import fastify from "fastify";
 import { rayguard as expressGuard } from "../../adapters/express.js";
 import { rayguard as fastifyGuard } from "../../adapters/fastify.js";
 import { createGuard, type Guard } from "../../src/index.js";
-import type { RequestRecord } from "../../src/log.js";
+import type { RequestRecord } from "../../src/report/log.js";
 import { interpret, type Misused, type Run, type Stage } from "./interpreter.js";
 
 export const FRAMEWORKS = [

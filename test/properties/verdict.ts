@@ -1,4 +1,4 @@
-import type { RequestRecord } from "../../src/log.js";
+import type { RequestRecord } from "../../src/report/log.js";
 import type { ExchangeResult, ParsedResponse } from "../../src/testing/index.js";
 import type { Run } from "./interpreter.js";
 import type { Program } from "./program.js";

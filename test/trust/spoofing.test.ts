@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { adoptRanges, currentRanges } from "../../src/cloudflare/ranges.js";
-import { MESSAGES } from "../../src/log.js";
+import { MESSAGES } from "../../src/report/log.js";
 import { claimedAddress, clientAddress, findCaller, meetPeer } from "../../src/trust/caller.js";
 import { resolveTrust } from "../../src/trust/trust-options.js";
 import { type Kind, SERVERS, start } from "./origins.js";

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { MESSAGES } from "../../src/log.js";
+import { MESSAGES } from "../../src/report/log.js";
 
 const ROOT = join(import.meta.dirname, "../..");
 

@@ -1,6 +1,6 @@
-import type { Action } from "../../incidents.js";
-import type { Recorded } from "../../lifecycle/recorder-file.js";
-import type { RequestRecord } from "../../log.js";
+import type { Recorded } from "../../recorder/recorder-file.js";
+import type { Action } from "../../report/incidents.js";
+import type { RequestRecord } from "../../report/log.js";
 
 /** What every kind of line may tell. */
 export interface Told {

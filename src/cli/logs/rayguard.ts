@@ -1,5 +1,5 @@
-import type { Action } from "../../incidents.js";
-import type { RequestRecord } from "../../log.js";
+import type { Action } from "../../report/incidents.js";
+import type { RequestRecord } from "../../report/log.js";
 import type { IncidentEntry, RequestEntry } from "./entry.js";
 import { isObject, type LogObject } from "./json-object.js";
 import { errorOf, text, toldBy } from "./members.js";

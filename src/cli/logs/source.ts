@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline, Readable, type Transform } from "node:stream";
 import zlib, { createGunzip } from "node:zlib";
-import { MAGIC } from "../../lifecycle/recorder-file.js";
+import { MAGIC } from "../../recorder/recorder-file.js";
 import { CommandError } from "../exit-codes.js";
 import { linesOf } from "./lines.js";
 

@@ -1,0 +1,34 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Exchange } from "./exchange.js";
+import type { RequestContext } from "./request-context.js";
+
+/** What leads from running code to its request. Emptied when that is settled: a connection keeps the last one it has had. */
+export interface Trace {
+  exchange: Exchange | null;
+}
+
+const traces = new AsyncLocalStorage<Trace>();
+
+/**
+ * Everything that runs from here on belongs to this request. Entered once for each, not run around its listener: it then
+ * also holds in the callbacks of the parser, such as `end` of the request.
+ */
+export function enterExchange(exchange: Exchange): void {
+  if (exchange.trace !== undefined) return;
+  const trace: Trace = { exchange };
+  exchange.trace = trace;
+  traces.enterWith(trace);
+}
+
+/** The request that the running code belongs to, while that is under way. */
+export function currentExchange(): Exchange | undefined {
+  return traces.getStore()?.exchange ?? undefined;
+}
+
+/**
+ * What the guard knows of the request that the running code belongs to, however deep in the app; undefined outside of
+ * one, behind the end of its response, and with `crash: false`, which does without AsyncLocalStorage.
+ */
+export function currentRequest(): RequestContext | undefined {
+  return currentExchange()?.context;
+}

@@ -1,0 +1,350 @@
+import type { IncomingMessage } from "node:http";
+import type { Witness } from "../containment.js";
+import { ERROR_CODES, RayguardError } from "../errors.js";
+import type { Page } from "../fallback/page.js";
+import type { FieldLine } from "../http/message.js";
+import type { KeptConnection } from "../kept/kept-connection.js";
+import { BESIDE } from "../options/beside.js";
+import type { RouteSettings, Settings, Terms } from "../options/options.js";
+import type { Doorkeeper } from "../overload/admission.js";
+import type { Action, Failure } from "../report/incidents.js";
+import type { Logger, RequestRecord } from "../report/log.js";
+import type { Caller, Peer } from "../trust/caller.js";
+import type { Trace } from "./current-exchange.js";
+import type { DeadlineQueue, Waiting } from "./deadline-queue.js";
+import { ExchangeContext } from "./request-context.js";
+
+/** What an exchange needs of its guard. */
+export interface Supervisor extends Witness {
+  /** False in report mode: everything is looked at, nothing is changed. */
+  readonly enforces: boolean;
+  readonly settings: Settings;
+  /** Servers whose connections are to end, each behind its last response. */
+  readonly closing: ReadonlySet<object>;
+  /** Told of every finished header section, where anybody wants to know. */
+  rendered: ((exchange: Exchange, section: string) => void) | undefined;
+  largeHeaderSection(octets: number, fields: string): void;
+  watch(exchange: Exchange): void;
+  holdBack(exchange: Exchange): void;
+  committed(exchange: Exchange): void;
+  /** The whole response is with the kernel, and its connection free for the next request. */
+  delivered(exchange: Exchange): void;
+  settled(exchange: Exchange): void;
+  report(exchange: Exchange, failure: Failure, action: Action): void;
+  /** A line about the guard itself. */
+  warn(record: object, message: string): void;
+  compose(exchange: Exchange, failure: Failure): Page;
+}
+
+/**
+ * One request and its response, from the header section of the one to the fate of the other:
+ * nothing sent, held, committed, ended, settled. How octets move is left to a subclass per protocol.
+ */
+export abstract class Exchange implements Waiting {
+  queue: DeadlineQueue | null = null;
+  previous: Waiting | null = null;
+  next: Waiting | null = null;
+  dueAt = 0;
+
+  readonly supervisor: Supervisor;
+  settings: RouteSettings;
+  /** What holds for it in place of the terms of its guard, where it has not come to that; see `terms`. */
+  declare ownTerms: Terms | undefined;
+  /** Part of the final response has been handed to the connection. */
+  committed = false;
+  /** The guard has answered, or cut: whatever the app still does to this response is void. */
+  inert = false;
+  /** The fate of the response is known. */
+  settled = false;
+  /** The guard has had its look at the request, and left it to the app. */
+  greeted = false;
+  /** Who let this exchange in, or has it wait; null where nobody has been asked. */
+  declare doorkeeper: Doorkeeper | null;
+  /** Octets on their way to the connection are Node's own, or the guard's. */
+  passing = false;
+  /** Not worth a line in the log: a health check. */
+  quiet = false;
+  outcome: RequestRecord["outcome"] = "intact";
+  /** Leads from code to this exchange, where an uncaught exception is to be told its request. */
+  trace: Trace | undefined = undefined;
+  /** Code of the first incident. */
+  incident: string | undefined = undefined;
+  /** Error an adapter has seen, for the incident that may follow from it. */
+  declare cause: unknown;
+  /** Logger of the framework for this request, where it has one. */
+  logger: Logger | undefined = undefined;
+  readonly startedAt: number = performance.now();
+  /** Time of the last movement of the response. */
+  activeAt = 0;
+  /** Whose octets are watched, how far they had got at the last look, and when they were last seen to move. */
+  declare watched: "request" | "response" | null;
+  progress = 0;
+  movedAt = 0;
+  /** Who has sent it, where that differs from one request of the connection to the next; see `callerOf`. */
+  declare knownCaller: Caller | undefined;
+  /** What cannot be parsed, from a peer that sends much of it: counted, and not told; undefined until it was asked. */
+  declare isNoise: boolean | undefined;
+  /** Where the flight recorder keeps it, or -1. */
+  declare slot: number;
+  /** Its connection, where a keeper holds that as well. */
+  declare kept: KeptConnection | undefined;
+  /** Called once the fate is known and the whole response has been handed over. */
+  declare whenSettled: (() => void) | undefined;
+  #context: ExchangeContext | undefined = undefined;
+  #late = false;
+
+  constructor(supervisor: Supervisor, settings: RouteSettings) {
+    this.supervisor = supervisor;
+    this.settings = settings;
+  }
+
+  /** Its response is one of `node:http` on a connection: what the methods in `response.ts` can take for theirs. */
+  declare readonly isHttp1: boolean;
+  /** A method of it is on the stack that the guard has in front of one the app has wrapped. */
+  declare covered: string | null;
+  abstract readonly request: IncomingMessage | null;
+  /** Status code of the final response, as far as it is decided. */
+  abstract readonly status: number;
+  /** Octets of message body handed to the connection. */
+  abstract readonly octets: number;
+  /** Field lines the response has so far. */
+  abstract lostFields(): readonly FieldLine[];
+  /** Whether a part of the final response may already be with the recipient. */
+  abstract isOut(): boolean;
+  /**
+   * Whether part of the response would be with the recipient if nobody had held it back. The edge shows no error of its
+   * own from then on: it can only cut what it has begun to pass on.
+   */
+  abstract isBegun(): boolean;
+  /** Whether the whole response has been handed over. */
+  abstract isOver(): boolean;
+  /** Sends a complete response in place of the app's. Only while `isOut()` is false. */
+  protected abstract replace(page: Page, failure: Failure): void;
+  /** Ends the connection, or the stream, so that nobody takes what went out for a complete message. */
+  protected abstract tearDown(): void;
+  /** Commits what is held, when it has been held for long enough. */
+  abstract release(): void;
+  /**
+   * A number that changes whenever octets move: while nothing is committed those of the request's content, from then on
+   * those of the response that leave the process.
+   */
+  abstract movement(): number;
+  /** Octets of content, where the app has handed over all of it when the header section is decided. */
+  get knownLength(): number | undefined {
+    return undefined;
+  }
+
+  /** The request may have content, as far as that can be told as it arrives, at no cost. */
+  get mayUpload(): boolean {
+    return false;
+  }
+
+  /** Content of the request is still to come. */
+  get isUploading(): boolean {
+    const { request } = this;
+    return request !== null && !request.complete;
+  }
+
+  /** The response waits for its turn, behind that to an earlier request on the connection. */
+  get isQueued(): boolean {
+    return false;
+  }
+
+  /** Whether there is a connection that waits for the response. */
+  get hasConnection(): boolean {
+    return true;
+  }
+
+  /** The client has left, and nobody waits for the response any more; what is left of the exchange follows. */
+  get isLeft(): boolean {
+    return false;
+  }
+
+  /** Whether this response is a stream of events, which has no end of its own. */
+  get streamsEvents(): boolean {
+    return false;
+  }
+
+  /** Whether it is the first request of a connection. */
+  get isFirst(): boolean {
+    return false;
+  }
+
+  /** Whether this response is a stream of events that a comment may keep alive. */
+  get hasHeartbeat(): boolean {
+    return false;
+  }
+
+  /** Sends such a comment. @returns false where it would fall into the middle of an event */
+  beat(): boolean {
+    return false;
+  }
+
+  /** Octets the recipient has not taken yet. */
+  abstract backlog(): number;
+  /** Ends the connection, or the stream, of a response that the recipient does not take. */
+  abstract abandon(): void;
+
+  /** Who is at the other end of the connection. */
+  abstract readonly peer: Peer;
+
+  /** Its connection, where there is one socket to each; null where there is none of its own. */
+  get socket(): object | null {
+    return null;
+  }
+
+  /** A recipient knows where the response ends, and sees that one is cut off in front of that. */
+  get isDelimited(): boolean {
+    return false;
+  }
+
+  /**
+   * What becomes of its connection once its fate is known: it can take a further request, ends, or speaks another
+   * protocol.
+   */
+  get afterwards(): "idle" | "ends" | "other" {
+    return "ends";
+  }
+
+  /** What holds for it beside the numbers of its settings. */
+  get terms(): Terms {
+    return this.ownTerms ?? this.supervisor.settings;
+  }
+
+  /** It has not come to where a guard is mounted, and goes by nothing that a user has asked a guard for. */
+  get isBeside(): boolean {
+    return this.ownTerms === BESIDE;
+  }
+
+  /** Its guard is mounted for a part of the app. @param settings - until it comes there */
+  keepBeside(settings: RouteSettings): void {
+    this.settings = settings;
+    this.ownTerms = BESIDE;
+  }
+
+  /** It has come to where a guard is mounted, which looks at it now. */
+  comesTo(guard: Supervisor): void {
+    this.settings = guard.settings;
+    this.ownTerms = guard === this.supervisor ? undefined : guard.settings;
+    this.greeted = false;
+    this.supervisor.watch(this);
+  }
+
+  get context(): ExchangeContext {
+    if (this.#context === undefined) this.#context = new ExchangeContext(this);
+    return this.#context;
+  }
+
+  /**
+   * Ends the exchange in another way than the app had in mind: replaces while that is possible, tears down otherwise.
+   * @returns false where nothing was done, because the response is complete already or the guard only reports
+   */
+  fail(failure: Failure): boolean {
+    // What fails because the client has left, or after it, costs nobody a response.
+    if (this.inert || this.settled || this.isOver() || this.isLeft) return false;
+    if (!this.supervisor.enforces) {
+      // res.destroy() goes on to socket.destroy(): one cause, one incident.
+      const isTold = failure.clientGone === true || this.incident === failure.code;
+      if (!isTold) this.supervisor.report(this, failure, "reported");
+      return false;
+    }
+    this.inert = true;
+    const known = failure.err === undefined && this.cause !== undefined ? { ...failure, err: this.cause } : failure;
+    const isGone = known.clientGone === true;
+    if (isGone) {
+      this.outcome = "client gone";
+      this.clientLeft();
+    }
+    if (this.isOut()) {
+      if (!isGone) {
+        this.outcome = "torn down";
+        this.supervisor.report(this, known, "torn down");
+        this.abort(new RayguardError("ERR_RAYGUARD_INCOMPLETE", known.message));
+      }
+      this.tearDown();
+    } else {
+      const page = this.supervisor.compose(this, known);
+      // A 404 that the app has thrown is its answer, in other words; only faults are incidents.
+      const isAnswer = known.code === "HANDLER_ERROR" && page.status < 500;
+      if (!isAnswer && !isGone) {
+        this.outcome = "replaced";
+        this.supervisor.report(this, { ...known, status: page.status }, "replaced");
+      }
+      this.replace(page, known);
+    }
+    return true;
+  }
+
+  /** Gives up on a recipient that takes nothing of what the app has written. */
+  giveUp(failure: Failure): void {
+    if (!this.supervisor.enforces) {
+      if (this.incident !== failure.code) this.supervisor.report(this, failure, "reported");
+      return;
+    }
+    if (this.outcome !== "torn down") {
+      this.outcome = "torn down";
+      this.supervisor.report(this, failure, "torn down");
+      this.abort(new RayguardError("ERR_RAYGUARD_DEADLINE", failure.message));
+    }
+    this.abandon();
+  }
+
+  /** Leaves it without an answer: the connection has announced its end, or belongs to somebody else. */
+  passOver(): void {
+    this.inert = true;
+    this.queue?.remove(this);
+  }
+
+  /** Notes a repair: the app's response goes on, with the smallest fix that makes it valid. */
+  repaired(failure: Failure): void {
+    if (this.outcome === "intact") this.outcome = "repaired";
+    this.supervisor.report(this, failure, "repaired");
+  }
+
+  /** Notes something the app did to a response that was over; once for each exchange, since loops do it by the hundred. */
+  late(failure: Failure): void {
+    if (this.#late) return;
+    this.#late = true;
+    this.supervisor.report(this, failure, this.supervisor.enforces ? "ignored" : "reported");
+  }
+
+  /** Not all of what the app has written is with the operating system, and it will not get there. */
+  protected noteLost(): void {}
+
+  /** The fate is known. @param complete - whether everything was handed to the operating system */
+  settle(complete: boolean): void {
+    if (this.settled) return;
+    if (!complete) this.noteLost();
+    this.settled = true;
+    if (!complete && this.outcome !== "torn down") this.outcome = "client gone";
+    this.supervisor.settled(this);
+    if (this.trace !== undefined) this.trace.exchange = null;
+    if (complete) this.whenSettled?.();
+    else this.clientLeft();
+  }
+
+  /** The client has left, as far as the app is concerned. */
+  clientLeft(): void {
+    this.abort(new RayguardError("ERR_RAYGUARD_CLIENT_GONE", ERROR_CODES.ERR_RAYGUARD_CLIENT_GONE));
+  }
+
+  /** Aborts `req.rayguard.signal`, also for whoever asks for it later. */
+  abort(reason: RayguardError): void {
+    ExchangeContext.abort(this.context, reason);
+  }
+}
+
+/** What most exchanges never set takes no room in any of them. */
+Object.assign(Exchange.prototype, {
+  isHttp1: false,
+  covered: null,
+  doorkeeper: null,
+  watched: null,
+  slot: -1,
+  kept: undefined,
+  cause: undefined,
+  ownTerms: undefined,
+  whenSettled: undefined,
+  knownCaller: undefined,
+  isNoise: undefined,
+});

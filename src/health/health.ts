@@ -1,0 +1,188 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { containPromise, type Witness } from "../containment.js";
+import { RayguardError } from "../errors.js";
+import { preferredType } from "../fallback/accept.js";
+import { RETRY_AFTER_S } from "../fallback/content.js";
+import { type HealthCheck, HealthChecks } from "./health-checks.js";
+
+/** Options of the health check. */
+export interface HealthOptions {
+  /** Answers for the whole: every check must pass. @default "/health" */
+  path?: string;
+  /** Answers whether the process is alive; runs no check. */
+  livePath?: string;
+  /** Answers whether the process can take requests; runs every check. */
+  readyPath?: string;
+  /** Checks by name; more can be registered later. */
+  checks?: Record<string, HealthCheck>;
+  /** Longest time a check may take, in milliseconds. @default 2_000 */
+  timeoutMs?: number;
+  /** How long the result of the checks is reused, in milliseconds. @default 1_000 */
+  cacheMs?: number;
+  /** Who may see names, latencies and errors of the checks. @default false */
+  details?: boolean | ((request: IncomingMessage) => boolean);
+}
+
+export const HEALTH_DEFAULTS = { path: "/health", timeoutMs: 2_000, cacheMs: 1_000, details: false } as const;
+
+type Question = "health" | "live" | "ready";
+
+/** The health endpoints of a guard: Cloudflare health checks and load-balancing monitors ask them. */
+export class Health {
+  readonly #questions = new Map<string, Question>();
+  readonly #paths: string[] = [];
+  readonly #checks: HealthChecks;
+  readonly #details: boolean | ((request: IncomingMessage) => boolean);
+  readonly #isServing: () => boolean;
+  readonly #overload: () => string | undefined;
+  readonly #witness: Witness | undefined;
+
+  /**
+   * @param overload - why new work is being refused, where it is
+   * @param witness - told of what fails in the guard itself
+   */
+  constructor(
+    options: HealthOptions | false,
+    isServing: () => boolean,
+    overload: () => string | undefined,
+    witness?: Witness,
+  ) {
+    this.#witness = witness;
+    this.#isServing = isServing;
+    this.#overload = overload;
+    const given = options === false ? {} : options;
+    for (const name of Object.keys(given)) {
+      if (!["path", "livePath", "readyPath", "checks", "timeoutMs", "cacheMs", "details"].includes(name)) {
+        throw new RayguardError("ERR_RAYGUARD_UNKNOWN_OPTION", `There is no option "health.${name}".`);
+      }
+    }
+    const {
+      path = HEALTH_DEFAULTS.path,
+      livePath,
+      readyPath,
+      checks = {},
+      timeoutMs = HEALTH_DEFAULTS.timeoutMs,
+      cacheMs = HEALTH_DEFAULTS.cacheMs,
+      details = HEALTH_DEFAULTS.details,
+    } = given;
+    this.#checks = new HealthChecks(
+      milliseconds(timeoutMs, "health.timeoutMs", 1),
+      milliseconds(cacheMs, "health.cacheMs", 0),
+    );
+    if (typeof details !== "boolean" && typeof details !== "function")
+      throw invalid("health.details", "true, false or a function", details);
+    this.#details = details;
+    if (options !== false) {
+      this.#answerAt(path, "health", "path");
+      if (livePath !== undefined) this.#answerAt(livePath, "live", "livePath");
+      if (readyPath !== undefined) this.#answerAt(readyPath, "ready", "readyPath");
+    }
+    if (checks === null || typeof checks !== "object") throw invalid("health.checks", "an object of functions", checks);
+    for (const [name, check] of Object.entries(checks)) this.register(name, check);
+  }
+
+  /** Adds a check, or replaces the one of that name. @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT` */
+  register(name: string, check: HealthCheck): void {
+    this.#checks.register(name, check);
+  }
+
+  /** Removes a check. @returns whether there was one */
+  remove(name: string): boolean {
+    return this.#checks.remove(name);
+  }
+
+  /** Paths of the endpoints; empty where the health check is off. */
+  get paths(): readonly string[] {
+    return this.#paths;
+  }
+
+  /** Whether a request target is one of the endpoints; the query does not matter. */
+  matches(url: string): boolean {
+    for (const path of this.#paths) {
+      if (url === path || (url.length > path.length && url.startsWith(path) && url[path.length] === "?")) return true;
+    }
+    return false;
+  }
+
+  /** Answers a request that `matches`. Never throws, never waits longer than `timeoutMs`. */
+  answer(request: IncomingMessage, response: ServerResponse, url: string): void {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      send(request, response, 405, { status: "unknown" }, { Allow: "GET, HEAD" });
+      return;
+    }
+    const question = this.#questions.get(url.split("?", 1)[0] as string);
+    if (question !== "live" && !this.#isServing()) {
+      send(request, response, 503, { status: "draining", timestamp: new Date().toISOString() });
+      return;
+    }
+    const reason = question === "live" ? undefined : this.#overload();
+    if (reason !== undefined) {
+      // Checks would only add to the load.
+      send(request, response, 503, { status: "overloaded", reason, timestamp: new Date().toISOString() });
+      return;
+    }
+    if (question === "live" || this.#checks.size === 0) {
+      send(request, response, 200, { status: "healthy", timestamp: new Date().toISOString() });
+      return;
+    }
+    const answered = this.#checks.results().then((checks) => {
+      const healthy = Object.values(checks).every((result) => result.status === "healthy");
+      const body = { status: healthy ? "healthy" : "unhealthy", timestamp: new Date().toISOString() };
+      send(request, response, healthy ? 200 : 503, this.#admits(request) ? { ...body, checks } : body);
+    });
+    containPromise(this.#witness, answered);
+  }
+
+  #answerAt(path: unknown, question: Question, name: string): void {
+    if (typeof path !== "string" || !/^\/[\x21-\x7e]*$/.test(path) || path.includes("?"))
+      throw invalid(`health.${name}`, "a path that starts with /", path);
+    this.#questions.set(path, question);
+    this.#paths.push(path);
+  }
+
+  #admits(request: IncomingMessage): boolean {
+    if (typeof this.#details === "boolean") return this.#details;
+    try {
+      return this.#details(request) === true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  content: object,
+  headers: Record<string, string> = {},
+): void {
+  if (response.headersSent || response.writableEnded || response.destroyed) return;
+  const body = `${JSON.stringify(content)}\n`;
+  let type: string | undefined;
+  try {
+    type = preferredType(request, ["application/json", "application/health+json"]);
+  } catch {
+    // an Accept field beyond repair gets the default
+  }
+  response.writeHead(status, {
+    "Content-Type": type ?? "application/json",
+    "Content-Length": Buffer.byteLength(body),
+    "Cache-Control": "no-store",
+    ...(status === 503 ? { "Retry-After": String(RETRY_AFTER_S) } : {}),
+    ...headers,
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+function milliseconds(value: unknown, name: string, least: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= least) return value;
+  throw invalid(name, `a whole number of milliseconds, ${least} or more`, value);
+}
+
+function invalid(name: string, expected: string, value: unknown): RayguardError {
+  return new RayguardError(
+    "ERR_RAYGUARD_INVALID_OPTION",
+    `${name} must be ${expected}; got ${typeof value === "string" ? JSON.stringify(value) : String(value)}.`,
+  );
+}

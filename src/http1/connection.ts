@@ -1,0 +1,359 @@
+import type { IncomingMessage } from "node:http";
+import { contain, contained, type Witness } from "../containment.js";
+import { exchangeOf } from "../exchange/exchange-of.js";
+import { Existing, shared } from "../shared.js";
+import { runningFunctions } from "../stack.js";
+import type { Peer } from "../trust/caller.js";
+import { isDestroyed, isWritable } from "./gone-socket.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { addressOf, markErrorEmitted, type NodeSocket } from "./node-internals.js";
+import { awaitsContent } from "./request.js";
+import { onceClosed } from "./socket-close.js";
+import type { SocketExchange } from "./socket-exchange.js";
+import {
+  type Guarded,
+  guardSocketMethods,
+  type Native,
+  type NativeSocketMethods,
+  type SocketMethod,
+} from "./socket-methods.js";
+import { awaitAnswer, linger } from "./tear-down.js";
+
+/** Functions of Node that destroy a socket when its connection is gone. */
+const NODE_REPORTS = /node:internal\/stream_base_commons|node:_tls_wrap|onwriteError|errorOrDestroy/;
+
+/** One connection of an HTTP/1.x server: knows the exchanges on it and stands in front of the socket's own methods. */
+export class GuardedConnection {
+  readonly socket: NodeSocket;
+  /** Of the peer, asked for while the connection is open. */
+  readonly address: string | undefined;
+  readonly #native: NativeSocketMethods;
+  /** The exchange whose turn it is: the oldest that is not settled. */
+  first: Http1Exchange | null = null;
+  #last: Http1Exchange | null = null;
+  /** The exchange on whose behalf the app touches the socket, where that is known. */
+  culprit: Http1Exchange | SocketExchange | null = null;
+  /** An exchange whose app has detached the socket from Node's response. */
+  detached: Http1Exchange | null = null;
+  /** An upgrade, a CONNECT or a request that could not be parsed: nothing but the socket to answer on. */
+  bare: SocketExchange | null = null;
+  /** Told of what fails in the guard itself; undefined until there has been a request. */
+  witness: Witness | undefined;
+  /** Its response is the last one and with the socket, which is ending: no call of the app may cut it short. */
+  #parting: Http1Exchange | null = null;
+  /** Who is at its other end, once somebody has asked. */
+  peer: Peer | null = null;
+  /** The parser has given up on this connection: no further request can follow. */
+  broken = false;
+  /** What the socket is destroyed with, in the app's view; undefined where it is not, or without an error. */
+  declare error: unknown;
+  /** The app has been told of that error, while the socket was still open. */
+  declare toldError: boolean;
+  /** Listeners are running for whom the socket is destroyed. */
+  declare seemsDestroyed: boolean;
+  /** What is to be done once the socket is destroyed: listeners for `close` are seen by whoever counts them. */
+  declare whenDestroyed: readonly (() => void)[];
+  /** The answer to what the parser could not parse, while responses are under way in front of it. */
+  declare waiting: SocketExchange | null;
+  /** On whose behalf listeners for `clientError` were told of that first; null where nobody was. */
+  declare heardBy: Http1Exchange | SocketExchange | null;
+  /** They have been told in this turn. */
+  declare isTelling: boolean;
+  /** What it has given up on is no request: the connection ends behind its last response, without an answer to that. */
+  endsSilently = false;
+  /** The last response is out, or the app has taken it over: requests that still arrive are not served. */
+  lingering = false;
+  /** False while every guard that sees this connection only reports. */
+  enforces = false;
+  /** From here on the socket belongs to the app alone: its calls go straight through. */
+  released = false;
+  #awaitsEnd = false;
+  #own = false;
+  /** Octets that were still queued as the connection was destroyed; -1 until then. */
+  #lost = -1;
+  #answered = false;
+  /** The request that was answered last, while its content is still to come; kept no longer, since connections idle. */
+  #unread: IncomingMessage | null = null;
+
+  constructor(socket: NodeSocket) {
+    this.socket = socket;
+    this.#native = guardSocketMethods(socket, Holder.standInFront);
+    this.address = addressOf(socket);
+  }
+
+  add(exchange: Http1Exchange): void {
+    this.witness = exchange.supervisor;
+    this.enforces = exchange.supervisor.enforces;
+    if (this.enforces && !this.#awaitsEnd) {
+      this.#awaitsEnd = true;
+      this.socket.prependListener("end", onEnd);
+    }
+    if (this.#last === null) this.first = exchange;
+    else this.#last.following = exchange;
+    this.#last = exchange;
+  }
+
+  remove(exchange: Http1Exchange): void {
+    const { request } = exchange;
+    this.#answered = true;
+    this.#unread = !request.complete && awaitsContent(request) ? request : null;
+    if (this.first === exchange) {
+      this.first = exchange.following;
+      if (this.first === null) this.#last = null;
+      return;
+    }
+    for (let at = this.first; at !== null; at = at.following) {
+      if (at.following !== exchange) continue;
+      at.following = exchange.following;
+      if (this.#last === exchange) this.#last = at;
+    }
+  }
+
+  /** The exchange of a request, while it is under way. */
+  find(request: IncomingMessage): Http1Exchange | undefined {
+    for (let at = this.first; at !== null; at = at.following) if (at.request === request) return at;
+    return undefined;
+  }
+
+  /** Exchanges that are not settled, in the order of their requests. */
+  *[Symbol.iterator](): Generator<Http1Exchange> {
+    for (let at = this.first; at !== null; at = at.following) yield at;
+  }
+
+  /** Nothing has been answered on it yet. */
+  get isNew(): boolean {
+    return !this.#answered;
+  }
+
+  /** Nothing stands in the way of a further request. */
+  get persists(): boolean {
+    if (this.lingering || this.broken || this.detached !== null || this.bare !== null) return false;
+    return isWritable(this.socket) && !isDestroyed(this.socket);
+  }
+
+  get isIdle(): boolean {
+    return this.first === null && this.bare === null;
+  }
+
+  /** Octets written to the socket that have not left the process. */
+  get unsent(): number {
+    if (this.#lost >= 0) return this.#lost;
+    const { socket } = this;
+    const dispatched = socket._bytesDispatched ?? socket.bytesWritten ?? 0;
+    return (socket.bytesWritten ?? 0) - dispatched + (socket._handle?.writeQueueSize ?? 0);
+  }
+
+  /** Octets that have left the process on this connection. */
+  get delivered(): number {
+    return (this.socket.bytesWritten ?? 0) - this.unsent;
+  }
+
+  /** The content of the request that was answered last is still to come, and nobody will read it. */
+  get owesContent(): boolean {
+    return this.#unread !== null && !this.#unread.complete;
+  }
+
+  /** A response has been answered on it. */
+  get hasAnswered(): boolean {
+    return this.#answered;
+  }
+
+  /**
+   * Between two responses nothing may go out: a recipient would take the octets for the start of the next one (MC-7).
+   */
+  get isBetweenResponses(): boolean {
+    return this.#answered && !this.broken && this.enforces;
+  }
+
+  /** Whom the app means when it touches the socket. */
+  current(): Http1Exchange | SocketExchange | undefined {
+    const message = this.socket._httpMessage;
+    const known = message ? exchangeOf(message) : undefined;
+    // The app may have assigned the socket to a response of its own making.
+    const exchange = known?.isHttp1 ? (known as Http1Exchange) : undefined;
+    return this.culprit ?? this.detached ?? exchange ?? this.#parting ?? this.bare ?? undefined;
+  }
+
+  /** Whether a destroy comes from the connection itself: the client is gone, and nothing can be answered any more. */
+  isGone(error: unknown): boolean {
+    const { socket } = this;
+    if (isDestroyed(socket) || (!isWritable(socket) && this.#parting === null)) return true;
+    if (error === null || typeof error !== "object" || !("syscall" in error)) return false;
+    // An app that destroys the socket with the error of its upstream hands over the very same codes; only the caller
+    // tells the two apart.
+    return runningFunctions().some((name) => NODE_REPORTS.test(name));
+  }
+
+  /** Runs `act` with the socket's own methods in force. */
+  own<T>(act: () => T): T {
+    const was = this.#own;
+    this.#own = true;
+    try {
+      return act();
+    } finally {
+      this.#own = was;
+    }
+  }
+
+  get isOwn(): boolean {
+    return this.#own;
+  }
+
+  call(name: SocketMethod, args: unknown[]): unknown {
+    // Node forgets what was queued as it closes: the log is to count what has left.
+    if (this.#lost < 0 && (name === "destroy" || name === "resetAndDestroy")) this.#lost = this.unsent;
+    if (name === "destroy") this.destroying();
+    if (name === "destroy" && this.error !== undefined) {
+      if (this.toldError) markErrorEmitted(this.socket);
+      if (this.toldError || !args[0]) args = [this.error];
+    }
+    // A Duplex in the place of a socket has neither; Node, too, ends it then.
+    const instead = name === "destroySoon" ? "end" : "destroy";
+    return (this.#native[name] ?? this.#native[instead]).apply(this.socket, args);
+  }
+
+  /** The socket is about to be destroyed: every end of a connection comes to that. */
+  destroying(): void {
+    for (const act of this.whenDestroyed) setImmediate(contained(this.witness, act));
+    this.whenDestroyed = [];
+  }
+
+  /** Ends the connection at once. @param reset - with RST, where FIN would look like the end of the content */
+  abort(reset: boolean): void {
+    const { socket } = this;
+    this.own(() => {
+      // What was written in this very tick is still corked; without it a break would look like no answer at all.
+      for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
+      if (reset && !socket.writableEnded) {
+        try {
+          this.call("resetAndDestroy", []);
+          return;
+        } catch {
+          // TLS has no RST of its own; without a closing alert the recipient sees a truncation all the same.
+        }
+      }
+      if (!isDestroyed(socket)) this.call("destroy", []);
+    });
+  }
+
+  /** Writes to a socket that Node has been made to forget, and ends it. */
+  finishDetached(exchange: Http1Exchange, octets: Buffer): void {
+    this.detached = null;
+    const holder = this.socket._httpMessage;
+    if (holder && exchangeOf(holder)?.committed) {
+      // Another response has the socket already; octets of this one would end up in it.
+      exchange.settle(false);
+      return;
+    }
+    this.sendLast(exchange, octets);
+  }
+
+  /** Writes the last response of the connection past Node's own, and closes it once that is flushed. */
+  sendLast(exchange: Http1Exchange, octets: Buffer): void {
+    const { socket } = this;
+    this.own(() => socket.write(octets));
+    this.remove(exchange);
+    this.#parting = exchange;
+    const { supervisor } = exchange;
+    const finished = () => {
+      this.#parting = null;
+      exchange.settle(true);
+    };
+    socket.prependOnceListener("finish", contained(supervisor, finished));
+    const closed = contained(supervisor, () => exchange.settle(false));
+    onceClosed(socket, closed, true);
+    this.closeSoon();
+  }
+
+  /** From here on the app's own writes go straight out, until it ends the connection. */
+  passThrough(exchange: Http1Exchange, octets: Buffer): void {
+    this.own(() => this.socket.write(octets));
+    this.#release();
+    const closed = contained(exchange.supervisor, () => exchange.settle(true));
+    onceClosed(this.socket, closed, true);
+  }
+
+  /** Gives the socket its own methods back: another protocol has taken over. */
+  handOver(): void {
+    this.bare = null;
+    this.#release();
+  }
+
+  #release(): void {
+    this.released = true;
+  }
+
+  /** Node wants the connection closed once its last response is flushed. */
+  closeSoon(): void {
+    const { socket } = this;
+    const request = this.#unread;
+    if (request === null || request.complete || socket.readableEnded || isDestroyed(socket)) {
+      this.own(() => this.call("destroySoon", []));
+      return;
+    }
+    this.lingering = true;
+    linger(this, request);
+  }
+
+  /** The socket is gone. Told by the response it was assigned to, which spares a listener on every socket. */
+  closed(): void {
+    for (const exchange of [...this]) exchange.gone();
+    this.first = this.#last = null;
+    this.detached?.settle(false);
+    this.bare?.settle(false);
+    this.bare = this.detached = null;
+  }
+}
+
+/** What most connections never set takes no room in any of them. */
+Object.assign(GuardedConnection.prototype, {
+  error: undefined,
+  toldError: false,
+  seemsDestroyed: false,
+  whenDestroyed: [],
+  waiting: null,
+  heardBy: null,
+  isTelling: false,
+});
+
+function onEnd(this: NodeSocket): void {
+  const connection = connectionOf(this);
+  contain(connection.witness, () => awaitAnswer(connection));
+}
+
+const Holder = shared(
+  "connection",
+  () =>
+    class Holder extends Existing {
+      #connection: GuardedConnection;
+
+      constructor(socket: object) {
+        super(socket);
+        this.#connection = new GuardedConnection(socket as NodeSocket);
+      }
+
+      static of(socket: object): GuardedConnection {
+        if (#connection in socket) return socket.#connection;
+        new Holder(socket);
+        return Holder.of(socket);
+      }
+
+      /** Makes a method for sockets: those that no guard has seen, or another protocol has taken over, go on to `below`. */
+      static standInFront(method: SocketMethod, below: Native, guarded: Guarded): Native {
+        return function (this: object, a?: unknown, b?: unknown, c?: unknown): unknown {
+          if (!(#connection in this)) return below.call(this, a, b, c);
+          const connection = this.#connection;
+          if (connection.released) {
+            if (method === "destroy") connection.destroying();
+            return below.call(this, a, b, c);
+          }
+          // Octets of the exchange whose turn it is: its own methods have looked at them.
+          if (method === "write" && connection.first?.passing) return below.call(this, a, b, c);
+          return guarded(connection, [a, b, c]);
+        };
+      }
+    },
+);
+
+/** The guarded connection of a socket; the first call stands in front of its methods. */
+export const connectionOf: (socket: object) => GuardedConnection = Holder.of;

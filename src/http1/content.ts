@@ -1,0 +1,195 @@
+import { contain } from "../containment.js";
+import { EVENT_STREAM } from "../exchange/heartbeat.js";
+import { longContent } from "../report/incidents.js";
+import { lookAtContent } from "./coded-content.js";
+import { dropHandWritten, releaseHandWritten } from "./hand-written.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { emitDrain, isFinishCallback, type WriteCallback, withoutDrain } from "./node-internals.js";
+import { callBack, writeAfterDestroy } from "./write-callbacks.js";
+
+/** Content that the app has written and that has not gone out. */
+export interface Piece {
+  readonly data: string | Uint8Array;
+  readonly encoding: BufferEncoding | null | undefined;
+  /** Undefined from when it has been called. */
+  callback: WriteCallback;
+  readonly byteLength: number | undefined;
+}
+
+/** Stands in front of `_send`, which every octet of content and every chunk frame passes. */
+export function sendContent(
+  exchange: Http1Exchange,
+  data: string | Uint8Array,
+  encoding: BufferEncoding | null | undefined,
+  callback: WriteCallback,
+  byteLength: number | undefined,
+): boolean {
+  if (exchange.inert || exchange.capturing || exchange.doom !== null) return swallow(exchange, callback);
+  const octets =
+    typeof data === "string"
+      ? data.length === 0
+        ? 0
+        : (byteLength ?? Buffer.byteLength(data, encoding ?? "utf8"))
+      : data.byteLength;
+  if (exchange.expected >= 0 && exchange.sent + octets > exchange.expected && exchange.supervisor.enforces) {
+    exchange.fail(longContent(exchange.expected, exchange.sent + octets));
+    return swallow(exchange, callback);
+  }
+  // The callback of an `end()` that the guard has not seen: somebody calls the method that was below it.
+  if (!exchange.ending && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
+  if (exchange.coded !== null && octets > 0) lookAtContent(exchange, data, encoding);
+  if (!exchange.committed) {
+    // The usual answer: one `end()` with everything. It is complete, so there is nothing to wait for.
+    const whole =
+      exchange.ending &&
+      exchange.held === null &&
+      exchange.coded === null &&
+      (exchange.expected < 0 || octets === exchange.expected);
+    const flushed = data === "" && callback === undefined;
+    if (!whole && !flushed && !commitsAtOnce(exchange))
+      return hold(exchange, { data, encoding, callback, byteLength }, octets);
+    if (flushed && !exchange.ending && exchange.supervisor.enforces) {
+      exchange.held ??= [];
+      exchange.held.push({ data, encoding, callback, byteLength });
+      return commitSoon(exchange);
+    }
+    commit(exchange);
+  }
+  exchange.sent += octets;
+  if (!exchange.ending) exchange.activeAt = performance.now();
+  return pass(exchange, data, encoding, callback, byteLength);
+}
+
+function pass(
+  exchange: Http1Exchange,
+  data: string | Uint8Array,
+  encoding: BufferEncoding | null | undefined,
+  callback: WriteCallback,
+  byteLength: number | undefined,
+): boolean {
+  const was = exchange.passing;
+  exchange.passing = true;
+  try {
+    return exchange.native._send.call(exchange.response, data, encoding, callback, byteLength);
+  } finally {
+    exchange.passing = was;
+  }
+}
+
+/** Asked only where content comes in pieces. */
+function commitsAtOnce(exchange: Http1Exchange): boolean {
+  if (exchange.held !== null) return false;
+  const { response, settings, supervisor } = exchange;
+  if (settings.holdBackOctets === 0 || !supervisor.enforces || response.statusCode === 101) return true;
+  return EVENT_STREAM.test(response._header ?? "");
+}
+
+/** Lets what is held go, header section first. */
+export function commit(exchange: Http1Exchange): boolean {
+  exchange.committed = true;
+  if (exchange.raw !== null) dropHandWritten(exchange);
+  if (exchange.decidedStatus === 0) exchange.decidedStatus = exchange.response.statusCode;
+  const held = exchange.held;
+  exchange.held = null;
+  exchange.shownLength = 0;
+  if (!exchange.ending) exchange.supervisor.committed(exchange);
+  if (held === null) return true;
+  const { response } = exchange;
+  const { socket } = response;
+  let wantsMore = true;
+  socket?.cork();
+  withoutDrain(response, () => {
+    for (const { data, encoding, callback, byteLength } of held) {
+      wantsMore = pass(exchange, data, encoding, callback, byteLength);
+    }
+  });
+  socket?.uncork();
+  return wantsMore;
+}
+
+/** Takes octets that will never go out; whoever wrote them must not wait. */
+export function swallow(exchange: Http1Exchange, callback: WriteCallback): boolean {
+  if (isFinishCallback(callback)) exchange.finishCallback = callback;
+  else if (typeof callback === "function") process.nextTick(callback, null);
+  return true;
+}
+
+/** Keeps a piece of content back, so that a late failure can still be replaced. @returns whether the app may go on */
+function hold(exchange: Http1Exchange, piece: Piece, octets: number): boolean {
+  if (exchange.held === null) {
+    exchange.held = [];
+    if (!exchange.ending) exchange.supervisor.holdBack(exchange);
+  }
+  showAsWritten(exchange, piece);
+  exchange.held.push(piece);
+  exchange.sent += octets;
+  exchange.heldOctets += octets;
+  if (exchange.ending) return true;
+  const { response } = exchange;
+  if (exchange.heldOctets < exchange.settings.holdBackOctets)
+    return response.writableLength < response.writableHighWaterMark;
+  commitSoon(exchange);
+  // A source that never leaves the tick must stop here, or the tick in which its content goes out never comes.
+  exchange.full = true;
+  return false;
+}
+
+/** What is held counts as written to the socket, in the units of Node, for as long as Node would keep it in its own queue. */
+function showAsWritten(exchange: Http1Exchange, { data }: Piece): void {
+  if (exchange.shownLength === 0) process.nextTick(leaveTick, exchange);
+  if (exchange.held?.length === 0) exchange.shownLength += exchange.response._header?.length ?? 0;
+  exchange.shownLength += data.length;
+}
+
+/** Node hands what was written in one tick to the operating system behind it, and lets the app write on. */
+function leaveTick(exchange: Http1Exchange): void {
+  const { response, held, commitsSoon } = exchange;
+  // Behind another response, or corked, it would stay where it is.
+  if (held === null || commitsSoon || response.socket === null || response.writableCorked > 0) return;
+  exchange.shownLength = 0;
+  emitDrain(response);
+  callBack(held, null);
+}
+
+/** Forgets what is held, since nobody is left to send it to. Node tells nobody of a response that has not had its turn. */
+export function dropHeld(exchange: Http1Exchange): void {
+  const { held, isQueued, connection } = exchange;
+  if (held === null || isQueued) return;
+  exchange.held = null;
+  callBack(held, connection.socket.errored ?? writeAfterDestroy());
+}
+
+/** Node keeps what is written in one tick in a corked socket anyway: until then a failure can still be replaced. */
+function commitSoon(exchange: Http1Exchange): boolean {
+  if (exchange.commitsSoon) return true;
+  exchange.commitsSoon = true;
+  process.nextTick(() => {
+    let wantsMore = false;
+    contain(exchange.supervisor, () => {
+      exchange.commitsSoon = false;
+      const { committed, inert, settled, doom, held } = exchange;
+      if (!committed && !inert && !settled && doom === null && held !== null) wantsMore = commit(exchange);
+    });
+    // Where Node did not take over the waiting, nobody else would tell the app that it may go on.
+    if (wantsMore && exchange.full) emitDrain(exchange.response);
+  });
+  return true;
+}
+
+/** Commits what has been held for long enough. */
+export function releaseHeld(exchange: Http1Exchange): void {
+  if (exchange.committed || exchange.inert || exchange.settled || exchange.doom !== null) return;
+  // The app will uncork when it is done; committing before would commit to nothing.
+  if (exchange.response.writableCorked > 0) exchange.supervisor.holdBack(exchange);
+  else if (exchange.held !== null) {
+    if (commit(exchange)) emitDrain(exchange.response);
+  } else if (exchange.raw !== null) releaseHandWritten(exchange);
+}
+
+/** Every octet that the header section announced is out. */
+export function isAllOut(exchange: Http1Exchange): boolean {
+  if (!exchange.committed || exchange.inert || exchange.settled) return false;
+  if (exchange.isDetached || exchange.isShort || exchange.streamsRaw) return false;
+  if (!exchange.supervisor.enforces || !exchange.isOut()) return false;
+  return !exchange.response._hasBody || (exchange.expected >= 0 && exchange.sent === exchange.expected);
+}

@@ -1,0 +1,97 @@
+import { statusIn } from "../http/message.js";
+import { type Failure, ruleBroken } from "../report/incidents.js";
+import type { HeadersArgument } from "../validity/draft.js";
+import { sortTrailers } from "../validity/trailers.js";
+import { checkSize, largestFields, type Rendering, renderHeaderSection } from "./header-section.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { dropBegun } from "./interim-gate.js";
+import { awaitsContent } from "./request.js";
+import { endsConnection } from "./take-over.js";
+
+/** Stands in front of `_storeHeader`, which renders the header section. */
+export function storeHeader(exchange: Http1Exchange, firstLine: string, headers: HeadersArgument): void {
+  const { response } = exchange;
+  if (exchange.capturing || exchange.inert) {
+    response._header ??= firstLine;
+    return;
+  }
+  const veto = exchange.veto?.() ?? null;
+  if (veto !== null && exchange.supervisor.enforces) {
+    response._header = firstLine;
+    exchange.doomed(veto);
+    return;
+  }
+  const isKeptOpen = response.shouldKeepAlive && !exchange.persists;
+  if (isKeptOpen && exchange.supervisor.enforces) response.shouldKeepAlive = false;
+  const endsSilently = exchange.connection.endsSilently && exchange.following === null;
+  const isGivenUp = exchange.goneBy === "app"; // what answers it after all is the last on its connection
+  const isClosing = exchange.supervisor.closing.size > 0 && endsConnection(exchange);
+  const isLeft = exchange.request.destroyed && isLeftUnread(exchange);
+  if (endsSilently || isGivenUp || isClosing || isLeft) response.shouldKeepAlive = false;
+  const { _last, chunkedEncoding } = response;
+  let rendering: Rendering;
+  try {
+    rendering = renderHeaderSection(exchange, firstLine, headers);
+  } catch (error) {
+    // What Node took from the fields before the bad one must not hold for the answer that follows.
+    response._last = _last;
+    response.chunkedEncoding = chunkedEncoding;
+    throw error;
+  }
+  // Node forgets that a client has half-closed where the app removes Connection, and keeps a dead connection open.
+  if (_last && exchange.supervisor.enforces) response._last = true;
+  const { repairs, doom, lost, coding } = rendering;
+  if (coding !== null) exchange.coded = { coding, frames: 0 };
+  if (doom !== null) {
+    exchange.lost = lost;
+    exchange.doomed(doom);
+    return;
+  }
+  for (const repair of repairs) tell(exchange, repair);
+  if (isKeptOpen && !repairs.some(({ code }) => code === KEPT_OPEN.code)) tell(exchange, KEPT_OPEN);
+  accept(exchange);
+}
+
+function tell(exchange: Http1Exchange, repair: Failure): void {
+  if (exchange.supervisor.enforces) exchange.repaired(repair);
+  else exchange.supervisor.report(exchange, repair, "reported");
+}
+
+/** An app that sets `shouldKeepAlive` would keep a connection open at whose end the client waits. */
+const KEPT_OPEN = ruleBroken("CX-2", "The app kept a connection alive that the client asked to close.");
+
+/** Nobody will read the rest of the request, and no other can follow it. */
+function isLeftUnread({ request, supervisor }: Http1Exchange): boolean {
+  return supervisor.enforces && awaitsContent(request);
+}
+
+/** The header section is rendered, but still ours. */
+function accept(exchange: Http1Exchange): void {
+  const { response, settings, supervisor } = exchange;
+  const rendered = response._header as string;
+  if (exchange.interims !== null) dropBegun(exchange);
+  exchange.decidedStatus = statusIn(rendered);
+  if (rendered.length > settings.maxHeaderSectionOctets / 4) {
+    const failure = checkSize(rendered, settings.maxHeaderSectionOctets);
+    if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
+    else if (supervisor.enforces) return exchange.doomed(failure);
+    else supervisor.report(exchange, failure, "reported");
+  }
+  // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
+  if (response.maxRequestsOnConnectionReached && supervisor.enforces) response._last = true;
+  if (response._hasBody && !response.chunkedEncoding && typeof response._contentLength === "number") {
+    exchange.expected = response._contentLength;
+  }
+  supervisor.rendered?.(exchange, rendered);
+}
+
+/** Drops what may not stand in a trailer section (RFC 9110, section 6.5.1). */
+export function checkTrailers(exchange: Http1Exchange): void {
+  const { response, supervisor } = exchange;
+  const { kept, dropped } = sortTrailers(response._trailer);
+  if (dropped.length === 0) return;
+  const failure = ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`);
+  if (!supervisor.enforces) return supervisor.report(exchange, failure, "reported");
+  response._trailer = kept;
+  exchange.repaired(failure);
+}

@@ -1,0 +1,112 @@
+import { endOfSection } from "../http/message.js";
+import { EVENTS, prematureClose } from "../report/incidents.js";
+import { tellDeparture } from "./departure.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { sendInterim, watchByHand } from "./interim-gate.js";
+import { versionOf } from "./node-internals.js";
+import { type RawAnswer, RawResponse } from "./raw-response.js";
+import { silence } from "./silence.js";
+import { endWithError } from "./socket-error.js";
+import { canPersist, takeOver } from "./take-over.js";
+
+/** The app writes to the socket itself. @param last - it ends the connection with these octets */
+export function writeByHand(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
+  if (!exchange.supervisor.enforces) return watchByHand(exchange, octets);
+  if (exchange.inert || exchange.committed) {
+    exchange.late({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
+    return;
+  }
+  if (exchange.raw === null) {
+    exchange.raw = new RawResponse(
+      exchange.request.method ?? "",
+      versionOf(exchange.request) === "1.0" ? "1.0" : "1.1",
+    );
+    exchange.supervisor.holdBack(exchange);
+  }
+  exchange.raw.add(octets);
+  for (const section of exchange.raw.takeInterims()) sendInterim(exchange, section, undefined);
+  if (exchange.raw.isEmpty) {
+    exchange.raw = null;
+    return;
+  }
+  const answer = exchange.raw.answer(last ? "fin" : "open", last || !canPersist(exchange));
+  if (answer !== null) adopt(exchange, answer, answer.closes);
+}
+
+/** The app ends or destroys the connection. @returns true where the guard takes over */
+export function closeByHand(exchange: Http1Exchange, how: string, error: unknown): boolean {
+  if (exchange.settled) return false;
+  if (!exchange.supervisor.enforces) {
+    // A request that could not be parsed has been told: Node closes, not the app.
+    if (!exchange.isOver() && !exchange.connection.broken) exchange.fail(prematureClose(how, error));
+    return false;
+  }
+  if (exchange.inert || exchange.isOver()) {
+    if (exchange.outcome === "torn down") return false;
+    // A complete response that promised a persistent connection: closing it would cost the next request its answer.
+    if (!how.startsWith("socket.")) return true;
+    // Complete, but perhaps not flushed: Node closes the connection once it is.
+    exchange.response._last = true;
+    endWithError(exchange.connection, error);
+    if (how !== "socket.end" && !exchange.isOver() && exchange.goneBy === null) {
+      exchange.goneBy = "app";
+      setImmediate(tellDeparture, exchange);
+    }
+    return true;
+  }
+  endWithError(exchange.connection, error);
+  const answer = exchange.raw?.answer("fin") ?? null;
+  if (answer !== null && !exchange.committed) {
+    adopt(exchange, answer, true);
+    return true;
+  }
+  if (exchange.raw !== null && !exchange.committed) {
+    return exchange.fail({
+      code: "RAW_WRITE",
+      message: EVENTS.RAW_WRITE,
+      prevented: 520,
+      status: 500,
+      err: error,
+      closes: true,
+    });
+  }
+  return exchange.fail(prematureClose(how, error));
+}
+
+/** Lets a hand-written stream go, once its header section is whole. */
+export function releaseHandWritten(exchange: Http1Exchange): void {
+  const stream = exchange.raw?.stream() ?? null;
+  if (stream === null) return;
+  if (stream.repair !== null) exchange.repaired(stream.repair);
+  // A hand-written stream without framing of its own ends with the connection; from here on it goes as it comes.
+  exchange.committed = true;
+  exchange.response._last = true;
+  exchange.supervisor.committed(exchange);
+  exchange.streamsRaw = true;
+  exchange.decidedStatus = stream.status;
+  exchange.connection.passThrough(exchange, stream.octets);
+}
+
+/** The app has answered through the response object after all. */
+export function dropHandWritten(exchange: Http1Exchange): void {
+  exchange.raw = null;
+  exchange.repaired({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
+}
+
+/** A hand-written response that is complete and valid takes the place of one through the response object. */
+function adopt(exchange: Http1Exchange, { octets, status, repair }: RawAnswer, closes: boolean): void {
+  if (repair !== null) exchange.repaired(repair);
+  exchange.raw = null;
+  exchange.inert = true;
+  exchange.decidedStatus = status;
+  if (closes && exchange.held === null && !exchange.isDetached) {
+    // Nothing follows: Node need not take its response for answered, and the app sees no `finish`, as without the guard.
+    exchange.committed = true;
+    silence(exchange);
+    exchange.connection.sendLast(exchange, octets);
+  } else {
+    // What the app has begun through the response object never ends, in its view.
+    if (closes && !exchange.response.finished) exchange.goneBy ??= "app";
+    takeOver(exchange, octets, octets.toString("latin1", 0, endOfSection(octets)), closes);
+  }
+}

@@ -1,0 +1,489 @@
+import type { IncomingMessage } from "node:http";
+import { contained } from "../containment.js";
+import { Exchange, type Supervisor } from "../exchange/exchange.js";
+import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
+import { type Page, renderHttp1 } from "../fallback/page.js";
+import type { FieldLine } from "../http/message.js";
+import type { RouteSettings } from "../options/options.js";
+import { type Failure, longContent, shortContent, sourceFailed } from "../report/incidents.js";
+import { MESSAGES } from "../report/log.js";
+import type { Peer } from "../trust/caller.js";
+import type { CodedContent } from "./coded-content.js";
+import type { GuardedConnection } from "./connection.js";
+import { commit, dropHeld, isAllOut, type Piece, releaseHeld } from "./content.js";
+import { abortRequest } from "./departure.js";
+import { sendDetached } from "./detached.js";
+import { checkTrailers } from "./field-sections.js";
+import { setStatus } from "./first-line.js";
+import { isDestroyed, showGone } from "./gone-socket.js";
+import { closeByHand, writeByHand } from "./hand-written.js";
+import { fieldsOf, type RenderingContext } from "./header-section.js";
+import type { Interims } from "./interim-gate.js";
+import { awaitLateAnswer } from "./late-answer.js";
+import { forgetContent, type NodeResponse, type WriteCallback } from "./node-internals.js";
+import { peerOfConnection } from "./peer.js";
+import type { RawResponse } from "./raw-response.js";
+import { awaitsContent } from "./request.js";
+import type { NativeMethods } from "./response.js";
+import { silence } from "./silence.js";
+import { onceClosed } from "./socket-close.js";
+import { endWithError } from "./socket-error.js";
+import { canPersist, takeOver } from "./take-over.js";
+
+/** An exchange over HTTP/1.x: what the methods in `response.ts` do to it. */
+export class Http1Exchange extends Exchange implements RenderingContext {
+  readonly request: IncomingMessage;
+  readonly isHttp11: boolean;
+  /** False where Node has read in the request that the connection is to close; an app can change Node's own note of it. */
+  persists = true;
+  readonly response: NodeResponse;
+  /** The methods the guard stands in front of, as they were before. */
+  readonly native: NativeMethods;
+  readonly connection: GuardedConnection;
+  /** Next exchange on the same connection, in the order of the requests. */
+  following: Http1Exchange | null = null;
+
+  /** `end()` is on the stack. */
+  ending = false;
+  /** Node has emitted `finish`, and will detach the socket. */
+  finishing = false;
+  /** `end()` is called for its bookkeeping alone: nothing it writes goes out. */
+  capturing = false;
+  /** The callback of `end()` that emits `finish`, where it has been kept from the socket. */
+  finishCallback: WriteCallback = null;
+  /** Why the app's response cannot be saved, until no method of it is on the stack. */
+  doom: Failure | null = null;
+  /** Content that has not gone out, header section first. */
+  held: Piece[] | null = null;
+  heldOctets = 0;
+  /** Octets that the app wrote and that never left, framing among them: 0 until that is known. */
+  declare lostOctets: number;
+  /** Content-Length a recipient will go by; -1 where the framing is another. */
+  expected = -1;
+  /** Octets of content taken from the app. */
+  sent = 0;
+  /** The app has ended its response, and not all of its content went out. */
+  isShort = false;
+  /** Field lines of a header section that was not rendered. */
+  declare lost: readonly FieldLine[] | null;
+  /** Status code of the header section; out only once that is committed. */
+  decidedStatus = 0;
+  /** `commit()` follows in the next tick. */
+  commitsSoon = false;
+  /** The app was told to wait, before anything was committed. */
+  full = false;
+  #completes = false;
+  /** A hand-written response without framing goes straight out. */
+  declare streamsRaw: boolean;
+  /** Interim responses of this exchange, from the first on. */
+  declare interims: Interims | null;
+  /** How much of what is held the app finds in `writableLength`. */
+  declare shownLength: number;
+  /** Who has ended the connection, in the app's view; null while it stands. */
+  declare goneBy: "client" | "app" | null;
+  /** Tells of that at once; undefined where it is told already, or in another way. */
+  declare tellDeparture: (() => void) | undefined;
+  /** A method of a response that is over in the app's view is on the stack. */
+  declare reopened: boolean;
+  /** What has ended the connection, as far as Node knows: whatever fails from here on follows from that. */
+  declare fault: Failure | undefined;
+  /** What is told where the app, having destroyed its request, answers it after all. */
+  declare lateAnswer: Failure | undefined;
+  /** Content that is said to be coded, until its first octets have been seen. */
+  declare coded: CodedContent | null;
+  /** The app has taken the socket away from Node (`detachSocket`). */
+  declare isDetached: boolean;
+  /** Part of the response was out when that happened. */
+  declare wasOut: boolean;
+  /** Source of a `pipe()` into this response that failed after the header section was decided. */
+  declare sourceError: { readonly error: unknown } | undefined;
+  /**
+   * How many callers write where nobody catches what that throws, and an error would end the process: sources that are
+   * piped, Express's final handler.
+   */
+  unattended = 0;
+  /** What the app has written last, kept only where a heartbeat must know. */
+  declare lastChunk: unknown;
+  /** What the app has written to the socket itself. */
+  raw: RawResponse | null = null;
+  /** Set by an adapter that knows better than the app what is about to go wrong. */
+  declare veto: (() => Failure | null) | undefined;
+
+  constructor(
+    supervisor: Supervisor,
+    settings: RouteSettings,
+    request: IncomingMessage,
+    response: NodeResponse,
+    native: NativeMethods,
+    connection: GuardedConnection,
+  ) {
+    super(supervisor, settings);
+    this.request = request;
+    this.isHttp11 = request.httpVersionMinor === 1 && request.httpVersionMajor === 1;
+    this.response = response;
+    this.native = native;
+    this.connection = connection;
+  }
+
+  get status(): number {
+    return this.committed ? this.decidedStatus : 0;
+  }
+
+  get octets(): number {
+    return Math.max(0, this.sent - this.lostOctets);
+  }
+
+  override get knownLength(): number | undefined {
+    return this.response._contentLength ?? undefined;
+  }
+
+  isOut(): boolean {
+    if (!this.committed) return false;
+    // A pipelined response waits for its turn in a queue of its own; until then it can still be taken back.
+    const { response } = this;
+    if (this.isDetached) return this.wasOut || this.streamsRaw;
+    return response.outputData.length === 0 || response.socket !== null;
+  }
+
+  isBegun(): boolean {
+    return this.committed || this.heldOctets > 0;
+  }
+
+  isOver(): boolean {
+    return this.committed && this.response.finished && !this.ending && !this.isShort && !this.isDetached;
+  }
+
+  get peer(): Peer {
+    const { peer } = this.connection;
+    return peer?.trust === this.supervisor.settings.trust ? peer : peerOfConnection(this);
+  }
+
+  override get socket(): object {
+    return this.connection.socket;
+  }
+
+  override get isDelimited(): boolean {
+    const { response } = this;
+    return !response._hasBody || this.expected >= 0 || response.chunkedEncoding;
+  }
+
+  override get afterwards(): "idle" | "ends" | "other" {
+    const { connection, response, outcome } = this;
+    if (this.isDetached || connection.released || this.status === 101) return "other";
+    if (outcome === "torn down" || outcome === "client gone") return "ends";
+    return connection.persists && !response._last && !awaitsContent(this.request) ? "idle" : "ends";
+  }
+
+  movement(): number {
+    return this.committed ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
+  }
+
+  override get mayUpload(): boolean {
+    const { method } = this.request;
+    return method !== "GET" && method !== "HEAD";
+  }
+
+  override get isUploading(): boolean {
+    return awaitsContent(this.request);
+  }
+
+  override get isQueued(): boolean {
+    return this.response.socket === null && !this.isDetached;
+  }
+
+  backlog(): number {
+    const { writableCorked, writableLength } = this.connection.socket;
+    // What the app keeps corked is no recipient's fault.
+    return writableCorked > 0 ? 0 : writableLength;
+  }
+
+  override get isLeft(): boolean {
+    return isDestroyed(this.connection.socket);
+  }
+
+  lostFields(): readonly FieldLine[] {
+    if (this.lost !== null) return this.lost;
+    return fieldsOf(this.response);
+  }
+
+  /** The app's response cannot be saved; answers as soon as no method of it is on the stack. */
+  doomed(failure: Failure): void {
+    this.doom = failure;
+    if (!this.ending) process.nextTick(contained(this.supervisor, () => this.#meetDoom()));
+  }
+
+  #meetDoom(): void {
+    const doom = this.doom;
+    if (doom === null) return;
+    this.doom = null;
+    if (isAllOut(this)) {
+      // Only what `end()` added has been swallowed, and with it the callback that turns Node to the next request.
+      this.repaired(doom);
+      this.passing = true;
+      this.native._send.call(this.response, "", "latin1", this.finishCallback);
+      this.passing = false;
+      return;
+    }
+    // Node takes the response for finished, the recipient does not.
+    this.isShort = true;
+    super.fail(doom);
+  }
+
+  override fail(failure: Failure): boolean {
+    const { fault } = this;
+    if (fault !== undefined) {
+      this.fault = undefined;
+      return this.fail({ ...fault, err: failure.err ?? fault.err });
+    }
+    // What fails behind a client that has left follows from that, and is no incident.
+    if (this.goneBy === "client" && failure.clientGone !== true) return this.fail({ ...failure, clientGone: true });
+    if (this.ending && !this.inert && this.supervisor.enforces) {
+      this.doom ??= failure;
+      return true;
+    }
+    if (this.isLeft) {
+      // Node is about to say so; where it does not, nobody else would.
+      setImmediate(contained(this.supervisor, () => this.gone()));
+      return false;
+    }
+    if (!this.response.finished && isAllOut(this)) {
+      // The recipient has all that was announced: only the end is missing.
+      if (!this.#completes) {
+        this.#completes = true;
+        this.repaired(failure);
+        const end = () => {
+          if (!this.settled && !this.response.finished) this.response.end();
+        };
+        process.nextTick(contained(this.supervisor, end));
+      }
+      return true;
+    }
+    // What came first is the cause; what fails now is most often its consequence.
+    const doom = this.doom;
+    this.doom = null;
+    return super.fail(
+      doom === null ? failure : { ...failure, code: doom.code, message: doom.message, prevented: doom.prevented },
+    );
+  }
+
+  /** `end()` is about to run: the last moment to look at the trailer section. */
+  ends(): void {
+    this.ending = true;
+    if (this.sourceError !== undefined && !isAllOut(this)) this.fail(sourceFailed(this.sourceError.error));
+    if (this.response._trailer !== "") checkTrailers(this);
+  }
+
+  /** `end()` has returned. */
+  ended(): void {
+    this.ending = false;
+    if (!this.committed) this.isBypassed();
+    if (this.doom !== null) {
+      this.#meetDoom();
+    } else if (this.sent !== this.expected && this.expected >= 0 && this.response._hasBody) {
+      if (this.supervisor.enforces) this.#short();
+      else {
+        const differs = this.sent > this.expected ? longContent : shortContent;
+        this.supervisor.report(this, differs(this.expected, this.sent), "reported");
+      }
+    } else {
+      if (!this.committed && !this.inert) commit(this);
+      if (this.isDetached && !this.inert) sendDetached(this);
+    }
+    if (this.kept !== undefined && this.#isWithKernel) this.supervisor.delivered(this);
+  }
+
+  /** All of it has been taken by the kernel at once: what Node says of that in the next tick may come too late. */
+  get #isWithKernel(): boolean {
+    // Further requests may have been read with this one, and are known once the parser has returned: before that tick.
+    if (!this.request.complete || this.following !== null) return false;
+    if (!this.isOver() || this.inert || this.response.outputData.length > 0) return false;
+    return this.connection.socket.writableLength === 0 && this.connection.unsent === 0 && this.afterwards === "idle";
+  }
+
+  #short(): void {
+    this.isShort = true;
+    // Bare, the header section went out with the end of the content at the latest.
+    super.fail({ ...shortContent(this.expected, this.sent), prevented: null });
+  }
+
+  /** `end()` threw: nothing of it went out. */
+  endThrew(): void {
+    this.ending = false;
+    if (this.response._header === null) forgetContent(this.response);
+    if (this.committed && !this.inert && this.sent === this.expected) {
+      // `strictContentLength` throws when everything is with the socket already, and leaves the response without its end.
+      this.response.strictContentLength = false;
+      this.native.end.call(this.response);
+    }
+    if (this.doom !== null) process.nextTick(contained(this.supervisor, () => this.#meetDoom()));
+  }
+
+  override get streamsEvents(): boolean {
+    return this.committed && EVENT_STREAM.test(this.response._header ?? "");
+  }
+
+  override get isFirst(): boolean {
+    return this.connection.isNew;
+  }
+
+  override get hasHeartbeat(): boolean {
+    if (this.settings.heartbeatMs === false || !this.supervisor.enforces) return false;
+    return this.committed && this.response._hasBody && isEventStream(this.response._header ?? "");
+  }
+
+  override beat(): boolean {
+    const { response } = this;
+    if (response.finished || this.inert || this.connection.socket.writableLength > 0 || !endsEvent(this.lastChunk))
+      return false;
+    this.native.write.call(response, HEARTBEAT);
+    return true;
+  }
+
+  release(): void {
+    releaseHeld(this);
+  }
+
+  // -- what the app does to the connection -----------------------------------------------------------------------
+
+  /** Octets reach the socket past the methods of the response. @returns true where they are Node's own */
+  goesPast(): boolean {
+    return this.passing || this.isBypassed();
+  }
+
+  /** Octets of Node's own have left through `_send` or `_flushOutput`, past the methods of the guard. */
+  isBypassed(): boolean {
+    const { response, supervisor } = this;
+    if (!response._headerSent || this.inert || this.raw !== null) return false;
+    if (this.committed) return response.outputData.length > 0 && response.socket !== null;
+    // Too late to hold this one back: it is only watched.
+    this.passing = true;
+    this.committed = true;
+    this.expected = -1;
+    this.decidedStatus = response.statusCode;
+    supervisor.committed(this);
+    supervisor.warn({}, MESSAGES.bypassed);
+    return true;
+  }
+
+  /** The app writes to the socket itself. @param last - it ends the connection with these octets */
+  socketWrite(octets: Buffer, last: boolean): void {
+    writeByHand(this, octets, last);
+  }
+
+  /** The app ends or destroys the connection. @returns true where the guard takes over */
+  closing(how: string, error: unknown): boolean {
+    return closeByHand(this, how, error);
+  }
+
+  // -- remedies --------------------------------------------------------------------------------------------------
+
+  protected replace(page: Page, failure: Failure): void {
+    const { request, response } = this;
+    const closes = failure.closes === true || !canPersist(this);
+    const { head, octets } = renderHttp1(page, request.method ?? "", closes);
+    if (!response.finished) this.#departs(failure);
+    this.decidedStatus = page.status;
+    if (this.goneBy !== null) {
+      // In the app's view nothing has been answered.
+    } else if (failure.unseen) {
+      response.statusCode = page.status;
+      response.statusMessage = page.reason;
+    } else setStatus(response, page.status, page.reason);
+    this.sent = request.method === "HEAD" ? 0 : page.body.byteLength;
+    takeOver(this, octets, head, closes, failure.unseen);
+  }
+
+  /**
+   * Without the guard the connection would be gone, or the request would never be read to its end: that is what the app
+   * is told. A framework that answers an error reads on.
+   */
+  #departs(failure: Failure): void {
+    const { connection, request } = this;
+    const isCut = awaitsContent(request);
+    if (failure.closes === true || (isCut && failure.code !== "HANDLER_ERROR"))
+      this.goneBy ??= failure.clientGone === true ? "client" : "app";
+    else if (isCut) onceClosed(connection.socket, () => abortRequest(request));
+  }
+
+  /** The app has destroyed its request, and with it, as far as it knows, the connection. */
+  requestDestroyed(error: unknown): void {
+    const { connection, response } = this;
+    if (this.isOver()) {
+      if (!awaitsContent(this.request)) return;
+      response._last = true;
+      endWithError(connection, error);
+      showGone(connection.socket);
+    } else if (response._header === null && this.raw === null && !this.isDetached && !this.inert)
+      awaitLateAnswer(this, error);
+    else {
+      connection.culprit = this;
+      this.closing("req.destroy", error);
+      connection.culprit = null;
+      if (this.goneBy !== null && !this.isQueued) showGone(connection.socket);
+    }
+  }
+
+  /** The app answers though the connection is gone in its view. */
+  answersAfterAll(): void {
+    const { lateAnswer } = this;
+    if (lateAnswer === undefined) return;
+    this.lateAnswer = undefined;
+    this.repaired(lateAnswer);
+  }
+
+  protected tearDown(): void {
+    silence(this);
+    this.connection.abort(this.#endsWithConnection);
+  }
+
+  /** Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8). */
+  get #endsWithConnection(): boolean {
+    const { response } = this;
+    if (this.streamsRaw) return true;
+    return response._hasBody && !response.chunkedEncoding && !/\r\ncontent-length:/i.test(response._header ?? "");
+  }
+
+  abandon(): void {
+    this.connection.abort(this.#endsWithConnection);
+    // Where Node does not emit `close`, nobody else would tell.
+    setImmediate(contained(this.supervisor, () => this.settle(false)));
+  }
+
+  protected override noteLost(): void {
+    this.lostOctets = this.isOut() ? this.connection.unsent : this.sent;
+  }
+
+  /** The connection is gone. */
+  gone(): void {
+    // A recipient that has all it was promised may leave before the app has ended its response, or Node has said so.
+    dropHeld(this);
+    const isWhole = this.inert ? this.outcome === "replaced" : isAllOut(this) || this.isOver();
+    this.settle(isWhole && this.connection.unsent === 0);
+  }
+
+  /** `close` has been emitted on the response, by Node or by an app, before its fate was known. */
+  closed(): void {
+    if (isDestroyed(this.connection.socket)) this.connection.closed();
+  }
+}
+
+/** What most exchanges never set takes no room in any of them. */
+Object.assign(Http1Exchange.prototype, {
+  isHttp1: true,
+  lost: null,
+  lostOctets: 0,
+  shownLength: 0,
+  goneBy: null,
+  tellDeparture: undefined,
+  reopened: false,
+  lateAnswer: undefined,
+  fault: undefined,
+  streamsRaw: false,
+  interims: null,
+  coded: null,
+  isDetached: false,
+  wasOut: false,
+  sourceError: undefined,
+  lastChunk: undefined,
+  veto: undefined,
+});

@@ -1,0 +1,141 @@
+import { ruleBroken } from "../report/incidents.js";
+import { swallow } from "./content.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { checkInterim } from "./interim.js";
+import { versionOf, type WriteCallback } from "./node-internals.js";
+
+/** Longest header section of an interim response that is waited for, in octets. */
+const LONGEST_SECTION = 65_536;
+
+/** What is known of the interim responses of one exchange, from the first on. */
+export class Interims {
+  /** How many went out. */
+  count = 0;
+  /** There were too many, and that has been told. */
+  flooded = false;
+  /** A header section that has begun and not ended, as latin1. */
+  begun = "";
+  /** Those that wait for the turn of their request. */
+  readonly waiting: { readonly octets: string; readonly callback: WriteCallback }[] = [];
+  /** What Node renders now has been judged already. */
+  isMuted = false;
+}
+
+export function interimsOf(exchange: Http1Exchange): Interims {
+  exchange.interims ??= new Interims();
+  return exchange.interims;
+}
+
+/** Stands in front of `_writeRaw` for what does not come from `_send`: interim responses, whole or in pieces. */
+export function passInterim(
+  exchange: Http1Exchange,
+  data: string | Uint8Array,
+  encoding: BufferEncoding | null | undefined,
+  callback: WriteCallback,
+): boolean {
+  const interims = interimsOf(exchange);
+  if (interims.isMuted) return true;
+  if (exchange.inert) return swallow(exchange, callback);
+  const octets = typeof data === "string" ? Buffer.from(data, encoding ?? "utf8") : Buffer.from(data);
+  if (!exchange.supervisor.enforces) {
+    watchInterims(exchange, octets);
+    return pass(exchange, data, encoding, callback);
+  }
+  const sections = takeSections(interims, octets.toString("latin1"));
+  if (sections.length === 0) return swallow(exchange, callback);
+  const last = sections.pop() as string;
+  for (const section of sections) sendInterim(exchange, section, undefined);
+  return sendInterim(exchange, last, callback);
+}
+
+/** Looks at octets that go out as they are. */
+export function watchInterims(exchange: Http1Exchange, octets: Buffer): void {
+  const interims = interimsOf(exchange);
+  for (const section of takeSections(interims, octets.toString("latin1"))) {
+    judged(exchange, section);
+    interims.count++;
+  }
+}
+
+/** Looks at octets that the app writes to the socket, and that go out as they are. */
+export function watchByHand(exchange: Http1Exchange, octets: Buffer): void {
+  const isInterim = /^HTTP\/1\.[01] 1/.test(octets.toString("latin1", 0, 10));
+  if (isInterim || (exchange.interims !== null && exchange.interims.begun !== "")) watchInterims(exchange, octets);
+}
+
+/** Adds octets, and takes every header section that has come to its end. */
+function takeSections(interims: Interims, octets: string): string[] {
+  const sections = (interims.begun + octets).split(/(?<=\r\n\r\n)/);
+  const rest = sections.at(-1) as string;
+  const isWhole = rest.endsWith("\r\n\r\n") || rest.length > LONGEST_SECTION;
+  interims.begun = isWhole ? "" : (sections.pop() as string);
+  return sections;
+}
+
+/** Sends an interim response, or what the rules leave of it, at the turn of its request. */
+export function sendInterim(exchange: Http1Exchange, section: string, callback: WriteCallback): boolean {
+  const octets = judged(exchange, section);
+  if (octets === null) return swallow(exchange, callback);
+  const interims = interimsOf(exchange);
+  interims.count++;
+  // Before its turn Node would put the header section in front of it, and the interim response into the content.
+  if (exchange.response.socket !== null) return pass(exchange, octets, "latin1", callback);
+  interims.waiting.push({ octets, callback });
+  return true;
+}
+
+/** The request is at its turn: nothing of its final response has gone out. */
+export function sendWaiting(exchange: Http1Exchange): void {
+  const { connection, interims } = exchange;
+  for (const { octets, callback } of interims?.waiting.splice(0) ?? []) {
+    if (exchange.inert) swallow(exchange, callback);
+    else connection.own(() => connection.call("write", [octets, "latin1", callback ?? undefined]));
+  }
+}
+
+/** The final header section is decided: what has begun does not come to its end. */
+export function dropBegun(exchange: Http1Exchange): void {
+  const { interims, supervisor } = exchange;
+  if (interims === null || interims.begun === "") return;
+  interims.begun = "";
+  const broken = ruleBroken("IR-4", "The app began an interim response and did not end it; it was dropped.");
+  if (supervisor.enforces) exchange.repaired(broken);
+  else supervisor.report(exchange, broken, "reported");
+}
+
+/** What may go out of an interim response; null for nothing. */
+function judged(exchange: Http1Exchange, section: string): string | null {
+  const interims = interimsOf(exchange);
+  const verdict = checkInterim(section, {
+    version: versionOf(exchange.request),
+    // Rendered, it has still to go out: `writeHead()` alone sends nothing.
+    afterFinal: exchange.response._header !== null && (exchange.committed || exchange.held !== null),
+    before: interims.count,
+    most: exchange.supervisor.settings.edge.maxInterimResponses,
+  });
+  if (verdict === null) return section;
+  const broken = ruleBroken(verdict.rule, verdict.found);
+  if (!exchange.supervisor.enforces) {
+    exchange.supervisor.report(exchange, broken, "reported");
+    return section;
+  }
+  // A flood is one incident, however long it is.
+  if (verdict.rule !== "IR-6" || !interims.flooded) exchange.repaired(broken);
+  interims.flooded ||= verdict.rule === "IR-6";
+  return verdict.octets;
+}
+
+function pass(
+  exchange: Http1Exchange,
+  data: string | Uint8Array,
+  encoding: BufferEncoding | null | undefined,
+  callback: WriteCallback,
+): boolean {
+  const was = exchange.passing;
+  exchange.passing = true;
+  try {
+    return exchange.native._writeRaw.call(exchange.response, data, encoding, callback);
+  } finally {
+    exchange.passing = was;
+  }
+}

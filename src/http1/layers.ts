@@ -1,0 +1,153 @@
+import { IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
+import { tellFailure } from "../containment.js";
+import { exchangeOf, exchangeOfReceiver } from "../exchange/exchange-of.js";
+import { putInFront } from "../put-in-front.js";
+import { shared } from "../shared.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import type { NodeResponse } from "./node-internals.js";
+import { guardRequestPrototype } from "./request.js";
+import { createLayer, type Layer, type NativeMethods, type ResponseMethod } from "./response.js";
+import type { ServerGuard } from "./server-guard.js";
+
+/**
+ * The methods of every response stand on the prototype of `node:http` itself, put there once for the process. Any other
+ * place shows: a class of the guard's own in the constructor and the prototype of each request, methods of its own among
+ * the keys of each response. Requests and responses that no guard has seen pass straight through.
+ */
+const createLayers = () => createLayer(ServerResponse.prototype as unknown as NativeMethods);
+
+type Methods = Record<string, unknown>;
+
+const RESPONSES = ServerResponse.prototype as unknown as Methods;
+
+/** Methods as they are before any guard is made. */
+const FIRST: Methods = {};
+for (const name of Object.getOwnPropertyNames(RESPONSES)) FIRST[name] = RESPONSES[name];
+
+let layer: Layer | undefined;
+
+/** Puts the guard in front of the methods of every request and response, and finds the ones below. */
+export function guardPrototypes(): Layer {
+  layer ??= startLayer();
+  const { methods } = layer;
+  const present = ServerResponse.prototype as unknown as NativeMethods;
+  // Each request asks whether all of them still are in their place. A loop would cost it as much as the rest.
+  if (
+    present._storeHeader !== methods._storeHeader ||
+    present._send !== methods._send ||
+    present._writeRaw !== methods._writeRaw ||
+    present._flushOutput !== methods._flushOutput ||
+    present.write !== methods.write ||
+    present.end !== methods.end ||
+    present.destroy !== methods.destroy ||
+    present.detachSocket !== methods.detachSocket ||
+    present.writeEarlyHints !== methods.writeEarlyHints ||
+    present.writeInformation !== methods.writeInformation ||
+    present.addTrailers !== methods.addTrailers ||
+    present.emit !== methods.emit
+  )
+    for (const [name, method] of Object.entries(methods)) putBack(layer, name as ResponseMethod, method);
+  return layer;
+}
+
+function startLayer(): Layer {
+  const started = shared("layer", createLayers);
+  shared("writableLength", countHeld);
+  shared("requests", () => {
+    guardRequestPrototype(IncomingMessage.prototype);
+    return true;
+  });
+  return started;
+}
+
+/** Again, where somebody has put back what was there before. */
+function putBack({ native }: Layer, name: ResponseMethod, method: unknown): void {
+  const present = RESPONSES[name];
+  if (present === method) return;
+  if (Object.hasOwn(RESPONSES, name) && present !== native[name] && present !== FIRST[name]) return;
+  (native as unknown as Methods)[name] = present;
+  putInFront(RESPONSES, name, method);
+}
+
+/** Content that is held back counts as written, for an app that goes by what the recipient has not taken yet. */
+function countHeld(): boolean {
+  const below = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, "writableLength")?.get;
+  if (below === undefined) return false;
+  Object.defineProperty(ServerResponse.prototype, "writableLength", {
+    get(this: ServerResponse): number {
+      const exchange = exchangeOf(this) as Http1Exchange | undefined;
+      return (below.call(this) as number) + (exchange?.isHttp1 ? exchange.shownLength : 0);
+    },
+    configurable: true,
+    enumerable: false,
+  });
+  return true;
+}
+
+/** The prototype that was followed last: most responses of an app have the same. */
+export let covered: object = ServerResponse.prototype;
+const met = new WeakSet<object>();
+
+/**
+ * Follows a response to the prototypes its app has put it on, as Express does. Methods that somebody has wrapped there
+ * may be older than the guard's, and call what was below them: they get the guard in front of them as well.
+ */
+export function coverPrototypes(prototype: object): void {
+  if (prototype === covered) return;
+  covered = prototype;
+  for (let at: object | null = prototype; at !== ServerResponse.prototype; at = Object.getPrototypeOf(at)) {
+    if (at === null || met.has(at)) return;
+    met.add(at);
+    cover(at);
+  }
+}
+
+function cover(prototype: object): void {
+  const names = (Object.keys(guardPrototypes().methods) as ResponseMethod[]).filter(
+    (name) => Object.hasOwn(prototype, name) && typeof (prototype as NativeMethods)[name] === "function",
+  );
+  if (names.length === 0) return;
+  const below = Object.create(prototype) as Record<string, unknown>;
+  for (const name of names) below[name] = seen(name, (prototype as Record<string, unknown>)[name] as Method);
+  const { methods } = createLayer(below as unknown as NativeMethods);
+  for (const name of names) putInFront(prototype, name, methods[name]);
+}
+
+type Method = (...args: unknown[]) => unknown;
+
+/** A method whose calls the guard has seen already, and does not look at again where it calls the guard's own. */
+function seen(name: ResponseMethod, method: Method): Method {
+  return function (this: object, ...args) {
+    const exchange = exchangeOfReceiver(this) as Http1Exchange | undefined;
+    if (!exchange?.isHttp1) return method.apply(this, args);
+    const was = exchange.covered;
+    exchange.covered = name;
+    try {
+      return method.apply(this, args);
+    } finally {
+      exchange.covered = was;
+    }
+  };
+}
+
+/**
+ * A class of responses for the slot in which a server keeps it: a guard opens the exchange of each one it makes. What it
+ * makes are instances of the class itself.
+ */
+export function guardedClass<T extends new (...args: never[]) => object>(
+  base: T,
+  guard: Pick<ServerGuard, "open" | "witness">,
+): T {
+  const Base = base as unknown as new (...args: unknown[]) => NodeResponse;
+  function Observed(request: unknown, options: unknown) {
+    const response = new Base(request, options);
+    try {
+      guard.open(request as IncomingMessage, response);
+    } catch (error) {
+      tellFailure(guard.witness, error); // the response is a bare one then
+    }
+    return response;
+  }
+  Object.setPrototypeOf(Observed, Object.getPrototypeOf(base) as object);
+  return Object.defineProperties(Observed, Object.getOwnPropertyDescriptors(base)) as unknown as T;
+}

@@ -1,0 +1,101 @@
+import { EventEmitter } from "node:events";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Exchange } from "../exchange/exchange.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { covered, coverPrototypes } from "./layers.js";
+import { captureRejection, capturesRejections, watchPromise } from "./rejections.js";
+import type { Http1Server, ServerGuard } from "./server-guard.js";
+
+export type Listener = (...args: unknown[]) => unknown;
+
+/** The listener of an event, where there is just one and nobody else stands in front of `emit`: the usual server. */
+export function onlyListener(server: Http1Server, below: Http1Server["emit"], event: string): Listener | undefined {
+  if ((below as unknown) !== EventEmitter.prototype.emit) return undefined;
+  // A copy of the list for each request would cost more than everything else here.
+  const listener = (server as { _events?: Record<string, unknown> })._events?.[event];
+  return typeof listener === "function" && !("listener" in listener) ? (listener as Listener) : undefined;
+}
+
+/**
+ * Calls a request listener so that nothing it throws, now or later, escapes.
+ * @param event - undefined where somebody else emits it
+ * @returns a promise that is left to whoever emits the event, since it captures rejections
+ */
+export function callListener(
+  guard: ServerGuard,
+  exchange: Exchange,
+  self: unknown,
+  event: string | undefined,
+  listener: Listener,
+  args: unknown[],
+): unknown {
+  guard.enter(exchange);
+  let left: unknown;
+  try {
+    const result = listener.apply(self, args);
+    if (result !== undefined && result !== null) {
+      if (!capturesRejections(self)) watchPromise(guard, exchange, result);
+      else if (event === undefined) left = result;
+      else captureRejection(guard, exchange, self, event, args, result);
+    }
+  } catch (error) {
+    guard.failed(exchange, error, true);
+  }
+  if (exchange.isHttp1) {
+    const prototype = Object.getPrototypeOf((exchange as Http1Exchange).response) as object;
+    if (prototype !== covered) coverPrototypes(prototype);
+  }
+  return left;
+}
+
+/**
+ * Calls the listeners of an event so that nothing they throw, now or later, escapes: an async listener's promise is
+ * watched, which `emit` does not do.
+ */
+export function callListeners(
+  guard: ServerGuard,
+  server: Http1Server,
+  below: Http1Server["emit"],
+  event: string,
+  args: unknown[],
+  exchange: Exchange,
+): boolean {
+  const listeners = server.rawListeners(event) as Listener[];
+  if ((below as unknown) !== EventEmitter.prototype.emit) {
+    // Somebody else stands in front of `emit` and must see the event: an instrumentation, another guard.
+    for (const listener of [below, ...listeners]) guard.meet(listener, exchange);
+    let emitted = true;
+    const emit = () => {
+      emitted = Reflect.apply(below, server, [event, ...args]) as boolean;
+    };
+    callListener(guard, exchange, server, event, emit, []);
+    return emitted;
+  }
+  for (const listener of listeners) {
+    guard.meet(listener, exchange);
+    callListener(guard, exchange, server, event, listener, args);
+  }
+  return listeners.length > 0;
+}
+
+/** Wraps a request listener so that nothing it throws, now or later, escapes. */
+export function guardedListener(
+  guard: ServerGuard & { accept(request: IncomingMessage, response: ServerResponse): Exchange },
+  listener: RequestListener,
+): RequestListener {
+  return function guardedListener(
+    this: unknown,
+    request: IncomingMessage,
+    response: ServerResponse & { req: IncomingMessage },
+  ): unknown {
+    const exchange = guard.accept(request, response);
+    if (guard.answers(exchange)) return undefined;
+    const call = (event?: string) => {
+      guard.meet(listener, exchange);
+      return callListener(guard, exchange, this, event, listener as Listener, [request, response]);
+    };
+    // Whoever has emitted the event is no longer there when a request has waited.
+    if (guard.overload === undefined || guard.overload.admits(exchange, () => void call("request"))) return call();
+    return undefined;
+  };
+}

@@ -1,0 +1,74 @@
+import type { ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { parseRay } from "../cloudflare/ray.js";
+import type { Exchange, Supervisor } from "../exchange/exchange.js";
+import { MESSAGES } from "../report/log.js";
+import { meetPeer, type Peer } from "../trust/caller.js";
+import type { GuardedConnection } from "./connection.js";
+
+/** Guards that have told how to trust a peer on the own machine or network: once is enough. */
+const advised = new WeakSet<Supervisor>();
+
+/** Sessions of HTTP/2, with whoever is at the other end. */
+const sessions = new WeakMap<object, Peer>();
+
+type Asking = Pick<Exchange, "request" | "supervisor">;
+
+/** The peer of a connection of HTTP/1.x. */
+export function peerOfConnection(exchange: Asking & { readonly connection: GuardedConnection }): Peer {
+  const { connection, supervisor } = exchange;
+  if (connection.peer?.trust !== supervisor.settings.trust) {
+    connection.peer = peerAt(connection.socket, connection.address, supervisor);
+    advise(exchange, connection.peer);
+  }
+  return connection.peer;
+}
+
+/** The peer of a session of HTTP/2. */
+export function peerOfSession(exchange: Asking & { readonly stream: ServerHttp2Stream }): Peer {
+  const { stream, supervisor } = exchange;
+  const { session } = stream;
+  // A stream can be closed together with its session before anybody has looked at it.
+  if (session === undefined || session.destroyed) return meetPeer(supervisor.settings.trust, { address: undefined });
+  let peer = sessions.get(session);
+  if (peer?.trust !== supervisor.settings.trust) {
+    peer = peerAt(session.socket, session.socket.remoteAddress, supervisor);
+    sessions.set(session, peer);
+    advise(exchange, peer);
+  }
+  return peer;
+}
+
+/** The peer of a request without a connection: whatever the test says. */
+export function peerOfRequest({ request, supervisor }: Asking): Peer {
+  return meetPeer(supervisor.settings.trust, { address: request?.socket?.remoteAddress });
+}
+
+function peerAt(socket: Socket, address: string | undefined, { settings }: Supervisor): Peer {
+  const { trust } = settings;
+  return meetPeer(trust, {
+    address,
+    isUnix: address === undefined && isUnixSocket(socket),
+    hasCertificate: trust.clientCertificate && hasCertificate(socket as TLSSocket),
+  });
+}
+
+/** A TCP socket that is gone has no address either: the server knows for certain. */
+function isUnixSocket(socket: Socket): boolean {
+  const { server } = socket as Socket & { server?: { address?(): unknown } };
+  return typeof server?.address?.() === "string";
+}
+
+function hasCertificate(socket: TLSSocket): boolean {
+  return socket.authorized === true && Object.keys(socket.getPeerCertificate?.() ?? {}).length > 0;
+}
+
+/** Tells, once, what to set where the edge is probably behind a proxy or a Tunnel that nobody has named. */
+function advise({ request, supervisor }: Asking, peer: Peer): void {
+  if (!peer.isLocal || peer.caller.verified || peer.isProxy || advised.has(supervisor)) return;
+  if (peer.trust.edge === null && peer.trust.hasEdge) return;
+  if (parseRay(request?.headers["cf-ray"]) === null) return;
+  advised.add(supervisor);
+  supervisor.warn({ peer: peer.address }, MESSAGES.trustLocalPeer);
+}

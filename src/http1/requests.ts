@@ -1,0 +1,70 @@
+import type { IncomingMessage } from "node:http";
+import { tellFailure } from "../containment.js";
+import { exchangeOf } from "../exchange/exchange-of.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import { callListener, callListeners, type Listener, onlyListener } from "./listeners.js";
+import type { NodeResponse } from "./node-internals.js";
+import type { Http1Server, ServerGuard } from "./server-guard.js";
+
+/** Hands the requests of a server to whoever listens for them, each behind the look that the guard has at it. */
+export class Requests {
+  readonly #server: Http1Server;
+  readonly #below: Http1Server["emit"];
+  readonly #guard: ServerGuard;
+  /** The listener that was called last: the guard has recognised what it is. */
+  #recognised: Listener | undefined;
+
+  /** @param below - emits the event where the guard does not */
+  constructor(server: Http1Server, below: Http1Server["emit"], guard: ServerGuard) {
+    this.#server = server;
+    this.#below = below;
+    this.#guard = guard;
+  }
+
+  /** Emits an event that hands over a request. @returns what `emit` does */
+  emit(event: string, request: IncomingMessage, response: NodeResponse): boolean {
+    let exchange: Http1Exchange;
+    try {
+      // Opened as its response was made; not one that an app has made itself.
+      exchange = (exchangeOf(response) as Http1Exchange | undefined) ?? this.#guard.open(request, response);
+      exchange.persists = response.shouldKeepAlive;
+      if (!this.#isForApp(event, exchange)) return true;
+    } catch (error) {
+      // Whatever the guard cannot do, the app gets its request.
+      tellFailure(this.#guard.witness, error);
+      return Reflect.apply(this.#below, this.#server, [event, request, response]) as boolean;
+    }
+    return this.#callUp(event, exchange);
+  }
+
+  /** Whether the app is to get a request here and now: the guard has not answered it, and it need not wait. */
+  #isForApp(event: string, exchange: Http1Exchange): boolean {
+    const guard = this.#guard;
+    if (exchange.connection.lingering) {
+      exchange.passOver();
+      return false;
+    }
+    if (guard.answers(exchange)) return false;
+    exchange.greeted = true;
+    if (guard.overload === undefined) return true;
+    const enter = () => {
+      if (exchange.connection.lingering) exchange.passOver();
+      else this.#callUp(event, exchange);
+    };
+    return guard.overload.admits(exchange, enter, true);
+  }
+
+  #callUp(event: string, exchange: Http1Exchange): boolean {
+    const server = this.#server;
+    const guard = this.#guard;
+    const args = [exchange.request, exchange.response];
+    const listener = onlyListener(server, this.#below, event);
+    if (listener === undefined) return callListeners(guard, server, this.#below, event, args, exchange);
+    if (listener !== this.#recognised) {
+      guard.meet(listener, exchange);
+      this.#recognised = listener;
+    }
+    callListener(guard, exchange, server, event, listener, args);
+    return true;
+  }
+}

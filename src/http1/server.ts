@@ -1,0 +1,96 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { contained } from "../containment.js";
+import { putInFrontOfEmit } from "../put-in-front.js";
+import { emitClientError, reportClientError } from "./client-error.js";
+import { connectionOf } from "./connection.js";
+import { withList } from "./connection-lists.js";
+import { emitDropped } from "./dropped.js";
+import { emitHandover } from "./handover.js";
+import { handshakeFailed } from "./handshake.js";
+import { guardedClass, guardPrototypes } from "./layers.js";
+import { classSlot, type NodeResponse } from "./node-internals.js";
+import type { ClientError } from "./parse-error.js";
+import { Requests } from "./requests.js";
+import type { Http1Server, ServerGuard } from "./server-guard.js";
+
+/**
+ * Stands in front of a server: its `emit`, and the classes of which it makes requests and responses.
+ * @param listening - told when it has something to listen with
+ */
+export function interceptServer(server: Http1Server, guard: ServerGuard, listening?: () => void): () => void {
+  const below = server.emit;
+  const requests = new Requests(server, below, guard);
+  const responses = interceptResponses(server, guard);
+  const halfOpen = server.httpAllowHalfOpen;
+  // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
+  if (guard.enforces) server.httpAllowHalfOpen = true;
+  const onConnect = contained(guard.witness, (_request: IncomingMessage, socket: Socket) => {
+    if (server.listenerCount("connect") > 1) return;
+    const { waiting, bare } = connectionOf(socket);
+    (waiting ?? bare)?.unanswered();
+  });
+  const meet = contained(guard.witness, (socket: Socket) => void connectionOf(socket));
+  // Node destroys the socket of a CONNECT nobody listens for.
+  if (guard.enforces) server.on("connect", onConnect);
+
+  function emit(this: Http1Server, event: string | symbol, a?: unknown, b?: unknown): boolean {
+    switch (event) {
+      case "request":
+      case "checkContinue":
+      case "checkExpectation":
+        return requests.emit(event, a as IncomingMessage, b as NodeResponse);
+      case "clientError":
+        if (guard.enforces) return emitClientError(server, below, guard, a as ClientError, b as Socket);
+        reportClientError(server, a as ClientError, b as Socket);
+        break;
+      case "dropRequest":
+        if (!guard.enforces) break;
+        return emitDropped(server, below, guard, a as IncomingMessage, b as Socket);
+      case "upgrade":
+      case "connect":
+        if (!guard.enforces) break;
+        // biome-ignore lint/complexity/noArguments: the hot path above must not pay for a rest parameter
+        return emitHandover(server, below, guard, event, [...arguments].slice(1));
+      case "connection":
+        // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
+        if (!("setSecureContext" in server)) meet(a as Socket);
+        guard.overload?.connected();
+        // biome-ignore lint/complexity/noArguments: forwarded as it came
+        return withList(server, a, () => Reflect.apply(below, server, arguments) as boolean);
+      case "tlsClientError":
+        if (guard.enforces) handshakeFailed(b as Socket, guard.witness);
+        break;
+      case "secureConnection":
+        meet(a as Socket);
+        // biome-ignore lint/complexity/noArguments: forwarded as it came
+        return withList(server, a, () => Reflect.apply(below, server, arguments) as boolean);
+      case "listening":
+        listening?.();
+        break;
+    }
+    // biome-ignore lint/complexity/noArguments: forwarded as it came
+    return Reflect.apply(below, server, arguments) as boolean;
+  }
+  const undo = putInFrontOfEmit(server, emit);
+
+  return () => {
+    undo();
+    responses();
+    if (halfOpen !== undefined) server.httpAllowHalfOpen = halfOpen;
+    server.removeListener("connect", onConnect);
+  };
+}
+
+/** Has every response of a server known from its creation on: Node answers some requests that it tells nobody about. */
+function interceptResponses(server: Http1Server, guard: ServerGuard): () => void {
+  guardPrototypes();
+  const slot = classSlot(server, "ServerResponse");
+  if (slot === undefined) return () => {};
+  const slots = server as unknown as Record<symbol, new (...args: never[]) => object>;
+  const base = slots[slot] as new (...args: never[]) => object;
+  slots[slot] = guardedClass(base, guard);
+  return () => {
+    slots[slot] = base;
+  };
+}

@@ -1,0 +1,282 @@
+import type { IncomingMessage } from "node:http";
+import { contained } from "../containment.js";
+import { Exchange, type Supervisor } from "../exchange/exchange.js";
+import { type Page, renderHttp1 } from "../fallback/page.js";
+import { endOfSection, type FieldLine } from "../http/message.js";
+import type { RouteSettings } from "../options/options.js";
+import { EVENTS, type Failure, prematureClose, ruleBroken } from "../report/incidents.js";
+import type { Peer } from "../trust/caller.js";
+import type { GuardedConnection } from "./connection.js";
+import { tellClientLeft } from "./departure.js";
+import { isDestroyed } from "./gone-socket.js";
+import { checkInterim } from "./interim.js";
+import { versionOf } from "./node-internals.js";
+import { peerOfConnection } from "./peer.js";
+import { type RawAnswer, RawResponse } from "./raw-response.js";
+import { onceClosed } from "./socket-close.js";
+import { endWithError } from "./socket-error.js";
+
+/** Time for a client to read its answer before the connection is closed, in milliseconds. */
+const PARTING_MS = 1_000;
+
+/**
+ * An exchange for which Node has no response object: an upgrade, a CONNECT, or a request that could not be parsed.
+ * Whoever listens answers on the socket, by hand.
+ */
+export class SocketExchange extends Exchange {
+  readonly request: IncomingMessage | null;
+  readonly connection: GuardedConnection;
+  status = 0;
+  octets = 0;
+  /** `undefined`: of a request that could not be parsed, and may be a HEAD. */
+  readonly #method: string | undefined;
+  #raw: RawResponse;
+  #interims = 0;
+  /** 100 (Continue) has gone out. */
+  #continued = false;
+  /** Responses in front of it are under way: its own waits, once there is one. */
+  #isQueued = false;
+  #answer: { octets: Buffer; status: number } | undefined;
+  /** What goes out in front of that, or in its place, once it is its turn. */
+  #held: Buffer[] = [];
+  /** Another protocol has the connection, as far as the app knows. */
+  #hasSwitched = false;
+  /** How the app has ended that. */
+  #end: string | undefined;
+  /** What it becomes when nobody answers. */
+  readonly #otherwise: Failure;
+
+  constructor(
+    supervisor: Supervisor,
+    settings: RouteSettings,
+    request: IncomingMessage | null,
+    connection: GuardedConnection,
+    otherwise: Failure,
+    method = request?.method,
+  ) {
+    super(supervisor, settings);
+    this.request = request;
+    this.connection = connection;
+    this.#otherwise = otherwise;
+    this.#method = method;
+    this.#raw = new RawResponse(method ?? "", request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1");
+    connection.bare = this;
+    connection.witness = supervisor;
+    connection.whenDestroyed = [...connection.whenDestroyed, () => this.settle(false)];
+  }
+
+  /** Keeps the answer back until `takeTurn()`. */
+  waitForTurn(): void {
+    this.#isQueued = true;
+    this.connection.bare = null;
+    this.connection.waiting = this;
+  }
+
+  /** @returns whether it has been answered meanwhile */
+  takeTurn(): boolean {
+    const { connection } = this;
+    this.#isQueued = false;
+    connection.waiting = null;
+    connection.bare = this;
+    for (const octets of this.#held.splice(0)) this.#put(octets);
+    if (this.#hasSwitched) this.#handOver();
+    const answer = this.#answer;
+    if (answer !== undefined) this.#send(answer.octets, answer.status);
+    return answer !== undefined;
+  }
+
+  override get isQueued(): boolean {
+    return this.#isQueued;
+  }
+
+  override get socket(): object {
+    return this.connection.socket;
+  }
+
+  override get afterwards(): "ends" | "other" {
+    return this.committed ? "ends" : "other";
+  }
+
+  get peer(): Peer {
+    return peerOfConnection(this);
+  }
+
+  /** There is no response whose octets could be Node's own. */
+  goesPast(): boolean {
+    return false;
+  }
+
+  isOut(): boolean {
+    return this.committed;
+  }
+
+  isBegun(): boolean {
+    return this.committed;
+  }
+
+  isOver(): boolean {
+    return false;
+  }
+
+  movement(): number {
+    return this.committed ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
+  }
+
+  backlog(): number {
+    return this.connection.socket.writableLength;
+  }
+
+  override get isLeft(): boolean {
+    return isDestroyed(this.connection.socket);
+  }
+
+  lostFields(): readonly FieldLine[] {
+    return [];
+  }
+
+  release(): void {}
+
+  /** @param last - the app ends the connection with these octets */
+  socketWrite(octets: Buffer, last: boolean): void {
+    if (this.#hasSwitched) this.#put(Buffer.from(octets));
+    if (this.inert || !this.supervisor.enforces) return;
+    this.#raw.add(octets);
+    for (const section of this.#raw.takeInterims()) this.#sendInterim(section);
+    const status = this.#raw.handover();
+    if (status !== null) {
+      this.status = status;
+      this.inert = true;
+      // RFC 9110, section 7.8: the 100 the client waits for comes before the 101.
+      const expects = status === 101 && !this.#continued && /^100-continue$/i.test(this.request?.headers.expect ?? "");
+      if (expects) this.#put(Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"));
+      this.#put(this.#raw.octets);
+      this.#hasSwitched = true;
+      if (!this.#isQueued) this.#handOver();
+      return;
+    }
+    const answer = this.#raw.answer(last ? "fin" : "open", true);
+    if (answer !== null) this.#sendRaw(answer);
+  }
+
+  /** Sends octets as they are, or keeps them until it is their turn. */
+  #put(octets: Buffer): void {
+    const { connection } = this;
+    if (this.#isQueued) this.#held.push(octets);
+    else connection.own(() => connection.call("write", [octets]));
+  }
+
+  #handOver(): void {
+    const { connection } = this;
+    this.settle(true);
+    connection.handOver();
+    if (this.#end !== undefined) connection.call(this.#end === "socket.end" ? "end" : "destroySoon", []);
+  }
+
+  #sendInterim(section: string): void {
+    const { request } = this;
+    const verdict = checkInterim(section, {
+      version: request === null ? "1.1" : versionOf(request),
+      afterFinal: false,
+      before: this.#interims,
+      most: this.supervisor.settings.edge.maxInterimResponses,
+    });
+    if (verdict !== null) this.repaired(ruleBroken(verdict.rule, verdict.found));
+    const octets = verdict === null ? section : verdict.octets;
+    if (octets === null) return;
+    this.#interims++;
+    this.#continued ||= octets.startsWith("HTTP/1.1 100");
+    this.#put(Buffer.from(octets, "latin1"));
+  }
+
+  closing(how: string, error: unknown): boolean {
+    if (!this.supervisor.enforces) return false;
+    const { connection } = this;
+    if (this.#isQueued && how !== "socket.end") tellClientLeft(connection);
+    endWithError(connection, error);
+    if (this.#hasSwitched) this.#end ??= how;
+    if (this.inert) return true;
+    const answer = this.#raw.answer("fin");
+    if (answer !== null) {
+      this.#sendRaw(answer);
+      return true;
+    }
+    if (this.#raw.octets.byteLength > 0) {
+      return this.fail({
+        code: "RAW_WRITE",
+        message: EVENTS.RAW_WRITE,
+        prevented: 520,
+        status: this.#otherwise.status,
+        err: error,
+        closes: true,
+      });
+    }
+    if (this.request === null) return this.fail(this.#otherwise);
+    // No other protocol can be spoken with a client that has ended its side: it has left, and the app lets go of it.
+    if (this.connection.socket.readableEnded) return false;
+    return this.fail(prematureClose(how, error));
+  }
+
+  /** Whatever goes wrong with the answer to what is no request, Node's own answer is the right one. */
+  override fail(failure: Failure): boolean {
+    if (this.request !== null) return super.fail(failure);
+    return super.fail({ ...this.#otherwise, err: failure.err ?? this.#otherwise.err });
+  }
+
+  /** Nobody has answered, and nobody will. */
+  unanswered(): boolean {
+    return this.fail(this.#otherwise);
+  }
+
+  protected replace(page: Page): void {
+    this.#send(renderHttp1(page, this.#method, true).octets, page.status);
+  }
+
+  #sendRaw({ octets, status, repair }: RawAnswer): void {
+    if (repair !== null) this.repaired(repair);
+    this.#send(octets, status);
+  }
+
+  #send(octets: Buffer, status: number): void {
+    const { connection } = this;
+    this.inert = true;
+    if (this.#isQueued) {
+      this.#answer = { octets, status };
+      return;
+    }
+    this.committed = true;
+    this.status = status;
+    this.octets = octets.byteLength - endOfSection(octets);
+    const { socket } = connection;
+    connection.own(() => {
+      for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
+      socket.end(
+        octets,
+        contained(this.supervisor, () => this.#flushed()),
+      );
+    });
+  }
+
+  #flushed(): void {
+    const { connection } = this;
+    const { socket } = connection;
+    connection.bare = null;
+    this.settle(true);
+    // The client may still be sending what we could not parse: give it a moment to read, then close.
+    const close = contained(this.supervisor, () => connection.abort(false));
+    const timer = setTimeout(close, PARTING_MS).unref();
+    onceClosed(socket, () => clearTimeout(timer));
+    if (socket.readableEnded) close();
+    else {
+      socket.once("end", close);
+      socket.resume();
+    }
+  }
+
+  protected tearDown(): void {
+    this.connection.abort(true);
+  }
+
+  abandon(): void {
+    this.connection.abort(false);
+  }
+}

@@ -1,0 +1,165 @@
+import { Socket } from "node:net";
+import { putInFront } from "../put-in-front.js";
+import { shared } from "../shared.js";
+import { runningFunctions } from "../stack.js";
+import type { GuardedConnection } from "./connection.js";
+import { isDestroyed, showEnded } from "./gone-socket.js";
+import type { Http1Exchange } from "./http1-exchange.js";
+import type { NodeSocket } from "./node-internals.js";
+import { endWithoutError } from "./socket-error.js";
+import type { SocketExchange } from "./socket-exchange.js";
+
+/** Methods of a socket that the guard stands in front of. */
+export const SOCKET_METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end", "write"] as const;
+
+export type SocketMethod = (typeof SOCKET_METHODS)[number];
+
+export type Native = (this: object, ...args: unknown[]) => unknown;
+
+/** A Duplex in the place of a socket has only some of them. */
+export type NativeSocketMethods = { [K in SocketMethod]?: Native | undefined } & Record<
+  "destroy" | "end" | "write",
+  Native
+>;
+
+/** What a method does to a socket that is guarded. */
+export type Guarded = (connection: GuardedConnection, args: unknown[]) => unknown;
+
+/** Makes a method that finds the connection of its socket. */
+type StandInFront = (method: SocketMethod, below: Native, guarded: Guarded) => Native;
+
+/**
+ * Stands in front of the methods of a socket: on the prototype of every `net.Socket`, once for the process, since methods
+ * of its own would show among the keys of each. Any other stream that stands in for a socket gets its own.
+ * @returns the methods below
+ */
+export function guardSocketMethods(socket: NodeSocket, standInFront: StandInFront): NativeSocketMethods {
+  if (socket instanceof Socket) return shared("socket", () => guardMethods(Socket.prototype, standInFront));
+  return guardMethods(socket, standInFront);
+}
+
+function guardMethods(target: object, standInFront: StandInFront): NativeSocketMethods {
+  const native = {} as NativeSocketMethods;
+  for (const name of SOCKET_METHODS) {
+    const below = (target as Record<string, unknown>)[name];
+    // A Duplex has no `destroySoon`, and whoever looks for one must not find it.
+    if (typeof below !== "function") continue;
+    native[name] = below as Native;
+    putInFront(target, name, standInFront(name, below as Native, GUARDED[name]));
+  }
+  return native;
+}
+
+const GUARDED: { readonly [K in SocketMethod]: Guarded } = {
+  destroy: (connection, args) => destroy(connection, "destroy", args),
+  destroySoon: (connection, args) => destroy(connection, "destroySoon", args),
+  resetAndDestroy: (connection, args) => destroy(connection, "resetAndDestroy", args),
+  end,
+  write,
+};
+
+function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown[]): unknown {
+  if (connection.seemsDestroyed && !connection.isOwn) return connection.socket;
+  // Node cannot reset a connection that it is already ending: it would never emit `close`.
+  if (how === "resetAndDestroy" && connection.socket.writableEnded) how = "destroy";
+  const exchange = upgradeBehind(connection) ?? connection.current();
+  if (
+    how === "destroy" &&
+    !connection.isOwn &&
+    isFinalHandler() &&
+    !(exchange as Http1Exchange | undefined)?.response?.headersSent
+  )
+    return connection.socket;
+  const error = how === "destroy" ? args[0] : undefined;
+  if (connection.isOwn || exchange === undefined || exchange.settled || connection.isGone(error)) {
+    if (how === "destroySoon" && !connection.isOwn && exchange === undefined) {
+      connection.closeSoon();
+      return undefined;
+    }
+    return connection.call(how, args);
+  }
+  if (!exchange.closing(`socket.${how}`, error)) return connection.call(how, args);
+  if (how === "destroySoon") showEnded(connection.socket);
+  else endWithoutError(connection); // with one that has been told already
+  return connection.socket;
+}
+
+/** An upgrade whose listeners have the socket already, while responses in front of it are under way: those are Node's. */
+function upgradeBehind(connection: GuardedConnection): SocketExchange | null {
+  const { waiting, isOwn } = connection;
+  if (waiting === null || waiting.request === null || isOwn) return null;
+  return /node:_http/.test(runningFunctions()[4] ?? "") ? null : waiting;
+}
+
+function end(connection: GuardedConnection, args: unknown[]): unknown {
+  const exchange = connection.waiting ?? connection.current();
+  if (connection.toldError && !connection.isOwn) {
+    refuse(args);
+    return connection.socket;
+  }
+  if (connection.isOwn || connection.isGone(undefined)) return connection.call("end", args);
+  if (exchange === undefined || exchange.settled) {
+    if (exchange !== undefined || !connection.isBetweenResponses) return connection.call("end", args);
+    // Between two responses nothing may go out: it would be taken for the next one.
+    const done = args.find((argument) => typeof argument === "function");
+    return connection.call("end", done === undefined ? [] : [done]);
+  }
+  // Without half-open connections Node answers the end of the client with its own.
+  if (!exchange.supervisor.enforces && connection.socket.readableEnded) return connection.call("end", args);
+  const [data, encoding] = args;
+  if (typeof data === "string" || data instanceof Uint8Array) {
+    const sent = write(connection, [data, typeof encoding === "string" ? encoding : undefined], true);
+    if (exchange.settled && sent === true) return connection.call("end", []);
+  }
+  const callback = args.find((argument) => typeof argument === "function") as (() => void) | undefined;
+  if (callback !== undefined) connection.socket.once("finish", callback);
+  if (!exchange.closing("socket.end", undefined)) return connection.call("end", []);
+  showEnded(connection.socket);
+  return connection.socket;
+}
+
+function write(connection: GuardedConnection, args: unknown[], last = false): unknown {
+  const present = connection.current();
+  if (connection.isOwn || present?.goesPast()) return connection.call("write", args);
+  if (connection.toldError) return refuse(args);
+  if (isDestroyed(connection.socket)) return connection.call("write", args);
+  const exchange = connection.waiting ?? present;
+  if (exchange === undefined) {
+    if (!connection.isBetweenResponses) return connection.call("write", args);
+    // Between two responses nobody may speak: the octets would be taken for the start of the next one (MC-7).
+    const done = args.find((argument) => typeof argument === "function");
+    if (done !== undefined) process.nextTick(done as () => void);
+    return true;
+  }
+  const [data, encoding, third] = args;
+  const octets =
+    typeof data === "string"
+      ? Buffer.from(data, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8")
+      : data instanceof Uint8Array
+        ? Buffer.from(data)
+        : null;
+  if (octets === null) return connection.call("write", args); // throws as it always did
+  exchange.socketWrite(octets, last);
+  if (!exchange.supervisor.enforces) return connection.call("write", args);
+  const callback = typeof encoding === "function" ? encoding : third;
+  if (typeof callback === "function") process.nextTick(callback as () => void);
+  return true;
+}
+
+/** Does what a socket that is destroyed does with octets. */
+function refuse(args: unknown[]): boolean {
+  const done = args.find((argument) => typeof argument === "function");
+  const error = Object.assign(new Error("Cannot call write after a stream was destroyed"), {
+    code: "ERR_STREAM_DESTROYED",
+  });
+  if (done !== undefined) process.nextTick(done as (error: Error) => void, error);
+  return false;
+}
+
+/**
+ * Express's final handler destroys the socket when a header section is out, even if that response is complete and
+ * another request is under way.
+ */
+function isFinalHandler(): boolean {
+  return runningFunctions().some((name) => /[\\/]finalhandler[\\/]index\.js/.test(name));
+}

@@ -1,0 +1,206 @@
+import { checkCoding } from "../http1/coded-content.js";
+import { handlerError, longContent, shortContent } from "../report/incidents.js";
+import { hasNoContent } from "./fields.js";
+import { passHeld, wouldBeTaken } from "./held.js";
+import type { Http2Exchange } from "./http2-exchange.js";
+import { NO_ERROR } from "./leaving.js";
+import { octetsOf, type Piece, pass } from "./pieces.js";
+import { judgeHead } from "./response.js";
+import { byName, type Head } from "./section.js";
+
+type Callback = (error?: Error | null) => void;
+
+/** Stands in front of `write()`, where the app's octets are counted. */
+export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+  const { stream, native } = exchange;
+  if (exchange.inert && !exchange.hasLeft && !exchange.passing) {
+    exchange.wroteLate();
+    const done = typeof encoding === "function" ? encoding : callback;
+    if (typeof done === "function") process.nextTick(done as Callback, null);
+    return true;
+  }
+  const octets = octetsOf(chunk, encoding);
+  if (octets !== null && !exchange.passing && !stream.writableEnded && !stream.destroyed && !stream.closed) {
+    if (exceeds(exchange, octets)) {
+      const done = typeof encoding === "function" ? encoding : callback;
+      if (typeof done === "function") process.nextTick(done as Callback, null);
+      return true;
+    }
+    exchange.sent += octets;
+    exchange.activeAt = performance.now();
+    if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
+  }
+  return native.write.call(stream, ...([chunk, encoding, callback] as never[])) as boolean;
+}
+
+/** Stands in front of `end()`: what the app has in mind is known, and nothing of it may be out yet. */
+export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown, callback?: unknown) {
+  const { stream, native } = exchange;
+  const pass = () => {
+    native.end.call(stream, ...([chunk, encoding, callback] as never[]));
+    return stream;
+  };
+  const done = [chunk, encoding, callback].find((argument) => typeof argument === "function");
+  const failed = () => {
+    // The app has ended its response, and is told of the end of the guard's.
+    exchange.pass(() => void native.end.call(stream, done as never));
+    return stream;
+  };
+  // With the header section of the guard's answer Node would end what the app has not ended.
+  if (exchange.passing) return exchange.flushing ? stream : pass();
+  if (exchange.inert && !exchange.hasLeft) {
+    // Node closes the stream, behind the end of the guard's answer.
+    if (exchange.flushing && stream.closed && stream.rstCode === NO_ERROR) exchange.leave();
+    if (done !== undefined) process.nextTick(done as Callback);
+    return stream;
+  }
+  // Node has the file, and has sent the header section.
+  if (exchange.fromFile && exchange.head === null && stream.headersSent) {
+    exchange.file(byName({ ...stream.sentHeaders }));
+    return pass();
+  }
+  // Node ends a stream that the client has reset.
+  if (exchange.ended || exchange.isTunnel || stream.closed || stream.destroyed) return pass();
+  const isNothing = chunk === undefined || chunk === null || typeof chunk === "function";
+  const octets = isNothing || stream.writableEnded ? 0 : octetsOf(chunk, encoding);
+  // Node refuses it, to whoever has called.
+  if (octets === null) return pass();
+  if (exceeds(exchange, octets)) return failed();
+  exchange.sent += octets;
+  if (failsLength(exchange)) return failed();
+  exchange.ended = true;
+  if (
+    !exchange.committed &&
+    (exchange.head !== null || exchange.sent > 0) &&
+    !commit(exchange, pieceOf(chunk, encoding))
+  )
+    return stream;
+  return pass();
+}
+
+/** Stands in front of `_write()` and `_writev()`, where the Writable hands its content to the session. */
+export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
+  if (exchange.inert || exchange.stream.destroyed) process.nextTick(callback, null);
+  else if (!exchange.committed && !exchange.passing) hold(exchange, pieces, callback);
+  else if (exchange.isPassingHeld) exchange.behindHeld = () => writePieces(exchange, pieces, callback);
+  else pass(exchange, pieces, callback);
+}
+
+/** Stands in front of `_final()`: a response without a header section is none yet, whatever the app is told of its end. */
+export function final(exchange: Http2Exchange, callback: Callback): void {
+  const { stream, native, supervisor } = exchange;
+  // Node ends what it closes, and the recipient would see the end of the content before the reset. Behind the guard's
+  // answer it has seen that already.
+  if (exchange.outcome === "torn down" || exchange.hasLeft) return callback();
+  // What was held has been called back for a stream that is gone, of which Node no longer knows the session.
+  if (stream.destroyed) return callback();
+  if (exchange.committed || exchange.passing || stream.closed || !supervisor.enforces) {
+    if (exchange.isPassingHeld) exchange.behindHeld = () => final(exchange, callback);
+    else native._final.call(stream, callback as never);
+    return;
+  }
+  exchange.isFinal = true;
+  callback();
+}
+
+/**
+ * Keeps content back, so that a late failure can still be replaced. To the app it looks as if the session had taken it:
+ * the Writable goes on, and tells when there is room again.
+ */
+function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
+  if (exchange.head === null) {
+    exchange.supervisor.holdBack(exchange);
+    // The app may write without ever having responded: Node does that for it, with 200.
+    exchange.head = judgeHead(exchange, { fields: {}, given: {}, options: undefined });
+    if (exchange.head === null) return void process.nextTick(callback, null);
+  }
+  exchange.held ??= [];
+  exchange.held.push(pieces.map(({ chunk, encoding }) => ({ chunk, encoding })));
+  for (const { chunk, encoding } of pieces) exchange.heldOctets += octetsOf(chunk, encoding) ?? 0;
+  exchange.heldCallback = callback;
+  // What is to come of a file is not sent where there is an answer already, which Node asks itself.
+  if (exchange.heldOctets >= exchange.settings.holdBackOctets || !exchange.supervisor.enforces || exchange.fromFile) {
+    exchange.fromFile = false;
+    commit(exchange);
+    return;
+  }
+  const take = () => {
+    if (exchange.heldCallback !== callback || !wouldBeTaken(exchange)) return;
+    exchange.heldCallback = null;
+    callback();
+  };
+  setImmediate(take);
+}
+
+/** Lets what is held go, header section first. @returns false where the response has failed instead */
+export function commit(exchange: Http2Exchange, next?: Piece): boolean {
+  const { stream, native } = exchange;
+  // The app may end without ever having responded: Node does that for it, with 200.
+  exchange.head ??= judgeHead(exchange, { fields: {}, given: {}, options: undefined });
+  if (exchange.head === null) return false;
+  const { head } = exchange;
+  const { fields, options } = head;
+  lookAtContent(exchange, head, exchange.held?.[0]?.[0] ?? next);
+  try {
+    exchange.pass(() => native.respond.call(stream, ...([head.given, options] as never[])));
+  } catch (error) {
+    // Node refuses some fields only now, where nobody but the guard can catch what it throws.
+    exchange.head = null;
+    exchange.fail(handlerError(error));
+    return false;
+  }
+  exchange.commits(fields);
+  const { held, heldCallback, isFinal } = exchange;
+  exchange.held = exchange.heldCallback = null;
+  exchange.isFinal = false;
+  if (held !== null) {
+    if (hasNoContent(fields, exchange.method)) {
+      // Node has ended the stream with the header section.
+      exchange.sent = 0;
+      heldCallback?.();
+    } else passHeld(exchange, held, heldCallback);
+  }
+  if (isFinal) native._final.call(stream, noop as never);
+  return true;
+}
+
+function pieceOf(chunk: unknown, encoding: unknown): Piece | undefined {
+  if (typeof chunk !== "string" && !(chunk instanceof Uint8Array)) return undefined;
+  return { chunk, encoding: typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8" };
+}
+
+/** Takes Content-Encoding away where the first octets of the content prove that it is wrong. */
+function lookAtContent(exchange: Http2Exchange, head: Head, first: Piece | undefined): void {
+  const { fields } = head;
+  const { "content-encoding": coding } = fields;
+  if (coding === undefined || first === undefined) return;
+  if (hasNoContent(fields, exchange.method) || Number(fields[":status"]) === 206) return;
+  const failure = checkCoding(String(coding), first.chunk, first.encoding);
+  if (failure === null) return;
+  if (!exchange.supervisor.enforces) return exchange.supervisor.report(exchange, failure, "reported");
+  delete fields["content-encoding"];
+  head.given = fields;
+  exchange.repaired(failure);
+}
+
+/** Forgets what is held; whoever wrote it must not wait. */
+export function dropHeld(exchange: Http2Exchange): void {
+  const { heldCallback } = exchange;
+  exchange.held = exchange.heldCallback = null;
+  if (heldCallback !== null) process.nextTick(heldCallback, null);
+}
+
+function exceeds(exchange: Http2Exchange, octets: number): boolean {
+  const { expected, sent } = exchange;
+  if (expected < 0 || sent + octets <= expected || !exchange.supervisor.enforces) return false;
+  return exchange.fail(longContent(expected, sent + octets));
+}
+
+/** Ends a response whose content is not as long as was announced. */
+export function failsLength(exchange: Http2Exchange): boolean {
+  const { expected, sent } = exchange;
+  if (expected < 0 || sent === expected) return false;
+  return exchange.fail((sent > expected ? longContent : shortContent)(expected, sent));
+}
+
+function noop(): void {}

@@ -1,0 +1,131 @@
+import type { ServerHttp2Stream } from "node:http2";
+import { contained } from "../containment.js";
+import { prematureClose } from "../report/incidents.js";
+import { commit } from "./content.js";
+import { hasNoContent } from "./fields.js";
+import type { Http2Exchange } from "./http2-exchange.js";
+import { keepOpen } from "./internals.js";
+import { CANCEL, destroyedWith, type Leaving, NO_ERROR } from "./leaving.js";
+import type { Head } from "./section.js";
+
+/** Stands in front of `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
+export function destroy(exchange: Http2Exchange, error?: Error, callback?: unknown): ServerHttp2Stream {
+  const { stream } = exchange;
+  const pass = () => {
+    // What the app has ended it with is what its listeners are told, whoever comes to end it.
+    exchange.native.destroy.call(stream, ...([error ?? exchange.leaving?.error, callback] as never[]));
+    return stream;
+  };
+  if (exchange.passing || exchange.settled || exchange.isTunnel || isGone(stream)) return pass();
+  // The compatibility API destroys a stream to which it would have had to write behind its end.
+  if (exchange.isOver() && (error as NodeJS.ErrnoException | undefined)?.code === "ERR_STREAM_WRITE_AFTER_END")
+    exchange.wroteLate();
+  const leaving = { ...destroyedWith(error), callback };
+  if (!isFailedWrite(error)) return ends(exchange, leaving, "stream.destroy") ? stream : pass();
+  // A write that failed is Node's to tell, or an error of the app's upstream. Node's own is known to the stream in a moment.
+  const decide = () => {
+    if (stream.errored === error || isGone(stream) || !ends(exchange, leaving, "stream.destroy")) pass();
+  };
+  process.nextTick(contained(exchange.supervisor, decide));
+  return stream;
+}
+
+/** Stands in front of `close()`, which Node calls for a socket that is gone, and behind a response. */
+export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unknown): void {
+  const { stream, native } = exchange;
+  const pass = () => void native.close.call(stream, ...([code, callback] as never[]));
+  if (exchange.passing || exchange.settled || exchange.isTunnel || isGone(stream)) return pass();
+  // Node refuses them, to whoever has called.
+  if (!isCode(code) || (callback !== undefined && typeof callback !== "function")) return pass();
+  if (code === NO_ERROR) endsEmpty(exchange);
+  const leaving = { error: undefined, code: code as number, destroys: false };
+  if (!ends(exchange, leaving, "stream.close")) return pass();
+  if (callback !== undefined) stream.once("close", callback as () => void);
+}
+
+/** The app ends the stream. @returns false where there is nothing to be said before that */
+function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
+  const { stream, supervisor } = exchange;
+  if (!supervisor.enforces) {
+    exchange.fail(prematureClose(how, given.error));
+    return false;
+  }
+  if (exchange.outcome === "torn down" || exchange.hasLeft) return false;
+  exchange.leaving ??= { ...given, waitsForReader: endsFirst(exchange, given) };
+  if (exchange.inert || exchange.isOver() || completes(exchange)) {
+    if (stream.writableFinished && !exchange.flushing) return false;
+    leaveBehind(exchange);
+    return true;
+  }
+  if (!exchange.fail(prematureClose(how, given.error))) return false;
+  if (exchange.flushing) leaveBehind(exchange);
+  return true;
+}
+
+/** Closes the stream behind the answer: at once, where all of that goes out in front of it. */
+export function leaveBehind(exchange: Http2Exchange): void {
+  const { stream, native, supervisor, head, inert } = exchange;
+  // They come with the end of the content, and end the answer.
+  if (!inert && head !== null && hasTrailers(exchange, head)) return;
+  if (exchange.isHandedOver && exchange.hasRoom) {
+    if (exchange.isPassingHeld) keepOpen(stream, false);
+    exchange.pass(() => void native._final.call(stream, noop as never));
+    exchange.leave();
+  } else if (!exchange.flushing) {
+    stream.once(
+      "finish",
+      contained(supervisor, () => exchange.leave()),
+    );
+    if (!stream.writableEnded) exchange.pass(() => void native.end.call(stream));
+  }
+}
+
+/** Whether Node asks for trailers once the content has come to its end. */
+function hasTrailers({ method }: Http2Exchange, { fields, options }: Head): boolean {
+  return options?.waitForTrailers === true && !options.endStream && !hasNoContent(fields, method);
+}
+
+/** Whether Node would have ended the response in front of the reset: the stream then goes as after any other. */
+function endsFirst({ head, sent, ended, isUploading }: Http2Exchange, { code }: Leaving): boolean {
+  if (head === null || isUploading) return false;
+  if (sent === 0) return ended || !head.options?.waitForTrailers;
+  return ended && code === CANCEL;
+}
+
+/** Lets a response go all of whose announced content is there, and which the app has not ended. @returns false where it is another */
+function completes(exchange: Http2Exchange): boolean {
+  const { head, sent, expected, ended, fromFile } = exchange;
+  if (head === null || head.options?.waitForTrailers || ended || fromFile || sent !== expected) return false;
+  exchange.ended = true;
+  return exchange.committed || commit(exchange);
+}
+
+/** A code as Node takes it (RFC 9113, section 7). */
+function isCode(code: unknown): code is number {
+  return Number.isInteger(code) && (code as number) >= 0 && (code as number) <= 0xffff_ffff;
+}
+
+/**
+ * Lets a header section go behind which there is no content. Node ends what it closes, and where nothing has been
+ * announced, that is a whole answer.
+ */
+function endsEmpty(exchange: Http2Exchange): void {
+  const { head, sent, expected, ended, inert, fromFile } = exchange;
+  if (head === null || head.options?.waitForTrailers || sent > 0 || expected > 0 || ended || inert || fromFile) return;
+  exchange.ended = true;
+  if (!exchange.committed) commit(exchange);
+}
+
+function noop(): void {}
+
+/** Whether a stream has ended on its own account: the client is gone, and nothing can be answered any more. */
+export function isGone(stream: ServerHttp2Stream): boolean {
+  if (stream.destroyed || stream.closed || stream.aborted) return true;
+  const { session } = stream;
+  // Node closes the streams of a socket that is gone before it closes the session.
+  return session === undefined || session.destroyed || session.socket?.destroyed !== false;
+}
+
+function isFailedWrite(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).syscall === "write";
+}

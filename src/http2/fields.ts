@@ -1,0 +1,229 @@
+import type { Page } from "../fallback/page.js";
+import { FRAMING, HOP_BY_HOP } from "../http/fields.js";
+import { LOWER_CASE_TOKEN, NOT_IN_VALUE } from "../http/grammar.js";
+import { type FieldLine, renderFields } from "../http/message.js";
+import { isBodiless } from "../http/status.js";
+import { checkSize, largestFields } from "../http1/header-section.js";
+import { checkInterim } from "../http1/interim.js";
+import { type Failure, ruleBroken } from "../report/incidents.js";
+import { type Draft, readFields, readHeaders, readTexts } from "../validity/draft.js";
+import { judge } from "../validity/guarded/index.js";
+import { isPlainStatus } from "../validity/scan.js";
+import { sortTrailers } from "../validity/trailers.js";
+import { type ExcessiveBlock, excessOf, excessOfTrailers } from "./block.js";
+import type { Http2Exchange } from "./http2-exchange.js";
+import { type Fields, type Head, readOnce } from "./section.js";
+
+/** Runs the rules over the header section, and makes the repairs. @returns why the response has to be replaced */
+export function judgeFields(exchange: Http2Exchange, head: Head): Failure | null {
+  const { supervisor, settings } = exchange;
+  const { fields, options } = head;
+  const addsDate = options?.sendDate !== false;
+  if (isPlainlyValid(fields, addsDate, settings.maxFieldLines)) {
+    const failure = sizeOf(exchange, fields, addsDate);
+    if (failure === null || supervisor.enforces) return failure;
+    supervisor.report(exchange, failure, "reported");
+    return null;
+  }
+  const lines = readFields(
+    readHeaders(Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith(":")))),
+    false,
+  );
+  // What is judged is what is sent: Node reads the text of an object anew each time.
+  const hasObjects = lines.some(({ value }) => (Array.isArray(value) ? value.some(isObject) : isObject(value)));
+  if (hasObjects && supervisor.enforces) readTexts(lines);
+  const draft: Draft = {
+    method: exchange.method,
+    version: "2.0",
+    requestCloses: false,
+    upgradeOffered: undefined,
+    contentOctets: options?.endStream ? 0 : null,
+    framingRemoved: false,
+    addsDate: addsDate || fields.date !== undefined,
+    gatewayStatus: exchange.terms.gatewayStatus,
+    maxFieldLines: settings.maxFieldLines,
+    status: statusOf(fields),
+    reason: "",
+    fields: lines,
+    content: true,
+    chunksByDefault: false,
+    needsDate: false,
+    needsFraming: false,
+  };
+  const { repairs, replace } = judge(draft);
+  const failure = replace === null ? sizeOf(exchange, fields, addsDate) : ruleBroken(replace.rule, replace.found);
+  if (!supervisor.enforces) {
+    for (const { rule, found } of repairs) supervisor.report(exchange, ruleBroken(rule, found), "reported");
+    if (failure !== null) supervisor.report(exchange, failure, "reported");
+    return null;
+  }
+  if (failure !== null) return failure;
+  if (repairs.length === 0 && !hasObjects) return null;
+  head.given = fields;
+  for (const name of Object.keys(fields)) if (!name.startsWith(":")) delete fields[name];
+  for (const { name, value } of draft.fields) {
+    const key = name.toLowerCase();
+    // Names that differ in case alone are one field, of several lines.
+    fields[key] = Object.hasOwn(fields, key) ? [fields[key], value].flat() : value;
+  }
+  if (draft.needsDate) fields.date = new Date().toUTCString();
+  fields[":status"] = draft.status;
+  for (const { rule, found } of repairs) exchange.repaired({ ...ruleBroken(rule, found), message: found });
+  return null;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+/** Fields with rules of their own. */
+const RULED = new Set([...HOP_BY_HOP, "trailer", "date", "content-encoding"]);
+
+/** First look at a header section, on the hot path: `true` means that no guarded rule can be broken. */
+function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number): boolean {
+  if (!addsDate) return false;
+  let lines = 4;
+  for (const name in fields) {
+    const value = fields[name];
+    if (name === ":status") {
+      if (typeof value !== "number" || !isPlainStatus(value)) return false;
+    } else if (typeof value === "string") {
+      if (!LOWER_CASE_TOKEN.test(name) || RULED.has(name) || NOT_IN_VALUE.test(value)) return false;
+      if (name === "content-length" && !LENGTH.test(value)) return false;
+    } else if (!LOWER_CASE_TOKEN.test(name) || RULED.has(name) || !Number.isSafeInteger(value) || (value as number) < 0)
+      return false;
+    lines++;
+  }
+  return lines <= maxFieldLines;
+}
+
+const LENGTH = /^[0-9]{1,15}$/;
+
+/** So few octets that nobody asks whether Node can send them: the guard's own answers take as many. */
+const FEW_OCTETS = 1_024;
+
+/**
+ * What is wrong with the size of a header section, measured as the edge passes it on, and as Node sends it; warns while
+ * there is time.
+ */
+function sizeOf({ settings, stream, supervisor }: Http2Exchange, fields: Fields, addsDate: boolean): Failure | null {
+  const most = settings.maxHeaderSectionOctets;
+  let octets = 0;
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
+    for (const item of Array.isArray(value) ? value : [value]) octets += name.length + String(item).length + 4;
+  }
+  if (octets > FEW_OCTETS) {
+    const excess = excessOf(stream, fields, addsDate);
+    if (excess !== null) return tooLarge("header section", excess, fields);
+  }
+  if (octets <= most / 4) return null;
+  const rendered = render(fields);
+  const failure = checkSize(rendered, most);
+  if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
+  return failure;
+}
+
+function tooLarge(what: string, { octets, limit }: ExcessiveBlock, fields: Fields): Failure {
+  return ruleBroken(
+    "HF-18",
+    `The ${what} takes ${octets} octets over HTTP/2, and Node sends ${limit} (maxSendHeaderBlockLength); largest: ${largestFields(render(fields))}.`,
+  );
+}
+
+/** A header section as HTTP/1.1 would render it: for whoever reads it, it is the same. */
+export function render(fields: Fields): string {
+  return `HTTP/1.1 ${statusOf(fields)} \r\n${renderFields(linesOf(fields))}\r\n`;
+}
+
+/** Whether Node ends a stream with this header section. */
+export function hasNoContent(fields: Fields, method: string): boolean {
+  const status = statusOf(fields);
+  return method === "HEAD" || status === 205 || isBodiless(status);
+}
+
+/** Status code as Node reads it. */
+export function statusOf(fields: Fields): number {
+  return Number(fields[":status"]) | 0 || 200;
+}
+
+/** Content-Length a recipient will go by; -1 where there is none. */
+export function announcedLength(fields: Fields, method: string): number {
+  if (hasNoContent(fields, method)) return -1;
+  const length = Number(fields["content-length"] ?? Number.NaN);
+  return Number.isSafeInteger(length) && length >= 0 ? length : -1;
+}
+
+/** Field lines without the pseudo-header fields. */
+export function linesOf(fields: Fields): FieldLine[] {
+  return Object.entries(fields).flatMap(([name, value]) =>
+    name.startsWith(":") ? [] : (Array.isArray(value) ? value : [value]).map((item): FieldLine => [name, String(item)]),
+  );
+}
+
+/** Header section of a fallback. */
+export function fieldsOf(page: Page): Record<string, string | number | string[]> {
+  const fields: Record<string, string | number | string[]> = { ":status": page.status };
+  for (const [name, value] of page.fields) {
+    const key = name.toLowerCase();
+    const before = fields[key];
+    fields[key] = before === undefined ? value : [...(Array.isArray(before) ? before : [String(before)]), value];
+  }
+  return fields;
+}
+
+/** Mends an interim response in place. @returns false where it must not go out */
+export function repairInterim(exchange: Http2Exchange, fields: Fields): boolean {
+  const { supervisor, head, interims, stream } = exchange;
+  const excess = excessOf(stream, fields, false);
+  if (excess !== null) {
+    // Node answers all the same: it is the session that ends.
+    const failure = { ...tooLarge("interim response", excess, fields), prevented: null };
+    if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
+    else exchange.repaired(failure);
+    return false;
+  }
+  const verdict = checkInterim(render(fields), {
+    version: "2.0",
+    afterFinal: head !== null,
+    before: interims,
+    most: supervisor.settings.edge.maxInterimResponses,
+  });
+  if (verdict === null) return true;
+  const failure = ruleBroken(verdict.rule, verdict.found);
+  if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
+  else exchange.repaired(failure);
+  if (verdict.octets === null) return false;
+  for (const name of FRAMING) delete fields[name];
+  return true;
+}
+
+/** The fields that may stand in a trailer section. Of a section that is too large there are none. */
+export function repairTrailers(exchange: Http2Exchange, headers: object): object {
+  const { stream, supervisor } = exchange;
+  const kept = supervisor.enforces ? readOnce(headers) : ({ ...headers } as Fields);
+  const dropped: string[] = [];
+  for (const [name, value] of Object.entries(kept)) {
+    // Node throws for a pseudo-header field, to whoever has called.
+    if (name.startsWith(":") || sortTrailers(renderFields([[name, String(value)]])).dropped.length === 0) continue;
+    dropped.push(name);
+    delete kept[name];
+  }
+  if (dropped.length > 0) {
+    const failure = ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`);
+    if (supervisor.enforces) exchange.repaired(failure);
+    else supervisor.report(exchange, failure, "reported");
+  }
+  const excess = excessOfTrailers(stream, kept);
+  if (excess !== null) {
+    // The answer is complete without them; the session would end behind it.
+    const failure = { ...tooLarge("trailer section", excess, kept), prevented: null };
+    if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
+    else {
+      exchange.repaired(failure);
+      Object.defineProperty(stream, "sentTrailers", { value: kept, configurable: true });
+      return {};
+    }
+  }
+  return supervisor.enforces ? kept : headers;
+}

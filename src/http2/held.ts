@@ -1,0 +1,52 @@
+import type { Http2Exchange } from "./http2-exchange.js";
+import { isShutDown, keepOpen } from "./internals.js";
+import { type Piece, pass } from "./pieces.js";
+
+type Callback = (error?: Error | null) => void;
+
+/**
+ * Whether the session would have sent what is held at once, so that the app may go on as if it had. Where it would not, the
+ * app waits as it would for the recipient.
+ */
+export function wouldBeTaken({ stream, heldOctets }: Http2Exchange): boolean {
+  const { session } = stream;
+  if (session === undefined || session.destroyed || stream.destroyed) return true;
+  const { _handle } = session.socket as { _handle?: { writeQueueSize?: number } | null };
+  // Of a Duplex that stands in for a socket nobody can tell.
+  if (_handle?.writeQueueSize !== 0 || isShutDown(stream) !== false) return false;
+  const { initialWindowSize = 0 } = session.remoteSettings;
+  return heldOctets <= Math.min(initialWindowSize, session.state.remoteWindowSize ?? 0);
+}
+
+/**
+ * Hands what was held to the session as the session would have got it: one write at a time, each behind the one before.
+ * @param callback - of the last one, where the Writable still waits for that
+ */
+export function passHeld(exchange: Http2Exchange, writes: Piece[][], callback: Callback | null): void {
+  const { stream } = exchange;
+  const [next, ...rest] = writes;
+  const isLast = rest.length === 0 && callback !== null;
+  exchange.isPassingHeld = next !== undefined && !isLast;
+  exchange.unsentWrites = rest.length;
+  // Node ends the stream behind whatever it writes once the app has ended it, and does not know of what is still to come.
+  if (!exchange.hasLeft) keepOpen(stream, exchange.isPassingHeld);
+  if (next === undefined || stream.destroyed || exchange.inert) passed(exchange, callback);
+  else if (callback !== null && isLast) pass(exchange, next, callback);
+  else {
+    // What is written while the session calls back leaves at once, and the end of the stream behind it in a frame of its own.
+    const goOn: Callback = (error) => {
+      if (error) passed(exchange, callback, error);
+      else process.nextTick(passHeld, exchange, rest, callback);
+    };
+    pass(exchange, next, goOn);
+  }
+}
+
+function passed(exchange: Http2Exchange, callback: Callback | null, error?: Error): void {
+  const { behindHeld: act } = exchange;
+  exchange.isPassingHeld = false;
+  exchange.unsentWrites = 0;
+  exchange.behindHeld = undefined;
+  callback?.(error);
+  act?.();
+}

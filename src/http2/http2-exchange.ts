@@ -1,0 +1,356 @@
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { contained } from "../containment.js";
+import { Exchange, type Supervisor } from "../exchange/exchange.js";
+import { hangOn } from "../exchange/exchange-of.js";
+import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
+import type { Page } from "../fallback/page.js";
+import type { FieldLine } from "../http/message.js";
+import { peerOfSession } from "../http1/peer.js";
+import type { RouteSettings } from "../options/options.js";
+import { EVENTS, type Failure } from "../report/incidents.js";
+import type { Peer } from "../trust/caller.js";
+import { commit, dropHeld } from "./content.js";
+import { isGone, leaveBehind } from "./ending.js";
+import { announcedLength, fieldsOf, hasNoContent, linesOf, render, statusOf } from "./fields.js";
+import { CANCEL, DROPS_HEADERS, destroyedWith, endAs, INTERNAL_ERROR, type Leaving, NO_ERROR } from "./leaving.js";
+import { countUpload, type NativeStream, overrideStream } from "./overrides.js";
+import type { Piece } from "./pieces.js";
+import { hasContentToCome, StreamRequest } from "./request.js";
+import type { Fields, Head } from "./section.js";
+import { watchSource } from "./source.js";
+
+type Callback = (error?: Error | null) => void;
+
+/** Octets of content in one write that a recipient may well take longer for than it is waited for. */
+const LONG_WRITE = 1_048_576;
+/** Octets of the longest frame that every recipient takes (RFC 9113, section 4.2). */
+const FRAME = 16_384;
+
+/**
+ * An exchange over HTTP/2. It stands in front of the stream, below the compatibility API, so that it holds for apps of
+ * the core API alike.
+ */
+export class Http2Exchange extends Exchange {
+  readonly stream: ServerHttp2Stream;
+  readonly method: string;
+  readonly peer: Peer;
+  /** The methods the guard stands in front of, as they were before. */
+  readonly native: NativeStream;
+  /** Header section the app has decided. */
+  head: Head | null = null;
+  /** Content that has not gone out, as the Writable has written it, and what that waits for while it is held. */
+  held: Piece[][] | null = null;
+  heldOctets = 0;
+  heldCallback: Callback | null = null;
+  /** What was held is on its way, and the Writable does not know of it; what it goes on with meanwhile. */
+  declare isPassingHeld: boolean;
+  declare behindHeld: (() => void) | undefined;
+  /** How many writes of it the session has not been given. */
+  declare unsentWrites: number;
+  /** The app has ended a response without a header section, of which the session has not been told. */
+  isFinal = false;
+  /** Octets of content taken from the app. */
+  sent = 0;
+  /** Those of chunks that the session has sent to their end. Of one that is on its way Node tells nothing. */
+  left = 0;
+  /** Octets of the request's content that the stream has been given. */
+  received = 0;
+  /** Content-Length a recipient will go by; -1 where there is none. */
+  expected = -1;
+  /** The app has ended its response. */
+  ended = false;
+  /** Interim responses so far. */
+  interims = 0;
+  /** Node sends a file. */
+  fromFile = false;
+  /** A CONNECT that was accepted: the stream carries another protocol. */
+  isTunnel = false;
+  /** The app has ended the stream; it is told so once the answer is out. */
+  leaving: Leaving | null = null;
+  /** The fallback is on its way, and the stream is to be closed behind it. */
+  flushing = false;
+  /** The whole answer is out, whatever the app has closed the stream with. */
+  hasLeft = false;
+  /** The header section of the app has been replaced in this turn. */
+  declare isRefused: boolean;
+  /** What the app has written last, kept only where a heartbeat must know. */
+  declare lastChunk: unknown;
+  status = 0;
+  readonly #headers: IncomingHttpHeaders;
+  #request: IncomingMessage | undefined = undefined;
+  #response: Http2ServerResponse | undefined = undefined;
+
+  constructor(
+    supervisor: Supervisor,
+    settings: RouteSettings,
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+  ) {
+    super(supervisor, settings);
+    this.stream = stream;
+    this.#headers = headers;
+    this.method = headers[":method"] ?? "";
+    // Now, since a session that has ended no longer knows who was at its other end.
+    this.peer = peerOfSession(this);
+    this.native = overrideStream(stream, this);
+    if (!stream.endAfterHeaders) countUpload(stream, this);
+    const closed = () => {
+      const isOut = (this.ended || this.inert || this.isTunnel) && (this.hasLeft || stream.rstCode === NO_ERROR);
+      if (isOut) this.left = this.sent;
+      this.settle(isOut);
+    };
+    stream.once("close", contained(supervisor, closed));
+    stream.on("pipe", watchSource);
+  }
+
+  /** The compatibility API has made its objects of the stream. */
+  link(request: Http2ServerRequest, response: Http2ServerResponse): void {
+    this.#request = request as unknown as IncomingMessage;
+    this.#response = response;
+    response.on("pipe", watchSource);
+    hangOn(response, this);
+    hangOn(request, this);
+  }
+
+  get request(): IncomingMessage {
+    this.#request ??= new StreamRequest(this.stream, this.#headers) as unknown as IncomingMessage;
+    return this.#request;
+  }
+
+  /** Response of the compatibility API; made here where nobody but the guard is going to answer. */
+  get response(): Http2ServerResponse {
+    if (this.#response === undefined) {
+      // Loaded by whoever has made the server; to everybody else it would cost several milliseconds.
+      const http2 = process.getBuiltinModule("node:http2");
+      const request = new http2.Http2ServerRequest(this.stream, this.#headers, {}, []);
+      this.link(request, new http2.Http2ServerResponse(this.stream));
+    }
+    return this.#response as unknown as Http2ServerResponse;
+  }
+
+  get octets(): number {
+    return this.left;
+  }
+
+  override get knownLength(): number | undefined {
+    return this.ended ? this.sent : undefined;
+  }
+
+  isOut(): boolean {
+    return this.committed;
+  }
+
+  isBegun(): boolean {
+    return this.committed || this.heldOctets > 0;
+  }
+
+  isOver(): boolean {
+    return this.committed && this.ended && (!this.fromFile || this.stream.state.localClose === 1);
+  }
+
+  backlog(): number {
+    // Of a file Node does not tell.
+    if (this.fromFile) return 1;
+    // What the app keeps corked is no recipient's fault.
+    return this.stream.writableCorked > 0 ? 0 : this.stream.writableLength;
+  }
+
+  /** The Writable has given the session all of the response. */
+  get isHandedOver(): boolean {
+    const { _writableState: state } = this.stream as never as { _writableState: { bufferedRequestCount: number } };
+    return state.bufferedRequestCount === 0 && this.unsentWrites === 0 && this.behindHeld === undefined;
+  }
+
+  /** The client takes all of the response without being asked: it goes out in front of the end of the stream. */
+  get hasRoom(): boolean {
+    const { session } = this.stream;
+    if (session === undefined || session.destroyed || session.encrypted) return false;
+    // A stream that is closed while a write of the connection is under way, as each is where Node encrypts, may keep the
+    // session from its end.
+    const { _handle } = session.socket as { _handle?: { writeQueueSize?: number } | null };
+    if (_handle?.writeQueueSize !== 0) return false;
+    const { initialWindowSize = 0 } = session.remoteSettings;
+    return this.sent <= initialWindowSize && this.sent - this.left <= (session.state.remoteWindowSize ?? 0);
+  }
+
+  override get isLeft(): boolean {
+    return isGone(this.stream);
+  }
+
+  override get mayUpload(): boolean {
+    return !this.stream.endAfterHeaders;
+  }
+
+  override get isUploading(): boolean {
+    return hasContentToCome(this.stream);
+  }
+
+  movement(): number {
+    const { stream } = this;
+    const { session } = stream;
+    if (session === undefined || session.destroyed) return this.sent;
+    // Of a file, and of one long write, Node tells the end alone. What the connection has taken meanwhile counts for it,
+    // but not the few octets of an answer to a PING.
+    const isLong = this.fromFile || this.sent - this.left > LONG_WRITE;
+    const taken = isLong ? Math.floor(session.socket.bytesWritten / FRAME) : this.octets;
+    // What has arrived and is still to be read shows in the window alone, which reading opens again: it must not weigh
+    // what has been read already.
+    const window = stream.state.localWindowSize ?? 0;
+    const unread = Math.max(0, (session.localSettings.initialWindowSize ?? 0) - window) / 2 ** 32;
+    return taken + this.received + unread;
+  }
+
+  lostFields(): readonly FieldLine[] {
+    return linesOf(this.head?.fields ?? {});
+  }
+
+  override get streamsEvents(): boolean {
+    return this.committed && EVENT_STREAM.test(`\r\ncontent-type: ${this.head?.fields["content-type"]}`);
+  }
+
+  override get hasHeartbeat(): boolean {
+    if (this.settings.heartbeatMs === false || !this.supervisor.enforces || !this.committed) return false;
+    const { "content-type": type, "content-encoding": coding } = this.head?.fields ?? {};
+    return isEventStream(`\r\ncontent-type: ${type}\r\n${coding === undefined ? "" : `content-encoding: ${coding}`}`);
+  }
+
+  override beat(): boolean {
+    if (this.inert || this.ended || this.stream.writableLength > 0 || !endsEvent(this.lastChunk)) return false;
+    this.pass(() => this.native.write.call(this.stream, HEARTBEAT as never));
+    return true;
+  }
+
+  /** The header section has gone to the session. */
+  commits(fields: Fields): void {
+    this.committed = true;
+    this.status = statusOf(fields);
+    this.expected = announcedLength(fields, this.method);
+    // Node ends a stream with such a header section itself.
+    if (hasNoContent(fields, this.method)) this.ended = true;
+    if (this.method === "CONNECT" && this.status < 300) {
+      this.isTunnel = true;
+      this.settings = { ...this.settings, idleDeadlineMs: false };
+    }
+    this.supervisor.committed(this);
+    this.supervisor.rendered?.(this, render(fields));
+  }
+
+  /** Node has opened a file and sends it. */
+  file(headers: Fields): void {
+    this.ended = true;
+    this.commits(headers);
+    this.sent = Math.max(0, this.expected);
+  }
+
+  /**
+   * The app ends the session, and the stream with it.
+   * @param isAtOnce - the stream is at its end in this very turn
+   * @returns whether something of its response is still to leave
+   */
+  endsWith(failure: Failure, leaving: Leaving, isAtOnce: boolean): boolean {
+    const { stream } = this;
+    if (this.settled || stream.destroyed) return false;
+    const isOver = this.isOver() && !this.inert;
+    if (!isOver) {
+      this.leaving ??= leaving;
+      this.fail(failure);
+      if (this.flushing && isAtOnce) leaveBehind(this);
+    }
+    return this.hasLeft || this.flushing || (!stream.writableFinished && !stream.destroyed && !stream.closed);
+  }
+
+  wroteLate(): void {
+    if (this.isRefused) return;
+    this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: this.status });
+  }
+
+  /** Runs `act` with the stream's own methods in force. */
+  pass(act: () => void): void {
+    const was = this.passing;
+    this.passing = true;
+    try {
+      act();
+    } finally {
+      this.passing = was;
+    }
+  }
+
+  release(): void {
+    if (this.inert || this.committed || this.settled || this.stream.destroyed) return;
+    // The app will uncork when it is done; committing before would commit to nothing.
+    if (this.stream.writableCorked > 0) this.supervisor.holdBack(this);
+    else if (this.head !== null || this.held !== null) commit(this);
+  }
+
+  // -- remedies --------------------------------------------------------------------------------------------------
+
+  /**
+   * Answers below the Writable of the stream, which the app may have ended, or be in the middle of. Where it gave up the
+   * stream, or content is still to come that no reader may take for complete, it is told so as Node would: the stream
+   * is closed under it as soon as the answer is out.
+   */
+  protected replace(page: Page): void {
+    const { stream, native, isFinal } = this;
+    const isHead = this.method === "HEAD";
+    const leaves = this.leaving !== null || this.isUploading;
+    this.committed = this.ended = true;
+    this.status = page.status;
+    this.sent = isHead ? 0 : page.body.byteLength;
+    this.isFinal = false;
+    this.flushing = leaves;
+    dropHeld(this);
+    const flushed = contained(this.supervisor, () => {
+      if (this.flushing) this.leave();
+    });
+    this.pass(() => {
+      try {
+        native.respond.call(stream, ...([fieldsOf(page), { endStream: isHead }] as never[]));
+        if (isHead) setImmediate(flushed);
+        else {
+          native._write.call(stream, ...([page.body, "buffer", flushed] as never[]));
+          if (isFinal || leaves) native._final.call(stream, noop as never);
+          else native.end.call(stream);
+        }
+        // Content nobody has begun to read must not hold the stream open.
+        if (!leaves && stream.readableFlowing === null) stream.resume();
+      } catch {
+        this.flushing = false;
+        native.close.call(stream, INTERNAL_ERROR as never);
+      }
+    });
+  }
+
+  /** Closes the stream behind a response that is out, and tells the app what it has asked for. */
+  leave(): void {
+    this.flushing = false;
+    if (this.stream.destroyed) return;
+    this.hasLeft = true;
+    const leaving = this.leaving ?? destroyedWith(undefined);
+    const isCancelled = leaving.code === CANCEL || (DROPS_HEADERS && this.sent === 0 && !this.isUploading);
+    endAs(this, leaving, this.inert || !isCancelled ? NO_ERROR : CANCEL);
+  }
+
+  protected tearDown(): void {
+    const { stream, native, leaving } = this;
+    dropHeld(this);
+    this.flushing = false;
+    if (leaving !== null) endAs(this, leaving, leaving.code || INTERNAL_ERROR);
+    else this.pass(() => void native.close.call(stream, INTERNAL_ERROR as never));
+  }
+
+  abandon(): void {
+    this.tearDown();
+  }
+}
+
+/** What most exchanges never set takes no room in any of them. */
+Object.assign(Http2Exchange.prototype, {
+  isRefused: false,
+  lastChunk: undefined,
+  isPassingHeld: false,
+  behindHeld: undefined,
+  unsentWrites: 0,
+});
+
+function noop(): void {}

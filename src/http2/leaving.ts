@@ -1,0 +1,76 @@
+import type { ServerHttp2Stream } from "node:http2";
+import { contained } from "../containment.js";
+import type { Http2Exchange } from "./http2-exchange.js";
+import { handleOf, stateOf } from "./internals.js";
+
+/** RFC 9113, section 7. */
+export const NO_ERROR = 0;
+/** What nobody takes for the end of a complete response, as NO_ERROR could be. */
+export const INTERNAL_ERROR = 2;
+export const CANCEL = 8;
+
+/**
+ * Newer versions of Node may drop a header section that is still to leave where its stream is closed, but for a
+ * cancellation: in front of that they send what is there. A recipient that has the whole answer heeds neither.
+ */
+export const DROPS_HEADERS = Number.parseInt(process.versions.node, 10) >= 22;
+
+/** How the app has ended a stream, of which it is told once the answer is out. */
+export interface Leaving {
+  readonly error: Error | undefined;
+  /** What it finds as `rstCode`. */
+  readonly code: number;
+  /** By `destroy()`, which waits for nothing. */
+  readonly destroys: boolean;
+  /** By `close()` with a code, which waits for a reader only where the recipient knows the end already. */
+  readonly waitsForReader?: boolean;
+  /** What `destroy()` is to call back. */
+  readonly callback?: unknown;
+}
+
+/** An end by `destroy()`. @param code - of the session, where that was ended with one */
+export function destroyedWith(error: Error | undefined, code?: number): Leaving {
+  const own = error === undefined || error === null ? NO_ERROR : error.name === "AbortError" ? CANCEL : INTERNAL_ERROR;
+  return { error, code: code ?? own, destroys: true };
+}
+
+/** Ends a stream, so that the app is told of the end it asked for, and the recipient of the one that its answer has. */
+export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): void {
+  const { stream, native } = exchange;
+  const { error, destroys, callback, waitsForReader } = leaving;
+  const handle = handleOf(stream);
+  const state = stateOf(stream);
+  const isKnown = typeof handle?.rstStream === "function" && state !== undefined && "rstCode" in state;
+  if (isKnown && leaving.code !== code) {
+    const { rstStream } = handle as { rstStream(code: number): void };
+    (handle as { rstStream: unknown }).rstStream = () => rstStream.call(handle, code);
+  }
+  const isClosing = stream.closed;
+  // A stream that is closed with a code waits for no reader, and tells of the code. Node sees to it where it sends one.
+  const isBroken = !destroys && !waitsForReader && leaving.code !== NO_ERROR && code === NO_ERROR;
+  const end = () => exchange.pass(() => void native.destroy.call(stream, error as never));
+  exchange.pass(() => {
+    if (isBroken) Object.defineProperties(stream, UNREAD);
+    if (!isClosing && !(destroys && isKnown)) native.close.call(stream, (isKnown ? leaving.code : code) as never);
+    if (isBroken) for (const name of Object.keys(UNREAD)) Reflect.deleteProperty(stream, name);
+    if (destroys) native.destroy.call(stream, ...([error, callback] as never[]));
+    if (isKnown) state.rstCode = leaving.code;
+    // Node is closing it, behind the end of the answer.
+    if (isClosing) native.end.call(stream);
+  });
+  if (!isBroken) return;
+  // What the app has ended itself comes to its end first.
+  if (exchange.inert || stream.writableFinished) process.nextTick(contained(exchange.supervisor, end));
+  else stream.once("finish", contained(exchange.supervisor, end));
+}
+
+/** By these Node comes to the end of what nobody has read, as soon as the session has sent the end of the answer. */
+const UNREAD: PropertyDescriptorMap = {
+  resume: {
+    configurable: true,
+    value(this: ServerHttp2Stream) {
+      return this;
+    },
+  },
+  read: { configurable: true, value: () => null },
+};

@@ -1,0 +1,134 @@
+import type { ServerHttp2Stream } from "node:http2";
+import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
+import { end, final, write, writePieces } from "./content.js";
+import { close, destroy } from "./ending.js";
+import type { Http2Exchange } from "./http2-exchange.js";
+import type { Piece } from "./pieces.js";
+import { additionalHeaders, respond, respondFrom, sendTrailers } from "./response.js";
+import { shownHead } from "./section.js";
+
+type Method = (this: ServerHttp2Stream, ...args: never[]) => unknown;
+
+/** The methods of a stream as they are below the guard. */
+export interface NativeStream {
+  readonly respond: Method;
+  readonly respondWithFD: Method;
+  readonly respondWithFile: Method;
+  readonly additionalHeaders: Method;
+  readonly sendTrailers: Method;
+  readonly write: Method;
+  readonly end: Method;
+  readonly destroy: Method;
+  readonly close: Method;
+  readonly _write: Method;
+  readonly _writev: Method;
+  readonly _final: Method;
+}
+
+/** Only a stream with an exchange carries the methods. */
+const exchangeBehind = exchangeOf as (stream: ServerHttp2Stream) => Http2Exchange;
+
+type Shown = "headersSent" | "sentHeaders";
+
+/** Shared by all streams, each of which carries them itself: the prototype they come from belongs to Node. */
+const METHODS = {
+  respond(this: ServerHttp2Stream, headers?: object, options?: object) {
+    respond(exchangeBehind(this), headers, options);
+  },
+  respondWithFD(this: ServerHttp2Stream, fd: unknown, headers?: object, options?: object) {
+    respondFrom(exchangeBehind(this), "respondWithFD", fd, headers, options);
+  },
+  respondWithFile(this: ServerHttp2Stream, path: unknown, headers?: object, options?: object) {
+    respondFrom(exchangeBehind(this), "respondWithFile", path, headers, options);
+  },
+  additionalHeaders(this: ServerHttp2Stream, headers: object) {
+    additionalHeaders(exchangeBehind(this), headers);
+  },
+  sendTrailers(this: ServerHttp2Stream, headers: object) {
+    sendTrailers(exchangeBehind(this), headers);
+  },
+  write(this: ServerHttp2Stream, chunk: unknown, encoding?: unknown, callback?: unknown) {
+    return write(exchangeBehind(this), chunk, encoding, callback);
+  },
+  end(this: ServerHttp2Stream, chunk?: unknown, encoding?: unknown, callback?: unknown) {
+    return end(exchangeBehind(this), chunk, encoding, callback);
+  },
+  destroy(this: ServerHttp2Stream, error?: Error, callback?: unknown) {
+    return destroy(exchangeBehind(this), error, callback);
+  },
+  close(this: ServerHttp2Stream, code?: number, callback?: () => void) {
+    close(exchangeBehind(this), code, callback);
+  },
+  _write(this: ServerHttp2Stream, chunk: unknown, encoding: BufferEncoding, callback: (error?: Error | null) => void) {
+    writePieces(exchangeBehind(this), [{ chunk, encoding } as Piece], callback);
+  },
+  _writev(this: ServerHttp2Stream, pieces: Piece[], callback: (error?: Error | null) => void) {
+    writePieces(exchangeBehind(this), pieces, callback);
+  },
+  _final(this: ServerHttp2Stream, callback: (error?: Error | null) => void) {
+    final(exchangeBehind(this), callback);
+  },
+};
+
+const DESCRIPTORS: PropertyDescriptorMap = {
+  headersSent: shown("headersSent"),
+  sentHeaders: shown("sentHeaders"),
+  rayguard: {
+    configurable: true,
+    get(this: ServerHttp2Stream) {
+      return exchangeBehind(this).context;
+    },
+  },
+};
+for (const [name, value] of Object.entries(METHODS))
+  DESCRIPTORS[name] = { value, configurable: true, writable: true, enumerable: false };
+
+/** The header section counts as sent as soon as the app has decided it, as it would without the guard. */
+function shown(name: Shown): PropertyDescriptor {
+  return {
+    configurable: true,
+    get(this: ServerHttp2Stream) {
+      const { head, committed, passing, leaving, inert, outcome } = exchangeBehind(this);
+      const isReplaced = inert && outcome !== "torn down";
+      // Where the app has given up the stream, the answer is none of its own.
+      if (isReplaced && leaving !== null && !passing && head === null)
+        return name === "headersSent" ? false : undefined;
+      if (head !== null && (!committed || isReplaced) && !passing)
+        return name === "headersSent" ? true : shownHead(head);
+      return Reflect.get(Object.getPrototypeOf(this), name, this);
+    },
+  };
+}
+
+/** Puts the guard in front of the methods of a stream. @returns the methods below it */
+export function overrideStream(stream: ServerHttp2Stream, exchange: Http2Exchange): NativeStream {
+  const { respond, respondWithFD, respondWithFile, additionalHeaders, sendTrailers, write, end, destroy, close } =
+    stream as unknown as NativeStream;
+  const { _write, _writev, _final } = stream as unknown as NativeStream;
+  hangOn(stream, exchange);
+  Object.defineProperties(stream, DESCRIPTORS);
+  return {
+    respond,
+    respondWithFD,
+    respondWithFile,
+    additionalHeaders,
+    sendTrailers,
+    write,
+    end,
+    destroy,
+    close,
+    _write,
+    _writev,
+    _final,
+  };
+}
+
+/** Counts what arrives of the content of a request, which a stream itself does not tell. */
+export function countUpload(stream: ServerHttp2Stream, exchange: Http2Exchange): void {
+  const below = stream.push;
+  const value = function push(this: ServerHttp2Stream, chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk !== null && typeof chunk === "object") exchange.received += (chunk as Uint8Array).byteLength;
+    return below.call(this, chunk, encoding);
+  };
+  Object.defineProperty(stream, "push", { value, configurable: true, writable: true, enumerable: false });
+}

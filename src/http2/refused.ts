@@ -1,0 +1,52 @@
+import type { ServerHttp2Stream } from "node:http2";
+import { HOP_BY_HOP } from "../http/fields.js";
+import { LOWER_CASE_TOKEN } from "../http/grammar.js";
+import type { NativeStream } from "./overrides.js";
+import { type Fields, isFieldsObject } from "./section.js";
+
+/** Whether there is anything about a header section for which `respond()` could throw. */
+export function mayBeRefused(headers: unknown, options: unknown): boolean {
+  if (options !== undefined && !isFieldsObject(options)) return true;
+  if (headers === undefined) return false;
+  if (!isFieldsObject(headers)) return true;
+  for (const name in headers) {
+    const value = (headers as Fields)[name];
+    if (name === ":status") {
+      const status = Number(value) | 0;
+      if (status !== 0 && (status < 200 || status > 599)) return true;
+    } else if (!LOWER_CASE_TOKEN.test(name) || HOP_BY_HOP.has(name)) return true;
+    else if (Array.isArray(value) ? name !== "set-cookie" && value.length > 1 : typeof value === "object") return true;
+  }
+  // `http2.sensitiveHeaders` is all there can be.
+  return Object.getOwnPropertySymbols(headers).some((symbol) => !Array.isArray(Reflect.get(headers, symbol)));
+}
+
+/**
+ * Has Node look at a header section that the guard holds back, on a shadow of the stream from which nothing is sent: what
+ * `respond()` throws is the caller's to catch. Where Node keeps its state elsewhere, the error comes with the commit.
+ * @throws whatever `respond()` throws
+ */
+export function refuseAsNode(
+  stream: ServerHttp2Stream,
+  native: NativeStream,
+  how: "respond" | "additionalHeaders",
+  headers: unknown,
+  options: unknown,
+): void {
+  const symbols = Object.getOwnPropertySymbols(stream);
+  const state = symbols.find(({ description }) => description === "state");
+  const handle = symbols.find(({ description }) => description === "kHandle");
+  if (state === undefined || handle === undefined) return;
+  const inside = stream as unknown as Record<symbol, object>;
+  const interim = symbols.find(({ description }) => description === "sent-info-headers");
+  const shadow = Object.create(stream, {
+    [state]: { value: { ...inside[state] } },
+    // A negative number: it could not be sent, so nobody is told that it was.
+    [handle]: { value: { respond: () => -1, info: () => -1 } },
+    ...(interim && { [interim]: { value: [] } }),
+    headersSent: { value: false },
+    end: { value() {} },
+    destroy: { value() {} },
+  }) as ServerHttp2Stream;
+  native[how].call(shadow, ...([headers, options] as never[]));
+}

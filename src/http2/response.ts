@@ -1,0 +1,138 @@
+import { contained } from "../containment.js";
+import { commit, failsLength } from "./content.js";
+import { announcedLength, hasNoContent, judgeFields, repairInterim, repairTrailers } from "./fields.js";
+import type { Http2Exchange } from "./http2-exchange.js";
+import { mayBeRefused, refuseAsNode } from "./refused.js";
+import {
+  byName,
+  type Fields,
+  type Head,
+  isFieldsObject,
+  type RespondOptions,
+  readOnce,
+  snapshot,
+  snapshotOfList,
+} from "./section.js";
+
+/** Stands in front of `respond()`. @throws what Node's own throws, while the caller can still catch it */
+export function respond(exchange: Http2Exchange, headers: object | undefined, options: RespondOptions | undefined) {
+  const { stream, native, supervisor, settings } = exchange;
+  const pass = () => native.respond.call(stream, ...([headers, options] as never[]));
+  if (exchange.passing) return pass();
+  if (exchange.inert && !exchange.hasLeft) return exchange.wroteLate();
+  if (exchange.head !== null || exchange.committed || stream.closed || stream.destroyed) return pass();
+  exchange.head = judgeHead(exchange, readHead(exchange, headers, options));
+  if (exchange.head === null) return;
+  // Node ends the stream with such a header section: the answer is whole, whatever becomes of the stream.
+  if (options?.endStream || hasNoContent(exchange.head.fields, exchange.method)) exchange.ended = true;
+  exchange.expected = announcedLength(exchange.head.fields, exchange.method);
+  if (exchange.ended) {
+    if (!failsLength(exchange)) commit(exchange);
+  } else if (
+    // A `statCheck` that answers in another way: Node asks at once whether it has.
+    exchange.fromFile ||
+    settings.holdBackOctets === 0 ||
+    !supervisor.enforces ||
+    exchange.method === "CONNECT" ||
+    /^text\/event-stream/i.test(String(exchange.head.fields["content-type"]))
+  )
+    commit(exchange);
+  else supervisor.holdBack(exchange);
+}
+
+/** A header section as the app has given it. @throws what Node's own `respond()` throws for it */
+function readHead({ stream, native }: Http2Exchange, headers: unknown = {}, options?: RespondOptions): Head {
+  const given = isFieldsObject(headers) ? snapshot(headers) : headers;
+  if (!mayBeRefused(given, options)) return { fields: given as Fields, given: given as Fields, options };
+  refuseAsNode(stream, native, "respond", given, options);
+  if (!Array.isArray(given)) return { fields: byName(given as Fields), given: given as Fields, options };
+  // Node has completed the list it was given, as it does, and is not to do so again.
+  const list = snapshotOfList(given);
+  return { fields: byName(list), given: list, options: { ...options, sendDate: false } };
+}
+
+/** Runs the rules over a header section. @returns `null` where the response has failed instead */
+export function judgeHead(exchange: Http2Exchange, head: Head): Head | null {
+  const verdict = judgeFields(exchange, head);
+  if (verdict === null) return head;
+  exchange.head = head;
+  exchange.fail(verdict);
+  // Whatever the app still does in this turn belongs to the response it had in mind.
+  exchange.isRefused = true;
+  const refused = contained(exchange.supervisor, () => {
+    exchange.isRefused = false;
+  });
+  process.nextTick(refused);
+  return null;
+}
+
+/** Stands in front of `respondWithFD()` and `respondWithFile()`. Node commits once it has the file, and tells by `end()`. */
+export function respondFrom(
+  exchange: Http2Exchange,
+  how: "respondWithFD" | "respondWithFile",
+  from: unknown,
+  headers: object | undefined,
+  options: RespondOptions | undefined,
+): void {
+  const { stream, native } = exchange;
+  if (exchange.inert && !exchange.hasLeft) return exchange.wroteLate();
+  const isFirst = !exchange.passing && exchange.head === null && !exchange.committed && !stream.closed;
+  let given: unknown = headers;
+  if (isFirst && !stream.destroyed && (headers === undefined || isFieldsObject(headers))) {
+    given = snapshot(headers ?? {});
+    const { ":status": status } = given as Fields;
+    // What Node refuses here and now; of a field that it does not take the stream is told, and comes to its end.
+    refuseAsNode(stream, native, "respond", { ":status": status }, options);
+    const fields = byName(given as Fields);
+    if (!hasNoContent(fields, exchange.method)) {
+      let head: Head | null = { fields, given: given as Fields, options };
+      try {
+        head = judgeHead(exchange, head);
+      } catch {
+        // A value without a text, of which Node tells the stream.
+      }
+      if (head === null) return;
+      given = head.given;
+      exchange.fromFile = true;
+    }
+  }
+  try {
+    native[how].call(stream, ...([from, given, options] as never[]));
+  } catch (error) {
+    if (exchange.head === null && !exchange.committed) exchange.fromFile = false;
+    throw error;
+  }
+}
+
+/** Stands in front of `additionalHeaders()`. */
+export function additionalHeaders(exchange: Http2Exchange, headers: unknown): void {
+  const { stream, native, supervisor, passing } = exchange;
+  const pass = (given: unknown) => void native.additionalHeaders.call(stream, given as never);
+  if (passing || stream.closed || stream.destroyed) return pass(headers);
+  if (exchange.inert && !exchange.hasLeft) return exchange.wroteLate();
+  // Node refuses them, to whoever has called.
+  if (stream.headersSent || !(headers === undefined || isFieldsObject(headers))) return pass(headers);
+  const given = readOnce(headers ?? {}) as Fields;
+  // A status that is none of an interim response, or a pseudo-header field, too.
+  const status = Number(given[":status"] ?? 100);
+  if (!(status >= 100 && status < 200) || status === 101) return pass(given);
+  refuseAsNode(stream, native, "additionalHeaders", given, undefined);
+  const fields = byName(given);
+  const lines = Object.keys(fields).length;
+  if (!repairInterim(exchange, fields) && supervisor.enforces) return;
+  exchange.interims++;
+  const isMended = supervisor.enforces && Object.keys(fields).length < lines;
+  pass(isMended ? fields : given);
+}
+
+/** Stands in front of `sendTrailers()`. */
+export function sendTrailers(exchange: Http2Exchange, headers: unknown): void {
+  const { stream, native, inert, hasLeft, supervisor } = exchange;
+  const pass = (given: unknown) => void native.sendTrailers.call(stream, given as never);
+  // The fallback has no trailers; a stream that waits for some must still be ended.
+  if (inert && !hasLeft) return pass({});
+  // Node refuses what is no object, to whoever has called.
+  pass(isFieldsObject(headers) ? repairTrailers(exchange, headers) : headers);
+  // Node sends them in a moment; the app has ended the stream meanwhile.
+  if (exchange.leaving !== null && !inert) setImmediate(contained(supervisor, () => exchange.leave()));
+}

@@ -1,0 +1,133 @@
+import type { ServerHttp2Session } from "node:http2";
+import { Socket } from "node:net";
+import { contain, contained, type Witness } from "../containment.js";
+import type { Exchange } from "../exchange/exchange.js";
+import { prematureClose } from "../report/incidents.js";
+import { Http2Exchange } from "./http2-exchange.js";
+import { destroyedWith, type Leaving, NO_ERROR } from "./leaving.js";
+
+/** What the interception of a session asks of its guard. */
+export interface SessionGuard {
+  readonly enforces: boolean;
+  /** Told of what fails in the guard itself. */
+  readonly witness: Witness;
+  /** Sessions that are open. */
+  readonly sessions: Set<ServerHttp2Session>;
+  readonly supervision: { exchanges(): Iterable<Exchange> };
+}
+
+type Destroy = (this: object, ...args: unknown[]) => unknown;
+
+/**
+ * Stands in front of `destroy()` of a session, and of its socket: what the app still owes is answered before the
+ * connection ends, or visibly broken off.
+ */
+export function guardSession(session: ServerHttp2Session, socket: unknown, guard: SessionGuard): void {
+  if (guard.sessions.has(session)) return;
+  guard.sessions.add(session);
+  session.once(
+    "close",
+    contained(guard.witness, () => void guard.sessions.delete(session)),
+  );
+  const below = session.destroy as Destroy;
+  const endSession = (error: unknown, code: unknown) => {
+    Reflect.deleteProperty(session, "destroyed");
+    below.call(session, error, code);
+  };
+  let asked: { error: unknown; code: unknown } | null = null;
+  const destroy = function destroy(this: ServerHttp2Session, error?: unknown, code?: unknown): void {
+    // Node ends a closed session behind its last stream; it ends as the app has asked for.
+    if (asked !== null) return void endSession(asked.error, asked.code);
+    if (isEnding(session, error)) return void endSession(error, code);
+    asked = { error, code };
+    answerAll(guard, session, "session.destroy", leavingOf(error, code), () => endSession(error, code));
+    // What the app has asked for is what it finds.
+    if (!isDestroyed(session)) Object.defineProperty(session, "destroyed", { get: () => true, configurable: true });
+  };
+  Object.defineProperty(session, "destroy", { value: destroy, configurable: true, writable: true, enumerable: false });
+  if (socket instanceof Socket) guardSocket(socket, session, guard);
+}
+
+function guardSocket(socket: Socket, session: ServerHttp2Session, guard: SessionGuard): void {
+  const below = socket.destroy as unknown as Destroy;
+  let isAsked = false;
+  const destroy = function destroy(this: Socket, error?: unknown): Socket {
+    const { syscall, code } = (error ?? {}) as NodeJS.ErrnoException;
+    // An end of the client's, or an error of the transport's.
+    const isGone =
+      !this.writable || this.readableEnded || syscall !== undefined || /^(?:EPROTO|ERR_SSL)/.test(code ?? "");
+    if (isAsked || isGone || this.destroyed || isEnding(session, error)) {
+      below.call(this, error);
+      return this;
+    }
+    isAsked = true;
+    const leaving = error ? leavingOf(error, undefined) : CLOSED;
+    answerAll(guard, session, "socket.destroy", leaving, () => below.call(this, error));
+    return this;
+  };
+  Object.defineProperty(socket, "destroy", { value: destroy, configurable: true, writable: true, enumerable: false });
+}
+
+/** Ends what a session owes, and then the session. */
+function answerAll(
+  { enforces, supervision, witness }: SessionGuard,
+  session: ServerHttp2Session,
+  how: "session.destroy" | "socket.destroy",
+  leaving: Leaving,
+  end: () => void,
+): void {
+  const left = new Set<Http2Exchange>();
+  const failure = prematureClose(how, leaving.error);
+  const endIt = contained(witness, end);
+  let owes = false;
+  contain(witness, () => {
+    for (const exchange of [...supervision.exchanges()]) {
+      if (!(exchange instanceof Http2Exchange) || exchange.stream.session !== session) continue;
+      owes = true;
+      if (!enforces) exchange.fail(failure);
+      // A socket tells its session in a later turn.
+      else if (exchange.endsWith(failure, leaving, how === "session.destroy")) left.add(exchange);
+    }
+  });
+  if (!enforces || !owes) return end();
+  if (left.size === 0) return void setImmediate(endIt);
+  // No stream is to come between. A session that is closed would leave its end to the client.
+  session.goaway();
+  for (const exchange of left) {
+    const done = contained(witness, () => {
+      if (left.delete(exchange) && left.size === 0) setImmediate(endIt);
+    });
+    exchange.stream.once("finish", done);
+    exchange.stream.once("close", done);
+  }
+}
+
+/** What Node tells the streams of a socket that is gone: CANCEL. */
+const CLOSED: Leaving = { error: undefined, code: 8, destroys: false };
+
+/** What the streams of a session are told. Node makes an error of a code. */
+function leavingOf(error: unknown, code: unknown): Leaving {
+  if (typeof error !== "number") return destroyedWith((error as Error) || undefined, code as number | undefined);
+  if (error === NO_ERROR) return destroyedWith(undefined);
+  const made = new Error(`Session closed with error code ${error}`);
+  return destroyedWith(Object.assign(made, { code: "ERR_HTTP2_SESSION_ERROR" }), error);
+}
+
+/** Whether Node has destroyed a session, whatever it shows. */
+function isDestroyed(session: ServerHttp2Session): boolean {
+  return Reflect.get(Object.getPrototypeOf(session), "destroyed", session) as boolean;
+}
+
+/** Whether a session ends on its own account: the client has closed it, or has broken the protocol. */
+function isEnding(session: ServerHttp2Session, error: unknown): boolean {
+  if (session.destroyed || session.socket?.destroyed !== false) return true;
+  const { goawayCode } = session as ServerHttp2Session & { readonly goawayCode?: number | null };
+  return (goawayCode ?? 0) !== 0 || isProtocolError(error);
+}
+
+/** What nghttp2 finds wrong with a client has a number of its own. */
+function isProtocolError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, errno, syscall } = error as NodeJS.ErrnoException;
+  return syscall === undefined && typeof errno === "number" && /^ERR_HTTP2_/.test(code ?? "");
+}

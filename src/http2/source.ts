@@ -1,0 +1,33 @@
+import { errorMonitor } from "node:events";
+import type { Readable } from "node:stream";
+import { contained } from "../containment.js";
+import { exchangeOf } from "../exchange/exchange-of.js";
+import { sourceFailed } from "../report/incidents.js";
+import { isGone } from "./ending.js";
+import type { Http2Exchange } from "./http2-exchange.js";
+
+/**
+ * Listens for `pipe` of a stream, or of a response of the compatibility API. `pipe()` lets go of a source that fails and
+ * never ends what it wrote to; the response would hang until a deadline, or be ended by an app that takes part of the
+ * content for all.
+ */
+export function watchSource(this: object, source: Readable): void {
+  const exchange = exchangeOf(this) as Http2Exchange | undefined;
+  if (exchange === undefined || typeof source?.once !== "function") return;
+  const { stream, supervisor } = exchange;
+  let error: unknown;
+  const onError = (reason: unknown) => {
+    error = reason;
+  };
+  const look = () => {
+    // Whoever lets go of the source because the client has left, has nothing to answer any more.
+    if (exchange.settled || exchange.ended || exchange.head === null || isGone(stream)) return;
+    exchange.fail(sourceFailed(error));
+  };
+  const onClose = () => {
+    // Whoever listens for the error of the source gets to deal with it first.
+    if (!source.readableEnded) setImmediate(contained(supervisor, look));
+  };
+  source.once(errorMonitor, contained(supervisor, onError));
+  source.once("close", contained(supervisor, onClose));
+}

@@ -1,0 +1,247 @@
+import { AsyncResource } from "node:async_hooks";
+import { contained, type Witness } from "../containment.js";
+import { DeadlineQueue, type Waiting } from "../exchange/deadline-queue.js";
+import type { Exchange } from "../exchange/exchange.js";
+import { Newcomers } from "./newcomers.js";
+import type { OverloadSettings } from "./overload-options.js";
+
+/** Who let an exchange in, or has it wait: told when the fate of the exchange is known. */
+export interface Doorkeeper {
+  left(exchange: Exchange): void;
+}
+
+/** A place in the queue. What runs when its turn comes belongs to its own request, not to the one that made room. */
+class Ticket extends AsyncResource implements Waiting, Doorkeeper {
+  queue: DeadlineQueue | null = null;
+  previous: Waiting | null = null;
+  next: Waiting | null = null;
+  dueAt = 0;
+  readonly exchange: Exchange;
+  readonly enter: () => void;
+  readonly unseen: boolean;
+
+  constructor(exchange: Exchange, enter: () => void, unseen: boolean) {
+    super("RAYGUARD_QUEUED");
+    this.exchange = exchange;
+    this.enter = enter;
+    this.unseen = unseen;
+  }
+
+  /** The client has gone, or a deadline has passed, before its turn came. */
+  left(): void {
+    this.queue?.remove(this);
+  }
+}
+
+/**
+ * How long listeners may run in one turn of the event loop before the rest has to wait for the next, in milliseconds.
+ * Node takes one new connection per turn: computing for every request that is ready would leave clients unheard for
+ * seconds, and nobody could tell how long they have waited.
+ */
+const SLICE_MS = 2;
+
+/**
+ * The same where other processes have a good part of the processors, as a part of `maxQueuedMs`. A turn takes in a new
+ * connection, whose client is one more to be refused, and runs whatever timer is due, with cold caches: fewer turns leave
+ * more for answers, as a server without a guard has it.
+ */
+const LONG_SLICE = 0.4;
+
+/** How much the latest turn counts for the pace. */
+const PACE_WEIGHT = 0.2;
+
+/** Turns in a row that may be spent on nothing but new connections. */
+const MOST_GREETINGS = 32;
+
+/** Lets a bounded number of exchanges in; the others wait, first come, first served, bounded in number and in time. */
+export class Admission implements Doorkeeper {
+  readonly #endTurnSoon: () => void;
+  readonly #letInNext: () => void;
+  readonly #maxInFlight: number;
+  readonly #maxQueued: number;
+  readonly #queue: DeadlineQueue;
+  /** Those whose turn has not come in time, and who are to be told so. */
+  readonly #overdue: DeadlineQueue;
+  #letsInSoon = false;
+  /** When the number under way was last at its limit: waiting for that is not waiting for the event loop. */
+  #fullAt = 0;
+  #turnStartedAt = -1;
+  /** When the turns before this one began: what arrives in it may have been there ever since the latter of them. */
+  #lastTurnAt = 0;
+  #heardAt = 0;
+  readonly #longSliceMs: number;
+  #settledInTurn = 0;
+  /** Milliseconds from one request that leaves the queue to the next, and when the last one left; 0 where none waits. */
+  #pace = 0;
+  #tookAt = 0;
+  #greets = false;
+  #greetings = 0;
+  readonly newcomers = new Newcomers();
+  /** Other processes have a good part of the processors: what is spent on refusals is missing for answers. */
+  isShort = false;
+  /** Requests that may be under way while that is so. */
+  #window = Number.POSITIVE_INFINITY;
+  inFlight = 0;
+
+  /**
+   * @param onOverdue - told of an exchange that has waited for `maxQueuedMs`
+   * @param witness - told of what fails in the guard itself
+   */
+  constructor(settings: OverloadSettings, onOverdue: (exchange: Exchange, unseen: boolean) => void, witness: Witness) {
+    this.#endTurnSoon = contained(witness, this.#endTurn);
+    this.#letInNext = contained(witness, this.#letIn);
+    this.#maxInFlight = settings.maxInFlight === false ? Number.POSITIVE_INFINITY : settings.maxInFlight;
+    this.#maxQueued = settings.maxQueued;
+    this.#longSliceMs = settings.maxQueuedMs * LONG_SLICE;
+    const refuse = contained(witness, (ticket) => {
+      const { exchange, unseen } = ticket as Ticket;
+      onOverdue(exchange, unseen);
+    });
+    this.#overdue = new DeadlineQueue(settings.maxQueuedMs, refuse);
+    // Whoever is refused comes again, on a connection that is free: where refusals are dear they are told late.
+    const due = (ticket: Waiting) => (this.isShort ? this.#overdue.add(ticket, performance.now()) : refuse(ticket));
+    this.#queue = new DeadlineQueue(settings.maxQueuedMs, contained(witness, due));
+  }
+
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  /** Requests under way, waiting, or answered since this turn of the event loop began. */
+  get busy(): number {
+    return this.inFlight + this.#queue.size + this.#settledInTurn;
+  }
+
+  get #isBound(): boolean {
+    return this.inFlight >= this.#maxInFlight || this.inFlight >= this.#window;
+  }
+
+  /** Whether a request that arrives now can be let in at once. */
+  hasRoom(now: number): boolean {
+    if (this.inFlight >= this.#maxInFlight || this.#queue.size > 0) return false;
+    return this.#maxQueued === 0 || now - this.#turnStartedAt <= SLICE_MS;
+  }
+
+  /** Whether there is neither room nor a place in the queue. */
+  get isFull(): boolean {
+    return this.inFlight + this.#queue.size + this.#overdue.size >= this.#maxInFlight + this.#maxQueued;
+  }
+
+  /** A request has arrived. @returns how long it would have to wait for the event loop, in milliseconds */
+  arrives(now: number): number {
+    if (this.#turnStartedAt < 0) {
+      this.#turnStartedAt = now;
+      this.#heardAt = Math.max(this.#lastTurnAt, now - this.#longSliceMs);
+      this.#lastTurnAt = now;
+      // Runs when everything that was ready in this turn has been handled. Unref'd, it makes no turn of its own.
+      setImmediate(this.#endTurnSoon).unref();
+    }
+    if (this.inFlight >= this.#maxInFlight) this.#fullAt = now;
+    const first = this.#queue.first as Ticket | null;
+    // With an empty queue it waits for the next turn at most; where nobody waits, this turn is all there is to go by.
+    const since = first !== null ? first.exchange.startedAt : this.#maxQueued === 0 ? this.#turnStartedAt : now;
+    // The first in line shows how slow the loop was, the pace how slow it will be.
+    return Math.max(now - Math.max(since, this.#fullAt), this.#queue.size * this.#pace);
+  }
+
+  letIn(exchange: Exchange, now: number): void {
+    this.newcomers.letIn(exchange.isFirst, now);
+    exchange.doorkeeper = this;
+    this.inFlight++;
+  }
+
+  /**
+   * Has an exchange wait for its turn.
+   * @param enter - hands it to the app
+   * @param unseen - nothing of the app has got hold of the response before
+   */
+  enqueue(exchange: Exchange, enter: () => void, unseen: boolean): void {
+    const ticket = new Ticket(exchange, enter, unseen);
+    exchange.doorkeeper = ticket;
+    this.#queue.add(ticket, this.isShort ? this.#heardAt : performance.now());
+    this.#letInSoon();
+  }
+
+  left(): void {
+    if (this.inFlight >= this.#maxInFlight) this.#fullAt = performance.now();
+    this.inFlight--;
+    if (this.#turnStartedAt >= 0) this.#settledInTurn++;
+    this.#letInSoon();
+  }
+
+  /** A client has connected: others may be waiting to, one for each turn of the loop. */
+  greet(now: number): void {
+    this.#greets = true;
+    this.newcomers.greet(now);
+  }
+
+  /** @param window - requests that may be under way while other processes have a good part of the processors */
+  narrow(isShort: boolean, window: number): void {
+    this.isShort = isShort;
+    this.#window = isShort ? window : Number.POSITIVE_INFINITY;
+    this.#letInSoon();
+  }
+
+  /** Stops making anybody wait. */
+  open(): void {
+    for (let ticket = this.#queue.first; ticket !== null; ticket = this.#queue.first) this.#take(ticket as Ticket);
+    for (const ticket of this.#overdue) this.#take(ticket as Ticket);
+    this.#queue.clear();
+    this.#overdue.clear();
+  }
+
+  /** Whose turn it is. Where that is nobody, an answer that comes late is better than a refusal. */
+  get #next(): Waiting | null {
+    return this.#queue.first ?? this.#overdue.last;
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnStartedAt = -1;
+    this.#settledInTurn = 0;
+  };
+
+  /** Not here and now: the one that leaves is still being cleaned up, and a listener may do anything. */
+  #letInSoon(): void {
+    if (this.#letsInSoon || this.#next === null || this.#isBound) return;
+    this.#letsInSoon = true;
+    setImmediate(this.#letInNext);
+  }
+
+  readonly #letIn = (): void => {
+    this.#letsInSoon = false;
+    if (this.#greets && !this.isShort && this.#greetings < MOST_GREETINGS) this.#greetings++;
+    else {
+      this.#greetings = 0;
+      this.#takeSome();
+    }
+    this.#greets = false;
+    this.#letInSoon();
+  };
+
+  #takeSome(): void {
+    const startedAt = performance.now();
+    const sliceMs = this.isShort ? this.#longSliceMs : SLICE_MS;
+    let taken = 0;
+    for (let next = this.#next; next !== null && !this.#isBound; next = this.#next) {
+      this.#take(next as Ticket);
+      taken++;
+      if (performance.now() - startedAt > sliceMs) break;
+    }
+    if (this.#queue.size === 0 || this.#isBound) this.#pace = this.#tookAt = 0;
+    else {
+      if (this.#tookAt > 0) {
+        const pace = (startedAt - this.#tookAt) / taken;
+        this.#pace = this.#pace === 0 ? pace : this.#pace + (pace - this.#pace) * PACE_WEIGHT;
+      }
+      this.#tookAt = startedAt;
+    }
+  }
+
+  #take(ticket: Ticket): void {
+    ticket.queue?.remove(ticket);
+    const { exchange, enter } = ticket;
+    if (exchange.inert || exchange.settled) return;
+    this.letIn(exchange, performance.now());
+    ticket.runInAsyncScope(enter);
+  }
+}

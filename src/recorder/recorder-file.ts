@@ -1,0 +1,255 @@
+import { parseRay } from "../cloudflare/ray.js";
+import { loggableUrl } from "../report/log.js";
+import type { ProcessIdentity } from "./process-identity.js";
+
+/** A request as the recorder keeps it. */
+export interface Recorded {
+  /** 16 hexadecimal digits, or null. */
+  readonly ray: string | null;
+  readonly colo: string | null;
+  readonly method: string;
+  /** Masked like every URL in the log; longer ones are cut and end in `...`. */
+  readonly url: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  /** Status code of the response that is under way, or 0 while nothing is committed. */
+  readonly status: number;
+}
+
+/** What has become of the request in a slot, as far as its connection goes. */
+export const STATE = {
+  free: 0,
+  /** Nothing of the final response is out. */
+  waiting: 1,
+  /** Octets of it are out, or about to be. */
+  answering: 2,
+  /** All of it is out, and its connection is not to be used again. */
+  answered: 3,
+  /** The connection speaks another protocol, or TLS: nobody but its process can write on it. */
+  opaque: 4,
+} as const;
+
+export type SlotState = (typeof STATE)[keyof typeof STATE];
+
+/** A slot that is taken, with what whoever holds its connection must know. */
+export interface Slot {
+  readonly state: SlotState;
+  /** Number that the keeper has given the connection; 0 for one it does not hold. */
+  readonly connection: number;
+  /** Grows from one request of the process to the next. */
+  readonly sequence: number;
+  /** The response has an end that a recipient knows: cut off in front of it, it cannot pass for a complete one. */
+  readonly isDelimited: boolean;
+  /** Kind of error content that the request asks for: an index into `CONTENT_TYPES`. */
+  readonly kind: number;
+  /** `"torn"` where only the rest is known. */
+  readonly request: Recorded | "torn";
+}
+
+/**
+ * Octets of the header, and of each slot. A whole fraction of a memory page: a kill can come between two pages of a
+ * write, but not within one.
+ */
+export const SLOT_OCTETS = 256;
+
+/** More requests than a process has sockets for. */
+export const MAX_SLOTS = 65_536;
+
+/** First octets of a file. */
+export const MAGIC = "RAYGUARD";
+const VERSION = 2;
+
+// Header: magic 8, version 4, octets of a slot 4, number of slots 4, checksum 4, length of the JSON 2, JSON; the last
+// octet is 1 once a request has found no slot, and is outside the checksum.
+const HEADER = {
+  version: 8,
+  slotOctets: 12,
+  slots: 16,
+  checksum: 20,
+  length: 24,
+  owner: 26,
+  full: 255,
+} as const;
+
+// Slot: mark 4 (state 1, detail 1, status 2), checksum 4, start 8, connection 4, sequence 4, ray 16, colo 3, length
+// of the method 1, of the URL 2, method 16, URL. The mark changes on its own and is outside the checksum.
+const SLOT = {
+  detail: 1,
+  checksum: 4,
+  start: 8,
+  connection: 16,
+  sequence: 20,
+  ray: 24,
+  colo: 40,
+  methodLength: 43,
+  urlLength: 44,
+  method: 46,
+  url: 62,
+} as const;
+const DELIMITED = 0x80;
+const KIND = 0x03;
+const MAX_METHOD = SLOT.url - SLOT.method;
+const MAX_URL = SLOT_OCTETS - SLOT.url;
+
+/** The mark of a slot that nobody is in. */
+export const FREE_MARK: Uint8Array = new Uint8Array(4);
+
+/** Size of a file with so many slots, in octets. */
+export function fileOctets(slots: number): number {
+  return SLOT_OCTETS * (slots + 1);
+}
+
+/** A whole file without a request in it. */
+export function encodeEmpty(owner: ProcessIdentity, slots: number): Buffer {
+  const file = Buffer.alloc(fileOctets(slots));
+  const json = JSON.stringify(owner);
+  file.write(MAGIC, 0, "latin1");
+  file.writeUInt32LE(VERSION, HEADER.version);
+  file.writeUInt32LE(SLOT_OCTETS, HEADER.slotOctets);
+  file.writeUInt32LE(slots, HEADER.slots);
+  file.writeUInt16LE(Math.min(json.length, HEADER.full - HEADER.owner), HEADER.length);
+  file.write(json, HEADER.owner, HEADER.full - HEADER.owner, "latin1");
+  file.writeUInt32LE(crc32(file, HEADER.length, HEADER.full), HEADER.checksum);
+  return file;
+}
+
+/**
+ * Reads a header.
+ * @returns what is wrong with it, in words, where it is no header of this version
+ */
+export function decodeHeader(file: Buffer): { owner: ProcessIdentity; slots: number } | string {
+  if (file.length < SLOT_OCTETS || file.toString("latin1", 0, MAGIC.length) !== MAGIC)
+    return "it is no file of a recorder";
+  const version = file.readUInt32LE(HEADER.version);
+  if (version !== VERSION) return `it has format ${version}, and this version of rayguard reads ${VERSION}`;
+  if (file.readUInt32LE(HEADER.checksum) !== crc32(file, HEADER.length, HEADER.full)) return "its header is damaged";
+  const slots = file.readUInt32LE(HEADER.slots);
+  const length = file.readUInt16LE(HEADER.length);
+  if (file.readUInt32LE(HEADER.slotOctets) !== SLOT_OCTETS || slots < 1 || slots > MAX_SLOTS)
+    return "its header is damaged";
+  try {
+    const owner = JSON.parse(file.toString("latin1", HEADER.owner, HEADER.owner + length)) as ProcessIdentity;
+    if (Number.isSafeInteger(owner.pid) && owner.pid > 0) return { owner, slots };
+  } catch {
+    // no JSON after all
+  }
+  return "its header is damaged";
+}
+
+let sequence = 0;
+
+/** Where the file says that a request has found no slot, and what is written there. */
+export const FULL = { at: HEADER.full, octet: Uint8Array.of(1) } as const;
+
+/** Whether some request of this file has found no slot. */
+export function wasFull(file: Buffer): boolean {
+  return file[HEADER.full] !== 0;
+}
+
+/**
+ * Writes a request into `slot`, which has `SLOT_OCTETS`.
+ * @param connection - number that the keeper has given it, or 0
+ * @param kind - of error content, an index into `CONTENT_TYPES`
+ * @returns the number of octets used; those after them are never looked at
+ */
+export function encodeSlot(slot: Buffer, request: Recorded, connection = 0, kind = 0): number {
+  const { ray, colo, method, url, startedAt, status } = request;
+  const methodLength = Math.min(method.length, MAX_METHOD);
+  const isLong = url.length > MAX_URL;
+  const kept = isLong ? `${url.slice(0, MAX_URL - 3)}...` : url;
+  const end = SLOT.url + kept.length;
+  slot[0] = status === 0 ? STATE.waiting : STATE.answering;
+  slot[SLOT.detail] = kind;
+  slot[2] = status;
+  slot[3] = status >> 8;
+  slot.writeDoubleLE(startedAt, SLOT.start);
+  slot.writeUInt32LE(connection, SLOT.connection);
+  slot.writeUInt32LE(sequence++, SLOT.sequence);
+  sequence >>>= 0;
+  put(slot, ray ?? "", SLOT.ray, SLOT.colo - SLOT.ray);
+  put(slot, colo ?? "", SLOT.colo, SLOT.methodLength - SLOT.colo);
+  slot[SLOT.methodLength] = methodLength;
+  slot[SLOT.urlLength] = kept.length;
+  slot[SLOT.urlLength + 1] = kept.length >> 8;
+  put(slot, method, SLOT.method, methodLength);
+  put(slot, kept, SLOT.url, kept.length);
+  slot.writeUInt32LE(crc32(slot, SLOT.start, end), SLOT.checksum);
+  return end;
+}
+
+/** For so few characters, `Buffer.write()` takes longer to be called. What is missing is zeros. */
+function put(slot: Buffer, text: string, at: number, length: number): void {
+  for (let i = 0; i < length; i++) slot[at + i] = i < text.length ? text.charCodeAt(i) : 0;
+}
+
+const mark = new Uint8Array(4);
+
+/**
+ * A mark that takes the place of the one that a slot was written with.
+ * @returns octets that hold until the next call: two of them are made for every response
+ */
+export function encodeMark(state: SlotState, status: number, isDelimited = false, kind = 0): Uint8Array {
+  mark[0] = state;
+  mark[1] = (isDelimited ? DELIMITED : 0) | kind;
+  mark[2] = status;
+  mark[3] = status >> 8;
+  return mark;
+}
+
+/** The requests of a file with a sound header: `"torn"` for one of which only that much is known. */
+export function decodeSlots(file: Buffer, slots: number): (Recorded | "torn")[] {
+  return takenSlots(file, slots)
+    .filter(({ state, request }) => request === "torn" || state === STATE.waiting || state === STATE.answering)
+    .map(({ request }) => request);
+}
+
+/** Every slot of a file with a sound header that is taken. */
+export function takenSlots(file: Buffer, slots: number): Slot[] {
+  const taken: Slot[] = [];
+  for (let i = 1; i <= slots; i++) {
+    const slot = file.subarray(i * SLOT_OCTETS, (i + 1) * SLOT_OCTETS);
+    const state = slot[0] as SlotState;
+    if (state === STATE.free) continue;
+    const detail = slot[SLOT.detail] as number;
+    taken.push({
+      state,
+      connection: slot.readUInt32LE(SLOT.connection),
+      sequence: slot.readUInt32LE(SLOT.sequence),
+      isDelimited: (detail & DELIMITED) !== 0,
+      kind: detail & KIND,
+      request: state <= STATE.opaque ? decodeSlot(slot) : "torn",
+    });
+  }
+  return taken;
+}
+
+/** A checksum keeps off accidents, not people: whatever goes to the log is checked as if a client had sent it. */
+function decodeSlot(slot: Buffer): Recorded | "torn" {
+  const methodLength = slot[SLOT.methodLength] as number;
+  const end = SLOT.url + slot.readUInt16LE(SLOT.urlLength);
+  if (slot.readUInt32LE(SLOT.checksum) !== crc32(slot, SLOT.start, end)) return "torn";
+  const colo = slot.toString("latin1", SLOT.colo, SLOT.methodLength);
+  const ray = parseRay(slot.toString("latin1", SLOT.ray, SLOT.colo));
+  const method = slot.toString("latin1", SLOT.method, SLOT.method + methodLength);
+  return {
+    ray: ray === null ? null : ray.id,
+    colo: /^[A-Z]{3}$/.test(colo) ? colo : null,
+    method: /^[A-Za-z-]*$/.test(method) ? method : "",
+    url: loggableUrl(slot.toString("latin1", SLOT.url, end)),
+    startedAt: slot.readDoubleLE(SLOT.start),
+    status: slot.readUInt16LE(2),
+  };
+}
+
+const CRC = Int32Array.from({ length: 256 }, (_, octet) => {
+  let crc = octet;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  return crc;
+});
+
+/** CRC-32 of ISO 3309. `zlib.crc32()` came with Node 22.2. */
+export function crc32(octets: Uint8Array, start: number, end: number): number {
+  let crc = -1;
+  for (let i = start; i < end; i++) crc = (CRC[(crc ^ (octets[i] as number)) & 0xff] as number) ^ (crc >>> 8);
+  return ~crc >>> 0;
+}

@@ -1,0 +1,267 @@
+import { closeSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { parseRay } from "../cloudflare/ray.js";
+import { contain, contained, type Witness } from "../containment.js";
+import type { Exchange } from "../exchange/exchange.js";
+import { kindOf } from "../fallback/content.js";
+import { type KeptConnection, keptOf } from "../kept/kept-connection.js";
+import { ledgerOfKeeper } from "../kept/kept-ledger.js";
+import { loggableUrl } from "../report/log.js";
+import { urlOf } from "../report/records.js";
+import { ownIdentity } from "./process-identity.js";
+import {
+  encodeEmpty,
+  encodeMark,
+  encodeSlot,
+  FREE_MARK,
+  FULL,
+  type Recorded,
+  SLOT_OCTETS,
+  STATE,
+} from "./recorder-file.js";
+import type { RecorderSettings } from "./recorder-options.js";
+import { type Finder, HEARTBEAT_MS, SILENCE_MS, searchRemains } from "./recorder-search.js";
+
+/** Whom the recorder tells what it found, and what keeps it from its work. */
+export interface RecorderListener extends Finder, Witness {
+  /** The recorder is off from now on. */
+  failed(error: unknown): void;
+  /** A request found no slot. Told once. */
+  full(slots: number): void;
+}
+
+/** A request, or a connection, of which there is nothing to tell. */
+const UNKNOWN: Recorded = { ray: null, colo: null, method: "", url: "", startedAt: 0, status: 0 };
+
+/** Every recorder with a file: one listener for the exit of the process serves all. */
+const open = new Set<Recorder>();
+
+/**
+ * Keeps every request in flight in a file of fixed size, which the system still has after a kill that leaves the process
+ * no time for anything. Writes are synchronous, since the request about to start may be the one that kills, and are
+ * left in the page cache, which outlives the process.
+ */
+export class Recorder {
+  readonly #settings: RecorderSettings;
+  readonly #listener: RecorderListener;
+  readonly #own = ownIdentity();
+  readonly #scratch = Buffer.alloc(SLOT_OCTETS);
+  /** Free slots; the last one is taken first, so that a quiet server keeps to one page. */
+  readonly #free: number[];
+  readonly #look: () => void;
+  readonly #answering: Exchange[] = [];
+  readonly #refused = new Set<string>();
+  #file = "";
+  #fd = -1;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #search: NodeJS.Timeout | undefined;
+  #closing = false;
+  #toldFull = false;
+
+  /** Opens a file of this process at once, and looks for those of dead ones when the app has set up its logger. */
+  constructor(settings: RecorderSettings, listener: RecorderListener) {
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#free = Array.from({ length: settings.slots }, (_, i) => settings.slots - i);
+    this.#look = contained(listener, () => this.#searchRemains());
+    // What a worker leaves is read by its keeper, then and there.
+    this.#search = ledgerOfKeeper() === undefined ? setTimeout(this.#look, 0) : undefined;
+    try {
+      this.#create();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Writes down a request that is about to reach the app. */
+  begin(exchange: Exchange): void {
+    const { request } = exchange;
+    const kept = keptOf(exchange.socket);
+    if (this.#fd === -1 || (request === null && kept === undefined) || kept?.isUnrecorded) return;
+    const slot = kept?.arrived(this) ?? this.#take();
+    if (slot === undefined) {
+      if (kept !== undefined) kept.isUnrecorded = true;
+      return;
+    }
+    const ray = request === null ? null : parseRay(request.headers["cf-ray"]);
+    const recorded = {
+      ray: ray === null ? null : ray.id,
+      colo: ray === null ? null : ray.colo,
+      method: request?.method ?? "",
+      url: request === null ? "" : loggableUrl(urlOf(request)),
+      startedAt: Date.now(),
+      status: 0,
+    };
+    exchange.slot = slot;
+    if (kept === undefined) {
+      this.#write(this.#scratch, encodeSlot(this.#scratch, recorded), slot);
+      return;
+    }
+    this.#write(this.#scratch, encodeSlot(this.#scratch, recorded, kept.id, kindOf(request)), slot);
+    exchange.kept = kept;
+    kept.begin(exchange, slot, this);
+  }
+
+  /** Writes down that a request is arriving on a connection, of which nothing is known yet. */
+  expect(kept: KeptConnection): number | undefined {
+    const slot = this.#fd === -1 ? undefined : this.#take();
+    if (slot !== undefined) this.#write(this.#scratch, encodeSlot(this.#scratch, UNKNOWN, kept.id, kindOf(null)), slot);
+    return slot;
+  }
+
+  /** Writes down that only this process can write on a connection. */
+  occupy(kept: KeptConnection): void {
+    const slot = this.#fd === -1 ? undefined : this.#take();
+    if (slot === undefined) return;
+    const length = encodeSlot(this.#scratch, UNKNOWN, kept.id);
+    this.#scratch[0] = STATE.opaque;
+    this.#write(this.#scratch, length, slot);
+    kept.occupy(slot, this);
+  }
+
+  #take(): number | undefined {
+    const slot = this.#free.pop();
+    if (slot !== undefined || this.#toldFull) return slot;
+    this.#toldFull = true;
+    this.#listener.full(this.#settings.slots);
+    this.#write(FULL.octet, 1, 0, FULL.at);
+    return undefined;
+  }
+
+  /**
+   * Notes that a response is under way: should the process die now, the client sees that status, and not one of the
+   * edge. Nearly every response is over before this loop of events is, and is spared the write.
+   */
+  answering(exchange: Exchange): void {
+    // What happens on a kept connection is noted as it happens.
+    if (exchange.slot === -1 || exchange.kept !== undefined || this.#answering.push(exchange) > 1) return;
+    setImmediate(contained(this.#listener, () => this.#markAnswering()));
+  }
+
+  #markAnswering(): void {
+    for (const { slot, status } of this.#answering.splice(0)) {
+      if (slot !== -1) this.mark(slot, encodeMark(STATE.answering, status));
+    }
+  }
+
+  mark(slot: number, mark: Uint8Array): void {
+    this.#write(mark, mark.length, slot);
+  }
+
+  /** Strikes a request out. */
+  end(exchange: Exchange): void {
+    const { slot } = exchange;
+    if (slot === -1) return;
+    exchange.slot = -1;
+    if (exchange.kept === undefined) this.free(slot);
+    else exchange.kept.end(exchange);
+  }
+
+  free(slot: number): void {
+    this.#free.push(slot);
+    this.#write(FREE_MARK, FREE_MARK.length, slot);
+    if (this.#closing) this.#removeIfEmpty();
+  }
+
+  /** Stops the timers. The file goes when the last request has: until then it is still true. */
+  close(): void {
+    this.#closing = true;
+    clearTimeout(this.#search);
+    clearInterval(this.#heartbeat);
+    this.#removeIfEmpty();
+  }
+
+  /** The process ends by itself: requests still in flight die with it. */
+  exit(): void {
+    // A keeper takes an empty file for what it is, and one that is not there for a failure.
+    if (ledgerOfKeeper() === undefined) this.#removeIfEmpty();
+  }
+
+  #create(): void {
+    const { path, slots } = this.#settings;
+    const empty = encodeEmpty(this.#own, slots);
+    for (let n = 0; this.#fd === -1; n++) {
+      this.#file = `${path}.${process.pid}${n === 0 ? "" : `-${n}`}`;
+      try {
+        this.#fd = openSync(this.#file, "wx", 0o600);
+      } catch (error) {
+        // Another guard of this process, or a process that had the same number: the search will tell.
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST" || n > 1_000) throw error;
+      }
+    }
+    // Zeros, and not a hole: a full disk shows now, and not at a request.
+    if (writeSync(this.#fd, empty, 0, empty.length, 0) !== empty.length)
+      throw new Error("the file could not be filled");
+    if (open.size === 0) process.on("exit", exitAll);
+    open.add(this);
+    this.#heartbeat = setInterval(
+      contained(this.#listener, () => this.#touch()),
+      HEARTBEAT_MS,
+    ).unref();
+  }
+
+  #write(octets: Uint8Array, length: number, slot: number, at = 0): void {
+    if (this.#fd === -1) return;
+    try {
+      writeSync(this.#fd, octets, 0, length, slot * SLOT_OCTETS + at);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Tells processes of other containers, which cannot look for this one, that it lives. */
+  #touch(): void {
+    const now = new Date();
+    try {
+      futimesSync(this.#fd, now, now);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #searchRemains(): void {
+    try {
+      const again = searchRemains(this.#settings.path, this.#own, {
+        found: (remains) => this.#listener.found(remains),
+        isHeard: () => this.#listener.isHeard(),
+        refused: (file, why) => {
+          if (!this.#refused.has(file)) this.#listener.refused(file, why);
+          this.#refused.add(file);
+        },
+      });
+      if (again && !this.#closing) this.#search = setTimeout(this.#look, SILENCE_MS).unref();
+    } catch (error) {
+      if (this.#fd !== -1) this.#fail(error);
+    }
+  }
+
+  /** What cannot be written any more would be false at the next start. */
+  #fail(error: unknown): void {
+    this.#remove();
+    const tell = contained(this.#listener, () => this.#listener.failed(error));
+    setImmediate(tell); // the app may not have set up its logger yet
+  }
+
+  #removeIfEmpty(): void {
+    if (this.#fd !== -1 && this.#free.length === this.#settings.slots) this.#remove();
+  }
+
+  #remove(): void {
+    clearInterval(this.#heartbeat);
+    open.delete(this);
+    if (open.size === 0) process.off("exit", exitAll);
+    if (this.#fd === -1) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    for (const act of [() => closeSync(fd), () => unlinkSync(this.#file)]) {
+      try {
+        act();
+      } catch {
+        // it is gone already
+      }
+    }
+  }
+}
+
+function exitAll(): void {
+  for (const recorder of open) contain(undefined, () => recorder.exit());
+}

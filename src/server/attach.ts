@@ -1,0 +1,33 @@
+import type { Server } from "node:http";
+import { interceptServer } from "../http1/server.js";
+import type { Http1Server } from "../http1/server-guard.js";
+import { type Http2Guard, interceptHttp2Server } from "../http2/server.js";
+import { standsBeforeClose } from "../shutdown/close-method.js";
+import { closesQuietly } from "../shutdown/quiet-close.js";
+import type { Supervision } from "../supervision.js";
+import { Accepting, type AcceptingGuard } from "./accepting.js";
+import { keepAlive, type TimedServer } from "./keep-alive.js";
+import { isHttp1Server } from "./recognise.js";
+
+/** Stands in front of a server, and sets what has to be set on it. @returns a function that undoes all of it */
+export function attachTo(
+  server: object,
+  guard: Http2Guard & AcceptingGuard & { readonly supervision: Supervision },
+): () => void {
+  const { supervision } = guard;
+  const warn = (record: object, message: string) => supervision.warn(record, message);
+  const accepting = new Accepting(server, guard);
+  const undo = [() => accepting.undo()];
+  if (!isHttp1Server(server)) {
+    undo.push(interceptHttp2Server(server as Http1Server, guard, accepting.listening));
+    if (guard.enforces) undo.push(standsBeforeClose(server as unknown as Server, (close) => close()));
+  } else {
+    undo.push(interceptServer(server, guard, accepting.listening));
+    if (guard.enforces) undo.push(closesQuietly(server as unknown as Server, supervision.closing));
+  }
+  // One for HTTP/2 has them, too, for clients that speak HTTP/1.1 (`allowHTTP1`).
+  if (guard.enforces) undo.push(keepAlive(server as TimedServer, supervision.settings, warn));
+  return () => {
+    for (const step of undo) step();
+  };
+}

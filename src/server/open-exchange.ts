@@ -1,0 +1,94 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import type { Exchange } from "../exchange/exchange.js";
+import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
+import { connectionOf } from "../http1/connection.js";
+import { Http1Exchange } from "../http1/http1-exchange.js";
+import { guardPrototypes } from "../http1/layers.js";
+import type { NodeResponse } from "../http1/node-internals.js";
+import { SocketExchange } from "../http1/socket-exchange.js";
+import { Http2Exchange } from "../http2/http2-exchange.js";
+import type { Failure } from "../report/incidents.js";
+import { SimulatedExchange } from "../simulated/simulated.js";
+import type { Supervision } from "../supervision.js";
+
+/** Opens the exchange of a request over HTTP/1.x. */
+export function openHttp1(supervision: Supervision, request: IncomingMessage, response: NodeResponse): Http1Exchange {
+  const { settings } = supervision;
+  const connection = connectionOf(request.socket);
+  const exchange = new Http1Exchange(supervision, settings, request, response, guardPrototypes().native, connection);
+  hangOn(response, exchange);
+  hangOn(request, exchange);
+  connection.add(exchange);
+  supervision.opened(exchange);
+  return exchange;
+}
+
+/** Opens the exchange of a stream of HTTP/2, or finds the one it has. */
+export function openStream(
+  supervision: Supervision,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+): Http2Exchange {
+  const known = exchangeOf(stream) as Http2Exchange | undefined;
+  if (known !== undefined) return known;
+  const exchange = new Http2Exchange(supervision, supervision.settings, stream, headers);
+  supervision.opened(exchange);
+  return exchange;
+}
+
+/** The same for the objects that the compatibility API makes of it. */
+export function openHttp2(
+  supervision: Supervision,
+  request: Http2ServerRequest,
+  response: Http2ServerResponse,
+): Exchange {
+  const known = exchangeOf(response);
+  if (known !== undefined) return known;
+  const exchange = openStream(supervision, request.stream, request.headers);
+  exchange.link(request, response);
+  showContext(request, exchange);
+  return exchange;
+}
+
+/** Opens the exchange of an upgrade, a CONNECT or a request that could not be parsed. */
+export function openSocket(
+  supervision: Supervision,
+  request: IncomingMessage | null,
+  socket: Socket,
+  otherwise: Failure,
+  method?: string,
+): SocketExchange {
+  const connection = connectionOf(socket);
+  const exchange = new SocketExchange(supervision, supervision.settings, request, connection, otherwise, method);
+  if (request !== null) showContext(request, exchange);
+  supervision.opened(exchange);
+  return exchange;
+}
+
+/** Opens the exchange of a request without a connection. */
+export function openSimulated(supervision: Supervision, request: IncomingMessage, response: ServerResponse): Exchange {
+  const exchange = new SimulatedExchange(supervision, supervision.settings, request, response);
+  showContext(request, exchange);
+  supervision.opened(exchange);
+  return exchange;
+}
+
+/**
+ * Opens the exchange of an upgrade that no guard has seen as one, and that a library routes through the framework with a
+ * response of its own making. Whatever is answered is on the library's stream: it is over at once.
+ */
+export function openHandedOver(supervision: Supervision, request: IncomingMessage, response: ServerResponse): Exchange {
+  const exchange = openSimulated(supervision, request, response);
+  exchange.quiet = true;
+  exchange.settle(true);
+  return exchange;
+}
+
+/** Gives a request `rayguard` where its prototype has none, or none for this one. */
+function showContext(request: object, exchange: Exchange): void {
+  hangOn(request, exchange);
+  if ((request as { rayguard?: unknown }).rayguard === undefined)
+    Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
+}

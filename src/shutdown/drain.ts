@@ -1,0 +1,146 @@
+import type { Server as Http1Server } from "node:http";
+import type { ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
+import { contain, containPromise } from "../containment.js";
+import type { Exchange } from "../exchange/exchange.js";
+import { connectionOf } from "../http1/connection.js";
+import { socketsOf } from "../http1/connection-lists.js";
+import { isDestroyed, isWritable } from "../http1/gone-socket.js";
+import type { SocketExchange } from "../http1/socket-exchange.js";
+import { endOfProcess, type Failure } from "../report/incidents.js";
+import { arrivingAt } from "./arriving.js";
+import { type Closing, closeListeners } from "./close-listeners.js";
+import { hasOwnClose } from "./close-method.js";
+import { draining, tellDraining, untoldMs } from "./drain-notice.js";
+import { type ClosingServers, closeQuietly, QUIET_MS } from "./quiet-close.js";
+
+/** What a drain needs of a guard. */
+export interface DrainedGuard {
+  /** Servers it is attached to. */
+  readonly servers: Iterable<object>;
+  /** Sockets that have been handed over to another protocol, with the request that asked for it. */
+  readonly upgraded: ReadonlyMap<Socket, SocketExchange>;
+  /** Sessions of HTTP/2. */
+  readonly sessions: ReadonlySet<ServerHttp2Session>;
+  /** Opens the exchange of a request that has not arrived as a whole. */
+  openSocket(request: null, socket: Socket, otherwise: Failure): SocketExchange;
+  readonly supervision: {
+    readonly closing: ClosingServers;
+    exchanges(): Iterable<Exchange>;
+  };
+}
+
+/** Time between two looks at what is left, in milliseconds. */
+const LOOK_MS = 20;
+
+/** Time for the last answers to leave the process, in milliseconds. */
+const FLUSH_MS = 200;
+
+/** How long a session that is never quiet is served, in milliseconds. */
+const BUSY_MS = 1_000;
+
+/** RFC 6455, section 5.5.1: a close frame from a server, 1001 (going away). */
+const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9]);
+
+/**
+ * Ends the work of a guard's servers without losing a request: responses announce the end of their connection, idle
+ * connections are closed once they have been quiet, and what is left at `graceMs` gets a complete 503 or a visible cut.
+ */
+export async function drain(guard: DrainedGuard, graceMs: number, closing: Closing): Promise<void> {
+  const startedAt = performance.now();
+  const until = startedAt + graceMs;
+  const servers = [...guard.servers] as Http1Server[];
+  // Fastify refuses what still comes, and closes its server behind this: a `close` of the app's own is called once.
+  const isLeft = (server: object) => closing === "at once" && hasOwnClose(server);
+  const left = servers.some(isLeft) ? startedAt : undefined;
+  const tell = () => tellDraining(guard.supervision.exchanges(), performance.now() - startedAt >= untoldMs(graceMs));
+  tell();
+  // Before connections are sent away: once they are, their clients are all at the door again.
+  await closeListeners(
+    servers.filter((server) => !isLeft(server)),
+    closing,
+    until,
+  );
+  for (const server of servers) containPromise(undefined, closeQuietly(server, guard.supervision.closing));
+  for (const [socket, exchange] of guard.upgraded) tellGoingAway(socket, exchange);
+  const sessions = new SessionCloser(guard.sessions);
+  while (performance.now() < until && isAtWork(guard, servers, left)) {
+    tell();
+    sessions.look();
+    await wait(LOOK_MS);
+  }
+  // Connections to a server that listens are still answered, and end once it is closed.
+  if (left === undefined || performance.now() >= until) await endTheRest(guard, servers);
+}
+
+/** @param since - where servers go on listening, only what began by this time counts */
+function isAtWork(guard: DrainedGuard, servers: readonly Http1Server[], since = Number.POSITIVE_INFINITY): boolean {
+  if (guard.upgraded.size + guard.sessions.size > 0) return true;
+  for (const { hasConnection, startedAt } of guard.supervision.exchanges())
+    if (hasConnection && startedAt <= since) return true;
+  if (since < Number.POSITIVE_INFINITY) return false;
+  return servers.some((server) => socketsOf(server).some((socket) => !isDestroyed(socket)));
+}
+
+async function endTheRest(guard: DrainedGuard, servers: readonly Http1Server[]): Promise<void> {
+  if (answerTheRest(guard, "SHUTDOWN") > 0) await wait(FLUSH_MS);
+  for (const session of guard.sessions) session.destroy();
+  for (const socket of guard.upgraded.keys()) socket.destroy();
+  for (const server of servers) for (const socket of socketsOf(server)) connectionOf(socket).abort(false);
+}
+
+/**
+ * Ends every exchange that is under way, and answers requests that have arrived in part: the process ends.
+ * @returns how many
+ */
+export function answerTheRest(guard: DrainedGuard, code: "SHUTDOWN" | "EXIT"): number {
+  const failure = endOfProcess(code);
+  let ended = 0;
+  const end = (exchange: Exchange) => {
+    if (!exchange.fail(failure)) return;
+    ended++;
+    // Nobody will tell later.
+    if (code === "EXIT") exchange.settle(true);
+  };
+  for (const exchange of [...guard.supervision.exchanges()]) contain(undefined, () => end(exchange));
+  for (const socket of [...guard.servers].flatMap((server) => [...arrivingAt(server)])) {
+    contain(undefined, () => {
+      connectionOf(socket).broken = true;
+      end(guard.openSocket(null, socket, failure));
+    });
+  }
+  return ended;
+}
+
+/**
+ * Closes sessions of HTTP/2. GOAWAY refuses streams that are on their way, so a session gets it once it has been quiet;
+ * a busy one all the same after a while, since its client may try refused streams elsewhere (RFC 9113, section 6.8).
+ */
+class SessionCloser {
+  readonly #sessions: ReadonlySet<ServerHttp2Session>;
+  readonly #seen = new Map<ServerHttp2Session, { octets: number; since: number }>();
+  readonly #startedAt = performance.now();
+
+  constructor(sessions: ReadonlySet<ServerHttp2Session>) {
+    this.#sessions = sessions;
+  }
+
+  look(): void {
+    const now = performance.now();
+    for (const session of this.#sessions) {
+      if (session.closed || session.destroyed) continue;
+      const octets = session.socket.bytesRead;
+      const seen = this.#seen.get(session);
+      if (seen === undefined || seen.octets !== octets) this.#seen.set(session, { octets, since: now });
+      if (now - (seen?.since ?? now) >= QUIET_MS || now - this.#startedAt >= BUSY_MS) session.close();
+    }
+  }
+}
+
+/** A WebSocket is told to go elsewhere; of any other protocol only the app knows the words. */
+function tellGoingAway(socket: Socket, exchange: SocketExchange): void {
+  exchange.abort(draining());
+  const isWebSocket = exchange.request?.headers.upgrade?.toLowerCase() === "websocket";
+  if (isWebSocket && exchange.settled && isWritable(socket)) socket.write(GOING_AWAY);
+}

@@ -1,0 +1,108 @@
+import type { Server } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
+import { leaves } from "../kept/leaving.js";
+import type { Failure } from "../report/incidents.js";
+import { flushLines } from "../report/line-batch.js";
+import type { Supervision } from "../supervision.js";
+import { arrivingAt } from "./arriving.js";
+import { type Closing, closeListeners } from "./close-listeners.js";
+import { answerTheRest, type DrainedGuard, drain } from "./drain.js";
+import { DrainHooks } from "./drain-hooks.js";
+import { joinProcess, type Participant } from "./end-of-process.js";
+import { resolveTimes, type ShutdownOptions, type ShutdownSettings } from "./shutdown-options.js";
+
+/** How a guard drains, in milliseconds; what is left out is as in the option `shutdown`. */
+export type DrainOptions = Pick<ShutdownOptions, "lameDuckMs" | "graceMs">;
+
+/** Longest time for what has come through listeners that the app was to close, in milliseconds. */
+const LAST_MS = 1_000;
+
+/** How one guard ends: its state, its drain, and its part in the end of the process. */
+export class Ending implements Participant {
+  state: "serving" | "draining" | "closed" = "serving";
+  /** What new requests are answered with; undefined while they are served. */
+  refusal: Failure | undefined;
+  afterDrain: (() => Promise<unknown>) | undefined;
+  readonly #guard: DrainedGuard & { readonly supervision: Supervision };
+  readonly #hooks: DrainHooks;
+  #drained: Promise<void> | undefined;
+  /** The listeners are left to the app so far. */
+  #leavesListeners = false;
+  #leave: (() => void) | undefined;
+
+  constructor(guard: DrainedGuard & { readonly supervision: Supervision }) {
+    this.#guard = guard;
+    this.#hooks = new DrainHooks((record, message) => guard.supervision.warn(record, message));
+  }
+
+  get crash(): "drain" | "answer" | false {
+    return this.#guard.supervision.settings.crash;
+  }
+
+  get shutdown(): false | ShutdownSettings {
+    return this.#guard.supervision.settings.shutdown;
+  }
+
+  get servers(): Iterable<object> {
+    return this.#guard.servers;
+  }
+
+  get hasWork(): boolean {
+    for (const { hasConnection } of this.#guard.supervision.exchanges()) if (hasConnection) return true;
+    return [...this.servers].some((server) => arrivingAt(server).size > 0);
+  }
+
+  exits(): void {
+    answerTheRest(this.#guard, "EXIT");
+  }
+
+  refuse(failure: Failure): void {
+    this.refusal = failure;
+  }
+
+  warn(record: object, message: string): void {
+    this.#guard.supervision.warn(record, message);
+  }
+
+  /** From the first server on the guard has a part in the end of the process. */
+  join(): void {
+    this.#leave ??= joinProcess(this);
+  }
+
+  drain(closing: Closing, options: DrainOptions = {}): Promise<void> {
+    const times = resolveTimes(options, this.shutdown === false ? undefined : this.shutdown);
+    if (this.#drained === undefined) {
+      this.#leavesListeners = closing === "by the app";
+      this.#drained = this.#drain(closing, times);
+    } else if (this.#leavesListeners && closing !== "by the app") {
+      this.#leavesListeners = false;
+      this.#drained = this.#closeAfterAll(this.#drained, closing);
+    }
+    return this.#drained;
+  }
+
+  async #drain(closing: Closing, { lameDuckMs, graceMs }: ReturnType<typeof resolveTimes>): Promise<void> {
+    if (this.state === "closed") return;
+    this.state = "draining";
+    leaves(this.refusal !== undefined);
+    if (lameDuckMs > 0) await wait(lameDuckMs);
+    await drain(this.#guard, graceMs, closing);
+    await this.#hooks.run();
+    flushLines();
+  }
+
+  async #closeAfterAll(drained: Promise<void>, closing: Closing): Promise<void> {
+    await closeListeners([...this.servers] as Server[], closing, performance.now() + LAST_MS);
+    await drained;
+    await drain(this.#guard, LAST_MS, closing);
+  }
+
+  onDrained(hook: () => unknown, timeoutMs: number | undefined): void {
+    this.#hooks.add(hook, timeoutMs);
+  }
+
+  close(): void {
+    this.state = "closed";
+    this.#leave?.();
+  }
+}

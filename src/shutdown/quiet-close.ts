@@ -1,0 +1,72 @@
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
+import { containPromise } from "../containment.js";
+import { connectionOf } from "../http1/connection.js";
+import { isGivenConnections, socketsOf, withoutIdleSockets } from "../http1/connection-lists.js";
+import { isDestroyed } from "../http1/gone-socket.js";
+import { letGo } from "../http1/leave-server.js";
+import { arrivingAt } from "./arriving.js";
+import { standsBeforeClose } from "./close-method.js";
+
+/**
+ * How long a connection must have been quiet before it is closed, in milliseconds. A request may be on its way on an
+ * idle one, and would meet a closed door: the time covers the way from the edge and back.
+ */
+export const QUIET_MS = 250;
+
+/** Time between two looks at what is left, in milliseconds. */
+const LOOK_MS = 20;
+
+/** Servers whose connections are to end, each behind its last response. */
+export type ClosingServers = Set<object>;
+
+/**
+ * Lets the connections of a server end without losing a request: responses announce it, and an idle connection is closed
+ * once it has been quiet; one on which a request has begun to arrive is not idle. Goes on until the server no longer listens and its last connection is gone.
+ */
+export async function closeQuietly(server: Server, closing: ClosingServers): Promise<void> {
+  if (closing.has(server)) return;
+  closing.add(server);
+  const seen = new WeakMap<Socket, { bytesRead: number; since: number }>();
+  const mayGetMore = () => server.listening || isGivenConnections(server);
+  while (closing.has(server) && (closeQuiet(server, seen) > 0 || mayGetMore())) {
+    await wait(LOOK_MS, undefined, { ref: false });
+    // What has arrived is read before this turn of the loop goes on.
+    await nextTurn();
+  }
+  closing.delete(server);
+}
+
+/** @returns how many connections are left */
+function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; since: number }>): number {
+  const now = performance.now();
+  const sockets = socketsOf(server).filter((socket) => !isDestroyed(socket));
+  const arriving = arrivingAt(server);
+  for (const socket of sockets) {
+    const connection = connectionOf(socket);
+    const last = seen.get(socket);
+    if (last === undefined || last.bytesRead !== socket.bytesRead || !connection.isIdle || arriving.has(socket))
+      seen.set(socket, { bytesRead: socket.bytesRead, since: now });
+    else if (now - last.since >= QUIET_MS && !connection.lingering) connection.closeSoon();
+  }
+  return sockets.length;
+}
+
+/**
+ * Stands in front of `server.close()`, which destroys idle connections at once, and with them requests that are on their
+ * way. `node:cluster` calls it when a worker is let go, and most apps do on a signal.
+ * @returns a function that gives the server its own `close` back
+ */
+export function closesQuietly(server: Server, closing: ClosingServers): () => void {
+  const undo = standsBeforeClose(server, (close) => {
+    // `closeIdleConnections()`, which it calls, may be the app's own, and is called all the same.
+    withoutIdleSockets(server, close);
+    letGo(server);
+    containPromise(undefined, closeQuietly(server, closing));
+  });
+  return () => {
+    closing.delete(server);
+    undo();
+  };
+}
