@@ -74,7 +74,7 @@ async function found(isGuarded: boolean, chunks: readonly (string | Buffer)[], f
   const server = http.createServer((_req, res) => {
     // Without these two the header sections would differ in their length.
     res.writeHead(200, { Connection: "close", Date: new Date(0).toUTCString(), ...fields });
-    const look = () => [res.writableLength, res.writableNeedDrain];
+    const look = () => [res.writableLength, res.writableNeedDrain, res.socket?.bytesWritten];
     let drained = false;
     res.once("drain", () => {
       drained = true;

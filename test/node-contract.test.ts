@@ -106,6 +106,21 @@ describe("a response of node:http", () => {
   });
 });
 
+describe("bytesWritten of a socket", () => {
+  it("has what waits in _pendingData, null until then, and no longer once something is written", async () => {
+    const seen: unknown[] = [];
+    await ask((request, response) => {
+      const socket = request.socket as typeof request.socket & { _pendingData: { length: number } | null };
+      seen.push(socket._pendingData, socket.bytesWritten);
+      socket._pendingData = { length: 7 };
+      seen.push(socket.bytesWritten);
+      response.end();
+      seen.push(socket._pendingData);
+    });
+    expect(seen).toEqual([null, 0, 7, null]);
+  });
+});
+
 describe("strictContentLength", () => {
   it.each([
     ["counts the content of a write that threw", () => {}, "ERR_HTTP_CONTENT_LENGTH_MISMATCH"],

@@ -1,6 +1,7 @@
 import { contain } from "../containment.js";
 import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { longContent } from "../report/incidents.js";
+import { countAsWritten, countNoMore } from "./bytes-written.js";
 import { lookAtContent } from "./coded-content.js";
 import { dropHandWritten, releaseHandWritten } from "./hand-written.js";
 import type { Http1Exchange } from "./http1-exchange.js";
@@ -97,6 +98,7 @@ export function commit(exchange: Http1Exchange): boolean {
   const { response } = exchange;
   const { socket } = response;
   let wantsMore = true;
+  if (socket !== null) countNoMore(socket);
   socket?.cork();
   withoutDrain(response, () => {
     for (const { data, encoding, callback, byteLength } of held) {
@@ -120,7 +122,7 @@ function hold(exchange: Http1Exchange, piece: Piece, octets: number): boolean {
     exchange.held = [];
     if (!exchange.ending) exchange.supervisor.holdBack(exchange);
   }
-  showAsWritten(exchange, piece);
+  showAsWritten(exchange, piece, octets);
   exchange.held.push(piece);
   exchange.sent += octets;
   exchange.heldOctets += octets;
@@ -135,10 +137,13 @@ function hold(exchange: Http1Exchange, piece: Piece, octets: number): boolean {
 }
 
 /** What is held counts as written to the socket, in the units of Node, for as long as Node would keep it in its own queue. */
-function showAsWritten(exchange: Http1Exchange, { data }: Piece): void {
+function showAsWritten(exchange: Http1Exchange, { data }: Piece, octets: number): void {
+  const { held, response } = exchange;
+  const { socket } = response;
+  const section = held?.length === 0 ? (response._header?.length ?? 0) : 0;
   if (exchange.shownLength === 0) process.nextTick(leaveTick, exchange);
-  if (exchange.held?.length === 0) exchange.shownLength += exchange.response._header?.length ?? 0;
-  exchange.shownLength += data.length;
+  exchange.shownLength += section + data.length;
+  if (socket !== null) countAsWritten(socket, section + octets);
 }
 
 /** Node hands what was written in one tick to the operating system behind it, and lets the app write on. */
@@ -156,6 +161,7 @@ export function dropHeld(exchange: Http1Exchange): void {
   const { held, isQueued, connection } = exchange;
   if (held === null || isQueued) return;
   exchange.held = null;
+  countNoMore(connection.socket);
   callBack(held, connection.socket.errored ?? writeAfterDestroy());
 }
 

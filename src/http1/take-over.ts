@@ -1,4 +1,5 @@
 import { contained } from "../containment.js";
+import { countNoMore } from "./bytes-written.js";
 import type { Piece } from "./content.js";
 import { tellDeparture } from "./departure.js";
 import { isFollowed } from "./followed.js";
@@ -41,6 +42,7 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
   const dropped = exchange.held;
   exchange.held = null;
   exchange.shownLength = 0;
+  if (dropped !== null) countNoMore(exchange.connection.socket);
   exchange.committed = true;
   if (exchange.isDetached) {
     exchange.connection.finishDetached(exchange, octets);
