@@ -128,9 +128,9 @@ PidFile ${folder}/httpd.pid
 ErrorLog /dev/stderr
 StartServers 1
 ServerLimit 1
-ThreadLimit 16
-ThreadsPerChild 16
-MaxRequestWorkers 16
+ThreadLimit 25
+ThreadsPerChild 25
+MaxRequestWorkers 25
 Include ${folder}/shipped/rayguard.conf
 `;
   },
