@@ -10,12 +10,14 @@ const ALONE = [
   "test/deploy/passing.test.ts",
 ];
 
-// The same on every version of Node: the package, its documents, the page, other servers and runtimes, the command's
-// text, what a machine can do.
+// The same on every version of Node: the package, its files and documents, the page, other servers and runtimes, the
+// command's text, what a machine can do.
 const OF_ANY_NODE = [
   "test/package.test.ts",
   "test/public-types.test.ts",
   "test/readme.test.ts",
+  "test/rooms.test.ts",
+  "test/containment-audit.test.ts",
   "test/documents/**",
   "test/runtimes.test.ts",
   "test/validity/lint*",
