@@ -199,3 +199,26 @@ it("content on its way as its session ends costs the process nothing", async () 
   await closed;
   await turns();
 });
+
+// Node itself waits for ever where the reset comes while a write of the app's is on its way: what the app sends here is small.
+it.each(["bare", "enforce", "report"] as const)(
+  "a client that closes its stream ends it for the app: %s",
+  async (mode) => {
+    let closed = false;
+    const app: App = (stream) => {
+      stream.on("close", () => {
+        closed = true;
+      });
+      stream.respond({ ":status": 200 });
+      stream.pipe(stream);
+    };
+    const { port, close } = await serve(mode, app, {});
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    const request = session.request({ ":path": "/", ":method": "POST" }).on("error", () => {});
+    for (let n = 0; n < 4_000; n++) request.write(Buffer.alloc(6));
+    request.once("data", () => request.destroy());
+    await expect.poll(() => closed).toBe(true);
+    session.destroy();
+    close();
+  },
+);

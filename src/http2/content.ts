@@ -1,7 +1,7 @@
 import { checkCoding } from "../http1/coded-content.js";
 import { handlerError, longContent, shortContent } from "../report/incidents.js";
 import { hasNoContent } from "./fields.js";
-import { passHeld, wouldBeTaken } from "./held.js";
+import { isClosedByClient, passHeld, wouldBeTaken } from "./held.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { NO_ERROR } from "./leaving.js";
 import { octetsOf, type Piece, pass } from "./pieces.js";
@@ -80,7 +80,7 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
 
 /** Stands in front of `_write()` and `_writev()`, where the Writable hands its content to the session. */
 export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
-  if (exchange.inert || exchange.stream.destroyed) process.nextTick(callback, null);
+  if (exchange.inert || exchange.stream.destroyed || isClosedByClient(exchange)) process.nextTick(callback, null);
   else if (!exchange.committed && !exchange.passing) hold(exchange, pieces, callback);
   else if (exchange.isPassingHeld) exchange.behindHeld = () => writePieces(exchange, pieces, callback);
   else pass(exchange, pieces, callback);
@@ -95,7 +95,7 @@ export function final(exchange: Http2Exchange, callback: Callback): void {
   // What was held has been called back for a stream that is gone, of which Node no longer knows the session.
   if (stream.destroyed) return callback();
   if (exchange.committed || exchange.passing || stream.closed || !supervisor.enforces) {
-    if (exchange.isPassingHeld) exchange.behindHeld = () => final(exchange, callback);
+    if (exchange.isPassingHeld && !isClosedByClient(exchange)) exchange.behindHeld = () => final(exchange, callback);
     else native._final.call(stream, callback as never);
     return;
   }

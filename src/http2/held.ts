@@ -1,6 +1,10 @@
+import { contained } from "../containment.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isShutDown, keepOpen } from "./internals.js";
 import { type Piece, pass } from "./pieces.js";
+
+/** Node tells nobody that the client has closed a stream while a write is on its way; how soon that is seen, in milliseconds. */
+const LOOK_MS = 100;
 
 type Callback = (error?: Error | null) => void;
 
@@ -30,16 +34,30 @@ export function passHeld(exchange: Http2Exchange, writes: Piece[][], callback: C
   exchange.unsentWrites = rest.length;
   // Node ends the stream behind whatever it writes once the app has ended it, and does not know of what is still to come.
   if (!exchange.hasLeft) keepOpen(stream, exchange.isPassingHeld);
-  if (next === undefined || stream.destroyed || exchange.inert) passed(exchange, callback);
+  if (next === undefined || stream.destroyed || exchange.inert || isClosedByClient(exchange))
+    passed(exchange, callback);
   else if (callback !== null && isLast) pass(exchange, next, callback);
   else {
     // What is written while the session calls back leaves at once, and the end of the stream behind it in a frame of its own.
+    let isOver = false;
     const goOn: Callback = (error) => {
+      if (isOver) return;
+      isOver = true;
+      clearInterval(timer);
       if (error) passed(exchange, callback, error);
       else process.nextTick(passHeld, exchange, rest, callback);
     };
+    const look = () => {
+      if (stream.destroyed || isClosedByClient(exchange)) goOn();
+    };
+    const timer = setInterval(contained(exchange.supervisor, look), LOOK_MS).unref();
     pass(exchange, next, goOn);
   }
+}
+
+/** Nothing of the response leaves any more, and what is on its way is not called back. */
+export function isClosedByClient({ stream, leaving }: Http2Exchange): boolean {
+  return stream.closed && stream.aborted && leaving === null;
 }
 
 function passed(exchange: Http2Exchange, callback: Callback | null, error?: Error): void {
