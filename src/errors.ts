@@ -17,6 +17,14 @@ export const ERROR_CODES = {
   ERR_RAYGUARD_DRAINING: "the process is about to end",
   ERR_RAYGUARD_RANGES: "the published address ranges could not be refreshed; the list in force stays",
   ERR_RAYGUARD_INCOMPLETE: "what the app sent could not be completed",
+  ERR_RAYGUARD_ANALYTICS_TOKEN: "the API of the edge refused the token, or the token may not read analytics",
+  ERR_RAYGUARD_ANALYTICS_ZONE: "the token does not reach the zone, or there is no such zone",
+  ERR_RAYGUARD_ANALYTICS_PLAN: "the plan of the zone has no such data",
+  ERR_RAYGUARD_ANALYTICS_TIME_RANGE: "nothing of the time range can be counted",
+  ERR_RAYGUARD_ANALYTICS_RATE_LIMIT:
+    "the rate limit of the API is used up, and waiting for it would take longer than it may",
+  ERR_RAYGUARD_ANALYTICS_UNAVAILABLE: "no answer of the API, or none that can be understood",
+  ERR_RAYGUARD_ANALYTICS_QUERY: "the API refused the query for another reason",
 } as const;
 
 export type RayguardErrorCode = keyof typeof ERROR_CODES;

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { AnalyticsError, type CountErrorsOptions, countErrors } from "../../src/cloudflare/analytics/index.js";
+import { type CountErrorsOptions, countErrors, RayguardError } from "../../src/cloudflare/analytics/index.js";
 import { row, week } from "./analytics-rows.js";
 import { AnalyticsServer, FREE, type Row, TOKEN, ZONE } from "./analytics-server.js";
 
@@ -26,8 +26,8 @@ const refusal = (promise: Promise<unknown>) =>
   promise.then(
     () => expect.fail("it was answered"),
     (error: unknown) => {
-      expect(error).toBeInstanceOf(AnalyticsError);
-      return error as AnalyticsError;
+      expect(error).toBeInstanceOf(RayguardError);
+      return error as RayguardError;
     },
   );
 
@@ -145,7 +145,7 @@ describe("a range that the plan does not have", () => {
 
   it("is an error where it lies wholly before", async () => {
     const { code, message } = await refusal(ask(30 * DAY_MS, { until: new Date(Date.now() - 20 * DAY_MS) }));
-    expect(code).toBe("TIME_RANGE");
+    expect(code).toBe("ERR_RAYGUARD_ANALYTICS_TIME_RANGE");
     expect(message).toContain("keeps the last 1w1d");
   });
 
@@ -189,7 +189,7 @@ describe("fields that the plan does not have", () => {
   it("are an error where nothing can be counted without them", async () => {
     server.reset({ ...FREE, refused: ["edgeresponsestatus"] }, week([5]));
     expect(await refusal(ask(DAY_MS))).toMatchObject({
-      code: "PLAN",
+      code: "ERR_RAYGUARD_ANALYTICS_PLAN",
       message: expect.stringContaining("edgeResponseStatus"),
     });
   });
@@ -240,7 +240,7 @@ describe("settings", () => {
 
   it("without any are an error", async () => {
     server.reset({ ...FREE, enabled: [] });
-    expect((await refusal(ask(DAY_MS))).code).toBe("PLAN");
+    expect((await refusal(ask(DAY_MS))).code).toBe("ERR_RAYGUARD_ANALYTICS_PLAN");
   });
 });
 
@@ -261,7 +261,7 @@ describe("the rate limit", () => {
   it("is an error where that takes longer than it may", async () => {
     server.reset({ ...FREE, budget: 3 }, week([5]));
     const { code, message } = await refusal(ask(7 * DAY_MS, { patienceMs: 100 }));
-    expect(code).toBe("RATE_LIMIT");
+    expect(code).toBe("ERR_RAYGUARD_ANALYTICS_RATE_LIMIT");
     expect(message).toContain("Try again in 5 minutes");
   });
 });
@@ -269,7 +269,7 @@ describe("the rate limit", () => {
 describe("a token", () => {
   it("that is wrong is refused, without being repeated", async () => {
     const { code, message } = await refusal(ask(DAY_MS, { token: "another-secret" }));
-    expect(code).toBe("TOKEN");
+    expect(code).toBe("ERR_RAYGUARD_ANALYTICS_TOKEN");
     expect(message).toContain("Account Analytics: Read");
     expect(message).toContain("Bearer [token]");
     expect(message).not.toContain("another-secret");
@@ -277,7 +277,7 @@ describe("a token", () => {
 
   it("that does not reach the zone is told from a zone without errors", async () => {
     const { code, message } = await refusal(ask(DAY_MS, { zone: "f".repeat(32) }));
-    expect(code).toBe("ZONE");
+    expect(code).toBe("ERR_RAYGUARD_ANALYTICS_ZONE");
     expect(message).toContain("does not reach zone ffff");
   });
 
@@ -297,7 +297,7 @@ describe("a token", () => {
         return true;
       };
       expect(await refusal(ask(DAY_MS))).toMatchObject({
-        code: "UNAVAILABLE",
+        code: "ERR_RAYGUARD_ANALYTICS_UNAVAILABLE",
         message: expect.stringContaining("redirect"),
       });
     }
@@ -326,14 +326,14 @@ describe("an API that fails", () => {
       return true;
     };
     const { code, message } = await refusal(ask(DAY_MS));
-    expect(code).toBe("UNAVAILABLE");
+    expect(code).toBe("ERR_RAYGUARD_ANALYTICS_UNAVAILABLE");
     expect(message).toMatch(/^127\.0\.0\.1:\d+ answered 503\./);
   }, 60_000);
 
   it("by not answering is given up", async () => {
     server.instead = () => true;
     const { code, message } = await refusal(ask(DAY_MS, { timeoutMs: 50 }));
-    expect(code).toBe("UNAVAILABLE");
+    expect(code).toBe("ERR_RAYGUARD_ANALYTICS_UNAVAILABLE");
     expect(message).toContain("no answer within 0.05 s");
   }, 60_000);
 
@@ -343,7 +343,7 @@ describe("an API that fails", () => {
       return true;
     };
     const { code, message } = await refusal(ask(DAY_MS));
-    expect(code).toBe("QUERY");
+    expect(code).toBe("ERR_RAYGUARD_ANALYTICS_QUERY");
     expect(message).toContain("no idea of [token]");
   });
 });
@@ -358,7 +358,7 @@ describe("arguments", () => {
     ["an endpoint in the clear", { endpoint: "http://api.example/graphql" }, "https:"],
   ])("refused: %s", async (_, more, says) => {
     const { code, message } = await refusal(ask(DAY_MS, more));
-    expect(code).toBe("ARGUMENT");
+    expect(code).toBe("ERR_RAYGUARD_INVALID_ARGUMENT");
     expect(message).toContain(says);
     expect(server.queries).toEqual([]);
   });

@@ -1,10 +1,10 @@
 import { Command, Option } from "commander";
 import {
-  AnalyticsError,
   type CountErrorsOptions,
   countErrors,
   EDGE_ERRORS,
   type ErrorCounts,
+  RayguardError,
 } from "../../cloudflare/analytics/index.js";
 import { seconds } from "../arguments.js";
 import { pointInTime, statusList, wholeNumber } from "../errors/arguments.js";
@@ -106,7 +106,7 @@ async function count(terminal: Terminal, options: Options): Promise<ErrorCounts>
   try {
     return await countErrors(request);
   } catch (error) {
-    if (error instanceof AnalyticsError) throw new CommandError(printable(error.message), { cause: error });
+    if (error instanceof RayguardError) throw new CommandError(printable(error.message), { cause: error });
     throw error;
   }
 }

@@ -80,4 +80,32 @@ export const ERRORS: Readonly<Record<keyof typeof ERROR_CODES, { readonly next: 
     next: "Look up the incident of the same request in the log: it names what went wrong.",
     tests: ["test/request-context.test.ts"],
   },
+  ERR_RAYGUARD_ANALYTICS_TOKEN: {
+    next: "Make a token with the permission Account Analytics: Read, or Analytics: Read of the zone, that has not expired.",
+    tests: ["test/cloudflare/analytics.test.ts"],
+  },
+  ERR_RAYGUARD_ANALYTICS_ZONE: {
+    next: "Check the zone ID, and that the token includes this zone.",
+    tests: ["test/cloudflare/analytics.test.ts"],
+  },
+  ERR_RAYGUARD_ANALYTICS_PLAN: {
+    next: "Ask for something else, or change the plan: the message names what is missing.",
+    tests: ["test/cloudflare/analytics.test.ts"],
+  },
+  ERR_RAYGUARD_ANALYTICS_TIME_RANGE: {
+    next: "Ask for a later time range: the message says how much the plan keeps.",
+    tests: ["test/cloudflare/analytics.test.ts"],
+  },
+  ERR_RAYGUARD_ANALYTICS_RATE_LIMIT: {
+    next: "Try again in 5 minutes, with a shorter time range, or wait for longer: --wait, patienceMs.",
+    tests: ["test/cloudflare/analytics.test.ts"],
+  },
+  ERR_RAYGUARD_ANALYTICS_UNAVAILABLE: {
+    next: "Look at the message: no network, a proxy in between, or a fault of the API. Try again later.",
+    tests: ["test/cloudflare/analytics.test.ts"],
+  },
+  ERR_RAYGUARD_ANALYTICS_QUERY: {
+    next: "The message is that of the API; look there for what it does not take, and please report it.",
+    tests: ["test/cloudflare/analytics.test.ts"],
+  },
 };

@@ -1,4 +1,4 @@
-import { AnalyticsError } from "./error.js";
+import { RayguardError } from "../../errors.js";
 import { askLimits } from "./limits.js";
 import { askRows, type ErrorRow } from "./rows.js";
 import { askTotals, type PathCount, type StatusCount } from "./totals.js";
@@ -58,7 +58,7 @@ export interface ErrorCounts {
 
 /**
  * Counts Cloudflare's errors about an origin server, and lists their Ray IDs, within what the plan of the zone allows.
- * @throws {AnalyticsError}
+ * @throws {RayguardError}
  */
 export async function countErrors(options: CountErrorsOptions): Promise<ErrorCounts> {
   const { zone, token, since, until = new Date(), statuses = EDGE_ERRORS, maxRows = 10_000 } = options;
@@ -75,7 +75,10 @@ export async function countErrors(options: CountErrorsOptions): Promise<ErrorCou
   const groups = limits.httpRequestsAdaptiveGroups;
   const single = limits.httpRequestsAdaptive;
   if (!groups.enabled)
-    throw new AnalyticsError("PLAN", "The plan of this zone does not have httpRequestsAdaptiveGroups.");
+    throw new RayguardError(
+      "ERR_RAYGUARD_ANALYTICS_PLAN",
+      "The plan of this zone does not have httpRequestsAdaptiveGroups.",
+    );
 
   const filtersFor = (of: typeof groups) => () => [
     `edgeResponseStatus_in: [${statuses.join(", ")}]`,
@@ -90,7 +93,10 @@ export async function countErrors(options: CountErrorsOptions): Promise<ErrorCou
     byStatus: byOrigin,
   } = await askTotals(transport, groups, zone, range, filtersFor(groups));
   if (from >= range.to)
-    throw new AnalyticsError("TIME_RANGE", `Nothing of the time range could be counted. ${warnings.join(" ")}`);
+    throw new RayguardError(
+      "ERR_RAYGUARD_ANALYTICS_TIME_RANGE",
+      `Nothing of the time range could be counted. ${warnings.join(" ")}`,
+    );
   if (!groups.mayFilter("requestSource"))
     warn("Subrequests of Workers are counted as well: the plan of this zone does not tell them apart.");
   if (pathsCut) warn("The list of paths is cut: rare ones may be missing.");
@@ -102,7 +108,7 @@ export async function countErrors(options: CountErrorsOptions): Promise<ErrorCou
     try {
       listed = await askRows(transport, single, zone, { ...range, from }, maxRows, filtersFor(single));
     } catch (error) {
-      if (!(error instanceof AnalyticsError) || error.code !== "PLAN") throw error;
+      if (!(error instanceof RayguardError) || error.code !== "ERR_RAYGUARD_ANALYTICS_PLAN") throw error;
       warn(`There are no Ray IDs: ${error.message}`);
     }
   }
@@ -124,7 +130,7 @@ export async function countErrors(options: CountErrorsOptions): Promise<ErrorCou
 }
 
 function check(zone: string, token: string, isRange: boolean, statuses: readonly number[]): void {
-  const wrong = (message: string) => new AnalyticsError("ARGUMENT", message);
+  const wrong = (message: string) => new RayguardError("ERR_RAYGUARD_INVALID_ARGUMENT", message);
   if (!/^[0-9a-f]{32}$/i.test(zone))
     throw wrong(`A zone ID is 32 hexadecimal digits, as on the zone's overview page; got "${zone}".`);
   // A line break or another character that no field can have would show up in an error of fetch().
@@ -140,8 +146,8 @@ function endpointOf(endpoint: string | URL = ENDPOINT): URL {
   const isLocal = url !== undefined && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
   // In the clear, the token would be anybody's on the way.
   if (url?.protocol === "https:" || (url?.protocol === "http:" && isLocal)) return url;
-  throw new AnalyticsError(
-    "ARGUMENT",
+  throw new RayguardError(
+    "ERR_RAYGUARD_INVALID_ARGUMENT",
     `The endpoint has to be an https: URL, or http: on this machine; got "${String(endpoint)}".`,
   );
 }

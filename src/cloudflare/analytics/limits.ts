@@ -1,4 +1,4 @@
-import { AnalyticsError } from "./error.js";
+import { RayguardError } from "../../errors.js";
 import { type Dataset, leafOf, settingsQuery } from "./query.js";
 import { formatSpan } from "./span.js";
 import { RefusedQuery, type Transport } from "./transport.js";
@@ -54,13 +54,13 @@ export class Limits {
 
   /**
    * The fields that may be asked for, most wanted first.
-   * @throws {AnalyticsError} `PLAN` where a required one is not among them
+   * @throws {RayguardError} `ERR_RAYGUARD_ANALYTICS_PLAN` where a required one is not among them
    */
   fields(required: readonly string[], optional: readonly string[]): string[] {
     const missing = required.filter((field) => !this.#mayAsk(field));
     if (missing.length > 0) {
-      throw new AnalyticsError(
-        "PLAN",
+      throw new RayguardError(
+        "ERR_RAYGUARD_ANALYTICS_PLAN",
         `The plan of this zone does not let ${this.dataset} be asked for ${missing.map(leafOf).join(", ")}.`,
       );
     }
@@ -80,7 +80,7 @@ export class Limits {
 
   /**
    * The part of a range that may be asked for.
-   * @throws {AnalyticsError} `TIME_RANGE` where that is nothing
+   * @throws {RayguardError} `ERR_RAYGUARD_ANALYTICS_TIME_RANGE` where that is nothing
    */
   clamp(range: Range): Range {
     const edge = Date.now() - this.#oldestMs;
@@ -88,7 +88,10 @@ export class Limits {
     const oldest = Math.ceil((edge + MARGIN_MS) / 1_000) * 1_000;
     const limit = `the plan of this zone keeps the last ${formatSpan(this.#oldestMs)}`;
     if (range.to <= oldest)
-      throw new AnalyticsError("TIME_RANGE", `Nothing of the time range can be asked for: ${limit}.`);
+      throw new RayguardError(
+        "ERR_RAYGUARD_ANALYTICS_TIME_RANGE",
+        `Nothing of the time range can be asked for: ${limit}.`,
+      );
     this.#warn(`Counted only from ${new Date(oldest).toISOString()} on: ${limit}.`);
     return { from: oldest, to: range.to };
   }
@@ -101,7 +104,7 @@ export class Limits {
   /**
    * Learns from a refusal.
    * @returns what to ask for instead of `window`
-   * @throws {AnalyticsError} where there is nothing to be done
+   * @throws {RayguardError} where there is nothing to be done
    */
   adapt({ refusal }: RefusedQuery, window: Range): Range[] {
     const { kind, message } = refusal;
@@ -132,8 +135,11 @@ export class Limits {
       return [window];
     }
     if (kind === "dataset")
-      throw new AnalyticsError("PLAN", `The plan of this zone does not have ${this.dataset}: ${message}.`);
-    throw new AnalyticsError("QUERY", `The query was refused: ${message}.`);
+      throw new RayguardError(
+        "ERR_RAYGUARD_ANALYTICS_PLAN",
+        `The plan of this zone does not have ${this.dataset}: ${message}.`,
+      );
+    throw new RayguardError("ERR_RAYGUARD_ANALYTICS_QUERY", `The query was refused: ${message}.`);
   }
 
   #rest(window: Range): Range[] {

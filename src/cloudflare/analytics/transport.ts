@@ -1,4 +1,4 @@
-import { AnalyticsError } from "./error.js";
+import { RayguardError } from "../../errors.js";
 import { type GraphqlError, type Refusal, refusalOf } from "./refusal.js";
 
 /** How to reach the API. */
@@ -50,7 +50,7 @@ export class Transport {
   /**
    * @returns `data` of the answer
    * @throws {RefusedQuery} where another query may do
-   * @throws {AnalyticsError}
+   * @throws {RayguardError}
    */
   async ask(query: string, variables: Variables): Promise<unknown> {
     for (let attempt = 0, limited = 0; ; ) {
@@ -59,7 +59,8 @@ export class Transport {
       if (outcome.fault === "limit") await this.#waitForLimit(outcome.afterMs ?? FIRST_WAIT_MS * 2 ** limited++);
       else {
         const ms = RETRIES_MS[attempt++];
-        if (ms === undefined) throw new AnalyticsError("UNAVAILABLE", `${outcome.message} Try again later.`);
+        if (ms === undefined)
+          throw new RayguardError("ERR_RAYGUARD_ANALYTICS_UNAVAILABLE", `${outcome.message} Try again later.`);
         await delay(ms);
       }
     }
@@ -69,8 +70,8 @@ export class Transport {
     const { patienceMs, onWait } = this.#settings;
     this.#waitedMs += ms;
     if (this.#waitedMs > patienceMs) {
-      throw new AnalyticsError(
-        "RATE_LIMIT",
+      throw new RayguardError(
+        "ERR_RAYGUARD_ANALYTICS_RATE_LIMIT",
         "Cloudflare's rate limit is used up (300 queries in 5 minutes for a user). Try again in 5 minutes, with a shorter time range, or wait for longer.",
       );
     }
@@ -106,8 +107,8 @@ export class Transport {
     if (status === 429) return { fault: "limit", afterMs: retryAfterMs(headers.get("retry-after")) };
     if (status >= 500) return { fault: "passing", message: `${host} answered ${status}.` };
     if (status >= 300 && status < 400) {
-      throw new AnalyticsError(
-        "UNAVAILABLE",
+      throw new RayguardError(
+        "ERR_RAYGUARD_ANALYTICS_UNAVAILABLE",
         `${host} answered with a redirect (${status}), which is not followed: it would pass the token on.`,
       );
     }
@@ -121,21 +122,22 @@ export class Transport {
     const [first] = errors;
     const message = this.#safe(first?.message ?? "");
     if (status === 401 || status === 403) {
-      throw new AnalyticsError(
-        "TOKEN",
+      throw new RayguardError(
+        "ERR_RAYGUARD_ANALYTICS_TOKEN",
         `The API token was refused (${status}${message === "" ? "" : `: ${message}`}). It needs the permission Account Analytics: Read, or Analytics: Read of the zone, and must not have expired.`,
       );
     }
     if (first !== undefined) {
       const refusal = refusalOf(errors.map((error) => ({ ...error, message: this.#safe(error.message ?? "") })));
       if (refusal.kind === "rate limit") return { fault: "limit", afterMs: retryAfterMs(headers.get("retry-after")) };
-      if (refusal.kind === "token") throw new AnalyticsError("TOKEN", `The API token was refused: ${refusal.message}.`);
+      if (refusal.kind === "token")
+        throw new RayguardError("ERR_RAYGUARD_ANALYTICS_TOKEN", `The API token was refused: ${refusal.message}.`);
       if (refusal.kind === "busy") return { fault: "passing", message: `The API cannot answer: ${refusal.message}.` };
       throw new RefusedQuery(refusal);
     }
     if (status >= 400 || answer?.data === undefined || answer.data === null) {
-      throw new AnalyticsError(
-        "UNAVAILABLE",
+      throw new RayguardError(
+        "ERR_RAYGUARD_ANALYTICS_UNAVAILABLE",
         `${host} answered ${status} without any data. Is it the GraphQL endpoint?`,
       );
     }
