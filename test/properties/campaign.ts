@@ -163,7 +163,7 @@ export async function forEach<T>(
   await Promise.all(Array.from({ length: concurrency }, work));
 }
 
-/** Runs programs and returns those that broke the promise. A breach counts when it shows again with nothing beside it. */
+/** Runs programs and returns those that broke the promise. */
 export async function findFailures(origin: Origin, programs: readonly Program[]): Promise<Failed[]> {
   const failures: Failed[] = [];
   await forEach(programs, async (program, index) => {
