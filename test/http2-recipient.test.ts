@@ -99,3 +99,17 @@ describe("a recipient over HTTP/2 that takes one long write bit by bit", () => {
     await expect.poll(() => lines).toMatchObject([{ outcome: "intact", octets: CONTENT.length }]);
   });
 });
+
+it("leaves an app that stalls behind a window that was closed no more time than any other", async () => {
+  const { client, incidents } = await start(
+    (server) => server.on("request", (_, response) => void response.write(CONTENT)),
+    { idleDeadlineMs: 150, firstByteDeadlineMs: 150 },
+  );
+  const stream = send(client);
+  await new Promise((resolve) => stream.once("response", resolve));
+  await wait(100);
+  stream.resume();
+  const closed = new Promise((resolve) => stream.once("close", () => resolve(stream.rstCode)));
+  expect(await Promise.race([closed, wait(3_000, "open")])).toBe(http2.constants.NGHTTP2_INTERNAL_ERROR);
+  expect(incidents.map(({ code }) => code)).toEqual(["MC-10"]);
+});

@@ -101,6 +101,16 @@ describe("a recipient that pauses longer than the deadlines of the app", () => {
   });
 });
 
+it("leaves an app that stalls behind a recipient that paused no more time than any other", async () => {
+  const { server, incidents } = await serve((_request, response) => void response.write(CONTENT));
+  const visitor = await visit(server);
+  await wait(150);
+  visitor.resume();
+  expect(await Promise.race([visitor.closed.then(() => "cut"), wait(3_000, "open")])).toBe("cut");
+  expect(visitor.seen.octets).toBeGreaterThan(CONTENT.length);
+  expect(incidents()).toEqual(["MC-10"]);
+});
+
 describe("a recipient that takes nothing for recipientDeadlineMs", () => {
   it.each(WRITERS)("is cut, by its own name and with the octets that left, written %s", async (_how, listener) => {
     const { server, guard, requests, incidents } = await serve(listener, {

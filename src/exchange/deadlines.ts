@@ -146,7 +146,8 @@ export class Deadlines {
     // A connection that was cut and does not close has nobody left to wait for.
     const ms = exchange.outcome === "torn down" ? settings.idleDeadlineMs : settings.recipientDeadlineMs;
     const left = leftOf(ms, exchange.movedAt);
-    if (left > 1) this.#wait(exchange, ms === false ? responseLook(exchange) : Math.min(left, ms / LOOKS.recipient));
+    // As often as at the app, whose turn it is once the recipient has taken all of it.
+    if (left > 1) this.#wait(exchange, Math.min(left, responseLook(exchange)));
     else exchange.giveUp(recipientDeadline(settings));
   }
 
