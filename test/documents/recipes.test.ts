@@ -1,91 +1,21 @@
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { lastingPort } from "../../playground/process/lasting-port.js";
-import { exchange } from "../../src/testing/index.js";
-import { ROOT, textOf } from "./documents.js";
+import { dirname, join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "./documents.js";
+import { ask, blocks, programFolder, RECIPES, recipe, skipped, start } from "./recipe-programs.js";
 
-/** Where `.ci/run` has put packages that only recipes need. */
-const EXTRA = join(ROOT, ".ci/runtimes/node_modules");
+const GUARD = "--import=rayguard/register";
 
-const PAGE = "docs/guides/recipes.md";
+const folder = programFolder();
 
-interface Recipe {
-  readonly name: string;
-  readonly program: string;
-  /** What is asked for, and what comes: status and code. */
-  readonly path: string;
-  readonly status: number;
-  readonly code: string;
-}
-
-const recipes: Recipe[] = textOf(PAGE)
-  .split(/^### /m)
-  .slice(1)
-  .flatMap((part) => {
-    const program = /^```js\n([\s\S]*?)^```$/m.exec(part)?.[1] ?? "";
-    const [, path = "", status = "", code = ""] = /`GET ([^`]+)`: (\d{3}), `([\w-]+)`/.exec(part) ?? [];
-    return program.startsWith("import")
-      ? [{ name: part.split("\n")[0] ?? "", program, path, status: Number(status), code }]
-      : [];
-  });
-
-let folder: string;
-
-// Inside the project, so that programs find their packages.
-beforeAll(() => {
-  folder = mkdtempSync(join(import.meta.dirname, ".program-"));
-  if (existsSync(EXTRA)) symlinkSync(EXTRA, join(folder, "node_modules"));
+/** Recipes that are one program each. */
+const programs = RECIPES.flatMap((each) => {
+  const [javaScript = "", typeScript = ""] = ["js", "ts"].map((language) => blocks(each, language)[0]);
+  const program = typeScript || javaScript;
+  return program.startsWith("import") ? [{ ...each, program, isTypeScript: typeScript !== "" }] : [];
 });
-
-afterAll(() => rmSync(folder, { recursive: true }));
-
-/** Packages that are not here: a recipe for one is run where somebody has installed it. */
-function missing(program: string): string[] {
-  const from = createRequire(join(import.meta.dirname, "recipes.test.ts"));
-  const names = [...program.matchAll(/ from "([^".][^"]*)"/g)].map(([, name = ""]) => name);
-  return names.filter((name) => !name.startsWith("node:") && !resolves(from, name));
-}
-
-function resolves(from: NodeJS.Require, name: string): boolean {
-  const [scope = "", rest = ""] = name.split("/");
-  const folderOf = scope.startsWith("@") ? `${scope}/${rest}` : scope;
-  const places = [EXTRA, ...(from.resolve.paths(name) ?? [])];
-  return folderOf === "rayguard" || places.some((each) => existsSync(join(each, folderOf)));
-}
-
-/** Starts a program of the page. @returns the port it listens at, what it logs, and what ends it */
-async function start(program: string, args: readonly string[]) {
-  const port = await lastingPort();
-  const file = join(folder, `server-${port}.mjs`);
-  writeFileSync(file, program.replace(/\b3000\b/, String(port)));
-  const [command = "", ...rest] = args;
-  const child = spawn(command, [...rest, file], {
-    stdio: ["ignore", "pipe", "ignore"],
-    env: { ...process.env, NODE_ENV: "production" },
-  });
-  let log = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    log += chunk;
-  });
-  return {
-    port,
-    child,
-    log: () => log,
-    async end() {
-      child.kill("SIGKILL");
-      if (child.exitCode === null && child.signalCode === null) await once(child, "close");
-    },
-  };
-}
-
-async function ask(port: number, path: string) {
-  const { responses, valid } = await exchange({ port }, { path: path.replace(/[{}]/g, encodeURIComponent) });
-  return valid ? { status: responses[0]?.status, text: responses[0]?.text() } : undefined;
-}
 
 const isAsIs = (program: string) => program.includes("rayguard");
 const bareOf = (program: string) =>
@@ -94,32 +24,68 @@ const bareOf = (program: string) =>
     .filter((line) => !line.includes("rayguard"))
     .join("\n");
 
-describe.each(recipes)("$name", { timeout: 60_000 }, ({ program, path, status, code }) => {
-  const skip = missing(program).length > 0;
-  const home = path.startsWith("/?") ? "/?query={hello}" : "/";
+/** Compiles a module of TypeScript to CommonJS, as `nest build` does. */
+function compiled(program: string): string {
+  const file = join(folder.path, "main.cts");
+  writeFileSync(file, program);
+  // Nest has a Fastify of its own, as a user of Nest has no other.
+  const fromNest = createRequire(createRequire(import.meta.url).resolve("@nestjs/platform-fastify"));
+  const compilerOptions = {
+    module: "nodenext",
+    target: "es2022",
+    strict: true,
+    skipLibCheck: true,
+    experimentalDecorators: true,
+    emitDecoratorMetadata: true,
+    types: ["node"],
+    paths: { fastify: [join(dirname(fromNest.resolve("fastify")), "fastify.d.ts")] },
+  };
+  writeFileSync(join(folder.path, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.cts"] }));
+  execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder.path], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  return readFileSync(join(folder.path, "main.cjs"), "utf8");
+}
 
-  it.skipIf(skip)("answers, and its fault is answered for", async () => {
-    const flags = isAsIs(program) ? [] : ["--import", "rayguard/register"];
-    const started = await start(program, [process.execPath, ...flags]);
+async function startProgram(program: string, isTypeScript: boolean, flags: readonly string[]) {
+  const code = isTypeScript ? compiled(program) : program;
+  const extension = isTypeScript ? "cjs" : "mjs";
+  return start(folder.path, [process.execPath, ...flags, "{program}"], { program: code, extension });
+}
+
+/** Asks for what works, for what fails, and once more for what works. */
+async function expectAnswers(
+  started: Awaited<ReturnType<typeof start>>,
+  home: string,
+  { path, status, code }: (typeof RECIPES)[number],
+): Promise<void> {
+  await expect
+    .poll(() => ask(started.port, home), { timeout: 30_000 })
+    .toMatchObject({ status: 200, text: expect.stringContaining("hello") });
+  expect(await ask(started.port, path)).toMatchObject({ status });
+  await expect.poll(started.log).toContain(`"code":"${code}"`);
+  expect(await ask(started.port, home)).toMatchObject({ status: 200 });
+}
+
+describe.each(programs)("$name", { timeout: 60_000 }, (each) => {
+  const { program, isTypeScript, path, code } = each;
+  const why = skipped(program);
+  // A server of procedures has one with that name.
+  const home = program.includes("hello:") ? path.replace("fail", "hello") : "/";
+
+  it.skipIf(why !== "")(`answers, and its fault is answered for${why}`, async () => {
+    const started = await startProgram(program, isTypeScript, isAsIs(program) ? [] : [GUARD]);
     try {
-      await expect
-        .poll(() => ask(started.port, home), { timeout: 20_000 })
-        .toMatchObject({
-          status: 200,
-          text: expect.stringContaining("hello"),
-        });
-      expect(await ask(started.port, path)).toMatchObject({ status });
-      await expect.poll(started.log, { timeout: 5_000 }).toContain(`"code":"${code}"`);
-      expect(await ask(started.port, home)).toMatchObject({ status: 200 });
+      await expectAnswers(started, home, each);
     } finally {
       await started.end();
     }
   });
 
-  it.skipIf(skip)("does not, without the guard", async () => {
-    const started = await start(bareOf(program), [process.execPath]);
+  it.skipIf(why !== "")(`does not, without the guard${why}`, async () => {
+    const started = await startProgram(bareOf(program), isTypeScript, []);
     try {
-      await expect.poll(() => ask(started.port, home), { timeout: 20_000 }).toMatchObject({ status: 200 });
+      await expect.poll(() => ask(started.port, home), { timeout: 30_000 }).toMatchObject({ status: 200 });
       const answer = await ask(started.port, path);
       // A gateway's own status is complete, and an edge takes its place.
       if (code === "GATEWAY_STATUS") expect([502, 504]).toContain(answer?.status);
@@ -131,47 +97,57 @@ describe.each(recipes)("$name", { timeout: 60_000 }, ({ program, path, status, c
 });
 
 it("there are recipes for what is said to be run", () => {
-  expect(recipes.length).toBeGreaterThanOrEqual(7);
-  for (const { name, status } of recipes) expect(status, name).toBeGreaterThanOrEqual(500);
+  expect(programs.length).toBeGreaterThanOrEqual(11);
+  for (const { name, status } of RECIPES) expect(status, name).toBeGreaterThanOrEqual(500);
 });
 
-/** A process of its own can be the first one of a namespace only with the rights for it. */
-const canUnshare = process.platform === "linux" && spawnSync("unshare", ["-pf", "--mount-proc", "true"]).status === 0;
+describe("Next", { timeout: 60_000 }, () => {
+  const next = recipe("Next");
+  const why = skipped(' from "next"');
+  const files = blocks(next, "js").map((code) => [/^\/\/ (\S+)\n/.exec(code)?.[1] ?? "", code] as const);
+  const server = files.find(([name]) => name === "server.mjs")?.[1] ?? "";
+  const bin = () => join(folder.path, "node_modules/next/dist/bin/next");
+  const env = { NEXT_TELEMETRY_DISABLED: "1" };
+  let app: string;
 
-const DYING = `import { createServer } from "node:http";
-createServer((request, response) => {
-  if (request.url === "/kill") process.kill(process.pid, "SIGKILL");
-  else response.end("hello " + process.ppid);
-}).listen(3000, "127.0.0.1");
-`;
+  beforeAll(() => {
+    if (why !== "") return;
+    app = join(folder.path, "next");
+    for (const [name, code] of files) {
+      mkdirSync(dirname(join(app, name)), { recursive: true });
+      writeFileSync(join(app, name), code);
+    }
+    // Turbopack follows no link to a package.
+    execFileSync(process.execPath, [bin(), "build", "--webpack"], { cwd: app, env: { ...process.env, ...env } });
+  }, 300_000);
 
-describe("the command of the Dockerfile", { timeout: 60_000 }, () => {
-  const command = /^CMD (.*)$/m.exec(textOf(PAGE))?.[1] ?? "[]";
+  it.skipIf(why !== "")(`start answers, and its fault is answered for${why}`, async () => {
+    const [, options = ""] = /^NODE_OPTIONS="([^"]+)" npx next start$/m.exec(next.text) ?? [];
+    const commandLine = [process.execPath, bin(), "start", "-p", "{port}"];
+    const started = await start(app, commandLine, { env: { ...env, NODE_OPTIONS: options } });
+    try {
+      await expectAnswers(started, "/", next);
+    } finally {
+      await started.end();
+    }
+  });
 
-  it.skipIf(!canUnshare)(
-    "works as the first process, answers for one that is killed, and ends at SIGTERM",
-    async () => {
-      const [bin, ...args] = JSON.parse(command) as string[];
-      expect([bin, args]).toEqual(["node_modules/.bin/rayguard", ["run", "server.mjs"]]);
-      const main = join(ROOT, "dist/src/cli/main.js");
-      const started = await start(DYING, [
-        "unshare",
-        "-pf",
-        "--kill-child",
-        "--mount-proc",
-        process.execPath,
-        main,
-        "run",
-      ]);
-      try {
-        // It is the child of the first process.
-        await expect.poll(() => ask(started.port, "/"), { timeout: 20_000 }).toEqual({ status: 200, text: "hello 1" });
-        expect(await ask(started.port, "/kill")).toMatchObject({ status: 503 });
-        await expect.poll(started.log).toContain('"code":"KILLED"');
-        await expect.poll(() => ask(started.port, "/"), { timeout: 20_000 }).toMatchObject({ status: 200 });
-      } finally {
-        await started.end();
-      }
-    },
-  );
+  it.skipIf(why !== "")(`start does not, without the guard${why}`, async () => {
+    const started = await start(app, [process.execPath, bin(), "start", "-p", "{port}"], { env });
+    try {
+      await expect.poll(() => ask(started.port, "/"), { timeout: 30_000 }).toMatchObject({ status: 200 });
+      expect(await ask(started.port, next.path)).toBeUndefined();
+    } finally {
+      await started.end();
+    }
+  });
+
+  it.skipIf(why !== "")(`as a server of one's own answers, and its fault is answered for${why}`, async () => {
+    const started = await start(app, [process.execPath, "{program}"], { program: server, env });
+    try {
+      await expectAnswers(started, "/", next);
+    } finally {
+      await started.end();
+    }
+  });
 });
