@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createGuard } from "../src/index.js";
 import { parseResponse } from "../src/testing/index.js";
@@ -53,6 +54,7 @@ const CALLS: Record<string, ((res: Response) => unknown) | [(res: Response) => u
   "writeHead: an odd list": (r) => r.writeHead(200, ["X-A", "b", "c"]),
   "writeHead: pairs with LF": (r) => r.writeHead(200, [["X-A", "b\n"]]),
   "writeHead: bad among good": (r) => r.writeHead(200, { "Content-Length": "99", Connection: "close", "X-A": "\n" }),
+  "writeHead: bad behind a coding": (r) => r.writeHead(200, { "Transfer-Encoding": "chunked", "X-A": "\n" }),
   "writeHead: undefined behind setHeader": [other, (r) => r.writeHead(200, { "X-A": undefined })],
   "writeHead: LF in a list behind setHeader": [other, (r) => r.writeHead(200, { "X-A": ["a", "b\n"] })],
   "writeHead: an odd list behind setHeader": [other, (r) => r.writeHead(200, ["X-A", "b", "c"])],
@@ -98,7 +100,13 @@ const CALLS: Record<string, ((res: Response) => unknown) | [(res: Response) => u
   "strict: end too long": [strict, (r) => r.end("abcdefgh")],
   "strict: end empty": [strict, (r) => r.end()],
   "strict: write too long in pieces": [(r) => strict(r).write("abc"), (r) => r.write("defgh")],
+  "strict: end too long in pieces": [(r) => strict(r).write("abc"), (r) => r.end("defgh")],
   "strict: short in pieces": [(r) => strict(r).write("abc"), (r) => r.end("d")],
+  "strict: too long at once": [(r) => strict(r).write("abcdefgh"), (r) => r.end()],
+  "strict: more behind too much": [(r) => strict(r).write("abcdefgh"), (r) => r.write("i")],
+  "strict: more behind all of it": [(r) => strict(r).write("abcde"), (r) => r.end("f")],
+  "strict: more behind all of it that is out": [allOut, (r) => r.end("f")],
+  "too long": [(r) => r.setHeader("Content-Length", 5).write("abcdefgh"), (r) => r.write("i")],
   "setTimeout: text": (r) => r.setTimeout("x"),
   "assignSocket: twice": (r) => r.assignSocket(r.socket),
 };
@@ -116,6 +124,10 @@ function spoiltList(r: Response): void {
 }
 function strict(r: Response): Response {
   return Object.assign(r, { strictContentLength: true }).setHeader("Content-Length", 5);
+}
+async function allOut(r: Response): Promise<void> {
+  strict(r).write("abcde");
+  await setTimeout(50);
 }
 
 /** What the app does once it has caught the exception. */
@@ -148,19 +160,20 @@ class Origin {
   readonly server: Server;
   #seen: Omit<Seen, "octets"> = { calls: [], state: [] };
 
-  constructor(isGuarded: boolean) {
+  constructor(mode: "bare" | "enforce" | "report") {
     const listener = (request: { url?: string | undefined }, response: ServerResponse) =>
       this.#answer(new URLSearchParams(request.url?.slice(2)), response);
-    const guard = isGuarded ? createGuard({ logger: false }) : undefined;
+    const guard = mode === "bare" ? undefined : createGuard({ logger: false, mode });
     this.server = createServer(guard === undefined ? listener : guard.listener(listener));
     guard?.attach(this.server);
   }
 
-  #answer(asked: URLSearchParams, response: ServerResponse): void {
+  async #answer(asked: URLSearchParams, response: ServerResponse): Promise<void> {
     response.on("error", () => {}); // ERR_STREAM_WRITE_AFTER_END
     const steps = CALLS[asked.get("call") as string] as NonNullable<(typeof CALLS)[string]>;
     const [before, call] = Array.isArray(steps) ? steps : [() => {}, steps];
-    before(response);
+    const made = before(response);
+    if (made instanceof Promise) await made;
     const calls = [shown(() => call(response))];
     const { headersSent, statusCode, statusMessage, writableEnded } = response;
     const state = [headersSent, statusCode, statusMessage, writableEnded, response.getHeaders()];
@@ -184,15 +197,15 @@ class Origin {
   }
 }
 
-const [bare, guarded] = [new Origin(false), new Origin(true)];
+const origins = [new Origin("bare"), new Origin("enforce"), new Origin("report")] as const;
+const [bare, guarded, reporting] = origins;
 beforeAll(async () => {
-  for (const { server } of [bare, guarded]) {
+  for (const { server } of origins) {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   }
 });
 afterAll(() => {
-  bare.server.close();
-  guarded.server.close();
+  for (const { server } of origins) server.close();
 });
 
 const text = (octets: Buffer) => octets.toString("latin1").replace(/^Date: .*$/m, "Date: now");
@@ -210,6 +223,8 @@ describe.each(["GET", "HEAD"])("a call that bare Node refuses: %s", (method) => 
       expect(seen.state).toEqual(alone.state);
       if (isValid(alone.octets, method)) expect(text(seen.octets)).toBe(text(alone.octets));
       else expect(isValid(seen.octets, method), text(seen.octets)).toBe(true);
+      const told = await reporting.ask(method, call, next);
+      expect({ ...told, octets: text(told.octets) }).toEqual({ ...alone, octets: text(alone.octets) });
     },
   );
 });

@@ -33,7 +33,10 @@ export function sendContent(
         : (byteLength ?? Buffer.byteLength(data, encoding ?? "utf8"))
       : data.byteLength;
   if (exchange.expected >= 0 && exchange.sent + octets > exchange.expected && exchange.supervisor.enforces) {
-    exchange.fail(longContent(exchange.expected, exchange.sent + octets));
+    const failure = longContent(exchange.expected, exchange.sent + octets);
+    // What the app calls in this turn throws what Node throws, where that is strict about the length.
+    if (exchange.ending || isAllOut(exchange)) exchange.fail(failure);
+    else exchange.doomed(failure);
     return swallow(exchange, callback);
   }
   // The callback of an `end()` that the guard has not seen: somebody calls the method that was below it.

@@ -34,8 +34,10 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     rendering = renderHeaderSection(exchange, firstLine, headers);
   } catch (error) {
     // What Node took from the fields before the bad one must not hold for the answer that follows.
-    response._last = _last;
-    response.chunkedEncoding = chunkedEncoding;
+    if (exchange.supervisor.enforces) {
+      response._last = _last;
+      response.chunkedEncoding = chunkedEncoding;
+    }
     throw error;
   }
   // Node forgets that a client has half-closed where the app removes Connection, and keeps a dead connection open.

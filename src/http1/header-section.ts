@@ -62,7 +62,8 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
     context.supervisor.enforces
   )
     response._removedConnection = false;
-  if (!response._hasBody && context.request.method !== "HEAD" && status >= 200 && !isBodiless(status)) {
+  const hasContent = context.request.method !== "HEAD" && status >= 200 && !isBodiless(status);
+  if (hasContent && !response._hasBody && context.supervisor.enforces) {
     // A `writeHead(204)` that threw half-way has left this behind: the answer in its place has content.
     response._hasBody = true;
   }

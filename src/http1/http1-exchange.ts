@@ -309,13 +309,19 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** `end()` threw: nothing of it went out. */
   endThrew(): void {
     this.ending = false;
-    if (this.response._header === null) forgetContent(this.response);
-    if (this.committed && !this.inert && this.sent === this.expected) {
-      // `strictContentLength` throws when everything is with the socket already, and leaves the response without its end.
-      this.response.strictContentLength = false;
-      this.native.end.call(this.response);
-    }
+    if (this.response._header === null && this.supervisor.enforces) forgetContent(this.response);
+    if (isAllOut(this)) process.nextTick(contained(this.supervisor, () => this.#endAll()));
     if (this.doom !== null) process.nextTick(contained(this.supervisor, () => this.#meetDoom()));
+  }
+
+  /**
+   * `strictContentLength` throws when everything is with the socket already, and leaves the response without its end: the
+   * app finds that in this turn, and the client waits for nothing.
+   */
+  #endAll(): void {
+    if (this.settled || this.inert || this.response.finished) return;
+    this.response.strictContentLength = false;
+    this.native.end.call(this.response);
   }
 
   override get streamsEvents(): boolean {

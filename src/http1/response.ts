@@ -130,8 +130,9 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
       try {
         return native.write.call(this, chunk, encoding, callback);
       } catch (error) {
+        if (!exchange.supervisor.enforces) throw error;
         if (this._header === null) forgetContent(this);
-        if (exchange.unattended === 0 || !exchange.supervisor.enforces) throw error;
+        if (exchange.unattended === 0) throw error;
         exchange.fail(handlerError(error));
         return false;
       }
