@@ -39,7 +39,6 @@ await picture("live", "light", 1280, 800, "#empty", async (tab) => {
   await tab.evaluate("document.querySelector('#live').scrollIntoView({ behavior: 'instant' })");
 });
 await picture("killed", "light", 1280, 860, "#killed", async () => {});
-await picture("phone", "dark", 390, 844, "#throw", async () => {});
 
 await browser.close();
 await page.stop();
