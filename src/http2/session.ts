@@ -49,23 +49,26 @@ export function guardSession(session: ServerHttp2Session, socket: unknown, guard
 }
 
 function guardSocket(socket: Socket, session: ServerHttp2Session, guard: SessionGuard): void {
-  const below = socket.destroy as unknown as Destroy;
   let isAsked = false;
-  const destroy = function destroy(this: Socket, error?: unknown): Socket {
+  const answers = (error: unknown, end: () => void) => {
     const { syscall, code } = (error ?? {}) as NodeJS.ErrnoException;
     // An end of the client's, or an error of the transport's.
     const isGone =
-      !this.writable || this.readableEnded || syscall !== undefined || /^(?:EPROTO|ERR_SSL)/.test(code ?? "");
-    if (isAsked || isGone || this.destroyed || isEnding(session, error)) {
-      below.call(this, error);
-      return this;
-    }
+      !socket.writable || socket.readableEnded || syscall !== undefined || /^(?:EPROTO|ERR_SSL)/.test(code ?? "");
+    if (isAsked || isGone || socket.destroyed || isEnding(session, error)) return end();
     isAsked = true;
     const leaving = error ? leavingOf(error, undefined) : CLOSED;
-    answerAll(guard, session, "socket.destroy", leaving, () => below.call(this, error));
-    return this;
+    answerAll(guard, session, "socket.destroy", leaving, end);
   };
-  Object.defineProperty(socket, "destroy", { value: destroy, configurable: true, writable: true, enumerable: false });
+  // The one ends the socket first, and its end would come in front of the answers.
+  for (const name of ["destroy", "destroySoon"] as const) {
+    const below = socket[name] as Destroy;
+    const value = function (this: Socket, error?: unknown): Socket {
+      answers(error, () => void below.call(this, error));
+      return this;
+    };
+    Object.defineProperty(socket, name, { value, configurable: true, writable: true, enumerable: false });
+  }
 }
 
 /** Ends what a session owes, and then the session. */
@@ -94,11 +97,14 @@ function answerAll(
   // No stream is to come between. A session that is closed would leave its end to the client.
   session.goaway();
   for (const exchange of left) {
+    const { stream } = exchange;
     const done = contained(witness, () => {
-      if (left.delete(exchange) && left.size === 0) setImmediate(endIt);
+      // The end of the content leaves some time behind the end of the Writable, of which nothing tells.
+      if (!stream.destroyed && stream.state.localClose === 0) setTimeout(done, 1);
+      else if (left.delete(exchange) && left.size === 0) setImmediate(endIt);
     });
-    exchange.stream.once("finish", done);
-    exchange.stream.once("close", done);
+    stream.once("finish", done);
+    stream.once("close", done);
   }
 }
 
