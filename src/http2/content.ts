@@ -1,5 +1,5 @@
 import { checkCoding } from "../http1/coded-content.js";
-import { handlerError, longContent, shortContent } from "../report/incidents.js";
+import { handlerError, longContent, shortContent, sourceFailed } from "../report/incidents.js";
 import { hasNoContent } from "./fields.js";
 import { isClosedByClient, passHeld, wouldBeTaken } from "./held.js";
 import type { Http2Exchange } from "./http2-exchange.js";
@@ -67,6 +67,7 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   if (octets === null) return pass();
   if (exceeds(exchange, octets)) return failed();
   exchange.sent += octets;
+  if (failsSource(exchange)) return failed();
   if (failsLength(exchange)) return failed();
   exchange.ended = true;
   if (
@@ -194,6 +195,13 @@ function exceeds(exchange: Http2Exchange, octets: number): boolean {
   const { expected, sent } = exchange;
   if (expected < 0 || sent + octets <= expected || !exchange.supervisor.enforces) return false;
   return exchange.fail(longContent(expected, sent + octets));
+}
+
+/** Breaks off a response whose content lacks what its source has not given. */
+function failsSource(exchange: Http2Exchange): boolean {
+  const { sourceError, expected, sent } = exchange;
+  if (sourceError === undefined || sent === expected) return false;
+  return exchange.fail(sourceFailed(sourceError.error));
 }
 
 /** Ends a response whose content is not as long as was announced. */

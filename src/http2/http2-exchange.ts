@@ -74,6 +74,8 @@ export class Http2Exchange extends Exchange {
   hasLeft = false;
   /** The header section of the app has been replaced in this turn. */
   declare isRefused: boolean;
+  /** What has failed a source that is piped into the response. */
+  declare sourceError: { readonly error: unknown } | undefined;
   /** What the app has written last, kept only where a heartbeat must know. */
   declare lastChunk: unknown;
   status = 0;
@@ -347,6 +349,7 @@ export class Http2Exchange extends Exchange {
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Http2Exchange.prototype, {
   isRefused: false,
+  sourceError: undefined,
   lastChunk: undefined,
   isPassingHeld: false,
   behindHeld: undefined,

@@ -15,14 +15,16 @@ export function watchSource(this: object, source: Readable): void {
   const exchange = exchangeOf(this) as Http2Exchange | undefined;
   if (exchange === undefined || typeof source?.once !== "function") return;
   const { stream, supervisor } = exchange;
-  let error: unknown;
-  const onError = (reason: unknown) => {
-    error = reason;
+  let failure: { readonly error: unknown } | undefined;
+  const onError = (error: unknown) => {
+    failure = { error };
+    // With no header section yet, the app can still answer otherwise.
+    if (exchange.head !== null) exchange.sourceError = failure;
   };
   const look = () => {
     // Whoever lets go of the source because the client has left, has nothing to answer any more.
     if (exchange.settled || exchange.ended || exchange.head === null || isGone(stream)) return;
-    exchange.fail(sourceFailed(error));
+    exchange.fail(sourceFailed(failure?.error));
   };
   const onClose = () => {
     // Whoever listens for the error of the source gets to deal with it first.
