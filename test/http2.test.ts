@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { PassThrough } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions, type Incident } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
@@ -344,6 +345,39 @@ describe("a response over HTTP/2 that fails before anything is out", () => {
   });
 });
 
+it("keeps in a fallback over HTTP/2 which scripts may read it, whatever stands beside", async () => {
+  const { ask } = await serve((_, r) => {
+    r.setHeader("Access-Control-Allow-Origin", "https://mine.example");
+    r.setHeader("ETag", '"1"');
+    r.setHeader("Vary", {
+      toString() {
+        throw new Error("not to be asked");
+      },
+    } as never);
+    r.stream.destroy();
+  });
+  const { status, headers, code } = await ask();
+  expect({ status, code }).toEqual({ status: 500, code: 0 });
+  expect(headers).toMatchObject({ "access-control-allow-origin": "https://mine.example" });
+  expect(Object.keys(headers)).not.toContain("etag");
+  expect(Object.keys(headers)).not.toContain("vary");
+});
+
+it.each(["destroySoon", "resetAndDestroy"] as const)("answers over HTTP/2 in front of socket.%s()", async (name) => {
+  for (const content of [undefined, "x".repeat(1_000_000)]) {
+    const { ask } = await serve((_, r) => {
+      // What the compatibility API shows of the socket binds what it does not refuse.
+      const { socket } = r;
+      if (content !== undefined) r.end(content);
+      socket[name]();
+    });
+    const seen = await ask();
+    expect([seen.status, seen.code, seen.content.length]).toEqual(
+      content === undefined ? [500, 0, expect.any(Number)] : [200, 0, content.length],
+    );
+  }
+});
+
 describe("a status with rules of its own over HTTP/2", () => {
   it.each([
     [502, 500],
@@ -399,6 +433,15 @@ describe("a response over HTTP/2 that fails when part of it is out", () => {
       (_, r) => {
         r.writeHead(200, { "content-length": 9 });
         r.write("abc", () => r.end());
+      },
+    ],
+    [
+      "is ended when its source fails",
+      (_, r) => {
+        const source = new PassThrough().on("error", () => r.end());
+        source.pipe(r);
+        source.write("abc");
+        setTimeout(() => source.destroy(new Error("x")), 20);
       },
     ],
   ])("is reset with an error where it %s", async (_how, listener, options = {}) => {

@@ -161,6 +161,12 @@ export function linesOf(fields: Fields): FieldLine[] {
   );
 }
 
+/** Of what the app has set for a header section to come, which nobody has judged: what is text without asking the app. */
+export function plainFields(given: object = {}): Fields {
+  const isPlain = (value: unknown) => typeof value === "string" || typeof value === "number";
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => [value].flat().every(isPlain)));
+}
+
 /** Header section of a fallback. */
 export function fieldsOf(page: Page): Record<string, string | number | string[]> {
   const fields: Record<string, string | number | string[]> = { ":status": page.status };

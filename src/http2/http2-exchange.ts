@@ -12,7 +12,7 @@ import { EVENTS, type Failure } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
 import { commit, dropHeld } from "./content.js";
 import { isGone, leaveBehind } from "./ending.js";
-import { announcedLength, fieldsOf, hasNoContent, linesOf, render, statusOf } from "./fields.js";
+import { announcedLength, fieldsOf, hasNoContent, linesOf, plainFields, render, statusOf } from "./fields.js";
 import { CANCEL, DROPS_HEADERS, destroyedWith, endAs, INTERNAL_ERROR, type Leaving, NO_ERROR } from "./leaving.js";
 import { countUpload, type NativeStream, overrideStream } from "./overrides.js";
 import type { Piece } from "./pieces.js";
@@ -204,7 +204,7 @@ export class Http2Exchange extends Exchange {
   }
 
   lostFields(): readonly FieldLine[] {
-    return linesOf(this.head?.fields ?? {});
+    return linesOf(this.head?.fields ?? plainFields(this.#response?.getHeaders()));
   }
 
   override get streamsEvents(): boolean {
