@@ -131,7 +131,7 @@ globalThis.fetch = (_url, request) => real(process.env.API, request);`,
   },
 };
 
-/** Documents whose programs other tests run, and the file of PM2, which is no program. */
+/** What other tests run. */
 const ELSEWHERE = /^docs\/guides\/recipes\.md /;
 const QUICK_START = /^README\.md import /;
 

@@ -1,20 +1,21 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { lastingPort } from "../../playground/process/lasting-port.js";
 import { HEALTH_DEFAULTS } from "../../src/health/health.js";
 import { DEFAULTS, type GuardOptions } from "../../src/options/options.js";
 import { findInPath } from "../proxies/proxy.js";
-import { textOf } from "./documents.js";
-import { ask, blocks, COMMAND, PAGE, programFolder, recipe, start } from "./recipe-programs.js";
+import { ask, blocks, COMMAND, programFolder, recipe, skipped, start } from "./recipe-programs.js";
 
 const folder = programFolder();
 
 const PROGRAM = `import { createServer } from "node:http";
 createServer((request, response) => {
-  if (request.url === "/kill") process.kill(process.pid, "SIGKILL");
+  if (request.url === "/fail") request.socket.destroy();
+  else if (request.url === "/kill") process.kill(process.pid, "SIGKILL");
   else response.end(request.url === "/parent" ? String(process.ppid) : "hello " + process.pid);
 }).listen(3000, "127.0.0.1");
 `;
@@ -29,7 +30,7 @@ function supervised(words: readonly string[], env: NodeJS.ProcessEnv = {}, befor
   return start(folder.path, commandLine, { program: PROGRAM, env });
 }
 
-async function expectKillAnswered(started: Started, path: string, status: number, code: string): Promise<void> {
+async function expectAnswered(started: Pick<Started, "port" | "log">, path: string, status: number, code: string) {
   const home = () => ask(started.port, "/");
   await expect.poll(home, { timeout: 20_000 }).toMatchObject({ status: 200 });
   expect(await ask(started.port, path)).toMatchObject({ status });
@@ -48,7 +49,7 @@ describe("the command of the Dockerfile", { timeout: 60_000 }, () => {
     const started = await supervised(words, {}, ["unshare", "-pf", "--kill-child", "--mount-proc"]);
     try {
       await expect.poll(() => ask(started.port, "/parent"), { timeout: 20_000 }).toEqual({ status: 200, text: "1" });
-      await expectKillAnswered(started, path, status, code);
+      await expectAnswered(started, path, status, code);
     } finally {
       await started.end();
     }
@@ -85,7 +86,7 @@ describe("the unit of systemd", { timeout: 60_000 }, () => {
       );
       const started = await supervised(value("ExecStart").split(" "), env);
       try {
-        await expectKillAnswered(started, path, status, code);
+        await expectAnswered(started, path, status, code);
         const before = await ask(started.port, "/");
         expect(value("ExecReload")).toBe("/bin/kill -HUP $MAINPID");
         started.child.kill("SIGHUP");
@@ -188,7 +189,7 @@ describe("the manifest of Kubernetes", { timeout: 60_000 }, () => {
     try {
       await expect.poll(() => probe(startupProbe), { timeout: 20_000 }).toBe(200);
       expect(await probe(readinessProbe)).toBe(200);
-      await expectKillAnswered(started, path, status, code);
+      await expectAnswered(started, path, status, code);
       const ended = once(started.child, "exit", { signal: AbortSignal.timeout(30_000) });
       started.child.kill("SIGTERM");
       await expect.poll(() => probe(readinessProbe), { interval: 10 }).toBe(503);
@@ -201,10 +202,35 @@ describe("the manifest of Kubernetes", { timeout: 60_000 }, () => {
   });
 });
 
-describe("the file of PM2", () => {
+describe("the file of PM2", { timeout: 90_000 }, () => {
+  const { path, status, code } = recipe("PM2");
+  const [text = ""] = blocks(recipe("PM2"), "js");
+  const why = skipped(' from "pm2"');
+
   it("kills later than the guard has drained", () => {
     const { lameDuckMs, graceMs } = DEFAULTS.shutdown;
-    const killMs = /kill_timeout: ([\d_]+)/.exec(textOf(PAGE))?.[1]?.replace("_", "");
+    const killMs = /kill_timeout: ([\d_]+)/.exec(text)?.[1]?.replace("_", "");
     expect(Number(killMs)).toBeGreaterThan(lameDuckMs + graceMs);
+  });
+
+  it.skipIf(why !== "")(`starts a program whose fault is answered for, and stops it${why}`, async () => {
+    const home = mkdtempSync(join(folder.path, "pm2-"));
+    const port = await lastingPort();
+    writeFileSync(join(home, "server.mjs"), PROGRAM.replace("3000", String(port)));
+    writeFileSync(join(home, "ecosystem.config.cjs"), text);
+    const pm2 = (...args: string[]) => {
+      const bin = join(folder.path, "node_modules/pm2/bin/pm2");
+      const env = { ...process.env, PM2_HOME: home, NODE_ENV: "production" };
+      spawnSync(process.execPath, [bin, "--silent", ...args], { cwd: home, env, stdio: "ignore" });
+    };
+    try {
+      pm2("start", "ecosystem.config.cjs");
+      const log = () => readFileSync(join(home, "logs/shop-out.log"), "utf8");
+      await expectAnswered({ port, log }, path, status, code);
+      pm2("stop", "shop");
+      expect(await ask(port, "/")).toBeUndefined();
+    } finally {
+      pm2("kill");
+    }
   });
 });
