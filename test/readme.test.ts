@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { EDGE_PROFILES } from "../src/cloudflare/edge.js";
 import { ERROR_CODES } from "../src/errors.js";
 import { HEALTH_DEFAULTS } from "../src/health/health.js";
 import { DEFAULTS, resolveOptions } from "../src/options/options.js";
@@ -87,6 +88,16 @@ describe(OPTIONS, () => {
     expect(JSON.parse((stated.get("shutdown") ?? "").replaceAll("`", ""))).toEqual(DEFAULTS.shutdown);
     expect([...stated.keys()].sort()).toEqual(Object.keys(settings).sort());
   });
+});
+
+it("the page of options has the numbers of each edge", () => {
+  const rows = markedPart(OPTIONS, "edge").matchAll(/^\| `(\w+)` \| `(\d+)` \| `(\d+)` \|/gm);
+  const stated = [...rows].map(([, name, ...numbers]) => [name, ...numbers.map(Number)]);
+  const { cloudflare, cloudflared } = EDGE_PROFILES;
+  expect(Object.keys(EDGE_PROFILES)).toEqual(["cloudflare", "cloudflared"]);
+  expect(stated).toEqual(
+    Object.entries(cloudflare).map(([name, value]) => [name, value, cloudflared[name as keyof typeof cloudflared]]),
+  );
 });
 
 describe(CODES, () => {
