@@ -118,7 +118,11 @@ describe("Next", { timeout: 60_000 }, () => {
       writeFileSync(join(app, name), code);
     }
     // Turbopack follows no link to a package.
-    execFileSync(process.execPath, [bin(), "build", "--webpack"], { cwd: app, env: { ...process.env, ...env } });
+    execFileSync(process.execPath, [bin(), "build", "--webpack"], {
+      cwd: app,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   }, 300_000);
 
   it.skipIf(why !== "")(`start answers, and its fault is answered for${why}`, async () => {
