@@ -13,13 +13,14 @@ type Callback = (error?: Error | null) => void;
 /** Stands in front of `write()`, where the app's octets are counted. */
 export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
   const { stream, native } = exchange;
-  if (exchange.inert && !exchange.hasLeft && !exchange.passing) {
+  const octets = octetsOf(chunk, encoding);
+  // What is no content Node refuses, to whoever has called.
+  if (octets !== null && exchange.isVoid && !exchange.passing) {
     exchange.wroteLate();
     const done = typeof encoding === "function" ? encoding : callback;
     if (typeof done === "function") process.nextTick(done as Callback, null);
     return true;
   }
-  const octets = octetsOf(chunk, encoding);
   if (octets !== null && !exchange.passing && !stream.writableEnded && !stream.destroyed && !stream.closed) {
     if (exceeds(exchange, octets)) {
       const done = typeof encoding === "function" ? encoding : callback;
@@ -48,10 +49,14 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   };
   // With the header section of the guard's answer Node would end what the app has not ended.
   if (exchange.passing) return exchange.flushing ? stream : pass();
-  if (exchange.inert && !exchange.hasLeft) {
+  const isNothing = chunk === undefined || chunk === null || typeof chunk === "function";
+  const given = isNothing ? 0 : octetsOf(chunk, encoding);
+  // Node refuses it, to whoever has called.
+  if (given === null) return pass();
+  if (exchange.isVoid) {
     // Node closes the stream, behind the end of the guard's answer.
     if (exchange.flushing && stream.closed && stream.rstCode === NO_ERROR) exchange.leave();
-    if (done !== undefined) process.nextTick(done as Callback);
+    if (done !== undefined) process.nextTick(done as Callback, null);
     return stream;
   }
   // Node has the file, and has sent the header section.
@@ -61,10 +66,7 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   }
   // Node ends a stream that the client has reset.
   if (exchange.ended || exchange.isTunnel || stream.closed || stream.destroyed) return pass();
-  const isNothing = chunk === undefined || chunk === null || typeof chunk === "function";
-  const octets = isNothing || stream.writableEnded ? 0 : octetsOf(chunk, encoding);
-  // Node refuses it, to whoever has called.
-  if (octets === null) return pass();
+  const octets = stream.writableEnded ? 0 : given;
   if (exceeds(exchange, octets)) return failed();
   exchange.sent += octets;
   if (failsSource(exchange)) return failed();
@@ -112,8 +114,9 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
   if (exchange.head === null) {
     exchange.supervisor.holdBack(exchange);
     // The app may write without ever having responded: Node does that for it, with 200.
-    exchange.head = judgeHead(exchange, { fields: {}, given: {}, options: undefined });
-    if (exchange.head === null) return void process.nextTick(callback, null);
+    const head = judgeHead(exchange, { fields: {}, given: {}, options: undefined });
+    if (head === null) return void process.nextTick(callback, null);
+    exchange.head = head;
   }
   exchange.held ??= [];
   exchange.held.push(pieces.map(({ chunk, encoding }) => ({ chunk, encoding })));
@@ -137,9 +140,9 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
 export function commit(exchange: Http2Exchange, next?: Piece): boolean {
   const { stream, native } = exchange;
   // The app may end without ever having responded: Node does that for it, with 200.
-  exchange.head ??= judgeHead(exchange, { fields: {}, given: {}, options: undefined });
-  if (exchange.head === null) return false;
-  const { head } = exchange;
+  const head = exchange.head ?? judgeHead(exchange, { fields: {}, given: {}, options: undefined });
+  if (head === null) return false;
+  exchange.head = head;
   const { fields, options } = head;
   lookAtContent(exchange, head, exchange.held?.[0]?.[0] ?? next);
   try {
@@ -148,6 +151,7 @@ export function commit(exchange: Http2Exchange, next?: Piece): boolean {
     // Node refuses some fields only now, where nobody but the guard can catch what it throws.
     exchange.head = null;
     exchange.fail(handlerError(error));
+    exchange.head = head;
     return false;
   }
   exchange.commits(fields);

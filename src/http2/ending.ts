@@ -34,7 +34,15 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
 export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unknown): void {
   const { stream, native } = exchange;
   const pass = () => void native.close.call(stream, ...([code, callback] as never[]));
-  if (exchange.passing || exchange.settled || exchange.isTunnel || isGone(stream)) return pass();
+  if (exchange.passing || exchange.settled || exchange.isTunnel || isGone(stream)) {
+    const isClosed = stream.closed;
+    pass();
+    // Node calls nobody back who closes a stream once more, which the app does not know it does.
+    if (!isClosed || !exchange.isVoid || exchange.leaving !== null || typeof callback !== "function") return;
+    if (stream.destroyed) process.nextTick(callback as () => void);
+    else stream.once("close", callback as () => void);
+    return;
+  }
   // Node refuses them, to whoever has called.
   if (!isCode(code) || (callback !== undefined && typeof callback !== "function")) return pass();
   if (code === NO_ERROR) endsEmpty(exchange);

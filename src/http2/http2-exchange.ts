@@ -262,6 +262,11 @@ export class Http2Exchange extends Exchange {
     return this.hasLeft || this.flushing || (!stream.writableFinished && !stream.destroyed && !stream.closed);
   }
 
+  /** Whatever the app does to its response has no effect, and nobody has told it so. */
+  get isVoid(): boolean {
+    return this.inert && !this.hasLeft;
+  }
+
   wroteLate(): void {
     if (this.isRefused) return;
     this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: this.status });

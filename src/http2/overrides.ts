@@ -4,7 +4,7 @@ import { end, final, write, writePieces } from "./content.js";
 import { close, destroy } from "./ending.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import type { Piece } from "./pieces.js";
-import { additionalHeaders, respond, respondFrom, sendTrailers } from "./response.js";
+import { additionalHeaders, pushStream, respond, respondFrom, sendTrailers } from "./response.js";
 import { shownHead } from "./section.js";
 
 type Method = (this: ServerHttp2Stream, ...args: never[]) => unknown;
@@ -15,6 +15,7 @@ export interface NativeStream {
   readonly respondWithFD: Method;
   readonly respondWithFile: Method;
   readonly additionalHeaders: Method;
+  readonly pushStream: Method;
   readonly sendTrailers: Method;
   readonly write: Method;
   readonly end: Method;
@@ -43,6 +44,9 @@ const METHODS = {
   },
   additionalHeaders(this: ServerHttp2Stream, headers: object) {
     additionalHeaders(exchangeBehind(this), headers);
+  },
+  pushStream(this: ServerHttp2Stream, headers: unknown, options?: unknown, callback?: unknown) {
+    pushStream(exchangeBehind(this), headers, options, callback);
   },
   sendTrailers(this: ServerHttp2Stream, headers: object) {
     sendTrailers(exchangeBehind(this), headers);
@@ -88,11 +92,10 @@ function shown(name: Shown): PropertyDescriptor {
   return {
     configurable: true,
     get(this: ServerHttp2Stream) {
-      const { head, committed, passing, leaving, inert, outcome } = exchangeBehind(this);
+      const { head, committed, passing, inert, outcome } = exchangeBehind(this);
       const isReplaced = inert && outcome !== "torn down";
-      // Where the app has given up the stream, the answer is none of its own.
-      if (isReplaced && leaving !== null && !passing && head === null)
-        return name === "headersSent" ? false : undefined;
+      // The answer is none of the app's own, which may go on to give one.
+      if (isReplaced && !passing && head === null) return name === "headersSent" ? false : undefined;
       if (head !== null && (!committed || isReplaced) && !passing)
         return name === "headersSent" ? true : shownHead(head);
       return Reflect.get(Object.getPrototypeOf(this), name, this);
@@ -102,9 +105,9 @@ function shown(name: Shown): PropertyDescriptor {
 
 /** Puts the guard in front of the methods of a stream. @returns the methods below it */
 export function overrideStream(stream: ServerHttp2Stream, exchange: Http2Exchange): NativeStream {
-  const { respond, respondWithFD, respondWithFile, additionalHeaders, sendTrailers, write, end, destroy, close } =
+  const { respond, respondWithFD, respondWithFile, additionalHeaders, pushStream, sendTrailers } =
     stream as unknown as NativeStream;
-  const { _write, _writev, _final } = stream as unknown as NativeStream;
+  const { write, end, destroy, close, _write, _writev, _final } = stream as unknown as NativeStream;
   hangOn(stream, exchange);
   Object.defineProperties(stream, DESCRIPTORS);
   return {
@@ -112,6 +115,7 @@ export function overrideStream(stream: ServerHttp2Stream, exchange: Http2Exchang
     respondWithFD,
     respondWithFile,
     additionalHeaders,
+    pushStream,
     sendTrailers,
     write,
     end,

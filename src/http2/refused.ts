@@ -45,6 +45,10 @@ export function refuseAsNode(
     [handle]: { value: { respond: () => -1, info: () => -1 } },
     ...(interim && { [interim]: { value: [] } }),
     headersSent: { value: false },
+    // It may be gone, behind an answer of which the app does not know.
+    destroyed: { value: false },
+    closed: { value: false },
+    session: { value: stream.session ?? {} },
     end: { value() {} },
     destroy: { value() {} },
   }) as ServerHttp2Stream;

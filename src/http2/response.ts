@@ -19,13 +19,17 @@ export function respond(exchange: Http2Exchange, headers: object | undefined, op
   const { stream, native, supervisor, settings } = exchange;
   const pass = () => native.respond.call(stream, ...([headers, options] as never[]));
   if (exchange.passing) return pass();
-  if (exchange.inert && !exchange.hasLeft) return exchange.wroteLate();
+  if (exchange.isVoid && exchange.head === null) {
+    exchange.head = readHead(exchange, headers, options);
+    return exchange.wroteLate();
+  }
   if (exchange.head !== null || exchange.committed || stream.closed || stream.destroyed) return pass();
-  exchange.head = judgeHead(exchange, readHead(exchange, headers, options));
-  if (exchange.head === null) return;
+  const head = judgeHead(exchange, readHead(exchange, headers, options));
+  if (head === null) return;
+  exchange.head = head;
   // Node ends the stream with such a header section: the answer is whole, whatever becomes of the stream.
-  if (options?.endStream || hasNoContent(exchange.head.fields, exchange.method)) exchange.ended = true;
-  exchange.expected = announcedLength(exchange.head.fields, exchange.method);
+  if (options?.endStream || hasNoContent(head.fields, exchange.method)) exchange.ended = true;
+  exchange.expected = announcedLength(head.fields, exchange.method);
   if (exchange.ended) {
     if (!failsLength(exchange)) commit(exchange);
   } else if (
@@ -34,7 +38,7 @@ export function respond(exchange: Http2Exchange, headers: object | undefined, op
     settings.holdBackOctets === 0 ||
     !supervisor.enforces ||
     exchange.method === "CONNECT" ||
-    /^text\/event-stream/i.test(String(exchange.head.fields["content-type"]))
+    /^text\/event-stream/i.test(String(head.fields["content-type"]))
   )
     commit(exchange);
   else supervisor.holdBack(exchange);
@@ -75,7 +79,7 @@ export function respondFrom(
   options: RespondOptions | undefined,
 ): void {
   const { stream, native } = exchange;
-  if (exchange.inert && !exchange.hasLeft) return exchange.wroteLate();
+  if (exchange.isVoid && exchange.head === null) return exchange.wroteLate();
   const isFirst = !exchange.passing && exchange.head === null && !exchange.committed && !stream.closed;
   let given: unknown = headers;
   if (isFirst && !stream.destroyed && (headers === undefined || isFieldsObject(headers))) {
@@ -108,8 +112,11 @@ export function respondFrom(
 export function additionalHeaders(exchange: Http2Exchange, headers: unknown): void {
   const { stream, native, supervisor, passing } = exchange;
   const pass = (given: unknown) => void native.additionalHeaders.call(stream, given as never);
+  if (exchange.isVoid && exchange.head === null && !passing) {
+    refuseAsNode(stream, native, "additionalHeaders", headers, undefined);
+    return exchange.wroteLate();
+  }
   if (passing || stream.closed || stream.destroyed) return pass(headers);
-  if (exchange.inert && !exchange.hasLeft) return exchange.wroteLate();
   // Node refuses them, to whoever has called.
   if (stream.headersSent || !(headers === undefined || isFieldsObject(headers))) return pass(headers);
   const given = readOnce(headers ?? {}) as Fields;
@@ -125,12 +132,23 @@ export function additionalHeaders(exchange: Http2Exchange, headers: unknown): vo
   pass(isMended ? fields : given);
 }
 
+/** Stands in front of `pushStream()`, which throws for a stream that is gone, as the app does not know it to be. */
+export function pushStream(exchange: Http2Exchange, headers: unknown, options: unknown, callback: unknown): void {
+  const { stream, native } = exchange;
+  const done = typeof options === "function" ? options : callback;
+  if (!exchange.isVoid || !stream.destroyed || typeof done !== "function")
+    return void native.pushStream.call(stream, ...([headers, options, callback] as never[]));
+  exchange.wroteLate();
+  const error = Object.assign(new Error("The stream is closed"), { code: "ERR_HTTP2_STREAM_CLOSED" });
+  process.nextTick(done as (error: Error) => void, error);
+}
+
 /** Stands in front of `sendTrailers()`. */
 export function sendTrailers(exchange: Http2Exchange, headers: unknown): void {
-  const { stream, native, inert, hasLeft, supervisor } = exchange;
+  const { stream, native, inert, supervisor } = exchange;
   const pass = (given: unknown) => void native.sendTrailers.call(stream, given as never);
   // The fallback has no trailers; a stream that waits for some must still be ended.
-  if (inert && !hasLeft) return pass({});
+  if (exchange.isVoid) return pass({});
   // Node refuses what is no object, to whoever has called.
   pass(isFieldsObject(headers) ? repairTrailers(exchange, headers) : headers);
   // Node sends them in a moment; the app has ended the stream meanwhile.
