@@ -463,6 +463,21 @@ describe("what is done too late over HTTP/2", () => {
     expect(await ask()).toMatchObject({ status: 200, content: "ok", code: 0 });
     expect(incidents.length).toBeLessThanOrEqual(1);
   });
+
+  it("does not break off an answer whose end is on its way", async () => {
+    const { ask, incidents } = await serve((_, r) => {
+      const answer = () => {
+        r.write("con");
+        r.end("tent");
+      };
+      setImmediate(() => {
+        answer();
+        setImmediate(answer);
+      });
+    });
+    for (let n = 0; n < 5; n++) expect(await ask()).toMatchObject({ status: 200, content: "content", code: 0 });
+    expect(new Set(incidents.map(({ code }) => code))).toEqual(new Set(["LATE_WRITE"]));
+  });
 });
 
 describe("a client that goes away over HTTP/2", () => {

@@ -5,7 +5,7 @@ import { commit } from "./content.js";
 import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { keepOpen } from "./internals.js";
-import { CANCEL, destroyedWith, type Leaving, NO_ERROR } from "./leaving.js";
+import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, whenSent } from "./leaving.js";
 import type { Head } from "./section.js";
 
 /** Stands in front of `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
@@ -18,8 +18,18 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
   };
   if (exchange.passing || exchange.settled || exchange.isTunnel || isGone(stream)) return pass();
   // The compatibility API destroys a stream to which it would have had to write behind its end.
-  if (exchange.isOver() && (error as NodeJS.ErrnoException | undefined)?.code === "ERR_STREAM_WRITE_AFTER_END")
+  if (exchange.isOver() && (error as NodeJS.ErrnoException | undefined)?.code === "ERR_STREAM_WRITE_AFTER_END") {
     exchange.wroteLate();
+    // The reset would come in front of the end of the content, which the Writable has handed over already.
+    if (exchange.supervisor.enforces && stream.writableFinished && !exchange.flushing && !isSent(stream)) {
+      exchange.leaving ??= { ...destroyedWith(error), callback };
+      whenSent(
+        stream,
+        contained(exchange.supervisor, () => exchange.leave()),
+      );
+      return stream;
+    }
+  }
   const leaving = { ...destroyedWith(error), callback };
   if (!isFailedWrite(error)) return ends(exchange, leaving, "stream.destroy") ? stream : pass();
   // A write that failed is Node's to tell, or an error of the app's upstream. Node's own is known to the stream in a moment.

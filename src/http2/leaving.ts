@@ -34,6 +34,20 @@ export function destroyedWith(error: Error | undefined, code?: number): Leaving 
   return { error, code: code ?? own, destroys: true };
 }
 
+/**
+ * Waits until the session has sent the end of the content, which comes some time behind the end of the Writable and is
+ * told by nothing; or until the stream is gone.
+ */
+export function whenSent(stream: ServerHttp2Stream, act: () => void): void {
+  if (isSent(stream)) act();
+  else setTimeout(whenSent, 1, stream, act);
+}
+
+/** Whether the session has sent the end of the content, or never will. */
+export function isSent(stream: ServerHttp2Stream): boolean {
+  return stream.destroyed || stream.state.localClose !== 0;
+}
+
 /** Ends a stream, so that the app is told of the end it asked for, and the recipient of the one that its answer has. */
 export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): void {
   const { stream, native } = exchange;

@@ -4,7 +4,7 @@ import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { prematureClose } from "../report/incidents.js";
 import { Http2Exchange } from "./http2-exchange.js";
-import { destroyedWith, type Leaving, NO_ERROR } from "./leaving.js";
+import { destroyedWith, type Leaving, NO_ERROR, whenSent } from "./leaving.js";
 
 /** What the interception of a session asks of its guard. */
 export interface SessionGuard {
@@ -99,11 +99,9 @@ function answerAll(
   for (const exchange of left) {
     const { stream } = exchange;
     const done = contained(witness, () => {
-      // The end of the content leaves some time behind the end of the Writable, of which nothing tells.
-      if (!stream.destroyed && stream.state.localClose === 0) setTimeout(done, 1);
-      else if (left.delete(exchange) && left.size === 0) setImmediate(endIt);
+      if (left.delete(exchange) && left.size === 0) setImmediate(endIt);
     });
-    stream.once("finish", done);
+    stream.once("finish", () => whenSent(stream, done));
     stream.once("close", done);
   }
 }
