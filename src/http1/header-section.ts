@@ -62,10 +62,9 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
     context.supervisor.enforces
   )
     response._removedConnection = false;
-  const hasContent = context.request.method !== "HEAD" && status >= 200 && !isBodiless(status);
-  if (hasContent && !response._hasBody && context.supervisor.enforces) {
+  if (!response._hasBody && context.supervisor.enforces) {
     // A `writeHead(204)` that threw half-way has left this behind: the answer in its place has content.
-    response._hasBody = true;
+    response._hasBody = context.request.method !== "HEAD" && status >= 200 && !isBodiless(status);
   }
   // Node keeps the fields of `setHeader` in an object without prototype; a look at that is cheaper than at the response.
   const isOutHeaders =
