@@ -36,7 +36,7 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     guard.enter(exchange); // behind a server it has been: here for inject()
     if (guard.answers(exchange)) reply.hijack();
     else if (guard.overload === undefined || guard.overload.admits(exchange, next)) next();
-    else if (exchange.inert) reply.hijack();
+    else if (exchange.phase.isVoid) reply.hijack();
   });
   fastify.addHook("onRoute", (route) => {
     const own = (route.config as RouteConfig | undefined)?.rayguard;

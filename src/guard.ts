@@ -418,7 +418,7 @@ export class GuardCore implements Guard {
     const response = this.health.matches(url) && !exchange.quiet ? responseOf(exchange) : undefined;
     if (response === undefined) {
       const { refusal } = this.ending;
-      if (exchange.quiet) return !exchange.settled;
+      if (exchange.quiet) return !exchange.phase.isSettled;
       if (refusal !== undefined) return exchange.fail(refusal);
       return this.#rejectsDirect && this.refusesDirect(exchange);
     }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DeadlineQueue, type Waiting } from "../src/exchange/deadline-queue.js";
 import { Deadlines } from "../src/exchange/deadlines.js";
 import type { Exchange } from "../src/exchange/exchange.js";
+import { PHASES } from "../src/exchange/state.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { resolveOptions } from "../src/options/options.js";
 import { exchange } from "../src/testing/index.js";
@@ -352,7 +353,7 @@ describe("waits of many lengths", () => {
     const deadlines = new Deadlines(settings, { ownFailure: expect.unreachable });
     const requests = Array.from({ length: 5_000 }, (_, n) => {
       const own = { ...settings, firstByteDeadlineMs: 10_000 + n * 17, recipientDeadlineMs: false as const };
-      return { ...entry(), settings: own, settled: false, committed: false, inert: false, watched: null, movedAt: 0 };
+      return { ...entry(), settings: own, phase: PHASES.open, watched: null, movedAt: 0 };
     });
     for (const one of requests) deadlines.watch(one as unknown as Exchange);
     expect(vi.getTimerCount()).toBeLessThan(100);

@@ -67,7 +67,7 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     if (exchange === undefined || !guard.supervision.enforces) return next(error);
     exchange.cause = error;
     // The final handler would destroy the socket, and with it whatever else is under way on this connection.
-    if (response.headersSent || exchange.inert) return guard.failed(exchange, error);
+    if (response.headersSent || exchange.phase.isVoid) return guard.failed(exchange, error);
     if (!isPresentable(error)) return guard.failed(exchange, error);
     if (!Number.isInteger(response.statusCode)) response.statusCode = 500;
     const status = statusOf(error);

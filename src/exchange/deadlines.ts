@@ -46,9 +46,9 @@ export class Deadlines {
 
   /** The deadline of the exchange counts from now. */
   watch(exchange: Exchange): void {
-    if (exchange.settled) return;
+    if (exchange.phase.isSettled) return;
     exchange.activeAt = performance.now();
-    this.#wait(exchange, exchange.committed ? responseLook(exchange) : firstLook(exchange.settings));
+    this.#wait(exchange, exchange.phase.isCommitted ? responseLook(exchange) : firstLook(exchange.settings));
   }
 
   /** Content is held back, for `holdBackMs` at most. */
@@ -82,7 +82,7 @@ export class Deadlines {
   }
 
   #wait(exchange: Exchange, ms: number): void {
-    if (!exchange.settled) this.#queue("deadline", ms).add(exchange, performance.now());
+    if (!exchange.phase.isSettled) this.#queue("deadline", ms).add(exchange, performance.now());
   }
 
   readonly #onHeld = (entry: Waiting): void => this.#act(entry as Exchange, this.#release);
@@ -91,13 +91,14 @@ export class Deadlines {
 
   /** A failure of the guard's own costs the one exchange, which ends visibly, and none of those behind it in the queue. */
   #act(exchange: Exchange, act: (exchange: Exchange) => void): void {
-    if (contain(this.#witness, () => act(exchange)) || exchange.settled || !exchange.supervisor.enforces) return;
+    if (contain(this.#witness, () => act(exchange)) || exchange.phase.isSettled || !exchange.supervisor.enforces)
+      return;
     contain(this.#witness, () => exchange.abandon());
   }
 
   readonly #release = (exchange: Exchange): void => {
     exchange.release();
-    if (exchange.committed || exchange.settled || exchange.inert) return;
+    if (exchange.phase.isCommitted || exchange.phase.discards) return;
     // Still uncommitted, since the app has it corked or has written no whole header section: the deadline goes on.
     const { firstByteDeadlineMs } = exchange.settings;
     if (firstByteDeadlineMs !== false && exchange.activeAt + firstByteDeadlineMs <= performance.now())
@@ -106,9 +107,9 @@ export class Deadlines {
   };
 
   readonly #look = (exchange: Exchange): void => {
-    if (exchange.settled) return;
-    if (!exchange.committed && !exchange.inert) this.#lookAtRequest(exchange);
-    else if (exchange.isOver() || exchange.inert || exchange.backlog() > 0) this.#lookAtRecipient(exchange);
+    if (exchange.phase.isSettled) return;
+    if (!exchange.phase.isCommitted && !exchange.phase.isVoid) this.#lookAtRequest(exchange);
+    else if (exchange.phase.isOver || exchange.backlog() > 0) this.#lookAtRecipient(exchange);
     else this.#lookAtResponse(exchange);
   };
 
@@ -154,7 +155,7 @@ export class Deadlines {
   #overdue(exchange: Exchange, failure: Failure): void {
     exchange.abort(new RayguardError("ERR_RAYGUARD_DEADLINE", failure.message));
     // What is replaced or torn down has to leave the process, too; what is only reported has been.
-    if (exchange.fail(failure) && !exchange.settled) this.watch(exchange);
+    if (exchange.fail(failure) && !exchange.phase.isSettled) this.watch(exchange);
   }
 }
 

@@ -30,6 +30,14 @@ const Holder = shared(
         else new Holder(object, exchange);
       }
 
+      /** The same for both objects of a request, in one call. */
+      static hangOnBoth(request: object, response: object, exchange: Exchange): void {
+        if (#exchange in request) request.#exchange = exchange;
+        else new Holder(request, exchange);
+        if (#exchange in response) response.#exchange = exchange;
+        else new Holder(response, exchange);
+      }
+
       static get(object: object): Exchange | undefined {
         return #exchange in object ? object.#exchange : undefined;
       }
@@ -77,6 +85,9 @@ const Holder = shared(
 
 /** Makes an exchange known as that of a request or a response. */
 export const hangOn: (object: object, exchange: Exchange) => void = Holder.hang;
+
+/** Makes it known as that of both. */
+export const { hangOnBoth } = Holder;
 
 /** The exchange of a request or a response, if a guard has seen it. */
 export const exchangeOf: (object: object) => Exchange | undefined = Holder.get;

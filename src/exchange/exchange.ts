@@ -12,7 +12,9 @@ import type { Logger, RequestRecord } from "../report/log.js";
 import type { Caller, Peer } from "../trust/caller.js";
 import type { Trace } from "./current-exchange.js";
 import type { DeadlineQueue, Waiting } from "./deadline-queue.js";
+import { CHUNKED, type Framing } from "./framing.js";
 import { ExchangeContext } from "./request-context.js";
+import { type Circumstances, PHASES, type Phase, remedyFor } from "./state.js";
 
 /** What an exchange needs of its guard. */
 export interface Supervisor extends Witness {
@@ -40,7 +42,7 @@ export interface Supervisor extends Witness {
  * One request and its response, from the header section of the one to the fate of the other:
  * nothing sent, held, committed, ended, settled. How octets move is left to a subclass per protocol.
  */
-export abstract class Exchange implements Waiting {
+export abstract class Exchange implements Waiting, Circumstances {
   queue: DeadlineQueue | null = null;
   previous: Waiting | null = null;
   next: Waiting | null = null;
@@ -50,12 +52,14 @@ export abstract class Exchange implements Waiting {
   settings: RouteSettings;
   /** What holds for it in place of the terms of its guard, where it has not come to that; see `terms`. */
   declare ownTerms: Terms | undefined;
-  /** Part of the final response has been handed to the connection. */
-  committed = false;
-  /** The guard has answered, or cut: whatever the app still does to this response is void. */
-  inert = false;
-  /** The fate of the response is known. */
-  settled = false;
+  /** Where its response stands. */
+  phase: Phase = PHASES.open;
+  /** How a recipient finds the end of the content, as far as that is decided. */
+  framing: Framing = CHUNKED;
+  /** Octets of content taken from the app. */
+  sent = 0;
+  /** Why the response cannot be saved, until no method of the app is on the stack. */
+  pending: Failure | null = null;
   /** The guard has had its look at the request, and left it to the app. */
   greeted = false;
   /** Who let this exchange in, or has it wait; null where nobody has been asked. */
@@ -110,15 +114,17 @@ export abstract class Exchange implements Waiting {
   /** Field lines the response has so far. */
   abstract lostFields(): readonly FieldLine[];
   /** Whether a part of the final response may already be with the recipient. */
-  abstract isOut(): boolean;
+  abstract readonly isOut: boolean;
   /**
    * Whether part of the response would be with the recipient if nobody had held it back. The edge shows no error of its
    * own from then on: it can only cut what it has begun to pass on.
    */
   abstract isBegun(): boolean;
-  /** Whether the whole response has been handed over. */
-  abstract isOver(): boolean;
-  /** Sends a complete response in place of the app's. Only while `isOut()` is false. */
+  /** All the content that was announced has been handed over. */
+  abstract readonly isWhole: boolean;
+  /** Ends a response that is whole but for its end. */
+  protected abstract finish(): void;
+  /** Sends a complete response in place of the app's. Only while `isOut` is false. */
   protected abstract replace(page: Page, failure: Failure): void;
   /** Ends the connection, or the stream, so that nobody takes what went out for a complete message. */
   protected abstract tearDown(): void;
@@ -235,27 +241,45 @@ export abstract class Exchange implements Waiting {
     return this.#context;
   }
 
+  /** A method of the app is on the stack, and what is done about a failure waits for its end. */
+  protected get isInCall(): boolean {
+    return false;
+  }
+
   /**
-   * Ends the exchange in another way than the app had in mind: replaces while that is possible, tears down otherwise.
-   * @returns false where nothing was done, because the response is complete already or the guard only reports
+   * The response cannot go on as the app has it in mind: finds the remedy, and carries it out.
+   * @returns false where nothing was done, because the response is over already or the guard only reports
    */
   fail(failure: Failure): boolean {
+    const remedy = remedyFor(this.phase, this);
+    if (remedy === "ignore") return false;
     // What fails because the client has left, or after it, costs nobody a response.
-    if (this.inert || this.settled || this.isOver() || this.isLeft) return false;
+    if (remedy === "pass") {
+      this.failsBehindClient();
+      return false;
+    }
     if (!this.supervisor.enforces) {
       // res.destroy() goes on to socket.destroy(): one cause, one incident.
       const isTold = failure.clientGone === true || this.incident === failure.code;
       if (!isTold) this.supervisor.report(this, failure, "reported");
       return false;
     }
-    this.inert = true;
-    const known = failure.err === undefined && this.cause !== undefined ? { ...failure, err: this.cause } : failure;
+    if (this.isInCall) {
+      this.failsLater(failure);
+      return true;
+    }
+    const known = this.#knownOf(failure);
     const isGone = known.clientGone === true;
-    if (isGone) {
+    if (isGone && remedy !== "finish") {
       this.outcome = "client gone";
       this.clientLeft();
     }
-    if (this.isOut()) {
+    if (remedy === "finish") {
+      this.repaired(known);
+      this.phase = this.phase.after.end;
+      this.finish();
+    } else if (remedy === "cut") {
+      this.phase = this.phase.after.cut;
       if (!isGone) {
         this.outcome = "torn down";
         this.supervisor.report(this, known, "torn down");
@@ -263,6 +287,7 @@ export abstract class Exchange implements Waiting {
       }
       this.tearDown();
     } else {
+      this.phase = this.phase.after.replace;
       const page = this.supervisor.compose(this, known);
       // A 404 that the app has thrown is its answer, in other words; only faults are incidents.
       const isAnswer = known.code === "HANDLER_ERROR" && page.status < 500;
@@ -274,6 +299,28 @@ export abstract class Exchange implements Waiting {
     }
     return true;
   }
+
+  /** Keeps a failure until no method of the app is on the stack; the first one is the cause. */
+  protected failsLater(failure: Failure): void {
+    this.pending ??= failure;
+    this.phase = this.phase.after.fail;
+  }
+
+  /** What came first is the cause; what fails now is most often its consequence. */
+  #knownOf(failure: Failure): Failure {
+    const { pending, cause } = this;
+    this.pending = null;
+    let known = failure;
+    if (pending !== null && pending !== failure) {
+      const { code, message, prevented } = pending;
+      known = { ...failure, code, message, prevented };
+    }
+    if (known.err === undefined && cause !== undefined) known = { ...known, err: cause };
+    return known.prevented !== null && this.isBegun() ? { ...known, prevented: null } : known;
+  }
+
+  /** Something fails behind the client's leaving. */
+  protected failsBehindClient(): void {}
 
   /** Gives up on a recipient that takes nothing of what the app has written. */
   giveUp(failure: Failure): void {
@@ -291,7 +338,7 @@ export abstract class Exchange implements Waiting {
 
   /** Leaves it without an answer: the connection has announced its end, or belongs to somebody else. */
   passOver(): void {
-    this.inert = true;
+    this.phase = this.phase.after.pass;
     this.queue?.remove(this);
   }
 
@@ -313,9 +360,9 @@ export abstract class Exchange implements Waiting {
 
   /** The fate is known. @param complete - whether everything was handed to the operating system */
   settle(complete: boolean): void {
-    if (this.settled) return;
+    if (this.phase.isSettled) return;
     if (!complete) this.noteLost();
-    this.settled = true;
+    this.phase = this.phase.after.flushed;
     if (!complete && this.outcome !== "torn down") this.outcome = "client gone";
     this.supervisor.settled(this);
     if (this.trace !== undefined) this.trace.exchange = null;

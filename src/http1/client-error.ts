@@ -128,13 +128,13 @@ function answerBehind(heard: Heard, last: Http1Exchange): void {
     tellClientLeft(connection);
     after(heard, LAST_ANSWERS_MS, () => {
       const [first] = connection;
-      if (first !== undefined && !first.isOut()) first.fail(otherwise);
+      if (first !== undefined && !first.isOut) first.fail(otherwise);
     });
   }
-  if (otherwise.clientGone && last.isOut()) {
+  if (otherwise.clientGone && last.isOut) {
     if (isHeard) heard.call(unheeded(waiting(heard)));
     connection.abort(false);
-  } else if (!last.request.complete && !last.isOver()) failLast(heard, last);
+  } else if (!last.request.complete && !last.phase.isOver) failLast(heard, last);
   else {
     const isSilent = !last.request.complete || isNoRequest(heard.error);
     connection.endsSilently = isSilent;
@@ -152,10 +152,10 @@ function answerBehind(heard: Heard, last: Http1Exchange): void {
 /** The content of a request that is not answered yet is malformed: the listeners may answer it, if it is its turn. */
 function failLast(heard: Heard, last: Http1Exchange): void {
   const { connection, guard, isHeard, otherwise } = heard;
-  if (isHeard && !last.isQueued && !last.isOut()) {
+  if (isHeard && !last.isQueued && !last.isOut) {
     last.fault = otherwise;
     heard.call(last);
-    if (last.inert || last.settled || last.isOver()) return;
+    if (last.phase.isOver) return;
     // The app may answer it meanwhile; no other request can follow.
     connection.endsSilently = true;
     last.whenSettled = () => void setImmediate(contained(guard.witness, () => connection.closeSoon()));
@@ -176,17 +176,17 @@ function failSocket(heard: Heard, first: Http1Exchange): void {
     heard.call(first);
     first.fault = undefined;
     // Without their doing nothing has happened.
-    if (!first.inert) connection.broken = false;
+    if (!first.phase.isVoid) connection.broken = false;
     return;
   }
   endWithError(connection, heard.error);
-  if (first.isOver()) first.response._last = true;
+  if (first.phase.isOver) first.response._last = true;
   else first.fail(failure);
 }
 
 /** A listener may answer later; one that does nothing at all must not leave the client waiting. */
 function answerFor(heard: Heard, exchange: SocketExchange): void {
-  if (exchange.inert || exchange.settled) return;
+  if (exchange.phase.isOver) return;
   if (heard.isHeard) after(heard, CLIENT_ERROR_PATIENCE_MS, () => void exchange.unanswered());
   else exchange.unanswered();
 }
@@ -218,5 +218,6 @@ export function reportClientError(server: Http1Server, error: ClientError, socke
   connection.broken = true;
   const failure = failureFor(error, server.listenerCount("clientError") > 0);
   const last = [...connection].at(-1);
-  if (last !== undefined && !last.isOver() && !failure.clientGone) last.supervisor.report(last, failure, "reported");
+  if (last !== undefined && !last.phase.isOver && !failure.clientGone)
+    last.supervisor.report(last, failure, "reported");
 }

@@ -29,7 +29,7 @@ export function lookAtContent(exchange: Http1Exchange, data: string | Uint8Array
   }
   exchange.coded = null;
   // Where the header section is out, there is nothing left to repair.
-  if (exchange.committed && supervisor.enforces) return;
+  if (exchange.phase.isCommitted && supervisor.enforces) return;
   const failure = checkCoding(coded.coding, data, encoding);
   if (failure === null) return;
   if (!supervisor.enforces) return supervisor.report(exchange, failure, "reported");

@@ -240,7 +240,7 @@ export class GuardedConnection {
   finishDetached(exchange: Http1Exchange, octets: Buffer): void {
     this.detached = null;
     const holder = this.socket._httpMessage;
-    if (holder && exchangeOf(holder)?.committed) {
+    if (holder && exchangeOf(holder)?.phase.isCommitted) {
       // Another response has the socket already; octets of this one would end up in it.
       exchange.settle(false);
       return;

@@ -25,15 +25,15 @@ export function sendContent(
   callback: WriteCallback,
   byteLength: number | undefined,
 ): boolean {
-  if (exchange.inert || exchange.capturing || exchange.doom !== null) return swallow(exchange, callback);
+  if (exchange.phase.discards || exchange.capturing) return swallow(exchange, callback);
   const octets =
     typeof data === "string"
       ? data.length === 0
         ? 0
         : (byteLength ?? Buffer.byteLength(data, encoding ?? "utf8"))
       : data.byteLength;
-  if (exchange.expected >= 0 && exchange.sent + octets > exchange.expected && exchange.supervisor.enforces) {
-    const failure = longContent(exchange.expected, exchange.sent + octets);
+  if (exchange.sent + octets > exchange.framing.most && exchange.supervisor.enforces) {
+    const failure = longContent(exchange.framing.length, exchange.sent + octets);
     // What the app calls in this turn throws what Node throws, where that is strict about the length.
     if (exchange.ending || isAllOut(exchange)) exchange.fail(failure);
     else exchange.doomed(failure);
@@ -42,13 +42,13 @@ export function sendContent(
   // The callback of an `end()` that the guard has not seen: somebody calls the method that was below it.
   if (!exchange.ending && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
   if (exchange.coded !== null && octets > 0) lookAtContent(exchange, data, encoding);
-  if (!exchange.committed) {
+  if (!exchange.phase.isCommitted) {
     // The usual answer: one `end()` with everything. It is complete, so there is nothing to wait for.
     const whole =
       exchange.ending &&
       exchange.held === null &&
       exchange.coded === null &&
-      (exchange.expected < 0 || octets === exchange.expected);
+      (exchange.framing.length < 0 || octets === exchange.framing.length);
     const flushed = data === "" && callback === undefined;
     if (!whole && !flushed && !commitsAtOnce(exchange))
       return hold(exchange, { data, encoding, callback, byteLength }, octets);
@@ -90,9 +90,9 @@ function commitsAtOnce(exchange: Http1Exchange): boolean {
 
 /** Lets what is held go, header section first. */
 export function commit(exchange: Http1Exchange): boolean {
-  exchange.committed = true;
+  exchange.phase = exchange.phase.after.commit;
   if (exchange.raw !== null) dropHandWritten(exchange);
-  if (exchange.decidedStatus === 0) exchange.decidedStatus = exchange.response.statusCode;
+  exchange.status = exchange.decidedStatus || exchange.response.statusCode;
   const held = exchange.held;
   exchange.held = null;
   exchange.shownLength = 0;
@@ -176,8 +176,8 @@ function commitSoon(exchange: Http1Exchange): boolean {
     let wantsMore = false;
     contain(exchange.supervisor, () => {
       exchange.commitsSoon = false;
-      const { committed, inert, settled, doom, held } = exchange;
-      if (!committed && !inert && !settled && doom === null && held !== null) wantsMore = commit(exchange);
+      const { phase, held } = exchange;
+      if (!phase.isCommitted && !phase.discards && held !== null) wantsMore = commit(exchange);
     });
     // Where Node did not take over the waiting, nobody else would tell the app that it may go on.
     if (wantsMore && exchange.full) emitDrain(exchange.response);
@@ -187,7 +187,7 @@ function commitSoon(exchange: Http1Exchange): boolean {
 
 /** Commits what has been held for long enough. */
 export function releaseHeld(exchange: Http1Exchange): void {
-  if (exchange.committed || exchange.inert || exchange.settled || exchange.doom !== null) return;
+  if (exchange.phase.isCommitted || exchange.phase.discards) return;
   // The app will uncork when it is done; committing before would commit to nothing.
   if (exchange.response.writableCorked > 0) exchange.supervisor.holdBack(exchange);
   else if (exchange.held !== null) {
@@ -197,8 +197,7 @@ export function releaseHeld(exchange: Http1Exchange): void {
 
 /** Every octet that the header section announced is out. */
 export function isAllOut(exchange: Http1Exchange): boolean {
-  if (!exchange.committed || exchange.inert || exchange.settled) return false;
-  if (exchange.isDetached || exchange.isShort || exchange.streamsRaw) return false;
-  if (!exchange.supervisor.enforces || !exchange.isOut()) return false;
-  return !exchange.response._hasBody || (exchange.expected >= 0 && exchange.sent === exchange.expected);
+  const { phase, supervisor } = exchange;
+  if (!phase.isCommitted || phase.isVoid || phase.isSettled || !supervisor.enforces) return false;
+  return exchange.isOut && exchange.isWhole;
 }

@@ -35,7 +35,7 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & Connection)
     tell(connection, waiting);
   };
   for (const exchange of connection) {
-    if (exchange.settled || exchange.inert || exchange.isOver()) continue;
+    if (exchange.phase.isOver) continue;
     exchange.goneBy ??= "client";
     exchange.tellDeparture = tellNow;
     waiting.push(exchange);

@@ -17,7 +17,7 @@ export function detached(exchange: Http1Exchange): void {
     if (!request.complete && connection.owesContent && connection.enforces)
       setImmediate(contained(exchange.supervisor, () => awaitRest(connection, request)));
   } else {
-    exchange.wasOut = exchange.isOut();
+    exchange.wasOut = exchange.isOut;
     exchange.isDetached = true;
     exchange.connection.detached = exchange;
     // Node would hand the socket to the next request, and with it the rest of this response.
@@ -34,7 +34,7 @@ export function sendDetached(exchange: Http1Exchange): void {
     typeof data === "string" ? Buffer.from(data, (encoding ?? "utf8") as BufferEncoding) : data,
   );
   response.outputData = [];
-  exchange.inert = true;
+  exchange.phase = exchange.phase.after.replace;
   connection.finishDetached(exchange, announcingClose(Buffer.concat(pieces)));
   silence(exchange);
 }

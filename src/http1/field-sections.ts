@@ -1,3 +1,4 @@
+import { CHUNKED, CLOSE, type Framing, NONE, ofLength } from "../exchange/framing.js";
 import { statusIn } from "../http/message.js";
 import { type Failure, ruleBroken } from "../report/incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
@@ -5,13 +6,14 @@ import { sortTrailers } from "../validity/trailers.js";
 import { checkSize, largestFields, type Rendering, renderHeaderSection } from "./header-section.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { dropBegun } from "./interim-gate.js";
+import type { NodeResponse } from "./node-internals.js";
 import { awaitsContent } from "./request.js";
 import { endsConnection } from "./take-over.js";
 
 /** Stands in front of `_storeHeader`, which renders the header section. */
 export function storeHeader(exchange: Http1Exchange, firstLine: string, headers: HeadersArgument): void {
   const { response } = exchange;
-  if (exchange.capturing || exchange.inert) {
+  if (exchange.capturing || exchange.phase.isVoid) {
     response._header ??= firstLine;
     return;
   }
@@ -73,6 +75,7 @@ function accept(exchange: Http1Exchange): void {
   const rendered = response._header as string;
   if (exchange.interims !== null) dropBegun(exchange);
   exchange.decidedStatus = statusIn(rendered);
+  exchange.phase = exchange.phase.after.headers;
   if (rendered.length > settings.maxHeaderSectionOctets / 4) {
     const failure = checkSize(rendered, settings.maxHeaderSectionOctets);
     if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
@@ -81,10 +84,15 @@ function accept(exchange: Http1Exchange): void {
   }
   // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
   if (response.maxRequestsOnConnectionReached && supervisor.enforces) response._last = true;
-  if (response._hasBody && !response.chunkedEncoding && typeof response._contentLength === "number") {
-    exchange.expected = response._contentLength;
-  }
+  exchange.framing = framingOf(response);
   supervisor.rendered?.(exchange, rendered);
+}
+
+/** Node has framed what it has rendered. */
+export function framingOf({ _hasBody, _contentLength, _removedContLen, chunkedEncoding }: NodeResponse): Framing {
+  if (!_hasBody) return NONE;
+  if (chunkedEncoding) return CHUNKED;
+  return typeof _contentLength === "number" && !_removedContLen ? ofLength(_contentLength) : CLOSE;
 }
 
 /** Drops what may not stand in a trailer section (RFC 9110, section 6.5.1). */

@@ -1,3 +1,5 @@
+import { CHUNKED, CLOSE } from "../exchange/framing.js";
+import { PHASES } from "../exchange/state.js";
 import { endOfSection } from "../http/message.js";
 import { EVENTS, prematureClose } from "../report/incidents.js";
 import { tellDeparture } from "./departure.js";
@@ -12,7 +14,7 @@ import { canPersist, takeOver } from "./take-over.js";
 /** The app writes to the socket itself. @param last - it ends the connection with these octets */
 export function writeByHand(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
   if (!exchange.supervisor.enforces) return watchByHand(exchange, octets);
-  if (exchange.inert || exchange.committed) {
+  if (exchange.phase.isVoid || exchange.phase.isCommitted) {
     exchange.late({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
     return;
   }
@@ -35,20 +37,20 @@ export function writeByHand(exchange: Http1Exchange, octets: Buffer, last: boole
 
 /** The app ends or destroys the connection. @returns true where the guard takes over */
 export function closeByHand(exchange: Http1Exchange, how: string, error: unknown): boolean {
-  if (exchange.settled) return false;
+  if (exchange.phase.isSettled) return false;
   if (!exchange.supervisor.enforces) {
     // A request that could not be parsed has been told: Node closes, not the app.
-    if (!exchange.isOver() && !exchange.connection.broken) exchange.fail(prematureClose(how, error));
+    if (!exchange.phase.isOver && !exchange.connection.broken) exchange.fail(prematureClose(how, error));
     return false;
   }
-  if (exchange.inert || exchange.isOver()) {
-    if (exchange.outcome === "torn down") return false;
+  if (exchange.phase.isOver) {
+    if (exchange.phase === PHASES.cut) return false;
     // A complete response that promised a persistent connection: closing it would cost the next request its answer.
     if (!how.startsWith("socket.")) return true;
     // Complete, but perhaps not flushed: Node closes the connection once it is.
     exchange.response._last = true;
     endWithError(exchange.connection, error);
-    if (how !== "socket.end" && !exchange.isOver() && exchange.goneBy === null) {
+    if (how !== "socket.end" && !exchange.response.finished && exchange.goneBy === null) {
       exchange.goneBy = "app";
       setImmediate(tellDeparture, exchange);
     }
@@ -56,11 +58,11 @@ export function closeByHand(exchange: Http1Exchange, how: string, error: unknown
   }
   endWithError(exchange.connection, error);
   const answer = exchange.raw?.answer("fin") ?? null;
-  if (answer !== null && !exchange.committed) {
+  if (answer !== null && !exchange.phase.isCommitted) {
     adopt(exchange, answer, true);
     return true;
   }
-  if (exchange.raw !== null && !exchange.committed) {
+  if (exchange.raw !== null && !exchange.phase.isCommitted) {
     return exchange.fail({
       code: "RAW_WRITE",
       message: EVENTS.RAW_WRITE,
@@ -79,11 +81,12 @@ export function releaseHandWritten(exchange: Http1Exchange): void {
   if (stream === null) return;
   if (stream.repair !== null) exchange.repaired(stream.repair);
   // A hand-written stream without framing of its own ends with the connection; from here on it goes as it comes.
-  exchange.committed = true;
+  exchange.phase = exchange.phase.after.commit;
   exchange.response._last = true;
   exchange.supervisor.committed(exchange);
   exchange.streamsRaw = true;
-  exchange.decidedStatus = stream.status;
+  exchange.framing = CLOSE;
+  exchange.status = stream.status;
   exchange.connection.passThrough(exchange, stream.octets);
 }
 
@@ -97,11 +100,11 @@ export function dropHandWritten(exchange: Http1Exchange): void {
 function adopt(exchange: Http1Exchange, { octets, status, repair }: RawAnswer, closes: boolean): void {
   if (repair !== null) exchange.repaired(repair);
   exchange.raw = null;
-  exchange.inert = true;
-  exchange.decidedStatus = status;
+  exchange.phase = exchange.phase.after.replace;
+  exchange.status = status;
+  exchange.framing = CHUNKED;
   if (closes && exchange.held === null && !exchange.isDetached) {
     // Nothing follows: Node need not take its response for answered, and the app sees no `finish`, as without the guard.
-    exchange.committed = true;
     silence(exchange);
     exchange.connection.sendLast(exchange, octets);
   } else {

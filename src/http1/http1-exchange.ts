@@ -1,7 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
+import { CHUNKED, isWhole, ofLength } from "../exchange/framing.js";
 import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
+import { PHASES } from "../exchange/state.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import type { FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
@@ -13,7 +15,7 @@ import type { GuardedConnection } from "./connection.js";
 import { commit, dropHeld, isAllOut, type Piece, releaseHeld } from "./content.js";
 import { abortRequest } from "./departure.js";
 import { sendDetached } from "./detached.js";
-import { checkTrailers } from "./field-sections.js";
+import { checkTrailers, framingOf } from "./field-sections.js";
 import { setStatus } from "./first-line.js";
 import { isDestroyed, showGone } from "./gone-socket.js";
 import { closeByHand, writeByHand } from "./hand-written.js";
@@ -51,28 +53,20 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   capturing = false;
   /** The callback of `end()` that emits `finish`, where it has been kept from the socket. */
   finishCallback: WriteCallback = null;
-  /** Why the app's response cannot be saved, until no method of it is on the stack. */
-  doom: Failure | null = null;
   /** Content that has not gone out, header section first. */
   held: Piece[] | null = null;
   heldOctets = 0;
   /** Octets that the app wrote and that never left, framing among them: 0 until that is known. */
   declare lostOctets: number;
-  /** Content-Length a recipient will go by; -1 where the framing is another. */
-  expected = -1;
-  /** Octets of content taken from the app. */
-  sent = 0;
-  /** The app has ended its response, and not all of its content went out. */
-  isShort = false;
   /** Field lines of a header section that was not rendered. */
   declare lost: readonly FieldLine[] | null;
-  /** Status code of the header section; out only once that is committed. */
+  status = 0;
+  /** Status code of the header section, which `status` is once that is committed. */
   decidedStatus = 0;
   /** `commit()` follows in the next tick. */
   commitsSoon = false;
   /** The app was told to wait, before anything was committed. */
   full = false;
-  #completes = false;
   /** A hand-written response without framing goes straight out. */
   declare streamsRaw: boolean;
   /** Interim responses of this exchange, from the first on. */
@@ -125,10 +119,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.connection = connection;
   }
 
-  get status(): number {
-    return this.committed ? this.decidedStatus : 0;
-  }
-
   get octets(): number {
     return Math.max(0, this.sent - this.lostOctets);
   }
@@ -137,8 +127,8 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     return this.response._contentLength ?? undefined;
   }
 
-  isOut(): boolean {
-    if (!this.committed) return false;
+  get isOut(): boolean {
+    if (!this.phase.isCommitted) return false;
     // A pipelined response waits for its turn in a queue of its own; until then it can still be taken back.
     const { response } = this;
     if (this.isDetached) return this.wasOut || this.streamsRaw;
@@ -146,11 +136,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   isBegun(): boolean {
-    return this.committed || this.heldOctets > 0;
+    return (this.phase.isCommitted && !this.phase.isVoid) || this.heldOctets > 0;
   }
 
-  isOver(): boolean {
-    return this.committed && this.response.finished && !this.ending && !this.isShort && !this.isDetached;
+  get isWhole(): boolean {
+    return !this.isDetached && isWhole(this.framing, this.sent);
   }
 
   get peer(): Peer {
@@ -163,8 +153,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   override get isDelimited(): boolean {
-    const { response } = this;
-    return !response._hasBody || this.expected >= 0 || response.chunkedEncoding;
+    return this.framing.kind !== "close";
   }
 
   override get afterwards(): "idle" | "ends" | "other" {
@@ -175,7 +164,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   movement(): number {
-    return this.committed ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
+    return this.phase.isCommitted ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
   }
 
   override get mayUpload(): boolean {
@@ -208,25 +197,13 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   /** The app's response cannot be saved; answers as soon as no method of it is on the stack. */
   doomed(failure: Failure): void {
-    this.doom = failure;
-    if (!this.ending) process.nextTick(contained(this.supervisor, () => this.#meetDoom()));
+    this.failsLater(failure);
+    if (!this.ending) process.nextTick(contained(this.supervisor, () => this.#failNow()));
   }
 
-  #meetDoom(): void {
-    const doom = this.doom;
-    if (doom === null) return;
-    this.doom = null;
-    if (isAllOut(this)) {
-      // Only what `end()` added has been swallowed, and with it the callback that turns Node to the next request.
-      this.repaired(doom);
-      this.passing = true;
-      this.native._send.call(this.response, "", "latin1", this.finishCallback);
-      this.passing = false;
-      return;
-    }
-    // Node takes the response for finished, the recipient does not.
-    this.isShort = true;
-    super.fail(doom);
+  #failNow(): void {
+    const { pending } = this;
+    if (pending !== null) super.fail(pending);
   }
 
   override fail(failure: Failure): boolean {
@@ -237,38 +214,20 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     }
     // What fails behind a client that has left follows from that, and is no incident.
     if (this.goneBy === "client" && failure.clientGone !== true) return this.fail({ ...failure, clientGone: true });
-    if (this.ending && !this.inert && this.supervisor.enforces) {
-      this.doom ??= failure;
-      return true;
-    }
-    if (this.isLeft) {
-      // Node is about to say so; where it does not, nobody else would.
-      setImmediate(contained(this.supervisor, () => this.gone()));
-      return false;
-    }
-    if (!this.response.finished && isAllOut(this)) {
-      // The recipient has all that was announced: only the end is missing.
-      if (!this.#completes) {
-        this.#completes = true;
-        this.repaired(failure);
-        const end = () => {
-          if (!this.settled && !this.response.finished) this.response.end();
-        };
-        process.nextTick(contained(this.supervisor, end));
-      }
-      return true;
-    }
-    // What came first is the cause; what fails now is most often its consequence.
-    const doom = this.doom;
-    this.doom = null;
-    return super.fail(
-      doom === null ? failure : { ...failure, code: doom.code, message: doom.message, prevented: doom.prevented },
-    );
+    return super.fail(failure);
   }
 
-  /** `end()` is about to run: the last moment to look at the trailer section. */
+  protected override get isInCall(): boolean {
+    return this.ending;
+  }
+
+  /** Node is about to say that the client has left; where it does not, nobody else would. */
+  protected override failsBehindClient(): void {
+    setImmediate(contained(this.supervisor, () => this.gone()));
+  }
+
+  /** `end()` is about to run for content of a source, or with a trailer section: the last moment to look at them. */
   ends(): void {
-    this.ending = true;
     if (this.sourceError !== undefined && !isAllOut(this)) this.fail(sourceFailed(this.sourceError.error));
     if (this.response._trailer !== "") checkTrailers(this);
   }
@@ -276,18 +235,15 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** `end()` has returned. */
   ended(): void {
     this.ending = false;
-    if (!this.committed) this.isBypassed();
-    if (this.doom !== null) {
-      this.#meetDoom();
-    } else if (this.sent !== this.expected && this.expected >= 0 && this.response._hasBody) {
-      if (this.supervisor.enforces) this.#short();
-      else {
-        const differs = this.sent > this.expected ? longContent : shortContent;
-        this.supervisor.report(this, differs(this.expected, this.sent), "reported");
-      }
+    if (!this.phase.isCommitted) this.isBypassed();
+    if (this.pending !== null) {
+      this.#failNow();
+    } else if (this.framing.length >= 0 && this.sent !== this.framing.length) {
+      this.#ofOtherLength();
     } else {
-      if (!this.committed && !this.inert) commit(this);
-      if (this.isDetached && !this.inert) sendDetached(this);
+      if (!this.phase.isCommitted && !this.phase.isVoid) commit(this);
+      if (!this.isDetached) this.phase = this.phase.after.end;
+      else if (!this.phase.isVoid) sendDetached(this);
     }
     if (this.kept !== undefined && this.#isWithKernel) this.supervisor.delivered(this);
   }
@@ -296,14 +252,16 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   get #isWithKernel(): boolean {
     // Further requests may have been read with this one, and are known once the parser has returned: before that tick.
     if (!this.request.complete || this.following !== null) return false;
-    if (!this.isOver() || this.inert || this.response.outputData.length > 0) return false;
+    if (this.phase !== PHASES.ended || this.response.outputData.length > 0) return false;
     return this.connection.socket.writableLength === 0 && this.connection.unsent === 0 && this.afterwards === "idle";
   }
 
-  #short(): void {
-    this.isShort = true;
+  #ofOtherLength(): void {
+    const { length } = this.framing;
+    const failure = (this.sent > length ? longContent : shortContent)(length, this.sent);
     // Bare, the header section went out with the end of the content at the latest.
-    super.fail({ ...shortContent(this.expected, this.sent), prevented: null });
+    super.fail(this.supervisor.enforces ? { ...failure, prevented: null } : failure);
+    if (!this.supervisor.enforces) this.phase = this.phase.after.end;
   }
 
   /** `end()` threw: nothing of it went out. */
@@ -311,7 +269,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.ending = false;
     if (this.response._header === null && this.supervisor.enforces) forgetContent(this.response);
     if (isAllOut(this)) process.nextTick(contained(this.supervisor, () => this.#endAll()));
-    if (this.doom !== null) process.nextTick(contained(this.supervisor, () => this.#meetDoom()));
+    if (this.pending !== null) process.nextTick(contained(this.supervisor, () => this.#failNow()));
   }
 
   /**
@@ -319,13 +277,13 @@ export class Http1Exchange extends Exchange implements RenderingContext {
    * app finds that in this turn, and the client waits for nothing.
    */
   #endAll(): void {
-    if (this.settled || this.inert || this.response.finished) return;
+    if (this.phase.isOver || this.response.finished) return;
     this.response.strictContentLength = false;
     this.native.end.call(this.response);
   }
 
   override get streamsEvents(): boolean {
-    return this.committed && EVENT_STREAM.test(this.response._header ?? "");
+    return this.phase.isCommitted && EVENT_STREAM.test(this.response._header ?? "");
   }
 
   override get isFirst(): boolean {
@@ -334,12 +292,17 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   override get hasHeartbeat(): boolean {
     if (this.settings.heartbeatMs === false || !this.supervisor.enforces) return false;
-    return this.committed && this.response._hasBody && isEventStream(this.response._header ?? "");
+    return this.phase.isCommitted && this.response._hasBody && isEventStream(this.response._header ?? "");
   }
 
   override beat(): boolean {
     const { response } = this;
-    if (response.finished || this.inert || this.connection.socket.writableLength > 0 || !endsEvent(this.lastChunk))
+    if (
+      response.finished ||
+      this.phase.isVoid ||
+      this.connection.socket.writableLength > 0 ||
+      !endsEvent(this.lastChunk)
+    )
       return false;
     this.native.write.call(response, HEARTBEAT);
     return true;
@@ -359,13 +322,15 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** Octets of Node's own have left through `_send` or `_flushOutput`, past the methods of the guard. */
   isBypassed(): boolean {
     const { response, supervisor } = this;
-    if (!response._headerSent || this.inert || this.raw !== null) return false;
-    if (this.committed) return response.outputData.length > 0 && response.socket !== null;
+    if (!response._headerSent || this.phase.isVoid || this.raw !== null) return false;
+    if (this.phase.isCommitted) return response.outputData.length > 0 && response.socket !== null;
     // Too late to hold this one back: it is only watched.
     this.passing = true;
-    this.committed = true;
-    this.expected = -1;
-    this.decidedStatus = response.statusCode;
+    this.phase = this.phase.after.commit;
+    const framing = framingOf(response);
+    // What has gone past the guard is counted by nobody.
+    this.framing = framing.kind === "length" ? CHUNKED : framing;
+    this.status = response.statusCode;
     supervisor.committed(this);
     supervisor.warn({}, MESSAGES.bypassed);
     return true;
@@ -383,12 +348,27 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   // -- remedies --------------------------------------------------------------------------------------------------
 
+  protected finish(): void {
+    const { native, response } = this;
+    if (response.finished) {
+      // Only what `end()` added has been swallowed, and with it the callback that turns Node to the next request.
+      this.passing = true;
+      native._send.call(response, "", "latin1", this.finishCallback);
+      this.passing = false;
+      return;
+    }
+    const end = () => {
+      if (!this.phase.isSettled && !response.finished) response.end();
+    };
+    process.nextTick(contained(this.supervisor, end));
+  }
+
   protected replace(page: Page, failure: Failure): void {
     const { request, response } = this;
     const closes = failure.closes === true || !canPersist(this);
     const { head, octets } = renderHttp1(page, request.method ?? "", closes);
     if (!response.finished) this.#departs(failure);
-    this.decidedStatus = page.status;
+    this.status = page.status;
     if (this.goneBy !== null) {
       // In the app's view nothing has been answered.
     } else if (failure.unseen) {
@@ -396,6 +376,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       response.statusMessage = page.reason;
     } else setStatus(response, page.status, page.reason);
     this.sent = request.method === "HEAD" ? 0 : page.body.byteLength;
+    this.framing = ofLength(this.sent);
     takeOver(this, octets, head, closes, failure.unseen);
   }
 
@@ -414,13 +395,12 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** The app has destroyed its request, and with it, as far as it knows, the connection. */
   requestDestroyed(error: unknown): void {
     const { connection, response } = this;
-    if (this.isOver()) {
+    if (this.phase.isOver) {
       if (!awaitsContent(this.request)) return;
       response._last = true;
       endWithError(connection, error);
       showGone(connection.socket);
-    } else if (response._header === null && this.raw === null && !this.isDetached && !this.inert)
-      awaitLateAnswer(this, error);
+    } else if (response._header === null && this.raw === null && !this.isDetached) awaitLateAnswer(this, error);
     else {
       connection.culprit = this;
       this.closing("req.destroy", error);
@@ -444,9 +424,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   /** Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8). */
   get #endsWithConnection(): boolean {
-    const { response } = this;
-    if (this.streamsRaw) return true;
-    return response._hasBody && !response.chunkedEncoding && !/\r\ncontent-length:/i.test(response._header ?? "");
+    return this.framing.kind === "close";
   }
 
   abandon(): void {
@@ -456,14 +434,14 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   protected override noteLost(): void {
-    this.lostOctets = this.isOut() ? this.connection.unsent : this.sent;
+    this.lostOctets = this.isOut ? this.connection.unsent : this.sent;
   }
 
   /** The connection is gone. */
   gone(): void {
     // A recipient that has all it was promised may leave before the app has ended its response, or Node has said so.
     dropHeld(this);
-    const isWhole = this.inert ? this.outcome === "replaced" : isAllOut(this) || this.isOver();
+    const isWhole = this.phase.isVoid ? this.outcome === "replaced" : isAllOut(this) || this.phase === PHASES.ended;
     this.settle(isWhole && this.connection.unsent === 0);
   }
 

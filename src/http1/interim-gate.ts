@@ -35,7 +35,7 @@ export function passInterim(
 ): boolean {
   const interims = interimsOf(exchange);
   if (interims.isMuted) return true;
-  if (exchange.inert) return swallow(exchange, callback);
+  if (exchange.phase.isVoid) return swallow(exchange, callback);
   const octets = typeof data === "string" ? Buffer.from(data, encoding ?? "utf8") : Buffer.from(data);
   if (!exchange.supervisor.enforces) {
     watchInterims(exchange, octets);
@@ -88,7 +88,7 @@ export function sendInterim(exchange: Http1Exchange, section: string, callback: 
 export function sendWaiting(exchange: Http1Exchange): void {
   const { connection, interims } = exchange;
   for (const { octets, callback } of interims?.waiting.splice(0) ?? []) {
-    if (exchange.inert) swallow(exchange, callback);
+    if (exchange.phase.isVoid) swallow(exchange, callback);
     else connection.own(() => connection.call("write", [octets, "latin1", callback ?? undefined]));
   }
 }
@@ -109,7 +109,7 @@ function judged(exchange: Http1Exchange, section: string): string | null {
   const verdict = checkInterim(section, {
     version: versionOf(exchange.request),
     // Rendered, it has still to go out: `writeHead()` alone sends nothing.
-    afterFinal: exchange.response._header !== null && (exchange.committed || exchange.held !== null),
+    afterFinal: exchange.response._header !== null && (exchange.phase.isCommitted || exchange.held !== null),
     before: interims.count,
     most: exchange.supervisor.settings.edge.maxInterimResponses,
   });

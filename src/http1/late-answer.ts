@@ -22,7 +22,7 @@ export function awaitLateAnswer(exchange: Http1Exchange, error: unknown): void {
   if (!exchange.isQueued) showGone(exchange.connection.socket);
   setImmediate(tellDeparture, exchange);
   const answer = () => {
-    if (!exchange.committed) exchange.fail(failure);
+    if (!exchange.phase.isCommitted) exchange.fail(failure);
   };
   setTimeout(contained(exchange.supervisor, answer), LATE_ANSWER_MS).unref();
 }

@@ -20,7 +20,7 @@ export function watchSource(exchange: Http1Exchange, source: Readable): void {
     if (response._header !== null) exchange.sourceError = failure;
   };
   const look = () => {
-    if (exchange.settled || response.writableEnded || response._header === null) return;
+    if (exchange.phase.isSettled || response.writableEnded || response._header === null) return;
     exchange.fail({ ...sourceFailed(failure?.error), clientGone: isForClient(exchange, failure?.error) });
   };
   const onClose = () => {

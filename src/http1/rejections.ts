@@ -48,7 +48,7 @@ export function captureRejection(
       guard.failed(exchange, thrown, true);
       return;
     }
-    const isOpen = !exchange.inert && !exchange.settled && !exchange.isOver();
+    const isOpen = !exchange.phase.isOver;
     // Nobody else will answer.
     if (isOpen && NODES_OWN.has((server as object as Capturing)[captureRejectionSymbol])) guard.failed(exchange, error);
   };

@@ -41,7 +41,7 @@ export function guardRequestPrototype(prototype: object): void {
     if (isDestroyed(connection.socket)) {
       // Node tells every request of a connection that is gone, also those whose response never had its turn.
       const result = below.call(this, error);
-      if (!exchange.settled) exchange.closed();
+      if (!exchange.phase.isSettled) exchange.closed();
       return result;
     }
     // Read to its end: this is the stream cleaning up after itself, and leaves the connection alone. So do
@@ -50,7 +50,7 @@ export function guardRequestPrototype(prototype: object): void {
       return below.call(this, error);
     if (connection.isOwn || connection.isGone(error)) return below.call(this, error);
     if (!exchange.supervisor.enforces) {
-      if (exchange.settled) return below.call(this, error);
+      if (exchange.phase.isSettled) return below.call(this, error);
       connection.culprit = exchange;
       try {
         return below.call(this, error);
@@ -61,7 +61,7 @@ export function guardRequestPrototype(prototype: object): void {
     leaveConnection(this);
     const result = below.call(this, error);
     // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
-    if (!exchange.settled) exchange.requestDestroyed(error);
+    if (!exchange.phase.isSettled) exchange.requestDestroyed(error);
     else if (awaitsContent(this)) connection.closeSoon();
     return result;
   });

@@ -153,7 +153,8 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
           while (this.writableCorked < 1) this.cork();
           while (this.writableCorked > 0) this.uncork();
         }
-      exchange.ends();
+      exchange.ending = true;
+      if (exchange.sourceError !== undefined || this._trailer !== "") exchange.ends();
       try {
         native.end.call(this, chunk, encoding, callback);
       } catch (error) {
@@ -167,7 +168,7 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
     },
 
     destroy(exchange, error) {
-      if (exchange.settled || isGone(exchange, error)) return native.destroy.call(this, error);
+      if (exchange.phase.isSettled || isGone(exchange, error)) return native.destroy.call(this, error);
       const { destroyed } = this;
       // Node heeds the first one alone.
       if (!exchange.closing("res.destroy", destroyed ? undefined : error)) native.destroy.call(this, error);
@@ -183,7 +184,7 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
       const { enforces } = exchange.supervisor;
       // Node detaches the socket itself when it emits `finish`, and ends the process where the app was first.
       if (enforces && !exchange.finishing && !this.writableFinished) {
-        if (this.socket !== socket || exchange.isOver() || exchange.inert) return;
+        if (this.socket !== socket || exchange.phase.isOver) return;
       }
       // An app was first, after its response had been flushed: Node's own call would end the process.
       if (enforces && (socket as NodeSocket)._httpMessage !== this) return;
@@ -208,7 +209,7 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
       // A listener for `pipe` on every response would cost more, and be seen by whoever counts listeners.
       if (event === "pipe") watchSource(exchange, argument as Readable);
       else if (event === "close") {
-        if (!exchange.settled) exchange.closed();
+        if (!exchange.phase.isSettled) exchange.closed();
       } else if (event === "prefinish") {
         if (exchange.goneBy !== null && isNeverFinished(exchange)) return false;
       } else if (event === "finish") {
@@ -216,7 +217,7 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
         if (exchange.goneBy !== null && finishUnseen(exchange)) return true;
         const emitted = native.emit.call(this, event);
         // Node has detached the socket, past an override that is no longer asked.
-        if (!exchange.settled && this.socket === null && !exchange.isDetached) detached(exchange);
+        if (!exchange.phase.isSettled && this.socket === null && !exchange.isDetached) detached(exchange);
         return emitted;
       } else if (this.listenerCount("error") === 0 && exchange.supervisor.enforces) {
         // With nobody listening, an error of the response would end the process; Node's own and the app's alike.

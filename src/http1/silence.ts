@@ -4,7 +4,6 @@ import { writeAfterDestroy } from "./write-callbacks.js";
 
 interface Silenced {
   readonly response: ServerResponse;
-  readonly settled: boolean;
   late(failure: { code: string; message: string; prevented: null; status: number }): void;
 }
 

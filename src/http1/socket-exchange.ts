@@ -36,6 +36,7 @@ export class SocketExchange extends Exchange {
   #continued = false;
   /** Responses in front of it are under way: its own waits, once there is one. */
   #isQueued = false;
+  #isAnswered = false;
   #answer: { octets: Buffer; status: number } | undefined;
   /** What goes out in front of that, or in its place, once it is its turn. */
   #held: Buffer[] = [];
@@ -94,7 +95,7 @@ export class SocketExchange extends Exchange {
   }
 
   override get afterwards(): "ends" | "other" {
-    return this.committed ? "ends" : "other";
+    return this.#isAnswered ? "ends" : "other";
   }
 
   get peer(): Peer {
@@ -106,20 +107,18 @@ export class SocketExchange extends Exchange {
     return false;
   }
 
-  isOut(): boolean {
-    return this.committed;
+  get isOut(): boolean {
+    return this.phase.isCommitted;
   }
 
   isBegun(): boolean {
-    return this.committed;
+    return this.#isAnswered;
   }
 
-  isOver(): boolean {
-    return false;
-  }
+  readonly isWhole = false;
 
   movement(): number {
-    return this.committed ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
+    return this.phase.isCommitted ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
   }
 
   backlog(): number {
@@ -139,13 +138,13 @@ export class SocketExchange extends Exchange {
   /** @param last - the app ends the connection with these octets */
   socketWrite(octets: Buffer, last: boolean): void {
     if (this.#hasSwitched) this.#put(Buffer.from(octets));
-    if (this.inert || !this.supervisor.enforces) return;
+    if (this.phase.isVoid || !this.supervisor.enforces) return;
     this.#raw.add(octets);
     for (const section of this.#raw.takeInterims()) this.#sendInterim(section);
     const status = this.#raw.handover();
     if (status !== null) {
       this.status = status;
-      this.inert = true;
+      this.phase = this.phase.after.replace;
       // RFC 9110, section 7.8: the 100 the client waits for comes before the 101.
       const expects = status === 101 && !this.#continued && /^100-continue$/i.test(this.request?.headers.expect ?? "");
       if (expects) this.#put(Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -194,7 +193,7 @@ export class SocketExchange extends Exchange {
     if (this.#isQueued && how !== "socket.end") tellClientLeft(connection);
     endWithError(connection, error);
     if (this.#hasSwitched) this.#end ??= how;
-    if (this.inert) return true;
+    if (this.phase.isVoid) return true;
     const answer = this.#raw.answer("fin");
     if (answer !== null) {
       this.#sendRaw(answer);
@@ -227,6 +226,8 @@ export class SocketExchange extends Exchange {
     return this.fail(this.#otherwise);
   }
 
+  protected finish(): void {}
+
   protected replace(page: Page): void {
     this.#send(renderHttp1(page, this.#method, true).octets, page.status);
   }
@@ -238,12 +239,12 @@ export class SocketExchange extends Exchange {
 
   #send(octets: Buffer, status: number): void {
     const { connection } = this;
-    this.inert = true;
+    this.phase = this.phase.after.replace;
     if (this.#isQueued) {
       this.#answer = { octets, status };
       return;
     }
-    this.committed = true;
+    this.#isAnswered = true;
     this.status = status;
     this.octets = octets.byteLength - endOfSection(octets);
     const { socket } = connection;

@@ -71,7 +71,7 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
   )
     return connection.socket;
   const error = how === "destroy" ? args[0] : undefined;
-  if (connection.isOwn || exchange === undefined || exchange.settled || connection.isGone(error)) {
+  if (connection.isOwn || exchange === undefined || exchange.phase.isSettled || connection.isGone(error)) {
     if (how === "destroySoon" && !connection.isOwn && exchange === undefined) {
       connection.closeSoon();
       return undefined;
@@ -98,7 +98,7 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
     return connection.socket;
   }
   if (connection.isOwn || connection.isGone(undefined)) return connection.call("end", args);
-  if (exchange === undefined || exchange.settled) {
+  if (exchange === undefined || exchange.phase.isSettled) {
     if (exchange !== undefined || !connection.isBetweenResponses) return connection.call("end", args);
     // Between two responses nothing may go out: it would be taken for the next one.
     const done = args.find((argument) => typeof argument === "function");
@@ -109,7 +109,7 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
   const [data, encoding] = args;
   if (typeof data === "string" || data instanceof Uint8Array) {
     const sent = write(connection, [data, typeof encoding === "string" ? encoding : undefined], true);
-    if (exchange.settled && sent === true) return connection.call("end", []);
+    if (exchange.phase.isSettled && sent === true) return connection.call("end", []);
   }
   const callback = args.find((argument) => typeof argument === "function") as (() => void) | undefined;
   if (callback !== undefined) connection.socket.once("finish", callback);

@@ -43,7 +43,6 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
   exchange.held = null;
   exchange.shownLength = 0;
   if (dropped !== null) countNoMore(exchange.connection.socket);
-  exchange.committed = true;
   if (exchange.isDetached) {
     exchange.connection.finishDetached(exchange, octets);
     silence(exchange);

@@ -75,7 +75,7 @@ export function awaitAnswer(connection: GuardedConnection): void {
   const look = () => {
     if (connection.isIdle) return; // Node closes it, behind what is on its way
     // With nothing out the end of the connection says as much as a reset, and is what Node would have shown.
-    if (connection.delivered === moved) connection.abort([...connection].some((exchange) => exchange.isOut()));
+    if (connection.delivered === moved) connection.abort([...connection].some((exchange) => exchange.isOut));
     moved = connection.delivered;
   };
   const timer = setInterval(contained(connection.witness, look), HALF_CLOSED_MS).unref();

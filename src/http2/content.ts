@@ -1,3 +1,4 @@
+import { PHASES } from "../exchange/state.js";
 import { checkCoding } from "../http1/coded-content.js";
 import { handlerError, longContent, shortContent, sourceFailed } from "../report/incidents.js";
 import { hasNoContent } from "./fields.js";
@@ -71,9 +72,9 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   exchange.sent += octets;
   if (failsSource(exchange)) return failed();
   if (failsLength(exchange)) return failed();
-  exchange.ended = true;
+  exchange.ends();
   if (
-    !exchange.committed &&
+    !exchange.phase.isCommitted &&
     (exchange.head !== null || exchange.sent > 0) &&
     !commit(exchange, pieceOf(chunk, encoding))
   )
@@ -83,8 +84,9 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
 
 /** Stands in front of `_write()` and `_writev()`, where the Writable hands its content to the session. */
 export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
-  if (exchange.inert || exchange.stream.destroyed || isClosedByClient(exchange)) process.nextTick(callback, null);
-  else if (!exchange.committed && !exchange.passing) hold(exchange, pieces, callback);
+  if (exchange.phase.isVoid || exchange.stream.destroyed || isClosedByClient(exchange))
+    process.nextTick(callback, null);
+  else if (!exchange.phase.isCommitted && !exchange.passing) hold(exchange, pieces, callback);
   else if (exchange.isPassingHeld) exchange.behindHeld = () => writePieces(exchange, pieces, callback);
   else pass(exchange, pieces, callback);
 }
@@ -94,10 +96,10 @@ export function final(exchange: Http2Exchange, callback: Callback): void {
   const { stream, native, supervisor } = exchange;
   // Node ends what it closes, and the recipient would see the end of the content before the reset. Behind the guard's
   // answer it has seen that already.
-  if (exchange.outcome === "torn down" || exchange.hasLeft) return callback();
+  if (exchange.phase === PHASES.cut || exchange.hasLeft) return callback();
   // What was held has been called back for a stream that is gone, of which Node no longer knows the session.
   if (stream.destroyed) return callback();
-  if (exchange.committed || exchange.passing || stream.closed || !supervisor.enforces) {
+  if (exchange.phase.isCommitted || exchange.passing || stream.closed || !supervisor.enforces) {
     if (exchange.isPassingHeld && !isClosedByClient(exchange)) exchange.behindHeld = () => final(exchange, callback);
     else native._final.call(stream, callback as never);
     return;
@@ -196,23 +198,24 @@ export function dropHeld(exchange: Http2Exchange): void {
 }
 
 function exceeds(exchange: Http2Exchange, octets: number): boolean {
-  const { expected, sent } = exchange;
-  if (expected < 0 || sent + octets <= expected || !exchange.supervisor.enforces) return false;
-  return exchange.fail(longContent(expected, sent + octets));
+  const { framing, sent, supervisor } = exchange;
+  if (!supervisor.enforces || sent + octets <= framing.most) return false;
+  return exchange.fail(longContent(framing.length, sent + octets));
 }
 
 /** Breaks off a response whose content lacks what its source has not given. */
 function failsSource(exchange: Http2Exchange): boolean {
-  const { sourceError, expected, sent } = exchange;
-  if (sourceError === undefined || sent === expected) return false;
+  const { sourceError, framing, sent } = exchange;
+  if (sourceError === undefined || sent === framing.length) return false;
   return exchange.fail(sourceFailed(sourceError.error));
 }
 
 /** Ends a response whose content is not as long as was announced. */
 export function failsLength(exchange: Http2Exchange): boolean {
-  const { expected, sent } = exchange;
-  if (expected < 0 || sent === expected) return false;
-  return exchange.fail((sent > expected ? longContent : shortContent)(expected, sent));
+  const { sent } = exchange;
+  const { length } = exchange.framing;
+  if (length < 0 || sent === length) return false;
+  return exchange.fail((sent > length ? longContent : shortContent)(length, sent));
 }
 
 function noop(): void {}

@@ -1,5 +1,6 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { contained } from "../containment.js";
+import { PHASES } from "../exchange/state.js";
 import { prematureClose } from "../report/incidents.js";
 import { commit } from "./content.js";
 import { hasNoContent } from "./fields.js";
@@ -16,9 +17,9 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
     exchange.native.destroy.call(stream, ...([error ?? exchange.leaving?.error, callback] as never[]));
     return stream;
   };
-  if (exchange.passing || exchange.settled || exchange.isTunnel || isGone(stream)) return pass();
+  if (exchange.passing || exchange.phase.isSettled || exchange.isTunnel || isGone(stream)) return pass();
   // The compatibility API destroys a stream to which it would have had to write behind its end.
-  if (exchange.isOver() && (error as NodeJS.ErrnoException | undefined)?.code === "ERR_STREAM_WRITE_AFTER_END") {
+  if (exchange.phase.isOver && (error as NodeJS.ErrnoException | undefined)?.code === "ERR_STREAM_WRITE_AFTER_END") {
     exchange.wroteLate();
     // The reset would come in front of the end of the content, which the Writable has handed over already.
     if (exchange.supervisor.enforces && stream.writableFinished && !exchange.flushing && !isSent(stream)) {
@@ -44,7 +45,7 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
 export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unknown): void {
   const { stream, native } = exchange;
   const pass = () => void native.close.call(stream, ...([code, callback] as never[]));
-  if (exchange.passing || exchange.settled || exchange.isTunnel || isGone(stream)) {
+  if (exchange.passing || exchange.phase.isSettled || exchange.isTunnel || isGone(stream)) {
     const isClosed = stream.closed;
     pass();
     // Node calls nobody back who closes a stream once more, which the app does not know it does.
@@ -64,13 +65,14 @@ export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unk
 /** The app ends the stream. @returns false where there is nothing to be said before that */
 function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
   const { stream, supervisor } = exchange;
+  exchange.lookAtFile();
   if (!supervisor.enforces) {
     exchange.fail(prematureClose(how, given.error));
     return false;
   }
-  if (exchange.outcome === "torn down" || exchange.hasLeft) return false;
+  if (exchange.phase === PHASES.cut || exchange.hasLeft) return false;
   exchange.leaving ??= { ...given, waitsForReader: endsFirst(exchange, given) };
-  if (exchange.inert || exchange.isOver() || completes(exchange)) {
+  if (exchange.phase.isOver || completes(exchange)) {
     if (stream.writableFinished && !exchange.flushing) return false;
     leaveBehind(exchange);
     return true;
@@ -82,9 +84,9 @@ function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
 
 /** Closes the stream behind the answer: at once, where all of that goes out in front of it. */
 export function leaveBehind(exchange: Http2Exchange): void {
-  const { stream, native, supervisor, head, inert } = exchange;
+  const { stream, native, supervisor, head, phase } = exchange;
   // They come with the end of the content, and end the answer.
-  if (!inert && head !== null && hasTrailers(exchange, head)) return;
+  if (!phase.isVoid && head !== null && hasTrailers(exchange, head)) return;
   if (exchange.isHandedOver && exchange.hasRoom) {
     if (exchange.isPassingHeld) keepOpen(stream, false);
     exchange.pass(() => void native._final.call(stream, noop as never));
@@ -112,10 +114,9 @@ function endsFirst({ head, sent, ended, isUploading }: Http2Exchange, { code }: 
 
 /** Lets a response go all of whose announced content is there, and which the app has not ended. @returns false where it is another */
 function completes(exchange: Http2Exchange): boolean {
-  const { head, sent, expected, ended, fromFile } = exchange;
-  if (head === null || head.options?.waitForTrailers || ended || fromFile || sent !== expected) return false;
-  exchange.ended = true;
-  return exchange.committed || commit(exchange);
+  if (exchange.ended || exchange.framing.kind !== "length" || !exchange.isWhole) return false;
+  exchange.ends();
+  return exchange.phase.isCommitted || commit(exchange);
 }
 
 /** A code as Node takes it (RFC 9113, section 7). */
@@ -128,10 +129,11 @@ function isCode(code: unknown): code is number {
  * announced, that is a whole answer.
  */
 function endsEmpty(exchange: Http2Exchange): void {
-  const { head, sent, expected, ended, inert, fromFile } = exchange;
-  if (head === null || head.options?.waitForTrailers || sent > 0 || expected > 0 || ended || inert || fromFile) return;
-  exchange.ended = true;
-  if (!exchange.committed) commit(exchange);
+  const { head, sent, framing, ended, phase, fromFile } = exchange;
+  if (head === null || head.options?.waitForTrailers || ended || phase.isVoid || fromFile) return;
+  if (sent > 0 || framing.length > 0) return;
+  exchange.ends();
+  if (!exchange.phase.isCommitted) commit(exchange);
 }
 
 function noop(): void {}

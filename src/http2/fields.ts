@@ -1,3 +1,4 @@
+import { CHUNKED, type Framing, NONE, ofLength } from "../exchange/framing.js";
 import type { Page } from "../fallback/page.js";
 import { FRAMING, HOP_BY_HOP } from "../http/fields.js";
 import { LOWER_CASE_TOKEN, NOT_IN_VALUE } from "../http/grammar.js";
@@ -147,11 +148,11 @@ export function statusOf(fields: Fields): number {
   return Number(fields[":status"]) | 0 || 200;
 }
 
-/** Content-Length a recipient will go by; -1 where there is none. */
-export function announcedLength(fields: Fields, method: string): number {
-  if (hasNoContent(fields, method)) return -1;
+/** How a recipient finds the end of the content. */
+export function framingOf(fields: Fields, method: string): Framing {
+  if (hasNoContent(fields, method)) return NONE;
   const length = Number(fields["content-length"] ?? Number.NaN);
-  return Number.isSafeInteger(length) && length >= 0 ? length : -1;
+  return Number.isSafeInteger(length) && length >= 0 ? ofLength(length) : CHUNKED;
 }
 
 /** Field lines without the pseudo-header fields. */

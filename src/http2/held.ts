@@ -34,7 +34,7 @@ export function passHeld(exchange: Http2Exchange, writes: Piece[][], callback: C
   exchange.unsentWrites = rest.length;
   // Node ends the stream behind whatever it writes once the app has ended it, and does not know of what is still to come.
   if (!exchange.hasLeft) keepOpen(stream, exchange.isPassingHeld);
-  if (next === undefined || stream.destroyed || exchange.inert || isClosedByClient(exchange))
+  if (next === undefined || stream.destroyed || exchange.phase.isVoid || isClosedByClient(exchange))
     passed(exchange, callback);
   else if (callback !== null && isLast) pass(exchange, next, callback);
   else {

@@ -3,7 +3,9 @@ import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, Serv
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { hangOn } from "../exchange/exchange-of.js";
+import { isWhole, NONE } from "../exchange/framing.js";
 import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
+import { PHASES } from "../exchange/state.js";
 import type { Page } from "../fallback/page.js";
 import type { FieldLine } from "../http/message.js";
 import { peerOfSession } from "../http1/peer.js";
@@ -12,7 +14,7 @@ import { EVENTS, type Failure } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
 import { commit, dropHeld } from "./content.js";
 import { isGone, leaveBehind } from "./ending.js";
-import { announcedLength, fieldsOf, hasNoContent, linesOf, plainFields, render, statusOf } from "./fields.js";
+import { fieldsOf, framingOf, linesOf, plainFields, render, statusOf } from "./fields.js";
 import { CANCEL, DROPS_HEADERS, destroyedWith, endAs, INTERNAL_ERROR, type Leaving, NO_ERROR } from "./leaving.js";
 import { countUpload, type NativeStream, overrideStream } from "./overrides.js";
 import type { Piece } from "./pieces.js";
@@ -50,14 +52,10 @@ export class Http2Exchange extends Exchange {
   declare unsentWrites: number;
   /** The app has ended a response without a header section, of which the session has not been told. */
   isFinal = false;
-  /** Octets of content taken from the app. */
-  sent = 0;
   /** Those of chunks that the session has sent to their end. Of one that is on its way Node tells nothing. */
   left = 0;
   /** Octets of the request's content that the stream has been given. */
   received = 0;
-  /** Content-Length a recipient will go by; -1 where there is none. */
-  expected = -1;
   /** The app has ended its response. */
   ended = false;
   /** Interim responses so far. */
@@ -98,7 +96,7 @@ export class Http2Exchange extends Exchange {
     this.native = overrideStream(stream, this);
     if (!stream.endAfterHeaders) countUpload(stream, this);
     const closed = () => {
-      const isOut = (this.ended || this.inert || this.isTunnel) && (this.hasLeft || stream.rstCode === NO_ERROR);
+      const isOut = (this.ended || this.phase.isVoid || this.isTunnel) && (this.hasLeft || stream.rstCode === NO_ERROR);
       if (isOut) this.left = this.sent;
       this.settle(isOut);
     };
@@ -139,16 +137,27 @@ export class Http2Exchange extends Exchange {
     return this.ended ? this.sent : undefined;
   }
 
-  isOut(): boolean {
-    return this.committed;
+  get isOut(): boolean {
+    return this.phase.isCommitted;
   }
 
   isBegun(): boolean {
-    return this.committed || this.heldOctets > 0;
+    return (this.phase.isCommitted && !this.phase.isVoid) || this.heldOctets > 0;
   }
 
-  isOver(): boolean {
-    return this.committed && this.ended && (!this.fromFile || this.stream.state.localClose === 1);
+  get isWhole(): boolean {
+    const { head, framing, sent, fromFile } = this;
+    return head !== null && !head.options?.waitForTrailers && !fromFile && isWhole(framing, sent);
+  }
+
+  override fail(failure: Failure): boolean {
+    this.lookAtFile();
+    return super.fail(failure);
+  }
+
+  /** Node does not tell when the last of a file has been handed to the session. */
+  lookAtFile(): void {
+    if (this.fromFile && this.stream.state.localClose === 1) this.phase = this.phase.after.end;
   }
 
   backlog(): number {
@@ -208,41 +217,42 @@ export class Http2Exchange extends Exchange {
   }
 
   override get streamsEvents(): boolean {
-    return this.committed && EVENT_STREAM.test(`\r\ncontent-type: ${this.head?.fields["content-type"]}`);
+    return this.phase.isCommitted && EVENT_STREAM.test(`\r\ncontent-type: ${this.head?.fields["content-type"]}`);
   }
 
   override get hasHeartbeat(): boolean {
-    if (this.settings.heartbeatMs === false || !this.supervisor.enforces || !this.committed) return false;
+    if (this.settings.heartbeatMs === false || !this.supervisor.enforces || !this.phase.isCommitted) return false;
     const { "content-type": type, "content-encoding": coding } = this.head?.fields ?? {};
     return isEventStream(`\r\ncontent-type: ${type}\r\n${coding === undefined ? "" : `content-encoding: ${coding}`}`);
   }
 
   override beat(): boolean {
-    if (this.inert || this.ended || this.stream.writableLength > 0 || !endsEvent(this.lastChunk)) return false;
+    if (this.phase.isVoid || this.ended || this.stream.writableLength > 0 || !endsEvent(this.lastChunk)) return false;
     this.pass(() => this.native.write.call(this.stream, HEARTBEAT as never));
     return true;
   }
 
   /** The header section has gone to the session. */
   commits(fields: Fields): void {
-    this.committed = true;
+    this.phase = this.phase.after.commit;
     this.status = statusOf(fields);
-    this.expected = announcedLength(fields, this.method);
+    this.framing = framingOf(fields, this.method);
     // Node ends a stream with such a header section itself.
-    if (hasNoContent(fields, this.method)) this.ended = true;
+    if (this.framing === NONE) this.ended = true;
     if (this.method === "CONNECT" && this.status < 300) {
       this.isTunnel = true;
       this.settings = { ...this.settings, idleDeadlineMs: false };
     }
     this.supervisor.committed(this);
     this.supervisor.rendered?.(this, render(fields));
+    if (this.ended && !this.fromFile) this.phase = this.phase.after.end;
   }
 
   /** Node has opened a file and sends it. */
   file(headers: Fields): void {
     this.ended = true;
     this.commits(headers);
-    this.sent = Math.max(0, this.expected);
+    this.sent = Math.max(0, this.framing.length);
   }
 
   /**
@@ -252,8 +262,9 @@ export class Http2Exchange extends Exchange {
    */
   endsWith(failure: Failure, leaving: Leaving, isAtOnce: boolean): boolean {
     const { stream } = this;
-    if (this.settled || stream.destroyed) return false;
-    const isOver = this.isOver() && !this.inert;
+    if (this.phase.isSettled || stream.destroyed) return false;
+    this.lookAtFile();
+    const isOver = this.phase === PHASES.ended;
     if (!isOver) {
       this.leaving ??= leaving;
       this.fail(failure);
@@ -264,7 +275,7 @@ export class Http2Exchange extends Exchange {
 
   /** Whatever the app does to its response has no effect, and nobody has told it so. */
   get isVoid(): boolean {
-    return this.inert && !this.hasLeft;
+    return this.phase.isVoid && !this.hasLeft;
   }
 
   wroteLate(): void {
@@ -284,13 +295,24 @@ export class Http2Exchange extends Exchange {
   }
 
   release(): void {
-    if (this.inert || this.committed || this.settled || this.stream.destroyed) return;
+    if (this.phase.isVoid || this.phase.isCommitted || this.phase.isSettled || this.stream.destroyed) return;
     // The app will uncork when it is done; committing before would commit to nothing.
     if (this.stream.writableCorked > 0) this.supervisor.holdBack(this);
     else if (this.head !== null || this.held !== null) commit(this);
   }
 
   // -- remedies --------------------------------------------------------------------------------------------------
+
+  /** All of it has been handed over. */
+  ends(): void {
+    this.ended = true;
+    if (this.phase.isCommitted) this.phase = this.phase.after.end;
+  }
+
+  protected finish(): void {
+    this.ended = true;
+    this.pass(() => void this.native.end.call(this.stream));
+  }
 
   /**
    * Answers below the Writable of the stream, which the app may have ended, or be in the middle of. Where it gave up the
@@ -301,7 +323,7 @@ export class Http2Exchange extends Exchange {
     const { stream, native, isFinal } = this;
     const isHead = this.method === "HEAD";
     const leaves = this.leaving !== null || this.isUploading;
-    this.committed = this.ended = true;
+    this.ended = true;
     this.status = page.status;
     this.sent = isHead ? 0 : page.body.byteLength;
     this.isFinal = false;
@@ -335,7 +357,7 @@ export class Http2Exchange extends Exchange {
     this.hasLeft = true;
     const leaving = this.leaving ?? destroyedWith(undefined);
     const isCancelled = leaving.code === CANCEL || (DROPS_HEADERS && this.sent === 0 && !this.isUploading);
-    endAs(this, leaving, this.inert || !isCancelled ? NO_ERROR : CANCEL);
+    endAs(this, leaving, this.phase.isVoid || !isCancelled ? NO_ERROR : CANCEL);
   }
 
   protected tearDown(): void {

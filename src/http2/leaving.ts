@@ -74,7 +74,7 @@ export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): 
   });
   if (!isBroken) return;
   // What the app has ended itself comes to its end first.
-  if (exchange.inert || stream.writableFinished) process.nextTick(contained(exchange.supervisor, end));
+  if (exchange.phase.isVoid || stream.writableFinished) process.nextTick(contained(exchange.supervisor, end));
   else stream.once("finish", contained(exchange.supervisor, end));
 }
 

@@ -92,13 +92,19 @@ function shown(name: Shown): PropertyDescriptor {
   return {
     configurable: true,
     get(this: ServerHttp2Stream) {
-      const { head, committed, passing, inert, outcome } = exchangeBehind(this);
-      const isReplaced = inert && outcome !== "torn down";
-      // The answer is none of the app's own, which may go on to give one.
-      if (isReplaced && !passing && head === null) return name === "headersSent" ? false : undefined;
-      if (head !== null && (!committed || isReplaced) && !passing)
-        return name === "headersSent" ? true : shownHead(head);
-      return Reflect.get(Object.getPrototypeOf(this), name, this);
+      const { head, phase, passing, outcome } = exchangeBehind(this);
+      const below = (what: Shown) => Reflect.get(Object.getPrototypeOf(this), what, this);
+      if (passing) return below(name);
+      const isReplaced = phase.isVoid && outcome !== "torn down";
+      if (head !== null) {
+        // The client may have left while it was held.
+        const isKept = !phase.isCommitted || isReplaced || (phase.isSettled && !below("headersSent"));
+        if (isKept) return name === "headersSent" ? true : shownHead(head);
+      } else if (isReplaced) {
+        // The answer is none of the app's own, which may go on to give one.
+        return name === "headersSent" ? false : undefined;
+      }
+      return below(name);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { contained } from "../containment.js";
 import { commit, failsLength } from "./content.js";
-import { announcedLength, hasNoContent, judgeFields, repairInterim, repairTrailers } from "./fields.js";
+import { framingOf, hasNoContent, judgeFields, repairInterim, repairTrailers } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { mayBeRefused, refuseAsNode } from "./refused.js";
 import {
@@ -23,13 +23,13 @@ export function respond(exchange: Http2Exchange, headers: object | undefined, op
     exchange.head = readHead(exchange, headers, options);
     return exchange.wroteLate();
   }
-  if (exchange.head !== null || exchange.committed || stream.closed || stream.destroyed) return pass();
+  if (exchange.head !== null || exchange.phase.isCommitted || stream.closed || stream.destroyed) return pass();
   const head = judgeHead(exchange, readHead(exchange, headers, options));
   if (head === null) return;
   exchange.head = head;
   // Node ends the stream with such a header section: the answer is whole, whatever becomes of the stream.
   if (options?.endStream || hasNoContent(head.fields, exchange.method)) exchange.ended = true;
-  exchange.expected = announcedLength(head.fields, exchange.method);
+  exchange.framing = framingOf(head.fields, exchange.method);
   if (exchange.ended) {
     if (!failsLength(exchange)) commit(exchange);
   } else if (
@@ -80,7 +80,7 @@ export function respondFrom(
 ): void {
   const { stream, native } = exchange;
   if (exchange.isVoid && exchange.head === null) return exchange.wroteLate();
-  const isFirst = !exchange.passing && exchange.head === null && !exchange.committed && !stream.closed;
+  const isFirst = !exchange.passing && exchange.head === null && !exchange.phase.isCommitted && !stream.closed;
   let given: unknown = headers;
   if (isFirst && !stream.destroyed && (headers === undefined || isFieldsObject(headers))) {
     given = snapshot(headers ?? {});
@@ -103,7 +103,7 @@ export function respondFrom(
   try {
     native[how].call(stream, ...([from, given, options] as never[]));
   } catch (error) {
-    if (exchange.head === null && !exchange.committed) exchange.fromFile = false;
+    if (exchange.head === null && !exchange.phase.isCommitted) exchange.fromFile = false;
     throw error;
   }
 }
@@ -145,12 +145,12 @@ export function pushStream(exchange: Http2Exchange, headers: unknown, options: u
 
 /** Stands in front of `sendTrailers()`. */
 export function sendTrailers(exchange: Http2Exchange, headers: unknown): void {
-  const { stream, native, inert, supervisor } = exchange;
+  const { stream, native, phase, supervisor } = exchange;
   const pass = (given: unknown) => void native.sendTrailers.call(stream, given as never);
   // The fallback has no trailers; a stream that waits for some must still be ended.
   if (exchange.isVoid) return pass({});
   // Node refuses what is no object, to whoever has called.
   pass(isFieldsObject(headers) ? repairTrailers(exchange, headers) : headers);
   // Node sends them in a moment; the app has ended the stream meanwhile.
-  if (exchange.leaving !== null && !inert) setImmediate(contained(supervisor, () => exchange.leave()));
+  if (exchange.leaving !== null && !phase.isVoid) setImmediate(contained(supervisor, () => exchange.leave()));
 }

@@ -23,7 +23,7 @@ export function watchSource(this: object, source: Readable): void {
   };
   const look = () => {
     // Whoever lets go of the source because the client has left, has nothing to answer any more.
-    if (exchange.settled || exchange.ended || exchange.head === null || isGone(stream)) return;
+    if (exchange.phase.isSettled || exchange.ended || exchange.head === null || isGone(stream)) return;
     exchange.fail(sourceFailed(failure?.error));
   };
   const onClose = () => {

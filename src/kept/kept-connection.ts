@@ -112,7 +112,7 @@ export class KeptConnection {
     if (ended === undefined || ledger === undefined) return;
     // Octets of the one behind it may have followed in the same breath.
     const [next] = this.#entries;
-    if (at === 0 && next !== undefined && (next.exchange.committed || this.#isBehind)) this.#markOut(next);
+    if (at === 0 && next !== undefined && (next.exchange.phase.isCommitted || this.#isBehind)) this.#markOut(next);
     this.#isBehind = false;
     if (this.#isForgotten) return ledger.free(ended.slot);
     if (!this.#isClosed && exchange.afterwards === "idle") {
@@ -146,7 +146,7 @@ export class KeptConnection {
   written(isTaken: boolean): void {
     const [head, next] = this.#entries;
     if (head === undefined) return;
-    if (next !== undefined && head.exchange.committed) this.#isBehind = !isTaken;
+    if (next !== undefined && head.exchange.phase.isCommitted) this.#isBehind = !isTaken;
     else if (isTaken) this.#markWaiting(head);
   }
 

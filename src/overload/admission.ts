@@ -240,7 +240,7 @@ export class Admission implements Doorkeeper {
   #take(ticket: Ticket): void {
     ticket.queue?.remove(ticket);
     const { exchange, enter } = ticket;
-    if (exchange.inert || exchange.settled) return;
+    if (exchange.phase.isOver) return;
     this.letIn(exchange, performance.now());
     ticket.runInAsyncScope(enter);
   }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
-import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
+import { exchangeOf, hangOn, hangOnBoth } from "../exchange/exchange-of.js";
 import { connectionOf } from "../http1/connection.js";
 import { Http1Exchange } from "../http1/http1-exchange.js";
 import { guardPrototypes } from "../http1/layers.js";
@@ -18,8 +18,7 @@ export function openHttp1(supervision: Supervision, request: IncomingMessage, re
   const { settings } = supervision;
   const connection = connectionOf(request.socket);
   const exchange = new Http1Exchange(supervision, settings, request, response, guardPrototypes().native, connection);
-  hangOn(response, exchange);
-  hangOn(request, exchange);
+  hangOnBoth(request, response, exchange);
   connection.add(exchange);
   supervision.opened(exchange);
   return exchange;

@@ -25,5 +25,5 @@ export function draining(): RayguardError {
 export function tellDraining(exchanges: Iterable<Exchange>, tellsAll: boolean): void {
   // Whoever is told may be over at once, and leave the list.
   for (const exchange of [...exchanges])
-    if (!exchange.settled && (tellsAll || exchange.streamsEvents)) exchange.abort(draining());
+    if (!exchange.phase.isSettled && (tellsAll || exchange.streamsEvents)) exchange.abort(draining());
 }

@@ -142,5 +142,5 @@ class SessionCloser {
 function tellGoingAway(socket: Socket, exchange: SocketExchange): void {
   exchange.abort(draining());
   const isWebSocket = exchange.request?.headers.upgrade?.toLowerCase() === "websocket";
-  if (isWebSocket && exchange.settled && isWritable(socket)) socket.write(GOING_AWAY);
+  if (isWebSocket && exchange.phase.isSettled && isWritable(socket)) socket.write(GOING_AWAY);
 }

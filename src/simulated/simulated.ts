@@ -6,7 +6,7 @@ import type { Page } from "../fallback/page.js";
 import type { FieldLine } from "../http/message.js";
 import { peerOfRequest } from "../http1/peer.js";
 import type { RouteSettings } from "../options/options.js";
-import { prematureClose } from "../report/incidents.js";
+import { type Failure, prematureClose } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
 
 /**
@@ -65,12 +65,17 @@ export class SimulatedExchange extends Exchange {
 
   readonly octets = 0;
 
-  isOut(): boolean {
+  get isOut(): boolean {
     return this.response.headersSent;
   }
 
-  isOver(): boolean {
-    return this.response.writableEnded;
+  readonly isWhole = false;
+
+  /** Nobody tells how far the response has come. */
+  override fail(failure: Failure): boolean {
+    if (this.response.headersSent) this.phase = this.phase.after.commit;
+    if (this.response.writableEnded) this.phase = this.phase.after.commit.after.end;
+    return super.fail(failure);
   }
 
   movement(): number {
@@ -86,6 +91,8 @@ export class SimulatedExchange extends Exchange {
   }
 
   release(): void {}
+
+  protected finish(): void {}
 
   protected replace(page: Page): void {
     const response = this.response;

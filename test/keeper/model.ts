@@ -1,4 +1,5 @@
 import type { Exchange } from "../../src/exchange/exchange.js";
+import { PHASES } from "../../src/exchange/state.js";
 import { fateOf } from "../../src/keeper/fate.js";
 import { type KeptConnection, keep, type Ledger } from "../../src/kept/kept-connection.js";
 import { ownIdentity } from "../../src/recorder/process-identity.js";
@@ -125,7 +126,7 @@ interface UnderWay {
   readonly request: number;
   readonly asked: Asked;
   readonly exchange: {
-    -readonly [key in "committed" | "status" | "isDelimited" | "afterwards" | "outcome"]: Exchange[key];
+    -readonly [key in "phase" | "status" | "isDelimited" | "afterwards" | "outcome"]: Exchange[key];
   };
   interim: "none" | "due" | "out";
   /** Parts of the response that the app has written. */
@@ -403,7 +404,7 @@ class Model {
 
   #begin(request: number, asked: Asked): void {
     const exchange = {
-      committed: false,
+      phase: PHASES.open,
       status: 200,
       isDelimited: false,
       afterwards: "idle",
@@ -458,7 +459,8 @@ class Model {
     }
     for (let to = entry.written + 1; to <= PARTS; to++) {
       const commit = () => {
-        exchange.committed = this.#mutant !== "the next response is not marked before the slot in front of it is freed";
+        const isSeen = this.#mutant !== "the next response is not marked before the slot in front of it is freed";
+        if (isSeen) exchange.phase = PHASES.sent;
         exchange.isDelimited = !asked.endless;
         const count = to - entry.written;
         entry.written = to;
