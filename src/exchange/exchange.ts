@@ -342,10 +342,18 @@ export abstract class Exchange implements Waiting, Circumstances {
     this.queue?.remove(this);
   }
 
-  /** Notes a repair: the app's response goes on, with the smallest fix that makes it valid. */
-  repaired(failure: Failure): void {
+  /**
+   * Notes a repair: the app's response goes on, with the smallest fix that makes it valid.
+   * @returns whether that is to be made: a guard that only reports has told of it, and changes nothing
+   */
+  repaired(failure: Failure): boolean {
+    if (!this.supervisor.enforces) {
+      this.supervisor.report(this, failure, "reported");
+      return false;
+    }
     if (this.outcome === "intact") this.outcome = "repaired";
     this.supervisor.report(this, failure, "repaired");
+    return true;
   }
 
   /** Notes something the app did to a response that was over; once for each exchange, since loops do it by the hundred. */

@@ -32,7 +32,6 @@ export function lookAtContent(exchange: Http1Exchange, data: string | Uint8Array
   if (exchange.phase.isCommitted && supervisor.enforces) return;
   const failure = checkCoding(coded.coding, data, encoding);
   if (failure === null) return;
-  if (!supervisor.enforces) return supervisor.report(exchange, failure, "reported");
-  response._header = (response._header as string).replace(/\r\ncontent-encoding:[^\r]*/gi, "");
-  exchange.repaired(failure);
+  if (exchange.repaired(failure))
+    response._header = (response._header as string).replace(/\r\ncontent-encoding:[^\r]*/gi, "");
 }

@@ -22,7 +22,7 @@ export function writeEarlyHints(
   if (typeof hints !== "object" || hints === null) return below.call(response, hints, callback);
   if (!supervisor.enforces) {
     if (isMalformed(plainValues(hints)))
-      supervisor.report(exchange, ruleBroken("IR-4", "The app sent Early Hints with malformed fields."), "reported");
+      exchange.repaired(ruleBroken("IR-4", "The app sent Early Hints with malformed fields."));
     return below.call(response, hints, callback);
   }
   const read = readOnce(hints);

@@ -1,6 +1,6 @@
 import { CHUNKED, CLOSE, type Framing, NONE, ofLength } from "../exchange/framing.js";
 import { statusIn } from "../http/message.js";
-import { type Failure, ruleBroken } from "../report/incidents.js";
+import { ruleBroken } from "../report/incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
 import { sortTrailers } from "../validity/trailers.js";
 import { checkSize, largestFields, type Rendering, renderHeaderSection } from "./header-section.js";
@@ -51,14 +51,9 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     exchange.doomed(doom);
     return;
   }
-  for (const repair of repairs) tell(exchange, repair);
-  if (isKeptOpen && !repairs.some(({ code }) => code === KEPT_OPEN.code)) tell(exchange, KEPT_OPEN);
+  for (const repair of repairs) exchange.repaired(repair);
+  if (isKeptOpen && !repairs.some(({ code }) => code === KEPT_OPEN.code)) exchange.repaired(KEPT_OPEN);
   accept(exchange);
-}
-
-function tell(exchange: Http1Exchange, repair: Failure): void {
-  if (exchange.supervisor.enforces) exchange.repaired(repair);
-  else exchange.supervisor.report(exchange, repair, "reported");
 }
 
 /** An app that sets `shouldKeepAlive` would keep a connection open at whose end the client waits. */
@@ -79,8 +74,7 @@ function accept(exchange: Http1Exchange): void {
   if (rendered.length > settings.maxHeaderSectionOctets / 4) {
     const failure = checkSize(rendered, settings.maxHeaderSectionOctets);
     if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
-    else if (supervisor.enforces) return exchange.doomed(failure);
-    else supervisor.report(exchange, failure, "reported");
+    else if (exchange.doomed(failure)) return;
   }
   // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
   if (response.maxRequestsOnConnectionReached && supervisor.enforces) response._last = true;
@@ -97,11 +91,9 @@ export function framingOf({ _hasBody, _contentLength, _removedContLen, chunkedEn
 
 /** Drops what may not stand in a trailer section (RFC 9110, section 6.5.1). */
 export function checkTrailers(exchange: Http1Exchange): void {
-  const { response, supervisor } = exchange;
+  const { response } = exchange;
   const { kept, dropped } = sortTrailers(response._trailer);
   if (dropped.length === 0) return;
   const failure = ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`);
-  if (!supervisor.enforces) return supervisor.report(exchange, failure, "reported");
-  response._trailer = kept;
-  exchange.repaired(failure);
+  if (exchange.repaired(failure)) response._trailer = kept;
 }

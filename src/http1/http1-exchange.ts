@@ -195,10 +195,15 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     return fieldsOf(this.response);
   }
 
-  /** The app's response cannot be saved; answers as soon as no method of it is on the stack. */
-  doomed(failure: Failure): void {
+  /** The app's response cannot be saved; answers as soon as no method of it is on the stack. @returns whether it will */
+  doomed(failure: Failure): boolean {
+    if (!this.supervisor.enforces) {
+      this.supervisor.report(this, failure, "reported");
+      return false;
+    }
     this.failsLater(failure);
     if (!this.ending) process.nextTick(contained(this.supervisor, () => this.#failNow()));
+    return true;
   }
 
   #failNow(): void {

@@ -95,12 +95,10 @@ export function sendWaiting(exchange: Http1Exchange): void {
 
 /** The final header section is decided: what has begun does not come to its end. */
 export function dropBegun(exchange: Http1Exchange): void {
-  const { interims, supervisor } = exchange;
+  const { interims } = exchange;
   if (interims === null || interims.begun === "") return;
   interims.begun = "";
-  const broken = ruleBroken("IR-4", "The app began an interim response and did not end it; it was dropped.");
-  if (supervisor.enforces) exchange.repaired(broken);
-  else supervisor.report(exchange, broken, "reported");
+  exchange.repaired(ruleBroken("IR-4", "The app began an interim response and did not end it; it was dropped."));
 }
 
 /** What may go out of an interim response; null for nothing. */
@@ -115,12 +113,9 @@ function judged(exchange: Http1Exchange, section: string): string | null {
   });
   if (verdict === null) return section;
   const broken = ruleBroken(verdict.rule, verdict.found);
-  if (!exchange.supervisor.enforces) {
-    exchange.supervisor.report(exchange, broken, "reported");
-    return section;
-  }
   // A flood is one incident, however long it is.
-  if (verdict.rule !== "IR-6" || !interims.flooded) exchange.repaired(broken);
+  const isTold = verdict.rule === "IR-6" && interims.flooded;
+  if (!isTold && !exchange.repaired(broken)) return section;
   interims.flooded ||= verdict.rule === "IR-6";
   return verdict.octets;
 }

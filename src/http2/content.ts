@@ -184,10 +184,9 @@ function lookAtContent(exchange: Http2Exchange, head: Head, first: Piece | undef
   if (hasNoContent(fields, exchange.method) || Number(fields[":status"]) === 206) return;
   const failure = checkCoding(String(coding), first.chunk, first.encoding);
   if (failure === null) return;
-  if (!exchange.supervisor.enforces) return exchange.supervisor.report(exchange, failure, "reported");
+  if (!exchange.repaired(failure)) return;
   delete fields["content-encoding"];
   head.given = fields;
-  exchange.repaired(failure);
 }
 
 /** Forgets what is held; whoever wrote it must not wait. */

@@ -186,8 +186,7 @@ export function repairInterim(exchange: Http2Exchange, fields: Fields): boolean 
   if (excess !== null) {
     // Node answers all the same: it is the session that ends.
     const failure = { ...tooLarge("interim response", excess, fields), prevented: null };
-    if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
-    else exchange.repaired(failure);
+    exchange.repaired(failure);
     return false;
   }
   const verdict = checkInterim(render(fields), {
@@ -198,8 +197,7 @@ export function repairInterim(exchange: Http2Exchange, fields: Fields): boolean 
   });
   if (verdict === null) return true;
   const failure = ruleBroken(verdict.rule, verdict.found);
-  if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
-  else exchange.repaired(failure);
+  exchange.repaired(failure);
   if (verdict.octets === null) return false;
   for (const name of FRAMING) delete fields[name];
   return true;
@@ -218,16 +216,13 @@ export function repairTrailers(exchange: Http2Exchange, headers: object): object
   }
   if (dropped.length > 0) {
     const failure = ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`);
-    if (supervisor.enforces) exchange.repaired(failure);
-    else supervisor.report(exchange, failure, "reported");
+    exchange.repaired(failure);
   }
   const excess = excessOfTrailers(stream, kept);
   if (excess !== null) {
     // The answer is complete without them; the session would end behind it.
     const failure = { ...tooLarge("trailer section", excess, kept), prevented: null };
-    if (!supervisor.enforces) supervisor.report(exchange, failure, "reported");
-    else {
-      exchange.repaired(failure);
+    if (exchange.repaired(failure)) {
       Object.defineProperty(stream, "sentTrailers", { value: kept, configurable: true });
       return {};
     }
