@@ -1,3 +1,5 @@
+import { EventEmitter } from "node:events";
+
 /** Who hears an event of the process beside the guard. */
 export type Others =
   /** Nobody. */
@@ -26,7 +28,8 @@ const NODES_OWN = "domainUncaughtExceptionClear";
  */
 export function hear(event: string, own: (...args: never[]) => void, tell: (others: Others) => void): void {
   const isOther = (listener: { readonly name: string }) => listener !== (own as unknown) && listener.name !== NODES_OWN;
-  const others = process.listeners(event as "SIGTERM").filter(isOther).length;
+  // Not by the process itself: an event that comes before the listeners of another have been told apart is asked about, too.
+  const others = EventEmitter.prototype.listeners.call(process, event).filter(isOther).length;
   if (others === 0) return tell("none");
   const places = new Set<string>();
   asked.set(event, places);
