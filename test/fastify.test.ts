@@ -409,6 +409,10 @@ describe("http2: true", () => {
     const app = fastify({ http2: true });
     await app.register(rayguard, { logger: false, firstByteDeadlineMs: 100 });
     routes(app as unknown as FastifyInstance);
+    // Fastify's last resort answers with the status nobody has set.
+    app.get("/no-headers", () => {
+      throw Object.assign(new Error("secret"), { headers: null });
+    });
     await app.listen({ port: 0, host: "127.0.0.1" });
     const client = http2.connect(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`);
     closing.push(() => {
@@ -425,6 +429,7 @@ describe("http2: true", () => {
       "/raw",
       "/destroy",
       "/hijack",
+      "/no-headers",
       "/health",
       "/ok",
     ]) {
@@ -440,7 +445,7 @@ describe("http2: true", () => {
     }
     expect(seen).toEqual({
       ...{ "/ok": 200, "/throw": 500, "/teapot": 418, "/undefined": 503, "/stream": 500, "/raw": 500, "/destroy": 500 },
-      ...{ "/hijack": 500, "/health": 200 },
+      ...{ "/hijack": 500, "/no-headers": 500, "/health": 200 },
     });
   });
 });

@@ -72,6 +72,8 @@ export class Http2Exchange extends Exchange {
   hasLeft = false;
   /** The header section of the app has been replaced in this turn. */
   declare isRefused: boolean;
+  /** Set by an adapter that knows better than the app what is about to go wrong. */
+  declare veto: (() => Failure | null) | undefined;
   /** What has failed a source that is piped into the response. */
   declare sourceError: { readonly error: unknown } | undefined;
   /** What the app has written last, kept only where a heartbeat must know. */
@@ -377,6 +379,7 @@ export class Http2Exchange extends Exchange {
 Object.assign(Http2Exchange.prototype, {
   isRefused: false,
   sourceError: undefined,
+  veto: undefined,
   lastChunk: undefined,
   isPassingHeld: false,
   behindHeld: undefined,

@@ -57,7 +57,8 @@ function readHead({ stream, native }: Http2Exchange, headers: unknown = {}, opti
 
 /** Runs the rules over a header section. @returns `null` where the response has failed instead */
 export function judgeHead(exchange: Http2Exchange, head: Head): Head | null {
-  const verdict = judgeFields(exchange, head);
+  const veto = exchange.supervisor.enforces ? exchange.veto?.() : undefined;
+  const verdict = veto ?? judgeFields(exchange, head);
   if (verdict === null) return head;
   exchange.head = head;
   exchange.fail(verdict);
