@@ -5,7 +5,7 @@ import { prematureClose } from "../report/incidents.js";
 import { commit } from "./content.js";
 import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { keepOpen } from "./internals.js";
+import { isAskedForTrailers, keepOpen } from "./internals.js";
 import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, whenSent } from "./leaving.js";
 import type { Head } from "./section.js";
 
@@ -85,8 +85,8 @@ function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
 /** Closes the stream behind the answer: at once, where all of that goes out in front of it. */
 export function leaveBehind(exchange: Http2Exchange): void {
   const { stream, native, supervisor, head, phase } = exchange;
-  // They come with the end of the content, and end the answer.
-  if (!phase.isVoid && head !== null && hasTrailers(exchange, head)) return;
+  // They come with the end of the content, and end the answer. Who ends the stream when asked for them has none.
+  if (!phase.isVoid && head !== null && hasTrailers(exchange, head) && !isAskedForTrailers(stream)) return;
   if (exchange.isHandedOver && exchange.hasRoom) {
     if (exchange.isPassingHeld) keepOpen(stream, false);
     exchange.pass(() => void native._final.call(stream, noop as never));

@@ -5,6 +5,8 @@ interface StreamState {
   rstCode?: number;
   /** The session has been told of the end of the content. */
   shutdownWritableCalled?: boolean;
+  /** The app has been asked for trailers. */
+  trailersReady?: boolean;
 }
 
 interface StreamHandle {
@@ -23,6 +25,11 @@ export function isShutDown(stream: ServerHttp2Stream): boolean | undefined {
 export function keepOpen(stream: ServerHttp2Stream, isOpen: boolean): void {
   const state = stateOf(stream);
   if (state !== undefined) state.shutdownWritableCalled = isOpen;
+}
+
+/** Whether Node waits for the trailers of a stream. */
+export function isAskedForTrailers(stream: ServerHttp2Stream): boolean {
+  return stateOf(stream)?.trailersReady === true;
 }
 
 export function stateOf(stream: ServerHttp2Stream): StreamState | undefined {
