@@ -30,7 +30,6 @@ import { OVERLOAD_DEFAULTS } from "./overload/overload-options.js";
 import { RefusalTally } from "./overload/refusal-tally.js";
 import { PassThrough } from "./pass-through.js";
 import { DIRECT, type Failure, lateError, type Prevented, thrown } from "./report/incidents.js";
-import { LintReporter } from "./report/lint-reporter.js";
 import { type Logger, MESSAGES } from "./report/log.js";
 import { kObserve, type Observer } from "./report/observation.js";
 import type { GuardStats } from "./report/stats.js";
@@ -44,7 +43,7 @@ import { Surroundings } from "./server/surroundings.js";
 import { shared } from "./shared.js";
 import type { Closing } from "./shutdown/close-listeners.js";
 import { type DrainOptions, Ending } from "./shutdown/ending.js";
-import { Supervision } from "./supervision.js";
+import { GuardSupervisor } from "./supervisor.js";
 import { callerOf } from "./trust/caller.js";
 import { startWatchdog } from "./watchdog/watchdog.js";
 import { WeakCollection } from "./weak-collection.js";
@@ -105,7 +104,7 @@ const yielding = shared("yielding", () => new WeakMap<object, Yielding>());
 /** What the adapters see of a guard. */
 export class GuardCore implements Guard {
   readonly health: Health;
-  readonly supervision: Supervision;
+  readonly supervisor: GuardSupervisor;
   /** Sockets that have been handed over to another protocol, with the request that asked for it. */
   readonly upgraded = new Map<Socket, SocketExchange>();
   /** Sessions of HTTP/2 that are open. */
@@ -140,8 +139,8 @@ export class GuardCore implements Guard {
     const settings = settingsUnder(runtime, resolveOptions(options));
     this.#rejectsDirect = settings.direct === "reject";
     this.enter = settings.crash === false ? () => {} : enterExchange;
-    const tell = (record: object, message: string) => this.supervision.warn(record, message);
-    const listener = { warn: tell, ownFailure: (error: unknown) => this.supervision.ownFailure(error) };
+    const tell = (record: object, message: string) => this.supervisor.warn(record, message);
+    const listener = { warn: tell, ownFailure: (error: unknown) => this.supervisor.ownFailure(error) };
     this.overload =
       settings.overload === false
         ? undefined
@@ -149,11 +148,9 @@ export class GuardCore implements Guard {
     this.refusals = new RefusalTally(listener);
     const isServing = () => this.state === "serving";
     this.health = new Health(settings.health, isServing, () => this.overload?.reason, listener);
-    this.supervision = new Supervision(settings); // last, since it opens the file of the recorder: nothing may throw now
-    this.passThrough = runtime === undefined ? undefined : new PassThrough(runtime, this.supervision, this.health);
+    this.supervisor = new GuardSupervisor(settings); // last, since it opens the file of the recorder: nothing may throw now
+    this.passThrough = runtime === undefined ? undefined : new PassThrough(runtime, this.supervisor, this.health);
     this.ending = new Ending(this);
-    // Deadlines under way keep the supervision, so that may lead back to no guard.
-    if (settings.lint) this.supervision.rendered = new LintReporter(this.supervision).look;
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }
@@ -162,21 +159,21 @@ export class GuardCore implements Guard {
     return this.ending.state;
   }
 
-  get witness(): Supervision {
-    return this.supervision;
+  get witness(): GuardSupervisor {
+    return this.supervisor;
   }
 
   get enforces(): boolean {
-    return this.supervision.enforces;
+    return this.supervisor.enforces;
   }
 
   get retryAfterS(): number {
-    return (this.supervision.settings.overload || OVERLOAD_DEFAULTS).retryAfterS;
+    return (this.supervisor.settings.overload || OVERLOAD_DEFAULTS).retryAfterS;
   }
 
   stats(): GuardStats {
     const shed = (this.overload?.shed ?? 0) + this.refusals.shed;
-    return this.supervision.counters.snapshot(this.state, this.overload?.queued, shed);
+    return this.supervisor.reporter.counters.snapshot(this.state, this.overload?.queued, shed);
   }
 
   attach<T extends object>(server: T): T {
@@ -308,31 +305,31 @@ export class GuardCore implements Guard {
     }
     this.#stopWatchdog?.();
     this.overload?.close();
-    this.supervision.close();
+    this.supervisor.close();
   }
 
   // -- for the adapters and the interception -------------------------------------------------------------------------
 
   [kObserve](observer: Observer): () => void {
-    return this.supervision.observe(observer);
+    return this.supervisor.observe(observer);
   }
 
   /** Finds or opens the exchange of a request that reached a listener, a middleware or a hook. */
   accept(request: IncomingMessage, response: ServerResponse): Exchange {
     const known = exchangeOf(response);
     const exchange = known ?? this.#openAny(request, response);
-    const { supervision } = this;
-    const isOwn = exchange.supervisor === supervision;
+    const { supervisor } = this;
+    const isOwn = exchange.supervisor === supervisor;
     if (known !== undefined && (!isOwn || known.ownTerms !== undefined)) this.#comesHere(request, known);
     // A guard inside another one does not have it.
-    if (supervision.observers !== undefined && isOwn) supervision.running(exchange);
+    if (supervisor.reporter.observers !== undefined && isOwn) supervisor.reporter.running(exchange);
     return exchange;
   }
 
   /** Another guard has opened it, or this one for a part of the app that it is not mounted for. */
   #comesHere(request: IncomingMessage, exchange: Exchange): void {
-    if (exchange.isBeside) return exchange.comesTo(this.supervision);
-    if (exchange.supervisor === this.supervision) return;
+    if (exchange.isBeside) return exchange.comesTo(this.supervisor);
+    if (exchange.supervisor === this.supervisor) return;
     const server = serverOf(request);
     if (server !== undefined && yielding.get(server)?.toAny) this.#attachAt(request, server);
     this.#nest(exchange);
@@ -343,7 +340,7 @@ export class GuardCore implements Guard {
     if (asked !== undefined) {
       // An upgrade that a library routes through the framework, or a request that an app asks itself for: the response is
       // of their own making. The one exchange of a request is there already, and may even be over.
-      if (asked.isBeside) asked.comesTo(this.supervision);
+      if (asked.isBeside) asked.comesTo(this.supervisor);
       if (!asked.isHttp1) hangOn(response, asked);
       return asked;
     }
@@ -353,10 +350,10 @@ export class GuardCore implements Guard {
       if (session !== undefined) guardSession(session as ServerHttp2Session, undefined, this);
       return this.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
     }
-    if ((request as { upgrade?: unknown }).upgrade === true) return openHandedOver(this.supervision, request, response);
+    if ((request as { upgrade?: unknown }).upgrade === true) return openHandedOver(this.supervisor, request, response);
     if (!hasInternals(response) || !isSocket(response.socket ?? request.socket)) {
       const open = response.socket && request.headers.upgrade ? openHandedOver : openSimulated;
-      return open(this.supervision, request, response);
+      return open(this.supervisor, request, response);
     }
     this.#attachAt(request, serverOf(request));
     return this.open(request, response);
@@ -382,16 +379,16 @@ export class GuardCore implements Guard {
     try {
       this.#attach(server, isWhole);
     } catch (error) {
-      this.supervision.warn({ err: error }, MESSAGES.attachFailed);
+      this.supervisor.warn({ err: error }, MESSAGES.attachFailed);
     }
   }
 
   open(request: IncomingMessage, response: NodeResponse): Http1Exchange {
-    return openHttp1(this.supervision, request, response);
+    return openHttp1(this.supervisor, request, response);
   }
 
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure, method?: string): SocketExchange {
-    const exchange = openSocket(this.supervision, request, socket, otherwise, method);
+    const exchange = openSocket(this.supervisor, request, socket, otherwise, method);
     if (request !== null) {
       this.upgraded.set(socket, exchange);
       const { connection } = exchange;
@@ -401,11 +398,11 @@ export class GuardCore implements Guard {
   }
 
   openStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Http2Exchange {
-    return openStream(this.supervision, stream, headers);
+    return openStream(this.supervisor, stream, headers);
   }
 
   openHttp2(request: Http2ServerRequest, response: Http2ServerResponse): Exchange {
-    return openHttp2(this.supervision, request, response);
+    return openHttp2(this.supervisor, request, response);
   }
 
   answers(exchange: Exchange): boolean {
@@ -423,7 +420,7 @@ export class GuardCore implements Guard {
       return this.#rejectsDirect && this.refusesDirect(exchange);
     }
     exchange.quiet = true;
-    if (exchange.kept === undefined) this.supervision.recorder?.end(exchange); // nobody misses a health check
+    if (exchange.kept === undefined) this.supervisor.recorder?.end(exchange); // nobody misses a health check
     this.health.answer(request, response, url);
     return true;
   }
@@ -466,37 +463,37 @@ export class GuardCore implements Guard {
   }
 
   requestHeadersTooLarge(server: object): void {
-    this.supervision.largeRequestHeaders(requestHeaderLimit(server));
+    this.supervisor.reporter.largeRequestHeaders(requestHeaderLimit(server));
   }
 
   useLogger(logger: Logger): void {
-    this.supervision.useLogger(logger);
+    this.supervisor.reporter.useLogger(logger);
   }
 
   /** Numbers a route sets for itself. @throws {RayguardError} when one of them is no such number */
   route(options: Partial<RouteSettings>): (exchange: Exchange) => void {
-    const resolved = resolveRoute(options, this.supervision.settings);
+    const resolved = resolveRoute(options, this.supervisor.settings);
     return (exchange) => {
       exchange.settings = resolved;
-      this.supervision.watch(exchange);
+      this.supervisor.watch(exchange);
     };
   }
 
   /** Starts the watchdog with the first server there is to watch over. */
   #watch(): void {
-    const { settings } = this.supervision;
+    const { settings } = this.supervisor;
     const { watchdog, edge, logger } = settings;
     if (watchdog === false || this.#stopWatchdog !== undefined) return;
     const { paths } = this.health;
     const tellAfterMs = logger === false ? null : edge.readTimeoutMs;
     const { host, port, thresholdMs } = watchdog;
     const health = { host, port, paths: paths.length > 0 ? paths : [HEALTH_DEFAULTS.path] };
-    this.#stopWatchdog = startWatchdog(thresholdMs, tellAfterMs, health, this.supervision);
+    this.#stopWatchdog = startWatchdog(thresholdMs, tellAfterMs, health, this.supervisor.reporter);
   }
 
   /** A guard inside another one: the outer keeps the exchange, this one's numbers count. */
   #nest(exchange: Exchange): void {
-    exchange.settings = this.supervision.settings;
+    exchange.settings = this.supervisor.settings;
     exchange.supervisor.watch(exchange);
   }
 }

@@ -15,9 +15,9 @@ export { OVERLOAD_DEFAULTS, type OverloadOptions } from "./overload/overload-opt
 export type { RecorderOptions } from "./recorder/recorder-options.js";
 export type { Action, Incident, Prevented } from "./report/incidents.js";
 export type { Logger, RequestRecord } from "./report/log.js";
+export { CHANNELS } from "./report/reporter.js";
 export type { GuardStats } from "./report/stats.js";
 export type { DrainOptions } from "./shutdown/ending.js";
-export { CHANNELS } from "./supervision.js";
 export type { TrustedHops } from "./trust/hops.js";
 export type { SecretOptions } from "./trust/shared-secret.js";
 export type { TrustOptions } from "./trust/trust-options.js";

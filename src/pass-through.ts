@@ -3,7 +3,7 @@ import { ExchangeContext } from "./exchange/request-context.js";
 import type { Health } from "./health/health.js";
 import { MESSAGES } from "./report/log.js";
 import { shared } from "./shared.js";
-import type { Supervision } from "./supervision.js";
+import type { GuardSupervisor } from "./supervisor.js";
 import { meetPeer } from "./trust/caller.js";
 
 /**
@@ -12,20 +12,20 @@ import { meetPeer } from "./trust/caller.js";
  */
 export class PassThrough {
   readonly #runtime: string;
-  readonly #supervision: Supervision;
+  readonly #supervisor: GuardSupervisor;
   readonly #health: Health;
 
-  constructor(runtime: string, supervision: Supervision, health: Health) {
+  constructor(runtime: string, supervisor: GuardSupervisor, health: Health) {
     this.#runtime = runtime;
-    this.#supervision = supervision;
+    this.#supervisor = supervisor;
     this.#health = health;
   }
 
   /** Says, once for the process, that nothing is guarded. */
   tell(): void {
-    if (this.#supervision.settings.logger === false) return;
+    if (this.#supervisor.settings.logger === false) return;
     shared("unsupported runtime", () => {
-      this.#supervision.warn({ runtime: this.#runtime }, MESSAGES.unsupportedRuntime);
+      this.#supervisor.warn({ runtime: this.#runtime }, MESSAGES.unsupportedRuntime);
       return true;
     });
   }
@@ -33,7 +33,7 @@ export class PassThrough {
   /** @returns whether the request was a health check, and has its answer */
   answers(request: IncomingMessage, response: ServerResponse): boolean {
     this.tell();
-    if (request.rayguard === undefined) giveContext(request, this.#supervision);
+    if (request.rayguard === undefined) giveContext(request, this.#supervisor);
     const url = (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
     if (!this.#health.matches(url)) return false;
     this.#health.answer(request, response, url);
@@ -50,7 +50,7 @@ export class PassThrough {
 }
 
 /** Its `signal` never aborts, since nobody watches the response; its deadlines are set and not kept. */
-function giveContext(request: IncomingMessage, { settings }: Supervision): void {
+function giveContext(request: IncomingMessage, { settings }: GuardSupervisor): void {
   const owner = {
     request,
     settings,

@@ -65,9 +65,9 @@ describe("what is contained", () => {
 
 /** Breaks what the guard asks of the exchange of `/broken`, once it is open. */
 function breakExchange(guard: GuardCore, method: keyof Exchange): void {
-  const { opened } = guard.supervision;
-  vi.spyOn(guard.supervision, "opened").mockImplementation((one) => {
-    opened.call(guard.supervision, one);
+  const { opened } = guard.supervisor;
+  vi.spyOn(guard.supervisor, "opened").mockImplementation((one) => {
+    opened.call(guard.supervisor, one);
     if (one.request?.url?.startsWith("/broken")) Object.defineProperty(one, method, { value: fail });
   });
 }
@@ -95,7 +95,7 @@ describe("a failure of the guard's own", () => {
   });
 
   it.each<[what: string, spoil: (guard: GuardCore) => void]>([
-    ["as a request arrives", (guard) => vi.spyOn(guard.supervision, "opened").mockImplementation(fail)],
+    ["as a request arrives", (guard) => vi.spyOn(guard.supervisor, "opened").mockImplementation(fail)],
     ["as a request is looked at", (guard) => vi.spyOn(guard, "answers").mockImplementation(fail)],
     ["as load is measured", (guard) => vi.spyOn(guard.overload as Overload, "admits").mockImplementation(fail)],
   ])("%s leaves the request to the app", async (_what, spoil) => {

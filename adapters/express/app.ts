@@ -39,7 +39,7 @@ export function prepareApp(app: ExpressApp, guard: GuardCore, middleware: unknow
   const stack = stackOf(root);
   if (stack?.[0] !== undefined) awaitLayers(stack[0]);
   if (root._router !== undefined) awaitParams(root._router);
-  if (stack !== undefined && isMountedLate(stack, middleware)) guard.supervision.warn({}, MESSAGES.mountedLate);
+  if (stack !== undefined && isMountedLate(stack, middleware)) guard.supervisor.warn({}, MESSAGES.mountedLate);
   if (prepared.has(root) && root !== app) return;
   prepared.add(root);
   appendObservers(root, guard);
@@ -64,7 +64,7 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     next: Next,
   ) {
     const exchange = exchangeOf(response);
-    if (exchange === undefined || !guard.supervision.enforces) return next(error);
+    if (exchange === undefined || !guard.supervisor.enforces) return next(error);
     exchange.cause = error;
     // The final handler would destroy the socket, and with it whatever else is under way on this connection.
     if (response.headersSent || exchange.phase.isVoid) return guard.failed(exchange, error);

@@ -13,7 +13,7 @@ export interface SessionGuard {
   readonly witness: Witness;
   /** Sessions that are open. */
   readonly sessions: Set<ServerHttp2Session>;
-  readonly supervision: { exchanges(): Iterable<Exchange> };
+  readonly supervisor: { exchanges(): Iterable<Exchange> };
 }
 
 type Destroy = (this: object, ...args: unknown[]) => unknown;
@@ -73,7 +73,7 @@ function guardSocket(socket: Socket, session: ServerHttp2Session, guard: Session
 
 /** Ends what a session owes, and then the session. */
 function answerAll(
-  { enforces, supervision, witness }: SessionGuard,
+  { enforces, supervisor, witness }: SessionGuard,
   session: ServerHttp2Session,
   how: "session.destroy" | "socket.destroy",
   leaving: Leaving,
@@ -84,7 +84,7 @@ function answerAll(
   const endIt = contained(witness, end);
   let owes = false;
   contain(witness, () => {
-    for (const exchange of [...supervision.exchanges()]) {
+    for (const exchange of [...supervisor.exchanges()]) {
       if (!(exchange instanceof Http2Exchange) || exchange.stream.session !== session) continue;
       owes = true;
       if (!enforces) exchange.fail(failure);

@@ -147,13 +147,13 @@ function releaseIdle(server: object): void {
 }
 
 /** The guards of a server: one of the app's own may be from another copy of the package. */
-function coresOf(server: object): Partial<Pick<GuardCore, "supervision" | "upgraded">>[] {
+function coresOf(server: object): Partial<Pick<GuardCore, "supervisor" | "upgraded">>[] {
   return [...(guardsOf(server) as Set<Partial<GuardCore>>)];
 }
 
 /** Where the requests of a server are written down. */
 function recorderOf(server: object): Recorder | undefined {
-  for (const { supervision } of coresOf(server)) if (supervision?.recorder !== undefined) return supervision.recorder;
+  for (const { supervisor } of coresOf(server)) if (supervisor?.recorder !== undefined) return supervisor.recorder;
   return undefined;
 }
 
@@ -167,8 +167,8 @@ function isAtWork(server: object): boolean {
   const cores = coresOf(server);
   if (!isOpaque(server))
     return socketsOf(server).some((socket) => !cores.some(({ upgraded }) => upgraded?.has(socket)));
-  return cores.some(({ supervision }) =>
-    [...(supervision?.exchanges() ?? [])].some(({ hasConnection }) => hasConnection),
+  return cores.some(({ supervisor }) =>
+    [...(supervisor?.exchanges() ?? [])].some(({ hasConnection }) => hasConnection),
   );
 }
 

@@ -62,6 +62,6 @@ class ProgramGuard {
     });
     if (this.#isTold || guard.passThrough !== undefined) return;
     this.#isTold = true;
-    guard.supervision.info({ address: addressText((server as Server).address()) }, MESSAGES.programGuarded);
+    guard.supervisor.reporter.info({ address: addressText((server as Server).address()) }, MESSAGES.programGuarded);
   }
 }

@@ -25,6 +25,7 @@ export interface GuardStats {
   readonly preventedByCode: Readonly<Record<string, Readonly<Partial<Record<EdgeStatus, number>>>>>;
 }
 
+/** Counts what becomes of the exchanges of a guard. */
 export class Counters {
   inFlight = 0;
   requests = 0;
@@ -40,6 +41,7 @@ export class Counters {
   readonly #preventedByCode = new Map<string, Partial<Record<EdgeStatus, number>>>();
 
   settled(outcome: RequestRecord["outcome"]): void {
+    this.inFlight--;
     this.requests++;
     this.#outcomes[outcome]++;
   }

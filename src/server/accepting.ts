@@ -19,7 +19,7 @@ export interface AcceptingServer {
 export interface AcceptingGuard extends ExcessGuard {
   /** False in report mode: Node drops what it drops. */
   readonly enforces: boolean;
-  readonly supervision: { warn(record: object, message: string): void };
+  readonly supervisor: { warn(record: object, message: string): void };
 }
 
 let descriptors: Descriptors | undefined;
@@ -123,6 +123,6 @@ export class Accepting {
   #tell(record: object, message: string): void {
     if (this.#told.has(message)) return;
     this.#told.add(message);
-    this.#guard.supervision.warn(record, message);
+    this.#guard.supervisor.warn(record, message);
   }
 }

@@ -4,7 +4,7 @@ import type { Http1Server } from "../http1/server-guard.js";
 import { type Http2Guard, interceptHttp2Server } from "../http2/server.js";
 import { standsBeforeClose } from "../shutdown/close-method.js";
 import { closesQuietly } from "../shutdown/quiet-close.js";
-import type { Supervision } from "../supervision.js";
+import type { GuardSupervisor } from "../supervisor.js";
 import { Accepting, type AcceptingGuard } from "./accepting.js";
 import { keepAlive, type TimedServer } from "./keep-alive.js";
 import { isHttp1Server } from "./recognise.js";
@@ -12,10 +12,10 @@ import { isHttp1Server } from "./recognise.js";
 /** Stands in front of a server, and sets what has to be set on it. @returns a function that undoes all of it */
 export function attachTo(
   server: object,
-  guard: Http2Guard & AcceptingGuard & { readonly supervision: Supervision },
+  guard: Http2Guard & AcceptingGuard & { readonly supervisor: GuardSupervisor },
 ): () => void {
-  const { supervision } = guard;
-  const warn = (record: object, message: string) => supervision.warn(record, message);
+  const { supervisor } = guard;
+  const warn = (record: object, message: string) => supervisor.warn(record, message);
   const accepting = new Accepting(server, guard);
   const undo = [() => accepting.undo()];
   if (!isHttp1Server(server)) {
@@ -23,10 +23,10 @@ export function attachTo(
     if (guard.enforces) undo.push(standsBeforeClose(server as unknown as Server, (close) => close()));
   } else {
     undo.push(interceptServer(server, guard, accepting.listening));
-    if (guard.enforces) undo.push(closesQuietly(server as unknown as Server, supervision.closing));
+    if (guard.enforces) undo.push(closesQuietly(server as unknown as Server, supervisor.closing));
   }
   // One for HTTP/2 has them, too, for clients that speak HTTP/1.1 (`allowHTTP1`).
-  if (guard.enforces) undo.push(keepAlive(server as TimedServer, supervision.settings, warn));
+  if (guard.enforces) undo.push(keepAlive(server as TimedServer, supervisor.settings, warn));
   return () => {
     for (const step of undo) step();
   };

@@ -11,41 +11,45 @@ import { SocketExchange } from "../http1/socket-exchange.js";
 import { Http2Exchange } from "../http2/http2-exchange.js";
 import type { Failure } from "../report/incidents.js";
 import { SimulatedExchange } from "../simulated/simulated.js";
-import type { Supervision } from "../supervision.js";
+import type { GuardSupervisor } from "../supervisor.js";
 
 /** Opens the exchange of a request over HTTP/1.x. */
-export function openHttp1(supervision: Supervision, request: IncomingMessage, response: NodeResponse): Http1Exchange {
-  const { settings } = supervision;
+export function openHttp1(
+  supervisor: GuardSupervisor,
+  request: IncomingMessage,
+  response: NodeResponse,
+): Http1Exchange {
+  const { settings } = supervisor;
   const connection = connectionOf(request.socket);
-  const exchange = new Http1Exchange(supervision, settings, request, response, guardPrototypes().native, connection);
+  const exchange = new Http1Exchange(supervisor, settings, request, response, guardPrototypes().native, connection);
   hangOnBoth(request, response, exchange);
   connection.add(exchange);
-  supervision.opened(exchange);
+  supervisor.opened(exchange);
   return exchange;
 }
 
 /** Opens the exchange of a stream of HTTP/2, or finds the one it has. */
 export function openStream(
-  supervision: Supervision,
+  supervisor: GuardSupervisor,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
 ): Http2Exchange {
   const known = exchangeOf(stream) as Http2Exchange | undefined;
   if (known !== undefined) return known;
-  const exchange = new Http2Exchange(supervision, supervision.settings, stream, headers);
-  supervision.opened(exchange);
+  const exchange = new Http2Exchange(supervisor, supervisor.settings, stream, headers);
+  supervisor.opened(exchange);
   return exchange;
 }
 
 /** The same for the objects that the compatibility API makes of it. */
 export function openHttp2(
-  supervision: Supervision,
+  supervisor: GuardSupervisor,
   request: Http2ServerRequest,
   response: Http2ServerResponse,
 ): Exchange {
   const known = exchangeOf(response);
   if (known !== undefined) return known;
-  const exchange = openStream(supervision, request.stream, request.headers);
+  const exchange = openStream(supervisor, request.stream, request.headers);
   exchange.link(request, response);
   showContext(request, exchange);
   return exchange;
@@ -53,24 +57,28 @@ export function openHttp2(
 
 /** Opens the exchange of an upgrade, a CONNECT or a request that could not be parsed. */
 export function openSocket(
-  supervision: Supervision,
+  supervisor: GuardSupervisor,
   request: IncomingMessage | null,
   socket: Socket,
   otherwise: Failure,
   method?: string,
 ): SocketExchange {
   const connection = connectionOf(socket);
-  const exchange = new SocketExchange(supervision, supervision.settings, request, connection, otherwise, method);
+  const exchange = new SocketExchange(supervisor, supervisor.settings, request, connection, otherwise, method);
   if (request !== null) showContext(request, exchange);
-  supervision.opened(exchange);
+  supervisor.opened(exchange);
   return exchange;
 }
 
 /** Opens the exchange of a request without a connection. */
-export function openSimulated(supervision: Supervision, request: IncomingMessage, response: ServerResponse): Exchange {
-  const exchange = new SimulatedExchange(supervision, supervision.settings, request, response);
+export function openSimulated(
+  supervisor: GuardSupervisor,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Exchange {
+  const exchange = new SimulatedExchange(supervisor, supervisor.settings, request, response);
   showContext(request, exchange);
-  supervision.opened(exchange);
+  supervisor.opened(exchange);
   return exchange;
 }
 
@@ -78,8 +86,12 @@ export function openSimulated(supervision: Supervision, request: IncomingMessage
  * Opens the exchange of an upgrade that no guard has seen as one, and that a library routes through the framework with a
  * response of its own making. Whatever is answered is on the library's stream: it is over at once.
  */
-export function openHandedOver(supervision: Supervision, request: IncomingMessage, response: ServerResponse): Exchange {
-  const exchange = openSimulated(supervision, request, response);
+export function openHandedOver(
+  supervisor: GuardSupervisor,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Exchange {
+  const exchange = openSimulated(supervisor, request, response);
   exchange.quiet = true;
   exchange.settle(true);
   return exchange;

@@ -19,12 +19,12 @@ import type { RouteSettings } from "../options/options.js";
 import type { Overload } from "../overload/overload.js";
 import type { RefusalTally } from "../overload/refusal-tally.js";
 import type { Failure } from "../report/incidents.js";
-import type { Supervision } from "../supervision.js";
+import type { GuardSupervisor } from "../supervisor.js";
 import type { AcceptingGuard } from "./accepting.js";
 
 /** A guard as its server sees it. */
 export interface ServersGuard extends Http2Guard, AcceptingGuard {
-  readonly supervision: Supervision;
+  readonly supervisor: GuardSupervisor;
   /** Refuses a request because the process is about to end. @returns true where it has */
   refuses(exchange: Exchange): boolean;
 }
@@ -41,19 +41,19 @@ export class Surroundings implements Http2Guard, AcceptingGuard {
 
   constructor(guard: ServersGuard) {
     this.#guard = guard;
-    this.#settings = besideOf(guard.supervision.settings);
+    this.#settings = besideOf(guard.supervisor.settings);
   }
 
   get enforces(): boolean {
     return this.#guard.enforces;
   }
 
-  get witness(): Supervision {
-    return this.#guard.supervision;
+  get witness(): GuardSupervisor {
+    return this.#guard.supervisor;
   }
 
-  get supervision(): Supervision {
-    return this.#guard.supervision;
+  get supervisor(): GuardSupervisor {
+    return this.#guard.supervisor;
   }
 
   get sessions(): Set<ServerHttp2Session> {

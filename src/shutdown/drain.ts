@@ -25,7 +25,7 @@ export interface DrainedGuard {
   readonly sessions: ReadonlySet<ServerHttp2Session>;
   /** Opens the exchange of a request that has not arrived as a whole. */
   openSocket(request: null, socket: Socket, otherwise: Failure): SocketExchange;
-  readonly supervision: {
+  readonly supervisor: {
     readonly closing: ClosingServers;
     exchanges(): Iterable<Exchange>;
   };
@@ -54,7 +54,7 @@ export async function drain(guard: DrainedGuard, graceMs: number, closing: Closi
   // Fastify refuses what still comes, and closes its server behind this: a `close` of the app's own is called once.
   const isLeft = (server: object) => closing === "at once" && hasOwnClose(server);
   const left = servers.some(isLeft) ? startedAt : undefined;
-  const tell = () => tellDraining(guard.supervision.exchanges(), performance.now() - startedAt >= untoldMs(graceMs));
+  const tell = () => tellDraining(guard.supervisor.exchanges(), performance.now() - startedAt >= untoldMs(graceMs));
   tell();
   // Before connections are sent away: once they are, their clients are all at the door again.
   await closeListeners(
@@ -62,7 +62,7 @@ export async function drain(guard: DrainedGuard, graceMs: number, closing: Closi
     closing,
     until,
   );
-  for (const server of servers) containPromise(undefined, closeQuietly(server, guard.supervision.closing));
+  for (const server of servers) containPromise(undefined, closeQuietly(server, guard.supervisor.closing));
   for (const [socket, exchange] of guard.upgraded) tellGoingAway(socket, exchange);
   const sessions = new SessionCloser(guard.sessions);
   while (performance.now() < until && isAtWork(guard, servers, left)) {
@@ -77,7 +77,7 @@ export async function drain(guard: DrainedGuard, graceMs: number, closing: Closi
 /** @param since - where servers go on listening, only what began by this time counts */
 function isAtWork(guard: DrainedGuard, servers: readonly Http1Server[], since = Number.POSITIVE_INFINITY): boolean {
   if (guard.upgraded.size + guard.sessions.size > 0) return true;
-  for (const { hasConnection, startedAt } of guard.supervision.exchanges())
+  for (const { hasConnection, startedAt } of guard.supervisor.exchanges())
     if (hasConnection && startedAt <= since) return true;
   if (since < Number.POSITIVE_INFINITY) return false;
   return servers.some((server) => socketsOf(server).some((socket) => !isDestroyed(socket)));
@@ -103,7 +103,7 @@ export function answerTheRest(guard: DrainedGuard, code: "SHUTDOWN" | "EXIT"): n
     // Nobody will tell later.
     if (code === "EXIT") exchange.settle(true);
   };
-  for (const exchange of [...guard.supervision.exchanges()]) contain(undefined, () => end(exchange));
+  for (const exchange of [...guard.supervisor.exchanges()]) contain(undefined, () => end(exchange));
   for (const socket of [...guard.servers].flatMap((server) => [...arrivingAt(server)])) {
     contain(undefined, () => {
       connectionOf(socket).broken = true;

@@ -3,7 +3,6 @@ import { setTimeout as wait } from "node:timers/promises";
 import { leaves } from "../kept/leaving.js";
 import type { Failure } from "../report/incidents.js";
 import { flushLines } from "../report/line-batch.js";
-import type { Supervision } from "../supervision.js";
 import { arrivingAt } from "./arriving.js";
 import { type Closing, closeListeners } from "./close-listeners.js";
 import { answerTheRest, type DrainedGuard, drain } from "./drain.js";
@@ -17,30 +16,38 @@ export type DrainOptions = Pick<ShutdownOptions, "lameDuckMs" | "graceMs">;
 /** Longest time for what has come through listeners that the app was to close, in milliseconds. */
 const LAST_MS = 1_000;
 
+/** What its end needs of a guard beside that. */
+interface EndingGuard extends DrainedGuard {
+  readonly supervisor: DrainedGuard["supervisor"] & {
+    readonly settings: Pick<Participant, "crash" | "shutdown">;
+    warn(record: object, message: string): void;
+  };
+}
+
 /** How one guard ends: its state, its drain, and its part in the end of the process. */
 export class Ending implements Participant {
   state: "serving" | "draining" | "closed" = "serving";
   /** What new requests are answered with; undefined while they are served. */
   refusal: Failure | undefined;
   afterDrain: (() => Promise<unknown>) | undefined;
-  readonly #guard: DrainedGuard & { readonly supervision: Supervision };
+  readonly #guard: EndingGuard;
   readonly #hooks: DrainHooks;
   #drained: Promise<void> | undefined;
   /** The listeners are left to the app so far. */
   #leavesListeners = false;
   #leave: (() => void) | undefined;
 
-  constructor(guard: DrainedGuard & { readonly supervision: Supervision }) {
+  constructor(guard: EndingGuard) {
     this.#guard = guard;
-    this.#hooks = new DrainHooks((record, message) => guard.supervision.warn(record, message));
+    this.#hooks = new DrainHooks((record, message) => guard.supervisor.warn(record, message));
   }
 
   get crash(): "drain" | "answer" | false {
-    return this.#guard.supervision.settings.crash;
+    return this.#guard.supervisor.settings.crash;
   }
 
   get shutdown(): false | ShutdownSettings {
-    return this.#guard.supervision.settings.shutdown;
+    return this.#guard.supervisor.settings.shutdown;
   }
 
   get servers(): Iterable<object> {
@@ -48,7 +55,7 @@ export class Ending implements Participant {
   }
 
   get hasWork(): boolean {
-    for (const { hasConnection } of this.#guard.supervision.exchanges()) if (hasConnection) return true;
+    for (const { hasConnection } of this.#guard.supervisor.exchanges()) if (hasConnection) return true;
     return [...this.servers].some((server) => arrivingAt(server).size > 0);
   }
 
@@ -61,7 +68,7 @@ export class Ending implements Participant {
   }
 
   warn(record: object, message: string): void {
-    this.#guard.supervision.warn(record, message);
+    this.#guard.supervisor.warn(record, message);
   }
 
   /** From the first server on the guard has a part in the end of the process. */

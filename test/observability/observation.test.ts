@@ -87,8 +87,8 @@ describe("an observer of a guard", () => {
     const guard = new GuardCore({ logger: { info() {}, warn: note, error: note }, lint: "report" });
     await import("../../src/validity/lint.js"); // the rules are loaded when the guard is made
     await new Promise((resolve) => setImmediate(resolve));
-    const { supervision } = guard;
-    const { rendered } = supervision;
+    const { supervisor } = guard;
+    const { rendered } = supervisor;
     const { seen, observer } = noting();
     const undo = [observe(guard, observer), observe(guard, observer)];
     undo[0]?.();
@@ -101,7 +101,7 @@ describe("an observer of a guard", () => {
     await vi.waitFor(() => expect(seen).toEqual(["current /a", "settled /a intact"]));
     expect(linted).toContain("response could be better");
     undo[1]?.();
-    expect(supervision.rendered).toBe(rendered);
+    expect(supervisor.rendered).toBe(rendered);
     await exchange(server, { path: "/b" });
     await vi.waitFor(() => expect(guard.stats().requests).toBe(2));
     expect(seen).toHaveLength(2);

@@ -240,7 +240,7 @@ describe("an incident that concerns no request", () => {
     const guard = new GuardCore({ logger: false });
     instrumented(guard, { tracerProvider });
     tracerProvider.getTracer("app").startActiveSpan("unconcerned", (span) => {
-      guard.supervision.blocked(1_500, null);
+      guard.supervisor.reporter.blocked(1_500, null);
       span.end();
     });
     const [incident, unconcerned] = await spans(2);

@@ -1,30 +1,22 @@
 import { channel } from "node:diagnostics_channel";
-import { isEdgeStatus, REQUEST_HEADER_OCTETS } from "./cloudflare/edge.js";
-import { ToldFailures, tellFailure } from "./containment.js";
-import { currentExchange } from "./exchange/current-exchange.js";
-import { Deadlines } from "./exchange/deadlines.js";
-import type { Exchange, Supervisor } from "./exchange/exchange.js";
-import type { FallbackContent } from "./fallback/content.js";
-import { composePage, type Page } from "./fallback/page.js";
-import { RefusalPages } from "./fallback/refusal-pages.js";
-import { withoutGateway } from "./http/status.js";
-import { ledgerOfKeeper } from "./kept/kept-ledger.js";
-import type { Settings } from "./options/options.js";
-import { Recorder } from "./recorder/recorder.js";
-import type { RecorderSettings } from "./recorder/recorder-options.js";
-import { type Action, blockedLoop, type Failure, guardFault, type Incident } from "./report/incidents.js";
-import { flushLines } from "./report/line-batch.js";
-import { defaultLogger, isMute, type Logger, MESSAGES } from "./report/log.js";
-import { loggableRecord } from "./report/loggable.js";
-import { Noise } from "./report/noise.js";
-import { type Observer, Observers } from "./report/observation.js";
-import { describeIncident, describeKilled, recordOf } from "./report/records.js";
-import { writeRequestLine } from "./report/request-line.js";
-import { Counters } from "./report/stats.js";
-import { ToldOnce } from "./report/told-once.js";
-import type { ClosingServers } from "./shutdown/quiet-close.js";
-import { callerOf } from "./trust/caller.js";
-import { isHarmless } from "./validity/edge-effects.js";
+import { REQUEST_HEADER_OCTETS } from "../cloudflare/edge.js";
+import { ToldFailures, tellFailure, type Witness } from "../containment.js";
+import { currentExchange } from "../exchange/current-exchange.js";
+import type { Exchange, Supervisor } from "../exchange/exchange.js";
+import type { Settings } from "../options/options.js";
+import type { Remains } from "../recorder/recorder-search.js";
+import { isHarmless } from "../validity/edge-effects.js";
+import { type Action, blockedLoop, type Failure, guardFault, type Incident } from "./incidents.js";
+import { flushLines } from "./line-batch.js";
+import { LintReporter } from "./lint-reporter.js";
+import { defaultLogger, isMute, type Logger, MESSAGES } from "./log.js";
+import { loggableRecord } from "./loggable.js";
+import { Noise } from "./noise.js";
+import { type Observer, Observers } from "./observation.js";
+import { describeIncident, describeKilled, recordOf } from "./records.js";
+import { writeRequestLine } from "./request-line.js";
+import { Counters } from "./stats.js";
+import { ToldOnce } from "./told-once.js";
 
 /** Names of the `diagnostics_channel` channels; part of the public interface. */
 export const CHANNELS = { request: "rayguard:request", incident: "rayguard:incident" } as const;
@@ -35,36 +27,26 @@ const incidentChannel = channel(CHANNELS.incident);
 /** Codes of errors that replace nothing, and tear nothing down. */
 const GRAVE: ReadonlySet<string> = new Set(["KILLED", "GUARD_FAULT"]);
 
-/** Watches over every exchange of a guard: deadlines, hold-back, incidents, the log and the counters. */
-export class Supervision implements Supervisor {
-  readonly settings: Settings;
-  readonly enforces: boolean;
+/** Tells what becomes of the exchanges of a guard, and of the guard itself: the counters, the log, channels and observers. */
+export class Reporter implements Witness {
   readonly counters = new Counters();
-  readonly recorder: Recorder | undefined;
+  /** Told of every finished header section, where anybody wants to know. */
   rendered: Supervisor["rendered"] = undefined;
   /** Undefined while nobody observes, which then costs nothing. */
   observers: Observers | undefined;
+  readonly #settings: Settings;
   #lint: Supervisor["rendered"];
-  readonly #deadlines: Deadlines;
-  /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
-  readonly #judgesAtOnce: boolean;
   readonly #largeHeaders = new Set<string>();
+  #toldRequestHeaders = false;
   readonly #told = new ToldFailures();
   readonly #toldRepairs = new ToldOnce();
-  readonly #refusals = new RefusalPages();
   readonly #noise = new Noise((left) => this.warn({ code: "CLIENT_ERROR", ...left }, MESSAGES.clientErrors));
-  #toldRequestHeaders = false;
-  readonly closing: ClosingServers = new Set();
   #logger: Logger | null | undefined;
 
   constructor(settings: Settings) {
-    this.settings = settings;
-    this.enforces = settings.mode === "enforce";
-    this.#judgesAtOnce = settings.trust.clientCertificate || settings.trust.secret !== null;
-    this.#deadlines = new Deadlines(settings, this);
+    this.#settings = settings;
     if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
-    const recorder = ledgerOfKeeper() ?? settings.recorder;
-    this.recorder = recorder === false ? undefined : this.#record(recorder);
+    if (settings.lint) this.rendered = new LintReporter(this).look;
   }
 
   /** The logger of a framework takes the place of the default one, unless the user named one. */
@@ -75,13 +57,6 @@ export class Supervision implements Supervisor {
   get logger(): Logger | null {
     if (this.#logger === undefined) this.#logger = defaultLogger();
     return this.#logger;
-  }
-
-  opened(exchange: Exchange): void {
-    this.counters.inFlight++;
-    this.#deadlines.opened(exchange);
-    if (this.#judgesAtOnce) void callerOf(exchange);
-    this.recorder?.begin(exchange);
   }
 
   observe(observer: Observer): () => void {
@@ -114,78 +89,11 @@ export class Supervision implements Supervisor {
     this.observers?.tell((observer) => observer.onCurrent?.(exchange));
   }
 
-  #record(settings: RecorderSettings): Recorder {
-    return new Recorder(settings, {
-      ownFailure: (error) => this.ownFailure(error),
-      isHeard: () => this.#isHeard,
-      found: (remains) => {
-        for (const request of remains.requests) this.#publish(describeKilled(remains, request), this.logger);
-      },
-      refused: (file, why) => this.warn({ file, why }, MESSAGES.recorderForeign),
-      failed: (error) => this.warn({ err: error }, MESSAGES.recorderOff),
-      full: (slots) => this.warn({ slots }, MESSAGES.recorderFull),
-    });
-  }
-
   /** Whether an incident that is not about a request of this process reaches anybody. */
-  get #isHeard(): boolean {
+  isHeard(): boolean {
     const { logger } = this;
     if (logger !== null && !isMute(logger)) return true;
     return incidentChannel.hasSubscribers || this.observers?.wantIncidents === true;
-  }
-
-  // -- deadlines ---------------------------------------------------------------------------------------------------
-
-  watch(exchange: Exchange): void {
-    this.#deadlines.watch(exchange);
-  }
-
-  committed(exchange: Exchange): void {
-    this.recorder?.answering(exchange);
-    this.#deadlines.watch(exchange);
-  }
-
-  delivered(exchange: Exchange): void {
-    this.recorder?.end(exchange);
-  }
-
-  holdBack(exchange: Exchange): void {
-    this.#deadlines.holdBack(exchange);
-  }
-
-  /** Every exchange that is under way. */
-  exchanges(): Generator<Exchange> {
-    return this.#deadlines.exchanges();
-  }
-
-  // -- incidents ---------------------------------------------------------------------------------------------------
-
-  compose(exchange: Exchange, failure: Failure): Page {
-    const status = isEdgeStatus(failure.status) ? 500 : withoutGateway(failure.status);
-    const { request } = exchange;
-    const ray = exchange.context.ray?.id ?? null;
-    const { retryAfterS } = failure;
-    let content: FallbackContent | undefined;
-    const { errorContent } = exchange.terms;
-    const lost = exchange.lostFields();
-    if (failure.unseen && request !== null && errorContent === undefined && lost.length === 0)
-      return this.#refusals.page(request, ray, retryAfterS);
-    if (errorContent !== undefined && request !== null) {
-      try {
-        content = errorContent(describeIncident(exchange, { ...failure, status }, "replaced"), request);
-      } catch (error) {
-        quietly(() => this.logger?.error(loggableRecord({ err: error }), MESSAGES.errorContent));
-      }
-    }
-    return composePage({
-      status,
-      ray,
-      request,
-      lost,
-      headers: failure.headers,
-      content,
-      retryAfterS,
-    });
   }
 
   /** Warns once for each set of fields: a section that is large once is usually large on every response. */
@@ -193,7 +101,7 @@ export class Supervision implements Supervisor {
     const names = fields.replace(/ \([0-9]+ octets\)/g, "");
     if (this.#largeHeaders.has(names) || this.#largeHeaders.size > 100) return;
     this.#largeHeaders.add(names);
-    const { maxHeaderSectionOctets } = this.settings;
+    const { maxHeaderSectionOctets } = this.#settings;
     this.warn({ code: "HF-18", octets, fields, maxHeaderSectionOctets }, MESSAGES.headerSectionLarge);
   }
 
@@ -213,6 +121,11 @@ export class Supervision implements Supervisor {
     quietly(() => this.logger?.info(loggableRecord(record), message));
   }
 
+  error(record: object, message: string): void {
+    quietly(() => this.logger?.error(loggableRecord(record), message));
+  }
+
+  /** Tells an incident. */
   report(exchange: Exchange, failure: Failure, action: Action): void {
     if (failure.unlogged && !incidentChannel.hasSubscribers && this.observers?.wantIncidents !== true) {
       exchange.incident ??= failure.code;
@@ -225,9 +138,14 @@ export class Supervision implements Supervisor {
     this.#publish(describeIncident(exchange, failure, action), logger, exchange);
   }
 
+  /** Requests have died with another process. */
+  killed(remains: Remains): void {
+    for (const request of remains.requests) this.#publish(describeKilled(remains, request), this.logger);
+  }
+
   /** The event loop was blocked, and is back. @param stack - lines of a stack trace, where it could be read */
   blocked(blockedMs: number, stack: string | null): void {
-    this.#publish(blockedLoop(blockedMs, stack, this.settings.edge.readTimeoutMs), this.logger);
+    this.#publish(blockedLoop(blockedMs, stack, this.#settings.edge.readTimeoutMs), this.logger);
   }
 
   /** Something of the guard's own has failed and was contained: counted each time, told the first. */
@@ -265,23 +183,20 @@ export class Supervision implements Supervisor {
     observers.tell((observer) => observer.onIncident?.(incident, exchange));
   }
 
+  /** The fate of an exchange is known: it is counted, and has its line. */
   settled(exchange: Exchange): void {
-    exchange.queue?.remove(exchange);
-    this.recorder?.end(exchange);
-    exchange.doorkeeper?.left(exchange);
-    const { counters } = this;
-    counters.inFlight--;
-    counters.settled(exchange.outcome);
+    this.counters.settled(exchange.outcome);
     this.observers?.tell((observer) => observer.onSettled?.(exchange));
     if (exchange.quiet) return;
-    const logger = exchange.logger ?? this.logger;
+    // The getter is for whom it is not decided yet: each request comes here.
+    const logger = exchange.logger ?? (this.#logger === undefined ? this.logger : this.#logger);
     if (logger === null && !requestChannel.hasSubscribers) return;
     const record = recordOf(exchange);
     const { hasSubscribers } = requestChannel;
     if (hasSubscribers) requestChannel.publish(record);
     if (logger === null || (exchange.request === null && this.#isNoise(exchange))) return;
     try {
-      writeRequestLine(logger, record, this.settings.logBatchMs, !hasSubscribers);
+      writeRequestLine(logger, record, this.#settings.logBatchMs, !hasSubscribers);
     } catch (error) {
       tellOfLogger(error);
     }
@@ -290,8 +205,6 @@ export class Supervision implements Supervisor {
   close(): void {
     this.#noise.flush();
     flushLines();
-    this.recorder?.close();
-    this.#deadlines.close();
   }
 }
 

@@ -1,0 +1,101 @@
+import { Deadlines } from "./exchange/deadlines.js";
+import type { Exchange, Supervisor } from "./exchange/exchange.js";
+import { Fallbacks } from "./fallback/fallbacks.js";
+import { ledgerOfKeeper } from "./kept/kept-ledger.js";
+import type { Settings } from "./options/options.js";
+import { Recorder } from "./recorder/recorder.js";
+import { MESSAGES } from "./report/log.js";
+import type { Observer } from "./report/observation.js";
+import { recorderLines } from "./report/recorder-lines.js";
+import { Reporter } from "./report/reporter.js";
+import { callerOf } from "./trust/caller.js";
+
+/**
+ * What the exchanges of a guard have of it: joins deadlines, log, flight recorder and fallbacks. Deadlines under way keep
+ * it, so it leads back to no guard.
+ */
+export class GuardSupervisor implements Supervisor {
+  readonly settings: Settings;
+  readonly enforces: boolean;
+  readonly closing = new Set<object>();
+  readonly reporter: Reporter;
+  readonly recorder: Recorder | undefined;
+  /** That of the reporter: asked for each response. */
+  rendered: Supervisor["rendered"];
+  // Handed on as they are: a layer of its own would be a call for each request.
+  readonly watch: Supervisor["watch"];
+  readonly holdBack: Supervisor["holdBack"];
+  readonly report: Supervisor["report"];
+  readonly largeHeaderSection: Supervisor["largeHeaderSection"];
+  readonly warn: Supervisor["warn"];
+  readonly ownFailure: Supervisor["ownFailure"];
+  readonly compose: Supervisor["compose"];
+  readonly #deadlines: Deadlines;
+  /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
+  readonly #judgesAtOnce: boolean;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+    this.enforces = settings.mode === "enforce";
+    this.#judgesAtOnce = settings.trust.clientCertificate || settings.trust.secret !== null;
+    const reporter = new Reporter(settings);
+    this.reporter = reporter;
+    this.rendered = reporter.rendered;
+    this.report = reporter.report.bind(reporter);
+    this.largeHeaderSection = reporter.largeHeaderSection.bind(reporter);
+    this.warn = reporter.warn.bind(reporter);
+    this.ownFailure = reporter.ownFailure.bind(reporter);
+    const fallbacks = new Fallbacks((err) => reporter.error({ err }, MESSAGES.errorContent));
+    this.compose = fallbacks.compose.bind(fallbacks);
+    const deadlines = new Deadlines(settings, reporter);
+    this.#deadlines = deadlines;
+    this.watch = deadlines.watch.bind(deadlines);
+    this.holdBack = deadlines.holdBack.bind(deadlines);
+    const file = ledgerOfKeeper() ?? settings.recorder;
+    this.recorder = file === false ? undefined : new Recorder(file, recorderLines(reporter));
+  }
+
+  opened(exchange: Exchange): void {
+    this.reporter.counters.inFlight++;
+    this.#deadlines.opened(exchange);
+    if (this.#judgesAtOnce) void callerOf(exchange);
+    this.recorder?.begin(exchange);
+  }
+
+  committed(exchange: Exchange): void {
+    this.recorder?.answering(exchange);
+    this.watch(exchange);
+  }
+
+  delivered(exchange: Exchange): void {
+    this.recorder?.end(exchange);
+  }
+
+  settled(exchange: Exchange): void {
+    exchange.queue?.remove(exchange);
+    this.recorder?.end(exchange);
+    exchange.doorkeeper?.left(exchange);
+    this.reporter.settled(exchange);
+  }
+
+  /** Every exchange that is under way. */
+  exchanges(): Generator<Exchange> {
+    return this.#deadlines.exchanges();
+  }
+
+  observe(observer: Observer): () => void {
+    const { reporter } = this;
+    const remove = reporter.observe(observer);
+    this.rendered = reporter.rendered;
+    return () => {
+      remove();
+      this.rendered = reporter.rendered;
+    };
+  }
+
+  close(): void {
+    this.reporter.close();
+    this.recorder?.close();
+    this.#deadlines.close();
+  }
+}
