@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import net, { type AddressInfo, type Socket } from "node:net";
+import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { createGuard } from "../src/index.js";
 import { parseResponses } from "../src/parser/parse-response.js";
@@ -150,6 +151,64 @@ describe.each(UPGRADES)("%s behind a request that is not answered yet", (_what, 
     expect(rest(text, ["mine"])).toBe(`${switches}onetwothree`);
   });
 
+  it("waits for room while it waits for its turn, as behind a recipient that takes nothing", async () => {
+    const told: string[] = [];
+    let most = 0;
+    const { text } = await behind("enforce", given, (first, socket) => {
+      most = socket.writableHighWaterMark;
+      const write = (octets: string, what: string) =>
+        told.push(`${what} ${socket.write(octets, () => void told.push(`${what} called back`))}`);
+      const show = () => told.push(`${socket.writableLength - switches.length} ${socket.writableNeedDrain}`);
+      socket.on("drain", () => void told.push("drain"));
+      write(switches, "switches");
+      write("a".repeat(most / 2), "half");
+      show();
+      write("b".repeat(most), "more");
+      show();
+      setTimeout(() => {
+        told.push("turn");
+        first.end("mine");
+      }, 20);
+      socket.once("drain", () => {
+        show();
+        socket.end("last");
+      });
+    });
+    expect(rest(text, ["mine"]) === `${switches}${"a".repeat(most / 2)}${"b".repeat(most)}last`).toBe(true);
+    const turn = told.indexOf("turn");
+    expect(told.slice(0, turn)).toEqual([
+      "switches true",
+      "half true",
+      `${most / 2} false`,
+      "more false",
+      `${most * 1.5} true`,
+    ]);
+    const behindTurn = told.slice(turn + 1);
+    expect(behindTurn).toContain(`${-switches.length} false`);
+    expect(behindTurn.filter((what) => what === "drain")).toHaveLength(1);
+    for (const what of ["switches", "half", "more"]) expect(behindTurn).toContain(`${what} called back`);
+  });
+
+  it("stops what is piped into it until its turn", async () => {
+    let pushed = 0;
+    let before = 0;
+    const { text } = await behind("enforce", given, (first, socket) => {
+      socket.write(switches);
+      const source = new Readable({
+        read() {
+          this.push(pushed++ < 100 ? "x".repeat(10_000) : null);
+        },
+      });
+      source.pipe(socket);
+      setTimeout(() => {
+        before = pushed;
+        first.end("mine");
+      }, 20);
+    });
+    expect(rest(text, ["mine"])).toBe(`${switches}${"x".repeat(1_000_000)}`);
+    expect(before).toBeLessThan(20);
+  });
+
   it.each(["end", "destroy", "destroySoon"] as const)("may switch, and %s that at once", async (how) => {
     const { events, text } = await behind("enforce", given, (first, socket) => {
       socket.write(`${switches}all`);
@@ -185,6 +244,23 @@ describe.each(UPGRADES)("%s behind a request that is not answered yet", (_what, 
     );
     expect(rest(text, ["mine", "answer 2", "answer 3"])).toMatch(/^HTTP\/1\.1 500 /);
   });
+});
+
+it("is told of what it has written and what is lost with the client", async () => {
+  const server = createServer(() => {});
+  createGuard({ logger: false }).attach(server);
+  const { port } = (await listen(server)).address() as AddressInfo;
+  const client = net.connect(port, "127.0.0.1").on("error", () => undefined);
+  const lost = new Promise((resolve) => {
+    server.on("upgrade", (_request, socket) => {
+      socket.on("error", () => {});
+      socket.write(SWITCHES, resolve);
+      client.resetAndDestroy();
+    });
+  });
+  client.write(GET + UPGRADE);
+  expect(await lost).toMatchObject({ code: "ERR_STREAM_DESTROYED" });
+  await new Promise((resolve) => server.close(resolve));
 });
 
 it("adds no listener to the socket of an upgrade or a CONNECT, and forgets it once that is gone", async () => {

@@ -10,11 +10,13 @@ import type { GuardedConnection } from "./connection.js";
 import { tellClientLeft } from "./departure.js";
 import { isDestroyed } from "./gone-socket.js";
 import { checkInterim } from "./interim.js";
-import { versionOf } from "./node-internals.js";
+import { KeptOctets } from "./kept-octets.js";
+import { versionOf, type WriteCallback } from "./node-internals.js";
 import { peerOfConnection } from "./peer.js";
 import { type RawAnswer, RawResponse } from "./raw-response.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
+import { writeAfterDestroy } from "./write-callbacks.js";
 
 /** Time for a client to read its answer before the connection is closed, in milliseconds. */
 const PARTING_MS = 1_000;
@@ -40,6 +42,8 @@ export class SocketExchange extends Exchange {
   #answer: { octets: Buffer; status: number } | undefined;
   /** What goes out in front of that, or in its place, once it is its turn. */
   #held: Buffer[] = [];
+  /** What the app finds of what it has written until then. */
+  #kept: KeptOctets | null = null;
   /** Another protocol has the connection, as far as the app knows. */
   #hasSwitched = false;
   /** How the app has ended that. */
@@ -63,7 +67,11 @@ export class SocketExchange extends Exchange {
     this.#raw = new RawResponse(method ?? "", request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1");
     connection.bare = this;
     connection.witness = supervisor;
-    connection.whenDestroyed = [...connection.whenDestroyed, () => this.settle(false)];
+    const destroyed = () => {
+      this.#release(writeAfterDestroy());
+      this.settle(false);
+    };
+    connection.whenDestroyed = [...connection.whenDestroyed, destroyed];
   }
 
   /** Keeps the answer back until `takeTurn()`. */
@@ -83,7 +91,19 @@ export class SocketExchange extends Exchange {
     if (this.#hasSwitched) this.#handOver();
     const answer = this.#answer;
     if (answer !== undefined) this.#send(answer.octets, answer.status);
+    this.#release(null);
     return answer !== undefined;
+  }
+
+  /** The app has written octets before its turn. @returns what `write()` returns */
+  keep(octets: number, callback: WriteCallback): boolean {
+    this.#kept ??= new KeptOctets(this.connection.socket);
+    return this.#kept.add(octets, callback);
+  }
+
+  #release(error: Error | null): void {
+    this.#kept?.release(error);
+    this.#kept = null;
   }
 
   override get isQueued(): boolean {

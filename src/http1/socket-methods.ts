@@ -5,7 +5,7 @@ import { runningFunctions } from "../stack.js";
 import type { GuardedConnection } from "./connection.js";
 import { isDestroyed, showEnded } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import type { NodeSocket } from "./node-internals.js";
+import type { NodeSocket, WriteCallback } from "./node-internals.js";
 import { endWithoutError } from "./socket-error.js";
 import type { SocketExchange } from "./socket-exchange.js";
 
@@ -141,8 +141,9 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
   if (octets === null) return connection.call("write", args); // throws as it always did
   exchange.socketWrite(octets, last);
   if (!exchange.supervisor.enforces) return connection.call("write", args);
-  const callback = typeof encoding === "function" ? encoding : third;
-  if (typeof callback === "function") process.nextTick(callback as () => void);
+  const callback = (typeof encoding === "function" ? encoding : third) as WriteCallback;
+  if (connection.waiting !== null) return connection.waiting.keep(octets.byteLength, callback);
+  if (typeof callback === "function") process.nextTick(callback);
   return true;
 }
 
