@@ -6,10 +6,25 @@ interface Message {
   readonly socket?: { readonly _httpMessage?: object | null } | null;
 }
 
-type Method = (this: object, ...args: unknown[]) => unknown;
+/** Methods of a response that the guard stands in front of. */
+type Name =
+  | "_storeHeader"
+  | "_send"
+  | "_writeRaw"
+  | "_flushOutput"
+  | "write"
+  | "end"
+  | "destroy"
+  | "detachSocket"
+  | "addTrailers"
+  | "writeEarlyHints"
+  | "writeInformation"
+  | "emit";
 
-/** What a method does to a response that has an exchange. */
-type Guarded = (this: object, exchange: Exchange, ...args: unknown[]) => unknown;
+type Methods = Readonly<Record<Name, (this: object, ...args: unknown[]) => unknown>>;
+
+/** What they do to a response that has an exchange; `emit` returns undefined where the event goes on. */
+type GuardedMethods = Readonly<Record<Name, (this: object, exchange: Exchange, ...args: unknown[]) => unknown>>;
 
 /**
  * Hangs an exchange on a request or a response in a private field, where another copy of the package finds it as well.
@@ -43,41 +58,89 @@ const Holder = shared(
       }
 
       /**
-       * Makes a method of responses that stands in front of another. Responses that no guard has seen, or whose call it has
-       * seen already, go on to that.
-       * @param native - holds the other one under its name
-       * @param isPassed - so do those of an exchange whose octets are being passed on
+       * Makes the methods of responses that stand in front of others. Responses that no guard has seen, or whose call it has
+       * seen already, go on to those; so do octets of an exchange that are being passed on. Each is written out, since V8
+       * keeps what it learns of a call with its text: of one text for all of them it would learn nothing.
+       * @param native - the others
+       * @param heard - events that are looked at
        */
-      static standInFront(
-        native: Readonly<Record<string, Method>>,
-        name: string,
-        guarded: Guarded,
-        isPassed: boolean,
-      ): Method {
-        return function (this: object, a?: unknown, b?: unknown, c?: unknown, d?: unknown): unknown {
-          const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-          if (exchange?.isHttp1 && exchange.covered !== name && !(isPassed && exchange.passing))
-            return guarded.call(this, exchange, a, b, c, d);
-          return (native[name] as Method).call(this, a, b, c, d);
-        };
-      }
-
-      /**
-       * The same for `emit`, whose arguments are forwarded without a copy: Node calls it several times for each response.
-       * @param heard - events that are looked at, others go on
-       * @param hear - returns what `emit` does; undefined where the event goes on
-       */
-      static standBeforeEmit(native: { readonly emit: Method }, heard: ReadonlySet<unknown>, hear: Guarded): Method {
-        return function emit(this: object, event: unknown, argument?: unknown): unknown {
-          if (heard.has(event)) {
+      static overrides(native: Methods, guarded: GuardedMethods, heard: ReadonlySet<unknown>): Methods {
+        return {
+          _storeHeader(this: object, a: unknown, b: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "emit") {
-              const emitted = hear.call(this, exchange, event, argument);
-              if (emitted !== undefined) return emitted;
+            if (exchange?.isHttp1 && exchange.covered !== "_storeHeader")
+              return guarded._storeHeader.call(this, exchange, a, b);
+            return native._storeHeader.call(this, a, b);
+          },
+          _send(this: object, a: unknown, b: unknown, c: unknown, d: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "_send" && !exchange.passing)
+              return guarded._send.call(this, exchange, a, b, c, d);
+            return native._send.call(this, a, b, c, d);
+          },
+          _writeRaw(this: object, a: unknown, b: unknown, c: unknown, d: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "_writeRaw" && !exchange.passing)
+              return guarded._writeRaw.call(this, exchange, a, b, c, d);
+            return native._writeRaw.call(this, a, b, c, d);
+          },
+          _flushOutput(this: object, a: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "_flushOutput")
+              return guarded._flushOutput.call(this, exchange, a);
+            return native._flushOutput.call(this, a);
+          },
+          write(this: object, a: unknown, b: unknown, c: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "write") return guarded.write.call(this, exchange, a, b, c);
+            return native.write.call(this, a, b, c);
+          },
+          end(this: object, a: unknown, b: unknown, c: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "end") return guarded.end.call(this, exchange, a, b, c);
+            return native.end.call(this, a, b, c);
+          },
+          destroy(this: object, a: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "destroy") return guarded.destroy.call(this, exchange, a);
+            return native.destroy.call(this, a);
+          },
+          detachSocket(this: object, a: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "detachSocket")
+              return guarded.detachSocket.call(this, exchange, a);
+            return native.detachSocket.call(this, a);
+          },
+          addTrailers(this: object, a: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "addTrailers")
+              return guarded.addTrailers.call(this, exchange, a);
+            return native.addTrailers.call(this, a);
+          },
+          writeEarlyHints(this: object, a: unknown, b: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "writeEarlyHints")
+              return guarded.writeEarlyHints.call(this, exchange, a, b);
+            return native.writeEarlyHints.call(this, a, b);
+          },
+          writeInformation(this: object, a: unknown, b: unknown, c: unknown) {
+            const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+            if (exchange?.isHttp1 && exchange.covered !== "writeInformation")
+              return guarded.writeInformation.call(this, exchange, a, b, c);
+            return native.writeInformation.call(this, a, b, c);
+          },
+          // Node calls it several times for each response: the arguments are forwarded without a copy.
+          emit(this: object, event: unknown, argument: unknown) {
+            if (heard.has(event)) {
+              const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
+              if (exchange?.isHttp1 && exchange.covered !== "emit") {
+                const emitted = guarded.emit.call(this, exchange, event, argument);
+                if (emitted !== undefined) return emitted;
+              }
             }
-          }
-          // biome-ignore lint/complexity/noArguments: see above
-          return Reflect.apply(native.emit, this, arguments as unknown as unknown[]);
+            // biome-ignore lint/complexity/noArguments: see above
+            return Reflect.apply(native.emit, this, arguments as unknown as unknown[]);
+          },
         };
       }
     },
@@ -92,8 +155,8 @@ export const { hangOnBoth } = Holder;
 /** The exchange of a request or a response, if a guard has seen it. */
 export const exchangeOf: (object: object) => Exchange | undefined = Holder.get;
 
-/** Make methods that find the exchange of the response they are called on. */
-export const { standInFront, standBeforeEmit } = Holder;
+/** Makes methods that find the exchange of the response they are called on. */
+export const { overrides } = Holder;
 
 /** The exchange of a response on which a method is called. */
 export function exchangeOfReceiver(response: object): Exchange | undefined {

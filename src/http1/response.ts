@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { standBeforeEmit, standInFront } from "../exchange/exchange-of.js";
+import { overrides } from "../exchange/exchange-of.js";
 import { EVENTS, handlerError } from "../report/incidents.js";
 import { sendContent } from "./content.js";
 import { asIfOpen, finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
@@ -47,9 +47,6 @@ export interface Layer {
   readonly methods: NativeMethods;
 }
 
-/** Methods by which Node's own octets, or the guard's, leave a response while it passes them on. */
-const PASSED: ReadonlySet<string> = new Set(["_send", "_writeRaw"]);
-
 /** Events in which the guard has a part; most are none of its business, and Node emits some for every response. */
 const HEARD: ReadonlySet<unknown> = new Set(["finish", "prefinish", "close", "pipe", "error"]);
 
@@ -72,17 +69,10 @@ export function createLayer(source: NativeMethods): Layer {
     emit: source.emit,
   };
   if (source.writeInformation !== undefined) native.writeInformation = source.writeInformation;
-  const below = native as unknown as Methods;
-  const guarded = guardedMethods(native) as unknown as Methods;
-  const methods: Methods = {};
-  for (const name of Object.keys(native))
-    methods[name] = standInFront(below, name, guarded[name] as Method, PASSED.has(name));
-  methods.emit = standBeforeEmit(native as never, HEARD, guarded.emit as Method);
-  return { native, methods: methods as unknown as NativeMethods };
+  const methods = overrides(native as never, guardedMethods(native) as never, HEARD) as unknown as NativeMethods;
+  if (native.writeInformation === undefined) delete methods.writeInformation;
+  return { native, methods };
 }
-
-type Method = (...args: unknown[]) => unknown;
-type Methods = Record<string, Method>;
 
 type GuardedMethods = {
   readonly [K in ResponseMethod]-?: (
