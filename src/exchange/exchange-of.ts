@@ -3,7 +3,14 @@ import type { Exchange } from "./exchange.js";
 
 /** What Node keeps of a connection: the response whose turn it is. */
 interface Message {
+  readonly outputData?: readonly unknown[];
   readonly socket?: { readonly _httpMessage?: object | null } | null;
+}
+
+/** What an exchange of HTTP/1.x has beside. */
+interface Departing extends Exchange {
+  readonly goneBy: unknown;
+  readonly interims: unknown;
 }
 
 /** Methods of a response that the guard stands in front of. */
@@ -86,7 +93,9 @@ const Holder = shared(
           },
           _flushOutput(this: object, a: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "_flushOutput")
+            // Node asks each response whose turn it is, and hardly any has had to wait for that.
+            const isEmpty = (this as Message).outputData?.length === 0 && (exchange as Departing)?.interims === null;
+            if (exchange?.isHttp1 && exchange.covered !== "_flushOutput" && !isEmpty)
               return guarded._flushOutput.call(this, exchange, a);
             return native._flushOutput.call(this, a);
           },
@@ -133,7 +142,10 @@ const Holder = shared(
           emit(this: object, event: unknown, argument: unknown) {
             if (heard.has(event)) {
               const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-              if (exchange?.isHttp1 && exchange.covered !== "emit") {
+              const isUsual =
+                (event === "prefinish" && (exchange as Departing)?.goneBy === null) ||
+                (event === "close" && exchange?.phase.isSettled);
+              if (exchange?.isHttp1 && exchange.covered !== "emit" && !isUsual) {
                 const emitted = guarded.emit.call(this, exchange, event, argument);
                 if (emitted !== undefined) return emitted;
               }

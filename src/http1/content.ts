@@ -61,7 +61,13 @@ export function sendContent(
   }
   exchange.sent += octets;
   if (!exchange.ending) exchange.activeAt = performance.now();
-  return pass(exchange, data, encoding, callback, byteLength);
+  const was = exchange.passing;
+  exchange.passing = true;
+  try {
+    return exchange.native._send.call(exchange.response, data, encoding, callback, byteLength);
+  } finally {
+    exchange.passing = was;
+  }
 }
 
 function pass(

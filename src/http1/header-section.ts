@@ -75,7 +75,12 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
   if (context.supervisor.enforces) response.chunkedEncoding = false;
   // For HTTP/1.0 it is an app, or TE in the request, that asks for chunks.
   const isUnchunked = context.isHttp11 || !response.useChunkedEncodingByDefault;
-  if (isPlainStatus(status) && isUnchunked && isValid && !(response._removedTE && response._removedContLen)) {
+  if (
+    (status === 200 || isPlainStatus(status)) &&
+    isUnchunked &&
+    isValid &&
+    !(response._removedTE && response._removedContLen)
+  ) {
     const { shouldKeepAlive, sendDate } = response;
     if (
       isPlainlyValid(headers, isOutHeaders, context.isHttp11, shouldKeepAlive, sendDate, context.settings.maxFieldLines)

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { tellFailure } from "../containment.js";
 import { exchangeOf } from "../exchange/exchange-of.js";
+import type { Overload } from "../overload/overload.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { callListener, callListeners, type Listener, onlyListener } from "./listeners.js";
 import type { NodeResponse } from "./node-internals.js";
@@ -28,7 +29,15 @@ export class Requests {
       // Opened as its response was made; not one that an app has made itself.
       exchange = (exchangeOf(response) as Http1Exchange | undefined) ?? this.#guard.open(request, response);
       exchange.persists = response.shouldKeepAlive;
-      if (!this.#isForApp(event, exchange)) return true;
+      const { connection } = exchange;
+      if (connection.lingering) {
+        exchange.passOver();
+        return true;
+      }
+      const { overload } = this.#guard;
+      if (this.#guard.answers(exchange)) return true;
+      exchange.greeted = true;
+      if (overload !== undefined && !this.#isAdmitted(event, exchange, overload)) return true;
     } catch (error) {
       // Whatever the guard cannot do, the app gets its request.
       tellFailure(this.#guard.witness, error);
@@ -37,21 +46,13 @@ export class Requests {
     return this.#callUp(event, exchange);
   }
 
-  /** Whether the app is to get a request here and now: the guard has not answered it, and it need not wait. */
-  #isForApp(event: string, exchange: Http1Exchange): boolean {
-    const guard = this.#guard;
-    if (exchange.connection.lingering) {
-      exchange.passOver();
-      return false;
-    }
-    if (guard.answers(exchange)) return false;
-    exchange.greeted = true;
-    if (guard.overload === undefined) return true;
+  /** Whether the app is to get a request here and now, and need not wait. */
+  #isAdmitted(event: string, exchange: Http1Exchange, overload: Overload): boolean {
     const enter = () => {
       if (exchange.connection.lingering) exchange.passOver();
       else this.#callUp(event, exchange);
     };
-    return guard.overload.admits(exchange, enter, true);
+    return overload.admits(exchange, enter, true);
   }
 
   #callUp(event: string, exchange: Http1Exchange): boolean {

@@ -60,7 +60,7 @@ export function recordOf(exchange: Exchange): RequestRecord {
     colo: ray === null ? null : ray.colo,
     clientIp: clientAddress(peer, caller, headers ?? NO_HEADERS),
     verified,
-    method: loggableMethod(request),
+    method: request !== null && USUAL.has(request.method) ? (request.method as string) : loggableMethod(request),
     url: loggableUrl(urlOf(request)),
     status: exchange.status,
     octets: exchange.octets,
@@ -83,6 +83,9 @@ export function urlOf(request: IncomingMessage | null): string {
   if (request === null) return "";
   return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
 }
+
+/** Methods that need no second look. */
+const USUAL: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 /** Over HTTP/2 any token is a method, of any length. */
 function loggableMethod(request: IncomingMessage | null): string {
