@@ -24,10 +24,7 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
     // The reset would come in front of the end of the content, which the Writable has handed over already.
     if (exchange.supervisor.enforces && stream.writableFinished && !exchange.flushing && !isSent(stream)) {
       exchange.leaving ??= { ...destroyedWith(error), callback };
-      whenSent(
-        stream,
-        contained(exchange.supervisor, () => exchange.leave()),
-      );
+      whenSent(stream, exchange.supervisor, () => exchange.leave());
       return stream;
     }
   }

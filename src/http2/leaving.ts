@@ -1,5 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-import { contained } from "../containment.js";
+import { contained, type Witness } from "../containment.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { handleOf, stateOf } from "./internals.js";
 
@@ -14,6 +14,9 @@ export const CANCEL = 8;
  * cancellation: in front of that they send what is there. A recipient that has the whole answer heeds neither.
  */
 export const DROPS_HEADERS = Number.parseInt(process.versions.node, 10) >= 22;
+
+/** Longest time between two looks at a stream whose recipient takes its time, in milliseconds. */
+const LONGEST_LOOK_MS = 64;
 
 /** How the app has ended a stream, of which it is told once the answer is out. */
 export interface Leaving {
@@ -38,9 +41,14 @@ export function destroyedWith(error: Error | undefined, code?: number): Leaving 
  * Waits until the session has sent the end of the content, which comes some time behind the end of the Writable and is
  * told by nothing; or until the stream is gone.
  */
-export function whenSent(stream: ServerHttp2Stream, act: () => void): void {
-  if (isSent(stream)) act();
-  else setTimeout(whenSent, 1, stream, act);
+export function whenSent(stream: ServerHttp2Stream, witness: Witness, act: () => void): void {
+  let ms = 1;
+  const look = contained(witness, () => {
+    if (isSent(stream)) return act();
+    setTimeout(look, ms);
+    ms = Math.min(ms * 2, LONGEST_LOOK_MS);
+  });
+  look();
 }
 
 /** Whether the session has sent the end of the content, or never will. */

@@ -101,7 +101,10 @@ function answerAll(
     const done = contained(witness, () => {
       if (left.delete(exchange) && left.size === 0) setImmediate(endIt);
     });
-    stream.once("finish", () => whenSent(stream, done));
+    stream.once(
+      "finish",
+      contained(witness, () => whenSent(stream, witness, done)),
+    );
     stream.once("close", done);
   }
 }
