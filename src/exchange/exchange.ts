@@ -12,9 +12,10 @@ import type { Logger, RequestRecord } from "../report/log.js";
 import type { Caller, Peer } from "../trust/caller.js";
 import type { Trace } from "./current-exchange.js";
 import type { DeadlineQueue, Waiting } from "./deadline-queue.js";
+import { failExchange } from "./failing.js";
 import { CHUNKED, type Framing } from "./framing.js";
 import { ExchangeContext } from "./request-context.js";
-import { type Circumstances, PHASES, type Phase, remedyFor } from "./state.js";
+import { type Circumstances, PHASES, type Phase } from "./state.js";
 
 /** What an exchange needs of its guard. */
 export interface Supervisor extends Witness {
@@ -122,12 +123,20 @@ export abstract class Exchange implements Waiting, Circumstances {
   abstract isBegun(): boolean;
   /** All the content that was announced has been handed over. */
   abstract readonly isWhole: boolean;
+  /** A method of the app is on the stack, and what is done about a failure waits for its end. */
+  get isInCall(): boolean {
+    return false;
+  }
+
   /** Ends a response that is whole but for its end. */
-  protected abstract finish(): void;
+  abstract finish(): void;
   /** Sends a complete response in place of the app's. Only while `isOut` is false. */
-  protected abstract replace(page: Page, failure: Failure): void;
+  abstract replace(page: Page, failure: Failure): void;
   /** Ends the connection, or the stream, so that nobody takes what went out for a complete message. */
-  protected abstract tearDown(): void;
+  abstract tearDown(): void;
+  /** Something fails behind the client's leaving. */
+  failsBehindClient(): void {}
+
   /** Commits what is held, when it has been held for long enough. */
   abstract release(): void;
   /**
@@ -241,86 +250,13 @@ export abstract class Exchange implements Waiting, Circumstances {
     return this.#context;
   }
 
-  /** A method of the app is on the stack, and what is done about a failure waits for its end. */
-  protected get isInCall(): boolean {
-    return false;
-  }
-
   /**
-   * The response cannot go on as the app has it in mind: finds the remedy, and carries it out.
+   * The response cannot go on as the app has it in mind.
    * @returns false where nothing was done, because the response is over already or the guard only reports
    */
   fail(failure: Failure): boolean {
-    const remedy = remedyFor(this.phase, this);
-    if (remedy === "ignore") return false;
-    // What fails because the client has left, or after it, costs nobody a response.
-    if (remedy === "pass") {
-      this.failsBehindClient();
-      return false;
-    }
-    if (!this.supervisor.enforces) {
-      // res.destroy() goes on to socket.destroy(): one cause, one incident.
-      const isTold = failure.clientGone === true || this.incident === failure.code;
-      if (!isTold) this.supervisor.report(this, failure, "reported");
-      return false;
-    }
-    if (this.isInCall) {
-      this.failsLater(failure);
-      return true;
-    }
-    const known = this.#knownOf(failure);
-    const isGone = known.clientGone === true;
-    if (isGone && remedy !== "finish") {
-      this.outcome = "client gone";
-      this.clientLeft();
-    }
-    if (remedy === "finish") {
-      this.repaired(known);
-      this.phase = this.phase.after.end;
-      this.finish();
-    } else if (remedy === "cut") {
-      this.phase = this.phase.after.cut;
-      if (!isGone) {
-        this.outcome = "torn down";
-        this.supervisor.report(this, known, "torn down");
-        this.abort(new RayguardError("ERR_RAYGUARD_INCOMPLETE", known.message));
-      }
-      this.tearDown();
-    } else {
-      this.phase = this.phase.after.replace;
-      const page = this.supervisor.compose(this, known);
-      // A 404 that the app has thrown is its answer, in other words; only faults are incidents.
-      const isAnswer = known.code === "HANDLER_ERROR" && page.status < 500;
-      if (!isAnswer && !isGone) {
-        this.outcome = "replaced";
-        this.supervisor.report(this, { ...known, status: page.status }, "replaced");
-      }
-      this.replace(page, known);
-    }
-    return true;
+    return failExchange(this, failure);
   }
-
-  /** Keeps a failure until no method of the app is on the stack; the first one is the cause. */
-  protected failsLater(failure: Failure): void {
-    this.pending ??= failure;
-    this.phase = this.phase.after.fail;
-  }
-
-  /** What came first is the cause; what fails now is most often its consequence. */
-  #knownOf(failure: Failure): Failure {
-    const { pending, cause } = this;
-    this.pending = null;
-    let known = failure;
-    if (pending !== null && pending !== failure) {
-      const { code, message, prevented } = pending;
-      known = { ...failure, code, message, prevented };
-    }
-    if (known.err === undefined && cause !== undefined) known = { ...known, err: cause };
-    return known.prevented !== null && this.isBegun() ? { ...known, prevented: null } : known;
-  }
-
-  /** Something fails behind the client's leaving. */
-  protected failsBehindClient(): void {}
 
   /** Gives up on a recipient that takes nothing of what the app has written. */
   giveUp(failure: Failure): void {
@@ -370,7 +306,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   settle(complete: boolean): void {
     if (this.phase.isSettled) return;
     if (!complete) this.noteLost();
-    this.phase = this.phase.after.flushed;
+    this.phase = this.phase.after[complete ? "flushed" : "gone"];
     if (!complete && this.outcome !== "torn down") this.outcome = "client gone";
     this.supervisor.settled(this);
     if (this.trace !== undefined) this.trace.exchange = null;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
+import { failLater } from "../exchange/failing.js";
 import { CHUNKED, isWhole, ofLength } from "../exchange/framing.js";
 import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
@@ -201,7 +202,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       this.supervisor.report(this, failure, "reported");
       return false;
     }
-    this.failsLater(failure);
+    failLater(this, failure);
     if (!this.ending) process.nextTick(contained(this.supervisor, () => this.#failNow()));
     return true;
   }
@@ -222,12 +223,12 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     return super.fail(failure);
   }
 
-  protected override get isInCall(): boolean {
+  override get isInCall(): boolean {
     return this.ending;
   }
 
   /** Node is about to say that the client has left; where it does not, nobody else would. */
-  protected override failsBehindClient(): void {
+  override failsBehindClient(): void {
     setImmediate(contained(this.supervisor, () => this.gone()));
   }
 
@@ -353,7 +354,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   // -- remedies --------------------------------------------------------------------------------------------------
 
-  protected finish(): void {
+  finish(): void {
     const { native, response } = this;
     if (response.finished) {
       // Only what `end()` added has been swallowed, and with it the callback that turns Node to the next request.
@@ -368,7 +369,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     process.nextTick(contained(this.supervisor, end));
   }
 
-  protected replace(page: Page, failure: Failure): void {
+  replace(page: Page, failure: Failure): void {
     const { request, response } = this;
     const closes = failure.closes === true || !canPersist(this);
     const { head, octets } = renderHttp1(page, request.method ?? "", closes);
@@ -422,7 +423,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.repaired(lateAnswer);
   }
 
-  protected tearDown(): void {
+  tearDown(): void {
     silence(this);
     this.connection.abort(this.#endsWithConnection);
   }

@@ -246,9 +246,9 @@ export class SocketExchange extends Exchange {
     return this.fail(this.#otherwise);
   }
 
-  protected finish(): void {}
+  finish(): void {}
 
-  protected replace(page: Page): void {
+  replace(page: Page): void {
     this.#send(renderHttp1(page, this.#method, true).octets, page.status);
   }
 
@@ -293,7 +293,7 @@ export class SocketExchange extends Exchange {
     }
   }
 
-  protected tearDown(): void {
+  tearDown(): void {
     this.connection.abort(true);
   }
 

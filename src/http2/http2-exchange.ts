@@ -311,7 +311,7 @@ export class Http2Exchange extends Exchange {
     if (this.phase.isCommitted) this.phase = this.phase.after.end;
   }
 
-  protected finish(): void {
+  finish(): void {
     this.ended = true;
     this.pass(() => void this.native.end.call(this.stream));
   }
@@ -321,7 +321,7 @@ export class Http2Exchange extends Exchange {
    * stream, or content is still to come that no reader may take for complete, it is told so as Node would: the stream
    * is closed under it as soon as the answer is out.
    */
-  protected replace(page: Page): void {
+  replace(page: Page): void {
     const { stream, native, isFinal } = this;
     const isHead = this.method === "HEAD";
     const leaves = this.leaving !== null || this.isUploading;
@@ -362,7 +362,7 @@ export class Http2Exchange extends Exchange {
     endAs(this, leaving, this.phase.isVoid || !isCancelled ? NO_ERROR : CANCEL);
   }
 
-  protected tearDown(): void {
+  tearDown(): void {
     const { stream, native, leaving } = this;
     dropHeld(this);
     this.flushing = false;

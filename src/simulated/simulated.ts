@@ -92,9 +92,9 @@ export class SimulatedExchange extends Exchange {
 
   release(): void {}
 
-  protected finish(): void {}
+  finish(): void {}
 
-  protected replace(page: Page): void {
+  replace(page: Page): void {
     const response = this.response;
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     response.statusCode = page.status;
@@ -102,7 +102,7 @@ export class SimulatedExchange extends Exchange {
     this.#end.call(response, page.body, "utf8");
   }
 
-  protected tearDown(): void {
+  tearDown(): void {
     this.#destroy.call(this.response);
   }
 
