@@ -58,7 +58,7 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
 
   function rayguardErrorHandler(error: unknown, _request: IncomingMessage, response: ServerResponse, next: Next): void {
     const exchange = exchangeOf(response);
-    if (exchange === undefined || !guard.supervisor.enforces) next(error);
+    if (exchange === undefined || !guard.enforces) next(error);
     else guard.failed(exchange, error, false, response.headersSent ? undefined : answeredByExpress(error));
   }
 

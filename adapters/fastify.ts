@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
 import fp from "fastify-plugin";
 import type { Guard, GuardOptions, RequestContext, RouteSettings } from "../src/index.js";
-import { GuardCore } from "../src/internals.js";
+import { type AdapterGuard, GuardCore } from "../src/internals.js";
 import { onError } from "./fastify/error-handling.js";
 import { watchHandler } from "./fastify/hijacked.js";
 
@@ -11,7 +11,7 @@ type RouteConfig = { rayguard?: Partial<RouteSettings> };
 
 const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fastify, options, done) {
   const isNested = fastify.hasDecorator("rayguard");
-  let guard: GuardCore;
+  let guard: AdapterGuard;
   try {
     guard = new GuardCore(options);
   } catch (error) {
@@ -89,7 +89,7 @@ function decorate(fastify: FastifyInstance, guard: Guard): void {
 }
 
 /** In a runtime that is not supported: what handlers read is there, and nothing else. */
-function passThrough(fastify: FastifyInstance, guard: GuardCore, usesFrameworkLogger: boolean, isNested: boolean) {
+function passThrough(fastify: FastifyInstance, guard: AdapterGuard, usesFrameworkLogger: boolean, isNested: boolean) {
   if (usesFrameworkLogger) guard.useLogger(fastify.log);
   if (!isNested) decorate(fastify, guard);
   guard.attach(fastify.server);

@@ -7,7 +7,8 @@ export { ERROR_CODES, RayguardError, type RayguardErrorCode } from "./errors.js"
 export { currentRequest } from "./exchange/current-exchange.js";
 export type { GuardedListener, GuardedRequest, RequestContext } from "./exchange/request-context.js";
 export type { FallbackContent } from "./fallback/content.js";
-export { createGuard, type Guard } from "./guard.js";
+export type { Guard } from "./guard.js";
+export { createGuard } from "./guard-core.js";
 export type { HealthOptions } from "./health/health.js";
 export type { HealthCheck } from "./health/health-checks.js";
 export { DEFAULTS, type GuardOptions, type RouteSettings } from "./options/options.js";

@@ -1,10 +1,11 @@
 /** What the adapters use beside the public interface. */
+export type { AdapterGuard } from "./adapter-guard.js";
 export { parseRay } from "./cloudflare/ray.js";
 export { contained } from "./containment.js";
 export type { Exchange } from "./exchange/exchange.js";
 export { exchangeOf } from "./exchange/exchange-of.js";
 export { isLostWithContent, isRefusedOfError } from "./fallback/lost-content.js";
-export { GuardCore } from "./guard.js";
+export { GuardCore } from "./guard-core.js";
 export { NOT_IN_VALUE } from "./http/grammar.js";
 export { Http1Exchange } from "./http1/http1-exchange.js";
 export { coverPrototypes } from "./http1/layers.js";

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { contain, contained, tellFailure } from "../src/containment.js";
 import type { Exchange } from "../src/exchange/exchange.js";
-import { GuardCore } from "../src/guard.js";
+import { GuardCore } from "../src/guard-core.js";
 import type { GuardOptions } from "../src/index.js";
 import type { Overload } from "../src/overload/overload.js";
 import { MESSAGES } from "../src/report/log.js";

@@ -20,10 +20,10 @@ const isRecent = Number.parseInt(process.versions.node, 10) >= 24;
  * to a logger that does nothing.
  */
 const MOST = {
-  "express log": isRecent ? 90 : 96,
-  "express no log": isRecent ? 77 : 83,
-  "fastify log": isRecent ? 93 : 99,
-  "fastify no log": isRecent ? 80 : 86,
+  "express log": isRecent ? 89 : 95,
+  "express no log": isRecent ? 76 : 82,
+  "fastify log": isRecent ? 92 : 98,
+  "fastify no log": isRecent ? 79 : 85,
 };
 
 for (const [variant, most] of Object.entries(MOST)) {

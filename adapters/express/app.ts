@@ -1,5 +1,5 @@
 import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http";
-import { contained, coverPrototypes, exchangeOf, type GuardCore, MESSAGES } from "../../src/internals.js";
+import { type AdapterGuard, contained, coverPrototypes, exchangeOf, MESSAGES } from "../../src/internals.js";
 import { awaitLayers, awaitParams, isRejection } from "./async-layers.js";
 import { dropLostFields, fieldsRefusedOf } from "./lost-fields.js";
 import { leaveUnattended } from "./unattended.js";
@@ -30,7 +30,7 @@ const prepared = new WeakSet<object>();
  * Done once for each application, at its first request, when all of it is in place: follows every response of
  * the application to its prototype, and appends an observer behind everything else.
  */
-export function prepareApp(app: ExpressApp, guard: GuardCore, middleware: unknown): void {
+export function prepareApp(app: ExpressApp, guard: AdapterGuard, middleware: unknown): void {
   if (prepared.has(app)) return;
   prepared.add(app);
   let root = app;
@@ -39,7 +39,7 @@ export function prepareApp(app: ExpressApp, guard: GuardCore, middleware: unknow
   const stack = stackOf(root);
   if (stack?.[0] !== undefined) awaitLayers(stack[0]);
   if (root._router !== undefined) awaitParams(root._router);
-  if (stack !== undefined && isMountedLate(stack, middleware)) guard.supervisor.warn({}, MESSAGES.mountedLate);
+  if (stack !== undefined && isMountedLate(stack, middleware)) guard.witness.warn({}, MESSAGES.mountedLate);
   if (prepared.has(root) && root !== app) return;
   prepared.add(root);
   appendObservers(root, guard);
@@ -56,7 +56,7 @@ function isMountedLate(stack: Layer[], middleware: unknown): boolean {
 }
 
 /** Errors nobody has handled, and requests nobody has answered, are about to reach Express's own final handler. */
-function appendObservers(app: ExpressApp, guard: GuardCore): void {
+function appendObservers(app: ExpressApp, guard: AdapterGuard): void {
   app.use(function rayguardUnhandledError(
     error: unknown,
     request: IncomingMessage,
@@ -64,7 +64,7 @@ function appendObservers(app: ExpressApp, guard: GuardCore): void {
     next: Next,
   ) {
     const exchange = exchangeOf(response);
-    if (exchange === undefined || !guard.supervisor.enforces) return next(error);
+    if (exchange === undefined || !guard.enforces) return next(error);
     exchange.cause = error;
     // The final handler would destroy the socket, and with it whatever else is under way on this connection.
     if (response.headersSent || exchange.phase.isVoid) return guard.failed(exchange, error);
@@ -120,7 +120,7 @@ export function answeredByExpress(error: unknown): null | undefined {
 }
 
 /** The final handler answers only when the whole request content has arrived, which may be never. */
-function answerInTime(guard: GuardCore, request: IncomingMessage, response: ServerResponse, error: unknown): void {
+function answerInTime(guard: AdapterGuard, request: IncomingMessage, response: ServerResponse, error: unknown): void {
   if (request.complete) return;
   const answer = contained(guard.witness, () => {
     const exchange = exchangeOf(response);

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from "fastify";
-import { exchangeOf, type GuardCore } from "../../src/internals.js";
+import { type AdapterGuard, exchangeOf } from "../../src/internals.js";
 
 /** Fastify keeps the route of a request here; where it is not found, hijacked handlers are left to the deadline. */
 const CONTEXT = "fastify.context";
@@ -11,7 +11,7 @@ let symbol: symbol | undefined;
  * Watches the handler of a route from its first request on: Fastify forgets what a handler throws once it has hijacked
  * the reply. `route.handler` itself is left alone, since it belongs to the app's own `onRoute` hooks.
  */
-export function watchHandler(request: FastifyRequest, guard: GuardCore): void {
+export function watchHandler(request: FastifyRequest, guard: AdapterGuard): void {
   symbol ??= Object.getOwnPropertySymbols(request).find(({ description }) => description === CONTEXT);
   if (symbol === undefined) return;
   const context = (request as unknown as Record<symbol, { handler?: RouteHandlerMethod } | undefined>)[symbol];
@@ -20,7 +20,7 @@ export function watchHandler(request: FastifyRequest, guard: GuardCore): void {
   if (typeof context.handler === "function") context.handler = watchHijacked(context.handler, guard);
 }
 
-function watchHijacked(handler: RouteHandlerMethod, guard: GuardCore): RouteHandlerMethod {
+function watchHijacked(handler: RouteHandlerMethod, guard: AdapterGuard): RouteHandlerMethod {
   const failed = (reply: FastifyReply, error: unknown) => {
     const exchange = exchangeOf(reply.raw);
     // Fastify would leave the request without an answer.

@@ -2,7 +2,7 @@ import cluster from "node:cluster";
 import { setTimeout as wait } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { contain, contained, containPromise } from "../containment.js";
-import type { GuardCore } from "../guard.js";
+import type { GuardCore } from "../guard-core.js";
 import { connectionOf } from "../http1/connection.js";
 import { idleSocketsOf, socketsOf } from "../http1/connection-lists.js";
 import { isDestroyed } from "../http1/gone-socket.js";

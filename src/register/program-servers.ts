@@ -2,7 +2,7 @@ import { subscribe } from "node:diagnostics_channel";
 import type { Server } from "node:net";
 import { contained } from "../containment.js";
 import { RayguardError } from "../errors.js";
-import { GuardCore } from "../guard.js";
+import { GuardCore } from "../guard-core.js";
 import { resolveOptions } from "../options/options.js";
 import { addressText } from "../report/address-text.js";
 import { MESSAGES } from "../report/log.js";

@@ -1,6 +1,8 @@
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
+import { RayguardError } from "../errors.js";
 import { hasInternals } from "../http1/node-internals.js";
+import type { Settings } from "../options/options.js";
 
 let found: { readonly runtime: string | undefined } | undefined;
 
@@ -12,6 +14,18 @@ let found: { readonly runtime: string | undefined } | undefined;
 export function unsupportedRuntime(): string | undefined {
   found ??= { runtime: findRuntime() };
   return found.runtime;
+}
+
+/** Nothing is opened for requests that only pass through. @throws {RayguardError} where the option asks for it */
+export function settingsUnder(runtime: string | undefined, settings: Settings): Settings {
+  if (runtime === undefined) return settings;
+  if (settings.unsupportedRuntime === "error") {
+    throw new RayguardError(
+      "ERR_RAYGUARD_UNSUPPORTED_RUNTIME",
+      `The guard knows node:http of Node alone; this is ${runtime}.`,
+    );
+  }
+  return { ...settings, lint: false, recorder: false, overload: false };
 }
 
 function findRuntime(): string | undefined {

@@ -1,0 +1,71 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Exchange } from "../exchange/exchange.js";
+import type { Health } from "../health/health.js";
+import type { Recorder } from "../recorder/recorder.js";
+import { DIRECT, type Failure } from "../report/incidents.js";
+import { callerOf } from "../trust/caller.js";
+
+/** What a guard says to a request before the app hears of it: the health check, and whom it refuses. */
+export class Greeting {
+  readonly #health: Health;
+  readonly #ending: { readonly refusal: Failure | undefined };
+  readonly #recorder: Recorder | undefined;
+  /** Requests that did not come through the edge are refused. */
+  readonly #rejectsDirect: boolean;
+
+  constructor(
+    health: Health,
+    ending: { readonly refusal: Failure | undefined },
+    recorder: Recorder | undefined,
+    rejectsDirect: boolean,
+  ) {
+    this.#health = health;
+    this.#ending = ending;
+    this.#recorder = recorder;
+    this.#rejectsDirect = rejectsDirect;
+  }
+
+  /** @returns whether the request has its answer */
+  answers(exchange: Exchange): boolean {
+    // Asked again where it is mounted: only a guard inside another one has not had its look.
+    if (exchange.greeted) return this.#rejectsDirect && this.refusesDirect(exchange);
+    const { request } = exchange;
+    if (request === null) return false;
+    const url = targetOf(request);
+    // The response is asked for last: over HTTP/2 it is made then.
+    const response = this.#health.matches(url) && !exchange.quiet ? responseOf(exchange) : undefined;
+    if (response === undefined) {
+      const { refusal } = this.#ending;
+      if (exchange.quiet) return !exchange.phase.isSettled;
+      if (refusal !== undefined) return exchange.fail(refusal);
+      return this.#rejectsDirect && this.refusesDirect(exchange);
+    }
+    exchange.quiet = true;
+    if (exchange.kept === undefined) this.#recorder?.end(exchange); // nobody misses a health check
+    this.#health.answer(request, response, url);
+    return true;
+  }
+
+  /** Refuses a request because the process is about to end, unless it may be a health check. @returns true where it has */
+  refuses(exchange: Exchange): boolean {
+    const { refusal } = this.#ending;
+    const { request } = exchange;
+    if (refusal === undefined || request === null || this.#health.matches(targetOf(request))) return false;
+    return exchange.fail(refusal);
+  }
+
+  /** Refuses a request that nobody vouches for, where the option `direct` asks for that. @returns true where it has */
+  refusesDirect(exchange: Exchange): boolean {
+    return this.#rejectsDirect && !callerOf(exchange).verified && exchange.fail(DIRECT);
+  }
+}
+
+/** The target of a request, whatever a framework has made of it. */
+function targetOf(request: IncomingMessage): string {
+  return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
+}
+
+/** None where there is only a socket to answer on. */
+function responseOf(exchange: Exchange): ServerResponse | undefined {
+  return (exchange as Exchange & { response?: ServerResponse }).response;
+}
