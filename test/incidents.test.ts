@@ -80,6 +80,16 @@ describe("each departure from intact", () => {
       incident: { code: "FR-1", action: "repaired", prevented: null, status: null },
     },
     {
+      what: "content of a 205, in pieces",
+      listener: (_, r) => {
+        r.writeHead(205);
+        r.write("a");
+        r.write("b");
+        r.end("c");
+      },
+      incident: { code: "FR-13", action: "repaired", prevented: null, status: null },
+    },
+    {
       what: "a destroy in mid-content",
       listener: (_, r) => {
         r.writeHead(200, { "Content-Type": "text/event-stream" });

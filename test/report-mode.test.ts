@@ -94,6 +94,21 @@ describe("mode: report", () => {
       codes: ["SL-1"],
     },
     {
+      what: "content with 205",
+      listener: (_, r) => {
+        r.writeHead(205).write("a");
+        r.end("b");
+      },
+      codes: ["FR-13"],
+    },
+    {
+      what: "content of a known length with 205",
+      listener: (_, r) => {
+        r.writeHead(205, { "Content-Length": 1 }).end("a");
+      },
+      codes: ["FR-13"],
+    },
+    {
       what: "a 502",
       listener: (_, r) => {
         r.writeHead(502).end("x");

@@ -18,6 +18,7 @@ import {
   type WriteCallback,
 } from "./node-internals.js";
 import { watchSource } from "./piped-source.js";
+import { leavesOut, RESET_CONTENT } from "./reset-content.js";
 import { addTrailers } from "./trailers.js";
 
 /** The methods of a response as they are below the guard. */
@@ -116,6 +117,7 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
       if (this.finished) lateWrite(this, exchange);
       else if (typeof encoding === "string") checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
+      if (this.statusCode === RESET_CONTENT && leavesOut(exchange, chunk)) chunk = "";
       if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
       try {
         return native.write.call(this, chunk, encoding, callback);
@@ -137,6 +139,7 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
       }
       if (typeof encoding === "string") checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
+      if (this.statusCode === RESET_CONTENT && leavesOut(exchange, chunk)) chunk = undefined;
       if (LOSES_CORKED_CHUNKS && this.chunkedEncoding && exchange.supervisor.enforces)
         if (this.writableCorked !== 0) {
           // Below zero too: an `uncork()` without `cork()` makes Node keep every later chunk until after the last one.

@@ -175,7 +175,7 @@ export const IN_DETAIL: Readonly<Record<RuleId, InDetail>> = {
     "validity/catalogue.test.ts validity/guarded.test.ts origins/scenarios/bodiless.ts"),
   "FR-12": of("Node writes no content after 204 and 304.",
     "validity/catalogue.test.ts validity/guarded.test.ts origins/scenarios/bodiless.ts origins/scenarios/fastify-payloads.ts"),
-  "FR-13": of("The content is left out; `Content-Length: 0`.",
+  "FR-13": of("The content is left out, and a Content-Length that announces some becomes 0.",
     "validity/guarded.test.ts origins/scenarios/bodiless.ts origins/scenarios/express-content.ts origins/scenarios/fastify-payloads.ts"),
   "FR-14": of("Not decidable: the response to GET cannot be seen. A Content-Length that is a number goes out as the application set it.",
     ""),

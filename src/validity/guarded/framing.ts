@@ -94,19 +94,15 @@ export const framingRules: readonly GuardedRule[] = [
     id: "FR-13",
     check: (draft) => {
       if (draft.status !== 205) return null;
-      const framed =
-        valuesOf(draft, "transfer-encoding").length > 0 ||
-        valuesOf(draft, "content-length").some((v) => Number(v) !== 0);
-      const hasContent = draft.contentOctets !== null && draft.contentOctets > 0;
-      const repair = (d: Draft) => {
-        dropField(d, "transfer-encoding");
-        setField(d, "Content-Length", "0");
-        d.content = false;
+      if (!valuesOf(draft, "content-length").some((v) => Number(v) !== 0)) return null;
+      return {
+        found: "The app announced content with 205.",
+        repair: (d) => {
+          dropField(d, "transfer-encoding");
+          setField(d, "Content-Length", "0");
+          d.content = false;
+        },
       };
-      if (framed || hasContent) return { found: "The app sent content with 205.", repair };
-      // Content may still follow; the length says that none can.
-      repair(draft);
-      return null;
     },
   },
   {

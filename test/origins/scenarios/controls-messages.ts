@@ -158,14 +158,38 @@ add(
   },
   { shows: own("", { status: 416 }) },
 );
-add(
-  "205 without content",
-  (_req, res) => {
+const reset: Record<string, Scenario["origin"]> = {
+  "that says so": (_req, res) => {
     res.writeHead(205, { "Content-Length": 0 });
     res.end();
   },
-  { shows: own("", { status: 205 }) },
-);
+  "by end()": (_req, res) => {
+    res.statusCode = 205;
+    res.end();
+  },
+  "by writeHead() and end()": (_req, res) => {
+    res.writeHead(205);
+    res.end();
+  },
+  "by flushHeaders() and a late end()": async (_req, res) => {
+    res.statusCode = 205;
+    res.flushHeaders();
+    await sleep(10);
+    res.end("");
+  },
+  "in chunks": (_req, res) => {
+    res.writeHead(205, { "Transfer-Encoding": "chunked" });
+    res.end();
+  },
+};
+for (const [how, origin] of Object.entries(reset)) {
+  add(`205 without content ${how}`, origin, { rules: ["FR-13"], shows: own("", { status: 205 }) });
+  add(`205 to HEAD without content ${how}`, origin, {
+    rules: ["FR-13"],
+    request: { method: "HEAD" },
+    shows: own("", { status: 205 }),
+  });
+}
 add("cookies", (_req, res) => {
   res.setHeader("Set-Cookie", ["a=1; Path=/; HttpOnly", "b=2"]);
   res.appendHeader("Set-Cookie", "c=3");

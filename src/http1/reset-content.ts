@@ -1,0 +1,33 @@
+import type { Exchange } from "../exchange/exchange.js";
+import { statusIn } from "../http/message.js";
+import { ruleBroken } from "../report/incidents.js";
+import type { NodeResponse } from "./node-internals.js";
+
+export const RESET_CONTENT = 205;
+
+const FOUND = ruleBroken("FR-13", "The app sent content with 205.");
+
+/** Exchanges of which it has been told. */
+const told = new WeakSet<Exchange>();
+
+/**
+ * Whether a chunk of a 205 response is to be left out, and tells of it. Node frames such a response as any other, so the
+ * content must not get there; without it whatever Node makes of the framing is right.
+ */
+export function leavesOut(exchange: Exchange & { readonly response: NodeResponse }, chunk: unknown): boolean {
+  const { response, framing, phase, supervisor } = exchange;
+  if (!response._hasBody || response.finished || phase.discards || phase.isOver || !hasOctets(chunk)) return false;
+  // The app has changed its mind behind the header section.
+  if (response._header !== null && statusIn(response._header) !== RESET_CONTENT) return false;
+  // A length that announces content has been told of with the header section.
+  if (framing.length <= 0 && !told.has(exchange)) {
+    told.add(exchange);
+    exchange.repaired(FOUND);
+  }
+  return supervisor.enforces;
+}
+
+/** Anything else is no content, or makes Node throw. */
+function hasOctets(chunk: unknown): boolean {
+  return (typeof chunk === "string" || chunk instanceof Uint8Array) && chunk.length > 0;
+}
