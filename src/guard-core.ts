@@ -16,7 +16,7 @@ import { isOnAccountOfLeaving } from "./exchange/leaving.js";
 import type { GuardedListener } from "./exchange/request-context.js";
 import type { Guard } from "./guard.js";
 import { HEALTH_DEFAULTS, Health } from "./health/health.js";
-import { Http1Exchange } from "./http1/http1-exchange.js";
+import type { Http1Exchange } from "./http1/http1-exchange.js";
 import { coverPrototypes } from "./http1/layers.js";
 import { guardedListener } from "./http1/listeners.js";
 import type { NodeResponse } from "./http1/node-internals.js";
@@ -227,7 +227,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   }
 
   meet(listener: object, exchange: Exchange): void {
-    if (!(exchange instanceof Http1Exchange) || this.#met.has(listener)) return;
+    if (!exchange.isHttp1 || this.#met.has(listener)) return;
     this.#met.add(listener);
     const app = listener as Partial<AppListener>;
     if (app.response instanceof ServerResponse && app.request instanceof IncomingMessage) {

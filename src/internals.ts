@@ -7,7 +7,6 @@ export { exchangeOf } from "./exchange/exchange-of.js";
 export { isLostWithContent, isRefusedOfError } from "./fallback/lost-content.js";
 export { GuardCore } from "./guard-core.js";
 export { NOT_IN_VALUE } from "./http/grammar.js";
-export { Http1Exchange } from "./http1/http1-exchange.js";
 export { coverPrototypes } from "./http1/layers.js";
 export { handlerError } from "./report/incidents.js";
 export { MESSAGES } from "./report/log.js";

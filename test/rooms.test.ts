@@ -72,7 +72,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/exchange",
     "src/http",
     "src/http1",
-    "src/http2",
     "src/options",
     "src/recorder",
     "src/trust",

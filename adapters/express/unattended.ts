@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { contained, type Exchange, Http1Exchange } from "../../src/internals.js";
+import { contained, type Exchange } from "../../src/internals.js";
 
 type IsRefused = (name: unknown, value: unknown) => boolean;
 
@@ -37,12 +37,10 @@ export function leaveUnattended(
       else Reflect.deleteProperty(response, name);
     });
   }
-  if (exchange instanceof Http1Exchange) {
-    exchange.unattended++;
-    undo.push(() => {
-      exchange.unattended--;
-    });
-  }
+  exchange.unattended++;
+  undo.push(() => {
+    exchange.unattended--;
+  });
   const attend = contained(exchange.supervisor, () => {
     for (const each of undo.splice(0)) each();
   });

@@ -89,6 +89,13 @@ export abstract class Exchange implements Waiting, Circumstances {
   declare knownCaller: Caller | undefined;
   /** What cannot be parsed, from a peer that sends much of it: counted, and not told; undefined until it was asked. */
   declare isNoise: boolean | undefined;
+  /** How much of what is held the app finds in `writableLength`. */
+  declare shownLength: number;
+  /**
+   * How many callers write where nobody catches what that throws, and an error would end the process: sources that are
+   * piped, Express's final handler.
+   */
+  declare unattended: number;
   /** Where the flight recorder keeps it, or -1. */
   declare slot: number;
   /** Its connection, where a keeper holds that as well. */
@@ -331,6 +338,8 @@ Object.assign(Exchange.prototype, {
   covered: null,
   doorkeeper: null,
   watched: null,
+  shownLength: 0,
+  unattended: 0,
   slot: -1,
   kept: undefined,
   cause: undefined,

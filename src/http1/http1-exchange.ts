@@ -72,8 +72,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   declare streamsRaw: boolean;
   /** Interim responses of this exchange, from the first on. */
   declare interims: Interims | null;
-  /** How much of what is held the app finds in `writableLength`. */
-  declare shownLength: number;
   /** Who has ended the connection, in the app's view; null while it stands. */
   declare goneBy: "client" | "app" | null;
   /** Tells of that at once; undefined where it is told already, or in another way. */
@@ -92,11 +90,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   declare wasOut: boolean;
   /** Source of a `pipe()` into this response that failed after the header section was decided. */
   declare sourceError: { readonly error: unknown } | undefined;
-  /**
-   * How many callers write where nobody catches what that throws, and an error would end the process: sources that are
-   * piped, Express's final handler.
-   */
-  unattended = 0;
   /** What the app has written last, kept only where a heartbeat must know. */
   declare lastChunk: unknown;
   /** What the app has written to the socket itself. */
@@ -462,7 +455,6 @@ Object.assign(Http1Exchange.prototype, {
   isHttp1: true,
   lost: null,
   lostOctets: 0,
-  shownLength: 0,
   goneBy: null,
   tellDeparture: undefined,
   reopened: false,

@@ -3,7 +3,6 @@ import { tellFailure } from "../containment.js";
 import { exchangeOf, exchangeOfReceiver } from "../exchange/exchange-of.js";
 import { putInFront } from "../put-in-front.js";
 import { shared } from "../shared.js";
-import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeResponse } from "./node-internals.js";
 import { guardRequestPrototype } from "./request.js";
 import { createLayer, type Layer, type NativeMethods, type ResponseMethod } from "./response.js";
@@ -75,8 +74,7 @@ function countHeld(): boolean {
   if (below === undefined) return false;
   Object.defineProperty(ServerResponse.prototype, "writableLength", {
     get(this: ServerResponse): number {
-      const exchange = exchangeOf(this) as Http1Exchange | undefined;
-      return (below.call(this) as number) + (exchange?.isHttp1 ? exchange.shownLength : 0);
+      return (below.call(this) as number) + (exchangeOf(this)?.shownLength ?? 0);
     },
     configurable: true,
     enumerable: false,
@@ -118,8 +116,8 @@ type Method = (...args: unknown[]) => unknown;
 /** A method whose calls the guard has seen already, and does not look at again where it calls the guard's own. */
 function seen(name: ResponseMethod, method: Method): Method {
   return function (this: object, ...args) {
-    const exchange = exchangeOfReceiver(this) as Http1Exchange | undefined;
-    if (!exchange?.isHttp1) return method.apply(this, args);
+    const exchange = exchangeOfReceiver(this);
+    if (exchange === undefined) return method.apply(this, args);
     const was = exchange.covered;
     exchange.covered = name;
     try {

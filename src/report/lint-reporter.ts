@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
 import { contain, containPromise, type Witness } from "../containment.js";
 import type { Exchange, Supervisor } from "../exchange/exchange.js";
 import { fieldLinesIn, statusIn } from "../http/message.js";
 import { versionOf } from "../http1/node-internals.js";
-import { Http2Exchange } from "../http2/http2-exchange.js";
 import type { LintSubject } from "../validity/head.js";
 import { loggableUrl, MESSAGES } from "./log.js";
 
@@ -47,13 +47,12 @@ export class LintReporter {
 }
 
 function subjectOf(exchange: Exchange, request: IncomingMessage, rendered: string): LintSubject {
-  const isHttp2 = exchange instanceof Http2Exchange;
   return {
     request: {
       method: request.method ?? "",
       version: versionOf(request),
       headers: request.headers,
-      encrypted: isHttp2 ? exchange.stream.session?.encrypted === true : "encrypted" in request.socket,
+      encrypted: (request.socket as Partial<TLSSocket> | undefined)?.encrypted === true,
     },
     head: { status: statusIn(rendered), fields: fieldLinesIn(rendered) },
     contentOctets: exchange.knownLength,
