@@ -1,6 +1,7 @@
+import { once } from "node:events";
 import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import http2 from "node:http2";
-import type { AddressInfo, Server } from "node:net";
+import { type AddressInfo, connect, type Server, type Socket } from "node:net";
 import earlyHints from "@fastify/early-hints";
 import express from "express";
 import fastify from "fastify";
@@ -392,5 +393,73 @@ describe("HTTP/2", () => {
     expect(content).toBe("ok");
     expect(interim).toHaveLength(codes.length === 0 ? 1 : 0);
     expect(incidents.map(({ code }) => code)).toEqual(codes);
+  });
+});
+
+describe("an interim response that is called back", () => {
+  const LINK = { link: "</a.css>; rel=preload" };
+  // biome-ignore lint/suspicious/noExplicitAny: methods that the types of an earlier Node do not have
+  type Call = (response: any, done: () => void) => unknown;
+  const calls: Readonly<Record<string, Call>> = {
+    writeEarlyHints: (response, done) => response.writeEarlyHints(LINK, done),
+    "writeEarlyHints, malformed": (response, done) => response.writeEarlyHints({ ...LINK, "x y": "1" }, done),
+    writeContinue: (response, done) => response.writeContinue(done),
+    writeProcessing: (response, done) => response.writeProcessing(done),
+    writeInformation: (response, done) => response.writeInformation?.(103, LINK, done),
+  };
+  const turn = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  const states: Readonly<Record<string, (response: ServerResponse, client: Socket) => unknown>> = {
+    "nothing has happened": () => {},
+    "the client has closed its side": async (_response, client) => {
+      client.end();
+      await turn(30);
+    },
+    "the client has left": async (response, client) => {
+      client.resetAndDestroy();
+      await once(response, "close");
+    },
+    "the app has destroyed its request": async ({ req }) => {
+      req.destroy();
+      await turn(20);
+    },
+    "the header section is decided": (response) => response.writeHead(200),
+    "the response has ended": (response) => response.end(),
+  };
+
+  /** What a call comes to. */
+  async function told(mode: "bare" | "enforce" | "report", state: string, call: string): Promise<unknown[]> {
+    const told: unknown[] = [];
+    let isOver = () => {};
+    const over = new Promise<void>((resolve) => {
+      isOver = resolve;
+    });
+    const server = await listen(
+      createServer(async (request, response) => {
+        request.on("error", () => {});
+        await states[state]?.(response, client);
+        try {
+          told.push(calls[call]?.(response as never, () => told.push("called back")));
+        } catch (error) {
+          told.push((error as NodeJS.ErrnoException).code);
+        }
+        await turn(30);
+        if (!response.writableEnded) response.end();
+        isOver();
+      }),
+    );
+    if (mode !== "bare") createGuard(options(mode)).attach(server);
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
+    client.resume().write(GET);
+    await over;
+    client.destroy();
+    server.close();
+    return told;
+  }
+
+  const cases = Object.keys(states).flatMap((state) => Object.keys(calls).map((call) => [state, call] as const));
+  it.each(cases)("is called back where Node does: %s, %s", async (state, call) => {
+    const bare = await told("bare", state, call);
+    expect(await told("enforce", state, call)).toEqual(bare);
+    expect(await told("report", state, call)).toEqual(bare);
   });
 });

@@ -35,7 +35,8 @@ export function writeEarlyHints(
     interims.isMuted = false;
   }
   exchange.repaired(ruleBroken("IR-4", "The app sent Early Hints with malformed fields; they were dropped."));
-  if (typeof callback === "function") process.nextTick(callback);
+  const isTaken = !response.destroyed && !response.finished;
+  if (isTaken && typeof callback === "function") process.nextTick(callback);
   return undefined;
 }
 

@@ -35,6 +35,8 @@ export function passInterim(
 ): boolean {
   const interims = interimsOf(exchange);
   if (interims.isMuted) return true;
+  // Node calls nobody back for a connection that is gone, as it may be in the app's view alone.
+  if (exchange.response.destroyed && exchange.supervisor.enforces) return false;
   if (exchange.phase.isVoid) return swallow(exchange, callback);
   const octets = typeof data === "string" ? Buffer.from(data, encoding ?? "utf8") : Buffer.from(data);
   if (!exchange.supervisor.enforces) {
@@ -75,7 +77,7 @@ function takeSections(interims: Interims, octets: string): string[] {
 /** Sends an interim response, or what the rules leave of it, at the turn of its request. */
 export function sendInterim(exchange: Http1Exchange, section: string, callback: WriteCallback): boolean {
   const octets = judged(exchange, section);
-  if (octets === null) return swallow(exchange, callback);
+  if (octets === null) return !exchange.response.finished && swallow(exchange, callback);
   const interims = interimsOf(exchange);
   interims.count++;
   // Before its turn Node would put the header section in front of it, and the interim response into the content.
