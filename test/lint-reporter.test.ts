@@ -1,7 +1,12 @@
-import { createServer, type RequestListener } from "node:http";
+import { once } from "node:events";
+import http, { createServer, type RequestListener } from "node:http";
+import http2 from "node:http2";
+import https from "node:https";
+import type { AddressInfo, Server } from "node:net";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
+import { selfSigned } from "./testing/certificate.js";
 import { listen } from "./testing/servers.js";
 
 interface Warning {
@@ -103,6 +108,45 @@ describe("lint: report", () => {
     await exchange(server, paths, { pipeline: true, timeoutMs: 20_000 });
     expect(warnings).toHaveLength(5_000);
   }, 30_000);
+});
+
+describe("whether a request was encrypted", () => {
+  const HSTS = { "Strict-Transport-Security": "max-age=31536000" };
+  const answer: RequestListener = (_request, response) => void response.writeHead(204, HSTS).end();
+  const onStream = (stream: http2.ServerHttp2Stream) =>
+    stream.respond({ ":status": 204, ...HSTS }, { endStream: true });
+  const secure = selfSigned();
+
+  // Sent in clear, as far as the nearest proxy says, and the connection does not say otherwise.
+  it.each<[how: string, scheme: "http" | "https", version: 1 | 2, make: () => Server, told: string[]]>([
+    ["HTTP/1.1", "http", 1, () => createServer(answer), ["XS-3"]],
+    ["HTTP/1.1 over TLS", "https", 1, () => https.createServer(secure, answer), []],
+    ["HTTP/2", "http", 2, () => http2.createServer(answer as never), ["XS-3"]],
+    ["HTTP/2 over TLS", "https", 2, () => http2.createSecureServer(secure, answer as never), []],
+    ["HTTP/2, core API", "http", 2, () => http2.createServer().on("stream", onStream), ["XS-3"]],
+    ["HTTP/2 over TLS, core API", "https", 2, () => http2.createSecureServer(secure).on("stream", onStream), []],
+  ])("is told by its connection: %s", async (_how, scheme, version, make, told) => {
+    const codes: string[] = [];
+    const warn = (record: object) => void codes.push((record as Warning).code);
+    const guard = createGuard({ logger: { info() {}, warn, error: warn }, lint: "report", shutdown: false });
+    await new Promise((resolve) => setImmediate(resolve));
+    const server = await listen(guard.attach(make()));
+    const authority = `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const headers = { "X-Forwarded-Proto": "http" };
+    if (version === 2) {
+      const client = http2.connect(authority, { rejectUnauthorized: false });
+      await once(client.request(headers).end().resume(), "end");
+      client.destroy();
+    } else {
+      const { get } = scheme === "http" ? http : https;
+      const [response] = (await once(get(authority, { headers, rejectUnauthorized: false }), "response")) as [
+        http.IncomingMessage,
+      ];
+      await once(response.resume(), "end");
+    }
+    expect(codes.filter((code) => code === "XS-3")).toEqual(told);
+    guard.close();
+  });
 });
 
 describe("lint left out", () => {
