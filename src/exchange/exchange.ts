@@ -215,6 +215,11 @@ export abstract class Exchange implements Waiting, Circumstances {
     return null;
   }
 
+  /** The session of HTTP/2 that carries it; null over any other protocol, and behind its end. */
+  get session(): object | null {
+    return null;
+  }
+
   /** A recipient knows where the response ends, and sees that one is cut off in front of that. */
   get isDelimited(): boolean {
     return false;

@@ -115,6 +115,10 @@ export class Http2Exchange extends Exchange {
     hangOn(request, this);
   }
 
+  override get session(): object | null {
+    return this.stream.session ?? null;
+  }
+
   get request(): IncomingMessage {
     this.#request ??= new StreamRequest(this.stream, this.#headers) as unknown as IncomingMessage;
     return this.#request;

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { prematureClose } from "../report/incidents.js";
-import { Http2Exchange } from "./http2-exchange.js";
+import type { Http2Exchange } from "./http2-exchange.js";
 import { destroyedWith, type Leaving, NO_ERROR, whenSent } from "./leaving.js";
 
 /** What the interception of a session asks of its guard. */
@@ -84,8 +84,9 @@ function answerAll(
   const endIt = contained(witness, end);
   let owes = false;
   contain(witness, () => {
-    for (const exchange of [...supervisor.exchanges()]) {
-      if (!(exchange instanceof Http2Exchange) || exchange.stream.session !== session) continue;
+    for (const one of [...supervisor.exchanges()]) {
+      if (one.session !== session) continue;
+      const exchange = one as Http2Exchange;
       owes = true;
       if (!enforces) exchange.fail(failure);
       // A socket tells its session in a later turn.
