@@ -34,9 +34,8 @@ export class PassThrough {
   answers(request: IncomingMessage, response: ServerResponse): boolean {
     this.tell();
     if (request.rayguard === undefined) giveContext(request, this.#supervisor);
-    const url = (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
-    if (!this.#health.matches(url)) return false;
-    this.#health.answer(request, response, url);
+    if (!this.#health.matches(request)) return false;
+    this.#health.answer(request, response);
     return true;
   }
 

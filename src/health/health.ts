@@ -25,6 +25,9 @@ export interface HealthOptions {
 
 export const HEALTH_DEFAULTS = { path: "/health", timeoutMs: 2_000, cacheMs: 1_000, details: false } as const;
 
+/** A request whose target a framework may have made another of, and kept the one that was sent. */
+type RoutedRequest = IncomingMessage & { readonly originalUrl?: string };
+
 type Question = "health" | "live" | "ready";
 
 /** The health endpoints of a guard: Cloudflare health checks and load-balancing monitors ask them. */
@@ -96,8 +99,9 @@ export class Health {
     return this.#paths;
   }
 
-  /** Whether a request target is one of the endpoints; the query does not matter. */
-  matches(url: string): boolean {
+  /** Whether a request is for one of the endpoints; the query does not matter. */
+  matches(request: RoutedRequest): boolean {
+    const url = request.originalUrl ?? request.url ?? "";
     for (const path of this.#paths) {
       if (url === path || (url.length > path.length && url.startsWith(path) && url[path.length] === "?")) return true;
     }
@@ -105,11 +109,12 @@ export class Health {
   }
 
   /** Answers a request that `matches`. Never throws, never waits longer than `timeoutMs`. */
-  answer(request: IncomingMessage, response: ServerResponse, url: string): void {
+  answer(request: RoutedRequest, response: ServerResponse): void {
     if (request.method !== "GET" && request.method !== "HEAD") {
       send(request, response, 405, { status: "unknown" }, { Allow: "GET, HEAD" });
       return;
     }
+    const url = request.originalUrl ?? request.url ?? "";
     const question = this.#questions.get(url.split("?", 1)[0] as string);
     if (question !== "live" && !this.#isServing()) {
       send(request, response, 503, { status: "draining", timestamp: new Date().toISOString() });

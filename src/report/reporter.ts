@@ -185,7 +185,10 @@ export class Reporter implements Witness {
 
   /** The fate of an exchange is known: it is counted, and has its line. */
   settled(exchange: Exchange): void {
-    this.counters.settled(exchange.outcome);
+    const { counters } = this;
+    counters.inFlight--;
+    counters.requests++;
+    counters.outcomes[exchange.outcome]++;
     this.observers?.tell((observer) => observer.onSettled?.(exchange));
     if (exchange.quiet) return;
     // The getter is for whom it is not decided yet: each request comes here.

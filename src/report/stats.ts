@@ -29,7 +29,8 @@ export interface GuardStats {
 export class Counters {
   inFlight = 0;
   requests = 0;
-  readonly #outcomes: Record<RequestRecord["outcome"], number> = {
+  /** By outcome, those whose fate is known. */
+  readonly outcomes: Record<RequestRecord["outcome"], number> = {
     intact: 0,
     repaired: 0,
     replaced: 0,
@@ -39,12 +40,6 @@ export class Counters {
   readonly #incidents = new Map<string, number>();
   readonly #prevented = { "520": 0, "522": 0, "524": 0 };
   readonly #preventedByCode = new Map<string, Partial<Record<EdgeStatus, number>>>();
-
-  settled(outcome: RequestRecord["outcome"]): void {
-    this.inFlight--;
-    this.requests++;
-    this.#outcomes[outcome]++;
-  }
 
   incident({ code, action, prevented }: Pick<Incident, "code" | "action" | "prevented">): void {
     this.#incidents.set(code, (this.#incidents.get(code) ?? 0) + 1);
@@ -67,7 +62,7 @@ export class Counters {
       inFlight: this.inFlight,
       queued,
       shed,
-      outcomes: { ...this.#outcomes },
+      outcomes: { ...this.outcomes },
       incidents: Object.fromEntries(this.#incidents),
       prevented: { ...this.#prevented },
       preventedByCode: Object.fromEntries([...this.#preventedByCode].map(([code, counts]) => [code, { ...counts }])),

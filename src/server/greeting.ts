@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Exchange } from "../exchange/exchange.js";
 import type { Health } from "../health/health.js";
 import type { Recorder } from "../recorder/recorder.js";
@@ -31,9 +31,8 @@ export class Greeting {
     if (exchange.greeted) return this.#rejectsDirect && this.refusesDirect(exchange);
     const { request } = exchange;
     if (request === null) return false;
-    const url = targetOf(request);
     // The response is asked for last: over HTTP/2 it is made then.
-    const response = this.#health.matches(url) && !exchange.quiet ? responseOf(exchange) : undefined;
+    const response = this.#health.matches(request) && !exchange.quiet ? responseOf(exchange) : undefined;
     if (response === undefined) {
       const { refusal } = this.#ending;
       if (exchange.quiet) return !exchange.phase.isSettled;
@@ -42,7 +41,7 @@ export class Greeting {
     }
     exchange.quiet = true;
     if (exchange.kept === undefined) this.#recorder?.end(exchange); // nobody misses a health check
-    this.#health.answer(request, response, url);
+    this.#health.answer(request, response);
     return true;
   }
 
@@ -50,7 +49,7 @@ export class Greeting {
   refuses(exchange: Exchange): boolean {
     const { refusal } = this.#ending;
     const { request } = exchange;
-    if (refusal === undefined || request === null || this.#health.matches(targetOf(request))) return false;
+    if (refusal === undefined || request === null || this.#health.matches(request)) return false;
     return exchange.fail(refusal);
   }
 
@@ -58,11 +57,6 @@ export class Greeting {
   refusesDirect(exchange: Exchange): boolean {
     return this.#rejectsDirect && !callerOf(exchange).verified && exchange.fail(DIRECT);
   }
-}
-
-/** The target of a request, whatever a framework has made of it. */
-function targetOf(request: IncomingMessage): string {
-  return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
 }
 
 /** None where there is only a socket to answer on. */
