@@ -30,6 +30,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/http2/content.ts nextTick": "calls back Node's own stream, behind which the app may throw",
   "src/http2/held.ts nextTick": "calls back Node's own stream, behind which the app may throw",
   "src/http2/http2-exchange.ts on": "reads properties only; its own listeners are contained",
+  "src/http1/kept-octets.ts nextTick": "emits `drain`, whose listeners are the app's",
   "src/http1/tear-down.ts once": "emits `aborted`, whose listeners are the app's",
   "src/kept/ports-to-come.ts nextTick": TELLS_APP,
   "src/shutdown/close-method.ts nextTick": TELLS_APP,
