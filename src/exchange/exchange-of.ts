@@ -69,9 +69,8 @@ const Holder = shared(
        * seen already, go on to those; so do octets of an exchange that are being passed on. Each is written out, since V8
        * keeps what it learns of a call with its text: of one text for all of them it would learn nothing.
        * @param native - the others
-       * @param heard - events that are looked at
        */
-      static overrides(native: Methods, guarded: GuardedMethods, heard: ReadonlySet<unknown>): Methods {
+      static overrides(native: Methods, guarded: GuardedMethods): Methods {
         return {
           _storeHeader(this: object, a: unknown, b: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
@@ -138,9 +137,15 @@ const Holder = shared(
               return guarded.writeInformation.call(this, exchange, a, b, c);
             return native.writeInformation.call(this, a, b, c);
           },
-          // Node calls it several times for each response: the arguments are forwarded without a copy.
+          // Node calls it several times for each response, with nothing but the event: the arguments are not copied.
           emit(this: object, event: unknown, argument: unknown) {
-            if (heard.has(event)) {
+            if (
+              event === "finish" ||
+              event === "prefinish" ||
+              event === "close" ||
+              event === "pipe" ||
+              event === "error"
+            ) {
               const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
               const isUsual =
                 (event === "prefinish" && (exchange as Departing)?.goneBy === null) ||
@@ -150,6 +155,8 @@ const Holder = shared(
                 if (emitted !== undefined) return emitted;
               }
             }
+            // biome-ignore lint/complexity/noArguments: see above
+            if (arguments.length === 1) return native.emit.call(this, event);
             // biome-ignore lint/complexity/noArguments: see above
             return Reflect.apply(native.emit, this, arguments as unknown as unknown[]);
           },

@@ -49,6 +49,8 @@ export class GuardedConnection {
   declare error: unknown;
   /** The app has been told of that error, while the socket was still open. */
   declare toldError: boolean;
+  /** An app may find its socket otherwise than it is. */
+  declare looksGone: boolean;
   /** Listeners are running for whom the socket is destroyed. */
   declare seemsDestroyed: boolean;
   /** What is to be done once the socket is destroyed: listeners for `close` are seen by whoever counts them. */
@@ -309,6 +311,7 @@ export class GuardedConnection {
 Object.assign(GuardedConnection.prototype, {
   error: undefined,
   toldError: false,
+  looksGone: false,
   seemsDestroyed: false,
   whenDestroyed: [],
   waiting: null,

@@ -9,6 +9,7 @@ import { tellSocketClosed } from "./socket-close.js";
 
 interface Connection {
   readonly socket: NodeSocket;
+  looksGone: boolean;
 }
 
 /** The app, or the guard in its place, has ended the connection with this exchange: nothing behind it is answered. */
@@ -42,7 +43,7 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & Connection)
   }
   // What has come with the end of the connection gets its turn first, as it would while Node closes its own side.
   if (waiting.length === 0) return;
-  showEnded(connection.socket);
+  showEnded(connection);
   setImmediate(tellNow);
 }
 
@@ -50,13 +51,14 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & Connection)
  * What Node tells an app of a connection that is gone, told while the guard keeps the connection: to answer on it in the
  * app's place, or since the client may only have closed its own side. Nothing in the app may wait for that difference.
  */
-function tell({ socket }: Connection, exchanges: readonly Http1Exchange[]): void {
+function tell(connection: Connection, exchanges: readonly Http1Exchange[]): void {
+  const { socket } = connection;
   // Where another response is under way in front of them, it is that which has the socket.
   const haveSocket = exchanges.some(({ response }) => response.socket !== null);
   forgetTimeout(socket);
   if (haveSocket) {
     // Fastify asks for it when a handler's promise has gone on, as late as that may be.
-    showGone(socket);
+    showGone(connection);
     leaveServer(socket);
   }
   const told = exchanges.filter(({ request }) => !isBeingRead(request));

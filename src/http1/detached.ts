@@ -12,7 +12,9 @@ export function detached(exchange: Http1Exchange): void {
     const { connection, request } = exchange;
     connection.remove(exchange);
     // Node takes a response whose connection has broken for finished, too.
-    exchange.settle(!isDestroyed(connection.socket) || connection.unsent === 0);
+    const { looksGone, socket } = connection;
+    const isGone = looksGone ? isDestroyed(socket) : socket.destroyed;
+    exchange.settle(!isGone || connection.unsent === 0);
     // Node turns to the next request first, or closes the connection.
     if (!request.complete && connection.owesContent && connection.enforces)
       setImmediate(contained(exchange.supervisor, () => awaitRest(connection, request)));

@@ -13,8 +13,20 @@ export interface FirstLine {
 const known = new Map<string, FirstLine>();
 const MOST_KNOWN = 100;
 
+/** The one that was read last: the next one is nearly always the same, and a look-up would hash each anew. */
+let lastLine = "";
+let last: FirstLine = { status: 0, isValid: false };
+
 /** Reads a first line. */
 export function readFirstLine(line: string): FirstLine {
+  if (line !== lastLine) {
+    last = lookUp(line);
+    lastLine = line;
+  }
+  return last;
+}
+
+function lookUp(line: string): FirstLine {
   const first = known.get(line);
   if (first !== undefined) return first;
   const read = { status: statusIn(line), isValid: STATUS_LINE.test(line) };

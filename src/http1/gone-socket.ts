@@ -5,31 +5,40 @@ import type { NodeSocket } from "./node-internals.js";
 /** What an app finds in a socket that is destroyed and closed. */
 const GONE = { destroyed: true, closed: true, readable: false, writable: false, readyState: "closed" } as const;
 
-type Shown = keyof typeof GONE;
+type Name = keyof typeof GONE;
+
+/** A connection whose socket an app may find otherwise than it is. */
+interface Shown {
+  readonly socket: NodeSocket;
+  /** It does: only then is there a property of its own to look past. */
+  looksGone: boolean;
+}
 
 /** Shows the side of a socket that the app writes to as ended, while the guard keeps it open. */
-export function showEnded(socket: NodeSocket): void {
-  show(socket, ["writable"]);
+export function showEnded(connection: Shown): void {
+  show(connection, ["writable"]);
 }
 
 /**
  * Shows a socket as one that is destroyed, while the guard keeps it. Frameworks ask it long after they were told: whether
  * to answer at all, whether a response is finished.
  */
-export function showGone(socket: NodeSocket): void {
-  show(socket, Object.keys(GONE) as Shown[]);
+export function showGone(connection: Shown): void {
+  show(connection, Object.keys(GONE) as Name[]);
 }
 
-function show(socket: NodeSocket, names: readonly Shown[]): void {
+function show(connection: Shown, names: readonly Name[]): void {
+  const { socket } = connection;
   // A stand-in for a socket, of an app's own making, says what it likes.
   if (!(socket instanceof Duplex)) return;
+  connection.looksGone = true;
   for (const name of names) {
     if (!Object.hasOwn(socket, name)) Object.defineProperty(socket, name, accessor(name));
   }
 }
 
 /** Node's own code goes on to see how it stands: it writes what is still to go out. */
-function accessor(name: Shown): PropertyDescriptor {
+function accessor(name: Name): PropertyDescriptor {
   return {
     get(this: object): unknown {
       return /\bnode:/.test(runningFunctions()[1] ?? "") ? asItIs(this, name) : GONE[name];
@@ -51,7 +60,7 @@ export function isWritable(socket: { readonly writable: boolean }): boolean {
   return Object.hasOwn(socket, "writable") ? Boolean(asItIs(socket, "writable")) : socket.writable;
 }
 
-function asItIs(socket: object, name: Shown): unknown {
+function asItIs(socket: object, name: Name): unknown {
   const own = Object.getOwnPropertyDescriptor(socket, name);
   if (own === undefined || "value" in own || !(socket instanceof Duplex)) return Reflect.get(socket, name);
   return Reflect.get(Object.getPrototypeOf(socket) as object, name, socket);

@@ -398,13 +398,13 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       if (!awaitsContent(this.request)) return;
       response._last = true;
       endWithError(connection, error);
-      showGone(connection.socket);
+      showGone(connection);
     } else if (response._header === null && this.raw === null && !this.isDetached) awaitLateAnswer(this, error);
     else {
       connection.culprit = this;
       this.closing("req.destroy", error);
       connection.culprit = null;
-      if (this.goneBy !== null && !this.isQueued) showGone(connection.socket);
+      if (this.goneBy !== null && !this.isQueued) showGone(connection);
     }
   }
 

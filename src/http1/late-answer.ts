@@ -19,7 +19,7 @@ export function awaitLateAnswer(exchange: Http1Exchange, error: unknown): void {
   // Reading has stopped where the app had not kept up; a client that only sends would never come to read its answer.
   exchange.connection.socket.resume();
   endWithError(exchange.connection, error);
-  if (!exchange.isQueued) showGone(exchange.connection.socket);
+  if (!exchange.isQueued) showGone(exchange.connection);
   setImmediate(tellDeparture, exchange);
   const answer = () => {
     if (!exchange.phase.isCommitted) exchange.fail(failure);

@@ -38,7 +38,7 @@ export function guardRequestPrototype(prototype: object): void {
     const exchange = (exchangeOf(this) ?? exchangeBehind(this)) as Http1Exchange | undefined;
     if (!exchange?.isHttp1) return below.call(this, error);
     const { connection } = exchange;
-    if (isDestroyed(connection.socket)) {
+    if (connection.looksGone ? isDestroyed(connection.socket) : connection.socket.destroyed) {
       // Node tells every request of a connection that is gone, also those whose response never had its turn.
       const result = below.call(this, error);
       if (!exchange.phase.isSettled) exchange.closed();

@@ -48,9 +48,6 @@ export interface Layer {
   readonly methods: NativeMethods;
 }
 
-/** Events in which the guard has a part; most are none of its business, and Node emits some for every response. */
-const HEARD: ReadonlySet<unknown> = new Set(["finish", "prefinish", "close", "pipe", "error"]);
-
 /**
  * Builds the layer for responses whose methods are found on `source`: a prototype, or a single response.
  * Each method keeps the name, arguments, return value and callback of the one it stands in front of.
@@ -70,7 +67,7 @@ export function createLayer(source: NativeMethods): Layer {
     emit: source.emit,
   };
   if (source.writeInformation !== undefined) native.writeInformation = source.writeInformation;
-  const methods = overrides(native as never, guardedMethods(native) as never, HEARD) as unknown as NativeMethods;
+  const methods = overrides(native as never, guardedMethods(native) as never) as unknown as NativeMethods;
   if (native.writeInformation === undefined) delete methods.writeInformation;
   return { native, methods };
 }
@@ -168,7 +165,7 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
       else {
         // What the app has asked for is what it finds, while the guard answers in its place.
         if (!destroyed) markDestroyed(this, error);
-        if (this.socket !== null && exchange.goneBy !== null) showGone(this.socket);
+        if (this.socket !== null && exchange.goneBy !== null) showGone(exchange.connection);
       }
       return this;
     },

@@ -16,7 +16,7 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
   if (!error || connection.error !== undefined) return;
   connection.error = error;
   const { socket } = connection;
-  showGone(socket);
+  showGone(connection);
   // From Node 24 on a response is not finished on a socket that has an error, and the next one never gets its turn.
   const get = () => (/node:_http_outgoing/.test(runningFunctions()[1] ?? "") ? null : error);
   Object.defineProperty(socket, "errored", { get, configurable: true });
@@ -31,7 +31,7 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
 
 /** The same of a socket that is destroyed without an error. */
 export function endWithoutError(connection: GuardedConnection): void {
-  showGone(connection.socket);
+  showGone(connection);
   process.nextTick(() => tellClosed(connection));
 }
 

@@ -79,7 +79,7 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
     return connection.call(how, args);
   }
   if (!exchange.closing(`socket.${how}`, error)) return connection.call(how, args);
-  if (how === "destroySoon") showEnded(connection.socket);
+  if (how === "destroySoon") showEnded(connection);
   else endWithoutError(connection); // with one that has been told already
   return connection.socket;
 }
@@ -114,7 +114,7 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
   const callback = args.find((argument) => typeof argument === "function") as (() => void) | undefined;
   if (callback !== undefined) connection.socket.once("finish", callback);
   if (!exchange.closing("socket.end", undefined)) return connection.call("end", []);
-  showEnded(connection.socket);
+  showEnded(connection);
   return connection.socket;
 }
 
