@@ -1,8 +1,13 @@
 import http from "node:http";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { createGuard } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
+import { selfSigned } from "./testing/certificate.js";
+
+const certificate = selfSigned();
 
 it("stops a source that pushes within one tick, and goes on with it", async () => {
   let stopped = false;
@@ -69,9 +74,14 @@ describe("an app that writes on whenever it is told that it may", () => {
 });
 
 /** What an app finds of its own content behind each write, and once it may write on. */
-async function found(isGuarded: boolean, chunks: readonly (string | Buffer)[], fields: object): Promise<unknown[]> {
+async function found(
+  isGuarded: boolean,
+  isSecure: boolean,
+  chunks: readonly (string | Buffer)[],
+  fields: object,
+): Promise<unknown[]> {
   const facts: unknown[] = [];
-  const server = http.createServer((_req, res) => {
+  const listener: http.RequestListener = (_req, res) => {
     // Without these two the header sections would differ in their length.
     res.writeHead(200, { Connection: "close", Date: new Date(0).toUTCString(), ...fields });
     const look = () => [res.writableLength, res.writableNeedDrain, res.socket?.bytesWritten];
@@ -85,15 +95,17 @@ async function found(isGuarded: boolean, chunks: readonly (string | Buffer)[], f
       facts.push(drained, ...look());
       res.end();
     }, 10);
-  });
+  };
+  const server = isSecure ? https.createServer(certificate, listener) : http.createServer(listener);
   if (isGuarded) createGuard({ logger: false, shutdown: false, crash: false, holdBackMs: 1_000 }).attach(server);
   server.listen(0);
-  const { valid } = await exchange(server, { path: "/" });
+  const { port } = server.address() as AddressInfo;
+  const { valid } = await exchange({ port, tls: isSecure && { rejectUnauthorized: false } }, { path: "/" });
   server.close();
   return [valid, ...facts];
 }
 
-describe("content that is held back", () => {
+describe.each([false, true])("content that is held back, over TLS: %s", (isSecure) => {
   const small = Array.from({ length: 3 }, () => "x".repeat(100));
   const large = ["x".repeat(10_000), "x".repeat(10_000), "x".repeat(10_000)];
   const larger = ["x".repeat(60_000), "y"];
@@ -106,6 +118,6 @@ describe("content that is held back", () => {
     ["more than that at once", larger, {}],
     ["characters of more than one octet", ["é".repeat(9_000)], {}],
   ])("is as much in the way of the app as if it were not: %s", async (_what, chunks, fields) => {
-    expect(await found(true, chunks, fields)).toEqual(await found(false, chunks, fields));
+    expect(await found(true, isSecure, chunks, fields)).toEqual(await found(false, isSecure, chunks, fields));
   });
 });

@@ -5,6 +5,9 @@ import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { tapTo } from "./helpers/http2-calls.js";
+import { selfSigned } from "./testing/certificate.js";
+
+const certificate = selfSigned();
 
 type Mode = "bare" | "enforce" | "report";
 
@@ -12,9 +15,9 @@ type Mode = "bare" | "enforce" | "report";
 type App = (stream: ServerHttp2Stream, note: (what: unknown) => void) => unknown;
 
 /** A server with one app, and what that has noted. */
-async function serve(mode: Mode, app: App, options: GuardOptions) {
+async function serve(mode: Mode, app: App, options: GuardOptions, isSecure = false) {
   const notes: unknown[] = [];
-  const server = http2.createServer();
+  const server = isSecure ? http2.createSecureServer(certificate) : http2.createServer();
   const guard =
     mode === "bare" ? undefined : createGuard({ logger: false, shutdown: false, crash: false, mode, ...options });
   guard?.attach(server);
@@ -201,24 +204,23 @@ it("content on its way as its session ends costs the process nothing", async () 
 });
 
 // Node itself waits for ever where the reset comes while a write of the app's is on its way: what the app sends here is small.
-it.each(["bare", "enforce", "report"] as const)(
-  "a client that closes its stream ends it for the app: %s",
-  async (mode) => {
-    let closed = false;
-    const app: App = (stream) => {
-      stream.on("close", () => {
-        closed = true;
-      });
-      stream.respond({ ":status": 200 });
-      stream.pipe(stream);
-    };
-    const { port, close } = await serve(mode, app, {});
-    const session = http2.connect(`http://127.0.0.1:${port}`);
-    const request = session.request({ ":path": "/", ":method": "POST" }).on("error", () => {});
-    for (let n = 0; n < 4_000; n++) request.write(Buffer.alloc(6));
-    request.once("data", () => request.destroy());
-    await expect.poll(() => closed).toBe(true);
-    session.destroy();
-    close();
-  },
-);
+it.each(
+  [false, true].flatMap((isSecure) => (["bare", "enforce", "report"] as const).map((mode) => ({ mode, isSecure }))),
+)("a client that closes its stream ends it for the app: %o", async ({ mode, isSecure }) => {
+  let closed = false;
+  const app: App = (stream) => {
+    stream.on("close", () => {
+      closed = true;
+    });
+    stream.respond({ ":status": 200 });
+    stream.pipe(stream);
+  };
+  const { port, close } = await serve(mode, app, {}, isSecure);
+  const session = http2.connect(`${isSecure ? "https" : "http"}://127.0.0.1:${port}`, { rejectUnauthorized: false });
+  const request = session.request({ ":path": "/", ":method": "POST" }).on("error", () => {});
+  for (let n = 0; n < 4_000; n++) request.write(Buffer.alloc(6));
+  request.once("data", () => request.destroy());
+  await expect.poll(() => closed).toBe(true);
+  session.destroy();
+  close();
+});
