@@ -30,6 +30,7 @@ export class GuardSupervisor implements Supervisor {
   readonly warn: Supervisor["warn"];
   readonly ownFailure: Supervisor["ownFailure"];
   readonly compose: Supervisor["compose"];
+  readonly exchanges: Deadlines["exchanges"];
   readonly #deadlines: Deadlines;
   /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
   readonly #judgesAtOnce: boolean;
@@ -50,6 +51,7 @@ export class GuardSupervisor implements Supervisor {
     const deadlines = new Deadlines(settings, reporter);
     this.#deadlines = deadlines;
     this.watch = deadlines.watch.bind(deadlines);
+    this.exchanges = deadlines.exchanges.bind(deadlines);
     this.holdBack = deadlines.holdBack.bind(deadlines);
     const file = ledgerOfKeeper() ?? settings.recorder;
     this.recorder = file === false ? undefined : new Recorder(file, recorderLines(reporter));
@@ -76,11 +78,6 @@ export class GuardSupervisor implements Supervisor {
     this.recorder?.end(exchange);
     exchange.doorkeeper?.left(exchange);
     this.reporter.settled(exchange);
-  }
-
-  /** Every exchange that is under way. */
-  exchanges(): Generator<Exchange> {
-    return this.#deadlines.exchanges();
   }
 
   observe(observer: Observer): () => void {
