@@ -93,6 +93,7 @@ async function found(
     for (const chunk of chunks) facts.push(res.write(chunk), ...look());
     setTimeout(() => {
       facts.push(drained, ...look());
+      if (!("Content-Length" in fields)) facts.push(res.write("more"), ...look());
       res.end();
     }, 10);
   };

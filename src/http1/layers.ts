@@ -73,8 +73,15 @@ function countHeld(): boolean {
   const below = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, "writableLength")?.get;
   if (below === undefined) return false;
   Object.defineProperty(ServerResponse.prototype, "writableLength", {
-    get(this: ServerResponse): number {
-      return (below.call(this) as number) + (exchangeOf(this)?.shownLength ?? 0);
+    get(this: NodeResponse): number {
+      const exchange = exchangeOf(this) as { held?: readonly unknown[] | null; shownLength: number } | undefined;
+      if (!exchange?.held?.length) return below.call(this) as number;
+      // Node 26 adds the header section to what waits for the end of the tick, until that is sent; it is among what is held.
+      const { _headerSent } = this;
+      this._headerSent = true;
+      const length = below.call(this) as number;
+      this._headerSent = _headerSent;
+      return length + exchange.shownLength;
     },
     configurable: true,
     enumerable: false,
