@@ -57,7 +57,7 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     next();
   });
   if (!isNested) {
-    guard.ending.afterDrain = () => fastify.close();
+    guard.lifecycle.afterDrain = () => fastify.close();
     // Before Fastify closes its listeners, and with them whatever is on its way.
     fastify.addHook("preClose", (next) => {
       const isForced = fastify.initialConfig.forceCloseConnections === true;

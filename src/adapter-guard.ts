@@ -8,7 +8,7 @@ import type { Prevented } from "./report/incidents.js";
 import type { Logger } from "./report/log.js";
 import type { SelfAttaching } from "./server/first-contact.js";
 import type { Closing } from "./shutdown/close-listeners.js";
-import type { DrainOptions } from "./shutdown/ending.js";
+import type { DrainOptions } from "./shutdown/lifecycle.js";
 
 /** A request listener that carries the prototypes of its requests and responses, as an application of Express does. */
 export interface AppListener {
@@ -27,7 +27,7 @@ export interface AdapterGuard extends Guard, SelfAttaching {
   /** Says which requests can be taken; undefined where nobody limits them. */
   readonly overload: Pick<Overload, "admits"> | undefined;
   /** What the framework does behind a drain. */
-  readonly ending: { afterDrain: (() => Promise<unknown>) | undefined };
+  readonly lifecycle: { afterDrain: (() => Promise<unknown>) | undefined };
   /** What an adapter does with an application that turns out to be the listener of a server. */
   meetsApp: ((app: AppListener) => void) | undefined;
   /** Says of a request that an adapter was shown whether every other one comes there as well. */

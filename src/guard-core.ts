@@ -17,9 +17,9 @@ import type { GuardedListener } from "./exchange/request-context.js";
 import type { Guard } from "./guard.js";
 import { HEALTH_DEFAULTS, Health } from "./health/health.js";
 import type { Http1Exchange } from "./http1/http1-exchange.js";
-import { coverPrototypes } from "./http1/layers.js";
 import { guardedListener } from "./http1/listeners.js";
 import type { NodeResponse } from "./http1/node-internals.js";
+import { coverPrototypes } from "./http1/prototypes.js";
 import type { SocketExchange } from "./http1/socket-exchange.js";
 import type { Http2Exchange } from "./http2/http2-exchange.js";
 import { type GuardOptions, type RouteSettings, resolveOptions } from "./options/options.js";
@@ -41,7 +41,7 @@ import { requestHeaderLimit } from "./server/keep-alive.js";
 import { openHttp1, openHttp2, openSocket, openStream } from "./server/open-exchange.js";
 import { settingsUnder, unsupportedRuntime } from "./server/runtime.js";
 import type { Closing } from "./shutdown/close-listeners.js";
-import { type DrainOptions, Ending } from "./shutdown/ending.js";
+import { type DrainOptions, Lifecycle } from "./shutdown/lifecycle.js";
 import { GuardSupervisor } from "./supervisor.js";
 import { startWatchdog } from "./watchdog/watchdog.js";
 
@@ -58,7 +58,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   readonly refusals: RefusalTally;
   readonly attachments = new Attachments(this);
   /** How it ends, and what the end of the process has to do with it. */
-  readonly ending: Ending;
+  readonly lifecycle: Lifecycle;
   readonly passThrough: PassThrough | undefined;
   readonly #met = new WeakSet<object>();
   // Each request comes by these, and goes straight to whom they are of.
@@ -89,9 +89,9 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     this.health = new Health(settings.health, isServing, () => this.overload?.reason, listener);
     this.supervisor = new GuardSupervisor(settings); // last, since it opens the file of the recorder: nothing may throw now
     this.passThrough = runtime === undefined ? undefined : new PassThrough(runtime, this.supervisor, this.health);
-    this.ending = new Ending(this);
+    this.lifecycle = new Lifecycle(this);
     const { supervisor } = this;
-    const greeting = new Greeting(this.health, this.ending, supervisor.recorder, settings.direct === "reject");
+    const greeting = new Greeting(this.health, this.lifecycle, supervisor.recorder, settings.direct === "reject");
     this.answers = greeting.answers.bind(greeting);
     this.refuses = greeting.refuses.bind(greeting);
     this.refusesDirect = greeting.refusesDirect.bind(greeting);
@@ -103,7 +103,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   }
 
   get state(): Guard["state"] {
-    return this.ending.state;
+    return this.lifecycle.state;
   }
 
   get servers(): Iterable<object> {
@@ -158,7 +158,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   }
 
   joins(): void {
-    if (this.enforces) this.ending.join();
+    if (this.enforces) this.lifecycle.join();
     this.overload?.start();
   }
 
@@ -176,16 +176,16 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   }
 
   drain(options?: DrainOptions, closing: Closing = "in a quiet moment"): Promise<void> {
-    return this.ending.drain(closing, options);
+    return this.lifecycle.drain(closing, options);
   }
 
   onDrained(hook: () => unknown, options: { timeoutMs?: number } = {}): void {
-    this.ending.onDrained(hook, options.timeoutMs);
+    this.lifecycle.onDrained(hook, options.timeoutMs);
   }
 
   close(): void {
     if (this.state === "closed") return;
-    this.ending.close();
+    this.lifecycle.close();
     this.attachments.close();
     this.#stopWatchdog?.();
     this.overload?.close();

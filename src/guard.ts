@@ -2,7 +2,7 @@ import type { RequestListener } from "node:http";
 import type { GuardedListener } from "./exchange/request-context.js";
 import type { HealthCheck } from "./health/health-checks.js";
 import type { GuardStats } from "./report/stats.js";
-import type { DrainOptions } from "./shutdown/ending.js";
+import type { DrainOptions } from "./shutdown/lifecycle.js";
 
 /** Looks after every response of the servers it is attached to. */
 export interface Guard {

@@ -18,7 +18,7 @@ export type { Action, Incident, Prevented } from "./report/incidents.js";
 export type { Logger, RequestRecord } from "./report/log.js";
 export { CHANNELS } from "./report/reporter.js";
 export type { GuardStats } from "./report/stats.js";
-export type { DrainOptions } from "./shutdown/ending.js";
+export type { DrainOptions } from "./shutdown/lifecycle.js";
 export type { TrustedHops } from "./trust/hops.js";
 export type { SecretOptions } from "./trust/shared-secret.js";
 export type { TrustOptions } from "./trust/trust-options.js";

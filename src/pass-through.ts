@@ -4,7 +4,7 @@ import type { Health } from "./health/health.js";
 import { MESSAGES } from "./report/log.js";
 import { shared } from "./shared.js";
 import type { GuardSupervisor } from "./supervisor.js";
-import { meetPeer } from "./trust/caller.js";
+import { judgePeer } from "./trust/caller.js";
 
 /**
  * What is left of a guard in a runtime that it does not know: it stands in front of nothing, gives each request it is
@@ -54,7 +54,7 @@ function giveContext(request: IncomingMessage, { settings }: GuardSupervisor): v
     request,
     settings,
     supervisor: { watch() {} },
-    peer: meetPeer(settings.trust, { address: request.socket?.remoteAddress }),
+    peer: judgePeer(settings.trust, { address: request.socket?.remoteAddress }),
     knownCaller: undefined,
   };
   const value = new ExchangeContext(owner);

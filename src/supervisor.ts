@@ -76,7 +76,7 @@ export class GuardSupervisor implements Supervisor {
   settled(exchange: Exchange): void {
     exchange.queue?.remove(exchange);
     this.recorder?.end(exchange);
-    exchange.doorkeeper?.left(exchange);
+    exchange.admittedBy?.left(exchange);
     this.reporter.settled(exchange);
   }
 

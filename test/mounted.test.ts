@@ -393,7 +393,7 @@ describe("a process that is about to end, guarded in part", () => {
       createServer((request, response) => (inApi(request) ? guarded : ok)(request, response)),
     );
     for (const path of ["/api/x", "/x"]) expect(statusOf(await ask(server, get(path)))).toBe(200);
-    guard.ending.refuse(endOfProcess("CRASHING"));
+    guard.lifecycle.refuse(endOfProcess("CRASHING"));
     for (const path of ["/api/x", "/x"]) expect(statusOf(await ask(server, get(path)))).toBe(503);
     expect(statusOf(await ask(server, get("/api/health")))).toBe(200);
   });

@@ -6,7 +6,7 @@ import type { FieldLine } from "../http/message.js";
 import type { KeptConnection } from "../kept/kept-connection.js";
 import { BESIDE } from "../options/beside.js";
 import type { RouteSettings, Settings, Terms } from "../options/options.js";
-import type { Doorkeeper } from "../overload/admission.js";
+import type { Admitter } from "../overload/admission.js";
 import type { Action, Failure } from "../report/incidents.js";
 import type { Logger, RequestRecord } from "../report/log.js";
 import type { Caller, Peer } from "../trust/caller.js";
@@ -64,7 +64,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** The guard has had its look at the request, and left it to the app. */
   greeted = false;
   /** Who let this exchange in, or has it wait; null where nobody has been asked. */
-  declare doorkeeper: Doorkeeper | null;
+  declare admittedBy: Admitter | null;
   /** Octets on their way to the connection are Node's own, or the guard's. */
   passing = false;
   /** Not worth a line in the log: a health check. */
@@ -341,7 +341,7 @@ export abstract class Exchange implements Waiting, Circumstances {
 Object.assign(Exchange.prototype, {
   isHttp1: false,
   covered: null,
-  doorkeeper: null,
+  admittedBy: null,
   watched: null,
   shownLength: 0,
   unattended: 0,

@@ -3,9 +3,9 @@ import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { longContent } from "../report/incidents.js";
 import { countAsWritten, countNoMore } from "./bytes-written.js";
 import { lookAtContent } from "./coded-content.js";
-import { dropHandWritten, releaseHandWritten } from "./hand-written.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { emitDrain, isFinishCallback, type WriteCallback, withoutDrain } from "./node-internals.js";
+import { dropRaw, releaseRaw } from "./raw-writes.js";
 import { callBack, writeAfterDestroy } from "./write-callbacks.js";
 
 /** Content that the app has written and that has not gone out. */
@@ -25,7 +25,7 @@ export function sendContent(
   callback: WriteCallback,
   byteLength: number | undefined,
 ): boolean {
-  if (exchange.phase.discards || exchange.capturing) return swallow(exchange, callback);
+  if (exchange.phase.discards || exchange.capturing) return discard(exchange, callback);
   const octets =
     typeof data === "string"
       ? data.length === 0
@@ -36,8 +36,8 @@ export function sendContent(
     const failure = longContent(exchange.framing.length, exchange.sent + octets);
     // What the app calls in this turn throws what Node throws, where that is strict about the length.
     if (exchange.ending || isAllOut(exchange)) exchange.fail(failure);
-    else exchange.doomed(failure);
-    return swallow(exchange, callback);
+    else exchange.failSoon(failure);
+    return discard(exchange, callback);
   }
   // The callback of an `end()` that the guard has not seen: somebody calls the method that was below it.
   if (!exchange.ending && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
@@ -97,7 +97,7 @@ function commitsAtOnce(exchange: Http1Exchange): boolean {
 /** Lets what is held go, header section first. */
 export function commit(exchange: Http1Exchange): boolean {
   exchange.phase = exchange.phase.after.commit;
-  if (exchange.raw !== null) dropHandWritten(exchange);
+  if (exchange.raw !== null) dropRaw(exchange);
   exchange.status = exchange.decidedStatus || exchange.response.statusCode;
   const held = exchange.held;
   exchange.held = null;
@@ -119,7 +119,7 @@ export function commit(exchange: Http1Exchange): boolean {
 }
 
 /** Takes octets that will never go out; whoever wrote them must not wait. */
-export function swallow(exchange: Http1Exchange, callback: WriteCallback): boolean {
+export function discard(exchange: Http1Exchange, callback: WriteCallback): boolean {
   if (isFinishCallback(callback)) exchange.finishCallback = callback;
   else if (typeof callback === "function") process.nextTick(callback, null);
   return true;
@@ -198,7 +198,7 @@ export function releaseHeld(exchange: Http1Exchange): void {
   if (exchange.response.writableCorked > 0) exchange.supervisor.holdBack(exchange);
   else if (exchange.held !== null) {
     if (commit(exchange)) emitDrain(exchange.response);
-  } else if (exchange.raw !== null) releaseHandWritten(exchange);
+  } else if (exchange.raw !== null) releaseRaw(exchange);
 }
 
 /** Every octet that the header section announced is out. */

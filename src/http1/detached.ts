@@ -1,8 +1,8 @@
 import { contained } from "../containment.js";
 import { endOfSection } from "../http/message.js";
+import { discardCalls } from "./discarded-calls.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { silence } from "./silence.js";
 import { onceClosed } from "./socket-close.js";
 import { awaitRest } from "./tear-down.js";
 
@@ -38,7 +38,7 @@ export function sendDetached(exchange: Http1Exchange): void {
   response.outputData = [];
   exchange.phase = exchange.phase.after.replace;
   connection.finishDetached(exchange, announcingClose(Buffer.concat(pieces)));
-  silence(exchange);
+  discardCalls(exchange);
 }
 
 /** A rendered message whose connection will not be kept after all. */

@@ -20,7 +20,7 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
   const veto = exchange.veto?.() ?? null;
   if (veto !== null && exchange.supervisor.enforces) {
     response._header = firstLine;
-    exchange.doomed(veto);
+    exchange.failSoon(veto);
     return;
   }
   const isKeptOpen = response.shouldKeepAlive && !exchange.persists;
@@ -44,11 +44,11 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
   }
   // Node forgets that a client has half-closed where the app removes Connection, and keeps a dead connection open.
   if (_last && exchange.supervisor.enforces) response._last = true;
-  const { repairs, doom, lost, coding } = rendering;
+  const { repairs, failure, lost, coding } = rendering;
   if (coding !== null) exchange.coded = { coding, frames: 0 };
-  if (doom !== null) {
+  if (failure !== null) {
     exchange.lost = lost;
-    exchange.doomed(doom);
+    exchange.failSoon(failure);
     return;
   }
   for (const repair of repairs) exchange.repaired(repair);
@@ -74,7 +74,7 @@ function accept(exchange: Http1Exchange): void {
   if (rendered.length > settings.maxHeaderSectionOctets / 4) {
     const failure = checkSize(rendered, settings.maxHeaderSectionOctets);
     if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
-    else if (exchange.doomed(failure)) return;
+    else if (exchange.failSoon(failure)) return;
   }
   // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
   if (response.maxRequestsOnConnectionReached && supervisor.enforces) response._last = true;

@@ -17,14 +17,14 @@ import { isRefused } from "../validity/refused.js";
 import { coding, isPlainlyValid, isPlainStatus } from "../validity/scan.js";
 import { readFirstLine, setStatus } from "./first-line.js";
 import { type NodeResponse, outHeadersOf, versionOf } from "./node-internals.js";
-import type { NativeMethods } from "./response.js";
+import type { NativeMethods } from "./overrides.js";
 import { lastText, watchTexts } from "./watched-texts.js";
 
 /** What a header section became. */
 export interface Rendering {
   readonly repairs: readonly Failure[];
   /** Set where the response has to be replaced; then nothing was rendered. */
-  readonly doom: Failure | null;
+  readonly failure: Failure | null;
   /** Field lines of a doomed response. */
   readonly lost: readonly FieldLine[];
   /** Content-Encoding of the content that follows; null where nothing can be told of it by its first octets. */
@@ -32,7 +32,7 @@ export interface Rendering {
 }
 
 /** The usual case, shared: nothing to say. */
-const AS_IT_IS: Rendering = { repairs: [], doom: null, lost: [], coding: null };
+const AS_IT_IS: Rendering = { repairs: [], failure: null, lost: [], coding: null };
 
 export interface RenderingContext {
   readonly request: IncomingMessage;
@@ -115,7 +115,7 @@ function renderJudged(
   if (replace !== null) {
     // A recipient never sees this; it tells the app that its header section is decided.
     response._header = firstLine;
-    return { repairs: [], doom: ruleBroken(replace.rule, replace.found), lost: linesOf(draft), coding: null };
+    return { repairs: [], failure: ruleBroken(replace.rule, replace.found), lost: linesOf(draft), coding: null };
   }
   if (draft.status !== status || draft.reason !== reason) {
     setStatus(response, draft.status, draft.reason);
@@ -129,7 +129,7 @@ function renderJudged(
   if (draft.requestCloses) response._last = true;
   return {
     repairs: repairs.map(({ rule, found }) => ruleBroken(rule, found)),
-    doom: null,
+    failure: null,
     lost: [],
     coding: codingOf(response, draft.status, valuesOf(draft, "content-encoding")),
   };
@@ -154,7 +154,7 @@ function renderWatched(
   const found = replace === null ? repairs : [...repairs, replace];
   return {
     repairs: found.map((broken) => ruleBroken(broken.rule, broken.found)),
-    doom: null,
+    failure: null,
     lost: [],
     coding: codingOf(context.response, draft.status, valuesOf(draft, "content-encoding")),
   };

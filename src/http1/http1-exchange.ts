@@ -16,19 +16,19 @@ import type { GuardedConnection } from "./connection.js";
 import { commit, dropHeld, isAllOut, type Piece, releaseHeld } from "./content.js";
 import { abortRequest } from "./departure.js";
 import { sendDetached } from "./detached.js";
+import { discardCalls } from "./discarded-calls.js";
 import { checkTrailers, framingOf } from "./field-sections.js";
 import { setStatus } from "./first-line.js";
 import { isDestroyed, showGone } from "./gone-socket.js";
-import { closeByHand, writeByHand } from "./hand-written.js";
 import { fieldsOf, type RenderingContext } from "./header-section.js";
 import type { Interims } from "./interim-gate.js";
 import { awaitLateAnswer } from "./late-answer.js";
 import { forgetContent, type NodeResponse, type WriteCallback } from "./node-internals.js";
+import type { NativeMethods } from "./overrides.js";
 import { peerOfConnection } from "./peer.js";
 import type { RawResponse } from "./raw-response.js";
+import { closeRaw, writeRaw } from "./raw-writes.js";
 import { awaitsContent } from "./request.js";
-import type { NativeMethods } from "./response.js";
-import { silence } from "./silence.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
@@ -190,7 +190,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   /** The app's response cannot be saved; answers as soon as no method of it is on the stack. @returns whether it will */
-  doomed(failure: Failure): boolean {
+  failSoon(failure: Failure): boolean {
     if (!this.supervisor.enforces) {
       this.supervisor.report(this, failure, "reported");
       return false;
@@ -337,12 +337,12 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   /** The app writes to the socket itself. @param last - it ends the connection with these octets */
   socketWrite(octets: Buffer, last: boolean): void {
-    writeByHand(this, octets, last);
+    writeRaw(this, octets, last);
   }
 
   /** The app ends or destroys the connection. @returns true where the guard takes over */
   closing(how: string, error: unknown): boolean {
-    return closeByHand(this, how, error);
+    return closeRaw(this, how, error);
   }
 
   // -- remedies --------------------------------------------------------------------------------------------------
@@ -417,7 +417,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   tearDown(): void {
-    silence(this);
+    discardCalls(this);
     this.connection.abort(this.#endsWithConnection);
   }
 

@@ -1,5 +1,5 @@
 import { ruleBroken } from "../report/incidents.js";
-import { swallow } from "./content.js";
+import { discard } from "./content.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { checkInterim } from "./interim.js";
 import { versionOf, type WriteCallback } from "./node-internals.js";
@@ -37,14 +37,14 @@ export function passInterim(
   if (interims.isMuted) return true;
   // Node calls nobody back for a connection that is gone, as it may be in the app's view alone.
   if (exchange.response.destroyed && exchange.supervisor.enforces) return false;
-  if (exchange.phase.isVoid) return swallow(exchange, callback);
+  if (exchange.phase.isVoid) return discard(exchange, callback);
   const octets = typeof data === "string" ? Buffer.from(data, encoding ?? "utf8") : Buffer.from(data);
   if (!exchange.supervisor.enforces) {
     watchInterims(exchange, octets);
     return pass(exchange, data, encoding, callback);
   }
   const sections = takeSections(interims, octets.toString("latin1"));
-  if (sections.length === 0) return swallow(exchange, callback);
+  if (sections.length === 0) return discard(exchange, callback);
   const last = sections.pop() as string;
   for (const section of sections) sendInterim(exchange, section, undefined);
   return sendInterim(exchange, last, callback);
@@ -60,7 +60,7 @@ export function watchInterims(exchange: Http1Exchange, octets: Buffer): void {
 }
 
 /** Looks at octets that the app writes to the socket, and that go out as they are. */
-export function watchByHand(exchange: Http1Exchange, octets: Buffer): void {
+export function watchRaw(exchange: Http1Exchange, octets: Buffer): void {
   const isInterim = /^HTTP\/1\.[01] 1/.test(octets.toString("latin1", 0, 10));
   if (isInterim || (exchange.interims !== null && exchange.interims.begun !== "")) watchInterims(exchange, octets);
 }
@@ -77,7 +77,7 @@ function takeSections(interims: Interims, octets: string): string[] {
 /** Sends an interim response, or what the rules leave of it, at the turn of its request. */
 export function sendInterim(exchange: Http1Exchange, section: string, callback: WriteCallback): boolean {
   const octets = judged(exchange, section);
-  if (octets === null) return !exchange.response.finished && swallow(exchange, callback);
+  if (octets === null) return !exchange.response.finished && discard(exchange, callback);
   const interims = interimsOf(exchange);
   interims.count++;
   // Before its turn Node would put the header section in front of it, and the interim response into the content.
@@ -90,7 +90,7 @@ export function sendInterim(exchange: Http1Exchange, section: string, callback: 
 export function sendWaiting(exchange: Http1Exchange): void {
   const { connection, interims } = exchange;
   for (const { octets, callback } of interims?.waiting.splice(0) ?? []) {
-    if (exchange.phase.isVoid) swallow(exchange, callback);
+    if (exchange.phase.isVoid) discard(exchange, callback);
     else connection.own(() => connection.call("write", [octets, "latin1", callback ?? undefined]));
   }
 }

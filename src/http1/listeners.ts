@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Exchange } from "../exchange/exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { covered, coverPrototypes } from "./layers.js";
+import { covered, coverPrototypes } from "./prototypes.js";
 import { captureRejection, capturesRejections, watchPromise } from "./rejections.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 

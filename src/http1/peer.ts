@@ -4,7 +4,7 @@ import type { TLSSocket } from "node:tls";
 import { parseRay } from "../cloudflare/ray.js";
 import type { Exchange, Supervisor } from "../exchange/exchange.js";
 import { MESSAGES } from "../report/log.js";
-import { meetPeer, type Peer } from "../trust/caller.js";
+import { judgePeer, type Peer } from "../trust/caller.js";
 import type { GuardedConnection } from "./connection.js";
 
 /** Guards that have told how to trust a peer on the own machine or network: once is enough. */
@@ -30,7 +30,7 @@ export function peerOfSession(exchange: Asking & { readonly stream: ServerHttp2S
   const { stream, supervisor } = exchange;
   const { session } = stream;
   // A stream can be closed together with its session before anybody has looked at it.
-  if (session === undefined || session.destroyed) return meetPeer(supervisor.settings.trust, { address: undefined });
+  if (session === undefined || session.destroyed) return judgePeer(supervisor.settings.trust, { address: undefined });
   let peer = sessions.get(session);
   if (peer?.trust !== supervisor.settings.trust) {
     peer = peerAt(session.socket, session.socket.remoteAddress, supervisor);
@@ -42,12 +42,12 @@ export function peerOfSession(exchange: Asking & { readonly stream: ServerHttp2S
 
 /** The peer of a request without a connection: whatever the test says. */
 export function peerOfRequest({ request, supervisor }: Asking): Peer {
-  return meetPeer(supervisor.settings.trust, { address: request?.socket?.remoteAddress });
+  return judgePeer(supervisor.settings.trust, { address: request?.socket?.remoteAddress });
 }
 
 function peerAt(socket: Socket, address: string | undefined, { settings }: Supervisor): Peer {
   const { trust } = settings;
-  return meetPeer(trust, {
+  return judgePeer(trust, {
     address,
     isUnix: address === undefined && isUnixSocket(socket),
     hasCertificate: trust.clientCertificate && hasCertificate(socket as TLSSocket),

@@ -6,13 +6,13 @@ import { emitClientError, reportClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
 import { withList } from "./connection-lists.js";
 import { emitDropped } from "./dropped.js";
-import { emitHandover } from "./handover.js";
 import { handshakeFailed } from "./handshake.js";
-import { guardedClass, guardPrototypes } from "./layers.js";
 import { classSlot, type NodeResponse } from "./node-internals.js";
 import type { ClientError } from "./parse-error.js";
+import { guardedClass, guardPrototypes } from "./prototypes.js";
 import { Requests } from "./requests.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
+import { emitUpgrade } from "./upgrades.js";
 
 /**
  * Stands in front of a server: its `emit`, and the classes of which it makes requests and responses.
@@ -51,7 +51,7 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
       case "connect":
         if (!guard.enforces) break;
         // biome-ignore lint/complexity/noArguments: the hot path above must not pay for a rest parameter
-        return emitHandover(server, below, guard, event, [...arguments].slice(1));
+        return emitUpgrade(server, below, guard, event, [...arguments].slice(1));
       case "connection":
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
         if (!("setSecureContext" in server)) meet(a as Socket);

@@ -2,11 +2,11 @@ import { contained } from "../containment.js";
 import { countNoMore } from "./bytes-written.js";
 import type { Piece } from "./content.js";
 import { tellDeparture } from "./departure.js";
+import { discardCalls } from "./discarded-calls.js";
 import { isFollowed } from "./followed.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { isFinishCallback, versionOf, type WriteCallback } from "./node-internals.js";
 import { awaitsContent } from "./request.js";
-import { silence } from "./silence.js";
 import { callBack, writeAfterDestroy } from "./write-callbacks.js";
 
 /** Whether another request can follow on this connection once this one is answered. */
@@ -45,7 +45,7 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
   if (dropped !== null) countNoMore(exchange.connection.socket);
   if (exchange.isDetached) {
     exchange.connection.finishDetached(exchange, octets);
-    silence(exchange);
+    discardCalls(exchange);
     return;
   }
   const queued = response.outputData;
@@ -61,7 +61,7 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
   response._last = closes;
   response._header = head;
   response._headerSent = true;
-  if (!unseen) silence(exchange);
+  if (!unseen) discardCalls(exchange);
   exchange.passing = true;
   native._writeRaw.call(response, octets, null, exchange.goneBy === null ? finish : depart(exchange, finish));
   exchange.passing = false;

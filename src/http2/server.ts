@@ -14,12 +14,12 @@ import { emitClientError } from "../http1/client-error.js";
 import { connectionOf } from "../http1/connection.js";
 import { withList } from "../http1/connection-lists.js";
 import { emitDropped } from "../http1/dropped.js";
-import { emitHandover } from "../http1/handover.js";
 import { handshakeFailed } from "../http1/handshake.js";
 import { callListeners } from "../http1/listeners.js";
 import type { NodeResponse } from "../http1/node-internals.js";
 import type { ClientError } from "../http1/parse-error.js";
 import type { Http1Server, ServerGuard } from "../http1/server-guard.js";
+import { emitUpgrade } from "../http1/upgrades.js";
 import { putInFrontOfEmit } from "../put-in-front.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { guardSession, type SessionGuard } from "./session.js";
@@ -58,7 +58,7 @@ export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, lis
             : emitRequest(server, below, guard, event, args);
         }
         if (!guard.enforces) break;
-        return emitHandover(server, below, guard, event, args);
+        return emitUpgrade(server, below, guard, event, args);
       case "clientError":
         if (!guard.enforces) break;
         return emitClientError(server, below, guard, a as ClientError, b as Socket);

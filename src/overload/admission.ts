@@ -6,12 +6,12 @@ import { Newcomers } from "./newcomers.js";
 import type { OverloadSettings } from "./overload-options.js";
 
 /** Who let an exchange in, or has it wait: told when the fate of the exchange is known. */
-export interface Doorkeeper {
+export interface Admitter {
   left(exchange: Exchange): void;
 }
 
 /** A place in the queue. What runs when its turn comes belongs to its own request, not to the one that made room. */
-class Ticket extends AsyncResource implements Waiting, Doorkeeper {
+class Ticket extends AsyncResource implements Waiting, Admitter {
   queue: DeadlineQueue | null = null;
   previous: Waiting | null = null;
   next: Waiting | null = null;
@@ -54,7 +54,7 @@ const PACE_WEIGHT = 0.2;
 const MOST_GREETINGS = 32;
 
 /** Lets a bounded number of exchanges in; the others wait, first come, first served, bounded in number and in time. */
-export class Admission implements Doorkeeper {
+export class Admission implements Admitter {
   readonly #endTurnSoon: () => void;
   readonly #letInNext: () => void;
   readonly #maxInFlight: number;
@@ -146,7 +146,7 @@ export class Admission implements Doorkeeper {
 
   letIn(exchange: Exchange, now: number): void {
     this.newcomers.letIn(exchange.isFirst, now);
-    exchange.doorkeeper = this;
+    exchange.admittedBy = this;
     this.inFlight++;
   }
 
@@ -157,7 +157,7 @@ export class Admission implements Doorkeeper {
    */
   enqueue(exchange: Exchange, enter: () => void, unseen: boolean): void {
     const ticket = new Ticket(exchange, enter, unseen);
-    exchange.doorkeeper = ticket;
+    exchange.admittedBy = ticket;
     this.#queue.add(ticket, this.isShort ? this.#heardAt : performance.now());
     this.#letInSoon();
   }

@@ -118,7 +118,7 @@ export class Overload {
    * @returns true where it goes on at once; otherwise it waits, or has been answered
    */
   admits(exchange: Exchange, enter: () => void, unseen = false): boolean {
-    if (exchange.doorkeeper !== null || exchange.phase.isSettled || this.#closed) return true;
+    if (exchange.admittedBy !== null || exchange.phase.isSettled || this.#closed) return true;
     this.start();
     const admission = this.#admission;
     const { startedAt } = exchange;

@@ -6,7 +6,7 @@ import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
 import { hasInternals } from "../http1/node-internals.js";
 import { guardSession } from "../http2/session.js";
 import { type AttachingGuard, type Attachments, yieldsToAny } from "./attachments.js";
-import { openHandedOver, openSimulated } from "./open-exchange.js";
+import { openSimulated, openUpgraded } from "./open-exchange.js";
 import { isSocket } from "./recognise.js";
 
 /** A guard to which a request has come: in a listener, a middleware or a hook. */
@@ -31,9 +31,9 @@ export function openHere(guard: Here, request: IncomingMessage, response: Server
     return guard.openHttp2(request as unknown as Http2ServerRequest, response as unknown as Http2ServerResponse);
   }
   const { supervisor } = guard;
-  if ((request as { upgrade?: unknown }).upgrade === true) return openHandedOver(supervisor, request, response);
+  if ((request as { upgrade?: unknown }).upgrade === true) return openUpgraded(supervisor, request, response);
   if (!hasInternals(response) || !isSocket(response.socket ?? request.socket)) {
-    const open = response.socket && request.headers.upgrade ? openHandedOver : openSimulated;
+    const open = response.socket && request.headers.upgrade ? openUpgraded : openSimulated;
     return open(supervisor, request, response);
   }
   guard.attachments.addAt(request, serverOf(request));

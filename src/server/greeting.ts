@@ -8,19 +8,19 @@ import { callerOf } from "../trust/caller.js";
 /** What a guard says to a request before the app hears of it: the health check, and whom it refuses. */
 export class Greeting {
   readonly #health: Health;
-  readonly #ending: { readonly refusal: Failure | undefined };
+  readonly #lifecycle: { readonly refusal: Failure | undefined };
   readonly #recorder: Recorder | undefined;
   /** Requests that did not come through the edge are refused. */
   readonly #rejectsDirect: boolean;
 
   constructor(
     health: Health,
-    ending: { readonly refusal: Failure | undefined },
+    lifecycle: { readonly refusal: Failure | undefined },
     recorder: Recorder | undefined,
     rejectsDirect: boolean,
   ) {
     this.#health = health;
-    this.#ending = ending;
+    this.#lifecycle = lifecycle;
     this.#recorder = recorder;
     this.#rejectsDirect = rejectsDirect;
   }
@@ -34,7 +34,7 @@ export class Greeting {
     // The response is asked for last: over HTTP/2 it is made then.
     const response = this.#health.matches(request) && !exchange.quiet ? responseOf(exchange) : undefined;
     if (response === undefined) {
-      const { refusal } = this.#ending;
+      const { refusal } = this.#lifecycle;
       if (exchange.quiet) return !exchange.phase.isSettled;
       if (refusal !== undefined) return exchange.fail(refusal);
       return this.#rejectsDirect && this.refusesDirect(exchange);
@@ -47,7 +47,7 @@ export class Greeting {
 
   /** Refuses a request because the process is about to end, unless it may be a health check. @returns true where it has */
   refuses(exchange: Exchange): boolean {
-    const { refusal } = this.#ending;
+    const { refusal } = this.#lifecycle;
     const { request } = exchange;
     if (refusal === undefined || request === null || this.#health.matches(request)) return false;
     return exchange.fail(refusal);

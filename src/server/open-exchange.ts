@@ -5,8 +5,8 @@ import type { Exchange } from "../exchange/exchange.js";
 import { exchangeOf, hangOn, hangOnBoth } from "../exchange/exchange-of.js";
 import { connectionOf } from "../http1/connection.js";
 import { Http1Exchange } from "../http1/http1-exchange.js";
-import { guardPrototypes } from "../http1/layers.js";
 import type { NodeResponse } from "../http1/node-internals.js";
+import { guardPrototypes } from "../http1/prototypes.js";
 import { SocketExchange } from "../http1/socket-exchange.js";
 import { Http2Exchange } from "../http2/http2-exchange.js";
 import type { Failure } from "../report/incidents.js";
@@ -86,7 +86,7 @@ export function openSimulated(
  * Opens the exchange of an upgrade that no guard has seen as one, and that a library routes through the framework with a
  * response of its own making. Whatever is answered is on the library's stream: it is over at once.
  */
-export function openHandedOver(
+export function openUpgraded(
   supervisor: GuardSupervisor,
   request: IncomingMessage,
   response: ServerResponse,

@@ -42,7 +42,7 @@ export interface Caller {
 const MAX_PROXIES = 32;
 
 /** Decides about a peer. */
-export function meetPeer(trust: Trust, { address: raw, isUnix = false, hasCertificate = false }: PeerFacts): Peer {
+export function judgePeer(trust: Trust, { address: raw, isUnix = false, hasCertificate = false }: PeerFacts): Peer {
   const address = raw === undefined ? null : readAddress(raw);
   // Whoever can open a Unix domain socket is on this machine.
   const asked = isUnix ? "127.0.0.1" : address;

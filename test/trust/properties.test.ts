@@ -7,7 +7,7 @@ import proxyAddr from "proxy-addr";
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions, type RequestContext, type RequestRecord } from "../../src/index.js";
 import { Networks, readAddress, readNetwork } from "../../src/trust/addresses.js";
-import { clientAddress, findCaller, meetPeer } from "../../src/trust/caller.js";
+import { clientAddress, findCaller, judgePeer } from "../../src/trust/caller.js";
 import { resolveTrust } from "../../src/trust/trust-options.js";
 import { Wire } from "../helpers/wire.js";
 import { listen } from "../testing/servers.js";
@@ -95,7 +95,7 @@ describe("whatever arrives through trusted hops", () => {
         headers,
         fc.boolean(),
         (trust, raw, sent, isUnix) => {
-          const peer = meetPeer(resolveTrust(trust), { address: raw, isUnix, hasCertificate: false });
+          const peer = judgePeer(resolveTrust(trust), { address: raw, isUnix, hasCertificate: false });
           const client = clientAddress(peer, findCaller(peer, sent), sent);
           if (client === null) {
             expect(peer.address).toBeNull();
@@ -129,7 +129,7 @@ describe("whatever arrives through trusted hops", () => {
     fc.assert(
       fc.property(hop, fc.array(hop, { minLength: 1, maxLength: 6 }), (remoteAddress, chain) => {
         const sent = { "x-forwarded-for": chain.join(", ") };
-        const peer = meetPeer(trust, { address: remoteAddress });
+        const peer = judgePeer(trust, { address: remoteAddress });
         const theirs = proxyAddr({ headers: sent, socket: { remoteAddress } } as never, trusted);
         expect(clientAddress(peer, findCaller(peer, sent), sent)).toBe(readAddress(theirs));
       }),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { adoptRanges, currentRanges } from "../../src/cloudflare/ranges.js";
 import { MESSAGES } from "../../src/report/log.js";
-import { claimedAddress, clientAddress, findCaller, meetPeer } from "../../src/trust/caller.js";
+import { claimedAddress, clientAddress, findCaller, judgePeer } from "../../src/trust/caller.js";
 import { resolveTrust } from "../../src/trust/trust-options.js";
 import { type Kind, SERVERS, start } from "./origins.js";
 import { CASES, type Case, EDGE, PROXY, STRANGER, TEST_RANGES } from "./spoofing.js";
@@ -52,7 +52,7 @@ describe("the client, by the address of the peer alone", () => {
   afterAll(() => adoptRanges({ ...published, ipv4: TEST_RANGES, ipv6: [] }));
 
   it.each(elsewhere)("is for %s with %j and %j: %s", (address, trust, xff, ip) => {
-    const peer = meetPeer(resolveTrust(trust), { address });
+    const peer = judgePeer(resolveTrust(trust), { address });
     const headers = { "cf-connecting-ip": "203.0.113.7", "x-forwarded-for": xff };
     const caller = findCaller(peer, headers);
     expect(clientAddress(peer, caller, headers)).toBe(ip);
@@ -61,7 +61,7 @@ describe("the client, by the address of the peer alone", () => {
   });
 
   it("is decided in a time that does not grow with a chain that somebody has made long", () => {
-    const peer = meetPeer(resolveTrust(["cloudflare", "loopback"]), { address: "127.0.0.1" });
+    const peer = judgePeer(resolveTrust(["cloudflare", "loopback"]), { address: "127.0.0.1" });
     const headers = { "x-forwarded-for": `203.0.113.7${", 127.0.0.1".repeat(10_000)}` };
     expect(findCaller(peer, headers)).toEqual({ address: "127.0.0.1", verified: false, depth: 32 });
   });

@@ -7,7 +7,7 @@ import { callListeners } from "./listeners.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 /** Hands an upgrade or a CONNECT to whoever listens: from here on there is only the socket to answer on. */
-export function emitHandover(
+export function emitUpgrade(
   server: Http1Server,
   below: Http1Server["emit"],
   guard: ServerGuard,

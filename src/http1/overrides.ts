@@ -43,7 +43,7 @@ type WriteInformation = (this: NodeResponse, status: unknown, fields?: unknown, 
 export type ResponseMethod = keyof NativeMethods;
 
 /** Methods in front of those of `below`: shared by every response of one prototype, so that a response costs no closure. */
-export interface Layer {
+export interface Overrides {
   readonly native: NativeMethods;
   readonly methods: NativeMethods;
 }
@@ -52,7 +52,7 @@ export interface Layer {
  * Builds the layer for responses whose methods are found on `source`: a prototype, or a single response.
  * Each method keeps the name, arguments, return value and callback of the one it stands in front of.
  */
-export function createLayer(source: NativeMethods): Layer {
+export function createOverrides(source: NativeMethods): Overrides {
   const native: NativeMethods = {
     _storeHeader: source._storeHeader,
     _send: source._send,

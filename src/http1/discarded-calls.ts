@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { EVENTS } from "../report/incidents.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
 
-interface Silenced {
+interface Discarding {
   readonly response: ServerResponse;
   late(failure: { code: string; message: string; prevented: null; status: number }): void;
 }
@@ -27,7 +27,7 @@ const METHODS = {
  * Makes everything the app still does to a response void. Its late calls would throw from timers and callbacks
  * where nobody catches, and take the process with them; the response they mean is already decided.
  */
-export function silence(exchange: Silenced): void {
+export function discardCalls(exchange: Discarding): void {
   const { response } = exchange;
   const note = () => exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: 0 });
   const define = (name: string, value: unknown) =>

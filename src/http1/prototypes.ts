@@ -4,8 +4,8 @@ import { exchangeOf, exchangeOfReceiver } from "../exchange/exchange-of.js";
 import { putInFront } from "../put-in-front.js";
 import { shared } from "../shared.js";
 import type { NodeResponse } from "./node-internals.js";
+import { createOverrides, type NativeMethods, type Overrides, type ResponseMethod } from "./overrides.js";
 import { guardRequestPrototype } from "./request.js";
-import { createLayer, type Layer, type NativeMethods, type ResponseMethod } from "./response.js";
 import type { ServerGuard } from "./server-guard.js";
 
 /**
@@ -13,7 +13,7 @@ import type { ServerGuard } from "./server-guard.js";
  * place shows: a class of the guard's own in the constructor and the prototype of each request, methods of its own among
  * the keys of each response. Requests and responses that no guard has seen pass straight through.
  */
-const createLayers = () => createLayer(ServerResponse.prototype as unknown as NativeMethods);
+const createAll = () => createOverrides(ServerResponse.prototype as unknown as NativeMethods);
 
 type Methods = Record<string, unknown>;
 
@@ -23,12 +23,12 @@ const RESPONSES = ServerResponse.prototype as unknown as Methods;
 const FIRST: Methods = {};
 for (const name of Object.getOwnPropertyNames(RESPONSES)) FIRST[name] = RESPONSES[name];
 
-let layer: Layer | undefined;
+let overrides: Overrides | undefined;
 
 /** Puts the guard in front of the methods of every request and response, and finds the ones below. */
-export function guardPrototypes(): Layer {
-  layer ??= startLayer();
-  const { methods } = layer;
+export function guardPrototypes(): Overrides {
+  overrides ??= startOverrides();
+  const { methods } = overrides;
   const present = ServerResponse.prototype as unknown as NativeMethods;
   // Each request asks whether all of them still are in their place. A loop would cost it as much as the rest.
   if (
@@ -45,12 +45,12 @@ export function guardPrototypes(): Layer {
     present.addTrailers !== methods.addTrailers ||
     present.emit !== methods.emit
   )
-    for (const [name, method] of Object.entries(methods)) putBack(layer, name as ResponseMethod, method);
-  return layer;
+    for (const [name, method] of Object.entries(methods)) putBack(overrides, name as ResponseMethod, method);
+  return overrides;
 }
 
-function startLayer(): Layer {
-  const started = shared("layer", createLayers);
+function startOverrides(): Overrides {
+  const started = shared("layer", createAll);
   shared("writableLength", countHeld);
   shared("requests", () => {
     guardRequestPrototype(IncomingMessage.prototype);
@@ -60,7 +60,7 @@ function startLayer(): Layer {
 }
 
 /** Again, where somebody has put back what was there before. */
-function putBack({ native }: Layer, name: ResponseMethod, method: unknown): void {
+function putBack({ native }: Overrides, name: ResponseMethod, method: unknown): void {
   const present = RESPONSES[name];
   if (present === method) return;
   if (Object.hasOwn(RESPONSES, name) && present !== native[name] && present !== FIRST[name]) return;
@@ -114,7 +114,7 @@ function cover(prototype: object): void {
   if (names.length === 0) return;
   const below = Object.create(prototype) as Record<string, unknown>;
   for (const name of names) below[name] = seen(name, (prototype as Record<string, unknown>)[name] as Method);
-  const { methods } = createLayer(below as unknown as NativeMethods);
+  const { methods } = createOverrides(below as unknown as NativeMethods);
   for (const name of names) putInFront(prototype, name, methods[name]);
 }
 

@@ -25,7 +25,7 @@ interface EndingGuard extends DrainedGuard {
 }
 
 /** How one guard ends: its state, its drain, and its part in the end of the process. */
-export class Ending implements Participant {
+export class Lifecycle implements Participant {
   state: "serving" | "draining" | "closed" = "serving";
   /** What new requests are answered with; undefined while they are served. */
   refusal: Failure | undefined;

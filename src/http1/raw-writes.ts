@@ -3,17 +3,17 @@ import { PHASES } from "../exchange/state.js";
 import { endOfSection } from "../http/message.js";
 import { EVENTS, prematureClose } from "../report/incidents.js";
 import { tellDeparture } from "./departure.js";
+import { discardCalls } from "./discarded-calls.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { sendInterim, watchByHand } from "./interim-gate.js";
+import { sendInterim, watchRaw } from "./interim-gate.js";
 import { versionOf } from "./node-internals.js";
 import { type RawAnswer, RawResponse } from "./raw-response.js";
-import { silence } from "./silence.js";
 import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
 
 /** The app writes to the socket itself. @param last - it ends the connection with these octets */
-export function writeByHand(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
-  if (!exchange.supervisor.enforces) return watchByHand(exchange, octets);
+export function writeRaw(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
+  if (!exchange.supervisor.enforces) return watchRaw(exchange, octets);
   if (exchange.phase.isVoid || exchange.phase.isCommitted) {
     exchange.late({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
     return;
@@ -36,7 +36,7 @@ export function writeByHand(exchange: Http1Exchange, octets: Buffer, last: boole
 }
 
 /** The app ends or destroys the connection. @returns true where the guard takes over */
-export function closeByHand(exchange: Http1Exchange, how: string, error: unknown): boolean {
+export function closeRaw(exchange: Http1Exchange, how: string, error: unknown): boolean {
   if (exchange.phase.isSettled) return false;
   if (!exchange.supervisor.enforces) {
     // A request that could not be parsed has been told: Node closes, not the app.
@@ -76,7 +76,7 @@ export function closeByHand(exchange: Http1Exchange, how: string, error: unknown
 }
 
 /** Lets a hand-written stream go, once its header section is whole. */
-export function releaseHandWritten(exchange: Http1Exchange): void {
+export function releaseRaw(exchange: Http1Exchange): void {
   const stream = exchange.raw?.stream() ?? null;
   if (stream === null) return;
   if (stream.repair !== null) exchange.repaired(stream.repair);
@@ -91,7 +91,7 @@ export function releaseHandWritten(exchange: Http1Exchange): void {
 }
 
 /** The app has answered through the response object after all. */
-export function dropHandWritten(exchange: Http1Exchange): void {
+export function dropRaw(exchange: Http1Exchange): void {
   exchange.raw = null;
   exchange.repaired({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
 }
@@ -105,7 +105,7 @@ function adopt(exchange: Http1Exchange, { octets, status, repair }: RawAnswer, c
   exchange.framing = CHUNKED;
   if (closes && exchange.held === null && !exchange.isDetached) {
     // Nothing follows: Node need not take its response for answered, and the app sees no `finish`, as without the guard.
-    silence(exchange);
+    discardCalls(exchange);
     exchange.connection.sendLast(exchange, octets);
   } else {
     // What the app has begun through the response object never ends, in its view.
