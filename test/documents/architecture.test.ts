@@ -1,7 +1,10 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { EVENTS, PHASES, type PhaseName, TABLE } from "../../src/exchange/state.js";
 import { expectMarked } from "../helpers/marked.js";
 
+const root = path.join(import.meta.dirname, "../..");
 const PAGE = "docs/architecture.md";
 const NAMES = Object.keys(TABLE) as PhaseName[];
 
@@ -22,6 +25,17 @@ function drawing(): string {
 describe("the page on the architecture", () => {
   it("draws the phases of a response as the table has them", () => {
     expectMarked(PAGE, "phases", drawing());
+  });
+
+  it.each(["res.json()", "socket.destroy()"])("tells in eight files at most what becomes of %s", (call) => {
+    const page = readFileSync(path.join(root, PAGE), "utf8");
+    const story = page.split(/^## /m).find((part) => part.startsWith(`What becomes of \`${call}\``)) ?? "";
+    const files = story
+      .split("\n")
+      .flatMap((line) => /\| `((?:src|adapters)\/[^`]+\.ts)`[^|]*\|$/.exec(line)?.[1] ?? []);
+    expect(files.length).toBeGreaterThan(4);
+    expect(new Set(files).size).toBeLessThanOrEqual(8);
+    for (const file of files) expect(existsSync(path.join(root, file)), file).toBe(true);
   });
 
   it("names every phase and every event in it", () => {
