@@ -1,35 +1,43 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import http2, { type ServerHttp2Stream } from "node:http2";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { Readable } from "node:stream";
-import { setImmediate as tick } from "node:timers/promises";
+import { setImmediate as tick, setTimeout as wait } from "node:timers/promises";
+import fastify from "fastify";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import rayguard from "../adapters/fastify.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { EVENTS } from "../src/report/incidents.js";
 import { GUARDED_RULES } from "../src/validity/guarded/index.js";
+import { Http2Wire } from "./helpers/http2-wire.js";
 
 type Response = ServerResponse & { readonly stream: ServerHttp2Stream };
 type Act = (response: Response, request: IncomingMessage) => unknown;
-type Protocol = "HTTP/1.1" | "HTTP/2";
-type Mode = "enforce" | "report";
+type Protocol = "HTTP/1.1" | "HTTP/2" | "inject()";
+type Mode = "bare" | "enforce" | "report";
 
 /** How an incident of a code comes about, or why it cannot, on each protocol. */
 interface Row {
   readonly "HTTP/1.1": Act | string;
   readonly "HTTP/2": Act | string;
+  readonly "inject()": Act | string;
   readonly options?: GuardOptions;
   /** Why report mode has nothing to tell. */
   readonly report?: string;
 }
 
-const both = (act: Act, more: Omit<Row, Protocol> = {}): Row => ({ "HTTP/1.1": act, "HTTP/2": act, ...more });
-const neither = (why: string): Row => ({ "HTTP/1.1": why, "HTTP/2": why });
-const only1 = (act: Act, why: string, more: Omit<Row, Protocol> = {}): Row => ({
+type Rest = Omit<Row, Protocol>;
+const NO_OCTETS = "a simulated request has no octets to judge, and is only answered";
+const everywhere = (act: Act, more: Rest = {}): Row => ({
   "HTTP/1.1": act,
-  "HTTP/2": why,
+  "HTTP/2": act,
+  "inject()": act,
   ...more,
 });
+const both = (act: Act, more: Rest = {}): Row => ({ ...everywhere(act, more), "inject()": NO_OCTETS });
+const neither = (why: string): Row => ({ "HTTP/1.1": why, "HTTP/2": why, "inject()": why });
+const only1 = (act: Act, why: string, more: Rest = {}): Row => ({ ...both(act, more), "HTTP/2": why });
 
 const THROWS = "Node throws to whoever sets it";
 const NO_FRAMING = "HTTP/2 frames content itself, and Node refuses the field";
@@ -45,7 +53,7 @@ const set =
   };
 
 const ROWS: Record<string, Row> = {
-  "MC-2": both((response) => response.destroy()),
+  "MC-2": everywhere((response) => response.destroy()),
   "MC-5": both((response) => response.writeHead(200, { "content-length": 9 }).end("abc")),
   "MC-7": both((response) => response.writeHead(200, { "content-length": 2 }).end("abc")),
   "MC-9": both((response) => {
@@ -55,7 +63,7 @@ const ROWS: Record<string, Row> = {
     source.pipe(response);
     setTimeout(() => source.destroy(new Error("x")), 20);
   }),
-  "MC-10": both(() => {}, { options: { firstByteDeadlineMs: 40 } }),
+  "MC-10": everywhere(() => {}, { options: { firstByteDeadlineMs: 40 } }),
   "SL-1": only1((response) => response.writeHead(600).end(), THROWS),
   "SL-3": only1((response) => response.writeHead(102).end(), THROWS),
   "SL-4": neither(THROWS),
@@ -78,6 +86,7 @@ const ROWS: Record<string, Row> = {
       response.end();
     },
     "HTTP/2": THROWS,
+    "inject()": NO_OCTETS,
   },
   "IR-4": {
     "HTTP/1.1": (response) => {
@@ -91,13 +100,14 @@ const ROWS: Record<string, Row> = {
       response.stream.additionalHeaders({ ":status": 103, link: "a\u0007" });
       response.end("x");
     },
+    "inject()": NO_OCTETS,
   },
   "IR-6": both((response) => {
     for (let n = 0; n < 40; n++) response.writeEarlyHints({ link });
     response.end("x");
   }),
   "HF-1": neither(THROWS),
-  "HF-3": { "HTTP/1.1": THROWS, "HTTP/2": set("x-mine", "a\r\nb") },
+  "HF-3": { "HTTP/1.1": THROWS, "HTTP/2": set("x-mine", "a\r\nb"), "inject()": THROWS },
   "HF-10": both(set("server", ["a", "b"])),
   "HF-17": both(set("x-mine", Number.NaN)),
   "HF-18": both(set("x-big", "x".repeat(2_000)), { options: { maxHeaderSectionOctets: 1_024 } }),
@@ -140,13 +150,13 @@ const ROWS: Record<string, Row> = {
   "CX-4": only1((response) => response.writeHead(200, { "keep-alive": "x" }).end("x"), NO_FRAMING),
   "CX-5": only1(set("connection", "close, content-type"), NO_FRAMING),
   "CX-6": only1((response) => response.writeHead(426, { upgrade: "x" }).end("x"), NO_FRAMING),
-  HANDLER_ERROR: both(
+  HANDLER_ERROR: everywhere(
     () => {
       throw new Error("x");
     },
     { report: LAST },
   ),
-  LATE_ERROR: both(
+  LATE_ERROR: everywhere(
     (response) => {
       response.end("x");
       throw new Error("x");
@@ -182,43 +192,75 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-/** Sends one request over a protocol. @returns the codes that were told, filled as they come */
-async function tell(
-  protocol: Protocol,
-  mode: Mode,
-  act: Act,
-  options: GuardOptions = {},
-): Promise<{ code?: string }[]> {
-  const told: { code?: string }[] = [];
-  const note = (record: object) => told.push(record as { code?: string });
+/** What came of a request. */
+interface Outcome {
+  /** Lines that were told, filled as they come. */
+  readonly told: { code?: string; action?: string }[];
+  /** What the client has received by now, but for the date. */
+  received(): string;
+}
+
+/** Sends one request over a protocol. */
+async function tell(protocol: Protocol, mode: Mode, act: Act, options: GuardOptions = {}): Promise<Outcome> {
+  const told: Outcome["told"] = [];
+  const note = (record: object) => told.push(record as Outcome["told"][number]);
   // Beside the lines of requests, what was mended and has cost nobody anything.
   const info = (record: object) => "action" in record && note(record);
-  const guard = createGuard({ mode, trust: "loopback", logger: { info, warn: note, error: note }, ...options });
+  const given: GuardOptions = { trust: "loopback", logger: { info, warn: note, error: note }, ...options };
+  if (protocol === "inject()") return simulate(mode, act, given, told);
+  const guard = mode === "bare" ? undefined : createGuard({ ...given, mode });
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     response.on("error", () => {});
     act(response as Response, request);
   };
   const server = protocol === "HTTP/2" ? http2.createServer(listener as never) : createServer(listener);
-  guard.attach(server);
+  guard?.attach(server);
   // The rules of the lint are loaded when a guard is made.
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const socket = connect(port, "127.0.0.1").on("error", () => {});
+  let received: () => string;
+  let socket: Socket;
   if (protocol === "HTTP/2") {
-    const client = http2.connect(`http://127.0.0.1:${port}`, { createConnection: () => socket });
-    client.on("error", () => {});
-    client
-      .request({ ":path": "/" })
-      .on("error", () => {})
-      .resume();
-  } else socket.resume().write("GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n");
+    const wire = await Http2Wire.open(port, false);
+    wire.send();
+    socket = wire.socket;
+    received = () => wire.streams.join("");
+  } else {
+    let octets = "";
+    socket = connect(port, "127.0.0.1").on("data", (chunk) => {
+      octets += chunk.toString("latin1");
+    });
+    socket.on("error", () => {}).write("GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n");
+    // It sets the timeout of the connection, which Node announces.
+    received = () => octets.replace(/^keep-alive: timeout=\d+\r\n/im, "");
+  }
   closing.push(async () => {
     socket.destroy();
-    guard.close();
+    guard?.close();
     await new Promise((resolve) => server.close(resolve));
   });
-  return told;
+  return { told, received: () => received().replace(/^date: .*$/im, "date: now") };
+}
+
+/** The same through `inject()` of Fastify, which makes no connection. */
+async function simulate(mode: Mode, act: Act, options: GuardOptions, told: Outcome["told"]): Promise<Outcome> {
+  const app = fastify();
+  if (mode !== "bare") await app.register(rayguard, { ...options, mode });
+  app.get("/", (request, reply) => {
+    reply.hijack();
+    reply.raw.on("error", () => {});
+    return act(reply.raw as Response, request.raw) as never;
+  });
+  let received = "";
+  void app.inject("/").then(
+    ({ statusCode, payload }) => {
+      received = `${statusCode} ${payload}`;
+    },
+    () => {},
+  );
+  closing.push(() => app.close());
+  return { told, received: () => received };
 }
 
 describe("every code of an incident", () => {
@@ -232,22 +274,37 @@ describe("every code of an incident", () => {
   });
 
   const cases = Object.entries(ROWS).flatMap(([code, row]) =>
-    (["HTTP/1.1", "HTTP/2"] as const).flatMap((protocol) =>
+    (["HTTP/1.1", "HTTP/2", "inject()"] as const).flatMap((protocol) =>
       (["enforce", "report"] as const).map((mode) => ({ code, row, protocol, mode })),
     ),
   );
   it.each(
     cases.filter(({ row, protocol, mode }) => typeof row[protocol] !== "string" && (mode === "enforce" || !row.report)),
   )("is told: $code over $protocol, mode $mode", async ({ code, row, protocol, mode }) => {
-    const told = await tell(protocol, mode, row[protocol] as Act, row.options);
+    const { told, received } = await tell(protocol, mode, row[protocol] as Act, row.options);
     await expect.poll(() => told.map((line) => line.code)).toContain(code);
+    if (mode === "enforce") return;
+    expect(told.find((line) => line.code === code)?.action).toBe("reported");
+    const bare = await tell(protocol, "bare", row[protocol] as Act);
+    await wait(50);
+    await expect.poll(bare.received).toBe(received());
+  });
+
+  it.each(
+    Object.entries(ROWS).filter(
+      ([, row]) => typeof row["HTTP/1.1"] === "function" && typeof row["inject()"] === "string",
+    ),
+  )("is not told of a simulated request where the table says so: %s", async (code, row) => {
+    const { told } = await tell("inject()", "enforce", row["HTTP/1.1"] as Act, row.options);
+    await wait(30);
+    expect(told.map((line) => line.code)).not.toContain(code);
   });
 });
 
 describe("the warning about a large header section", () => {
   it.each(["HTTP/1.1", "HTTP/2"] as const)("is given over %s, with the names of the fields", async (protocol) => {
     for (const mode of ["enforce", "report"] as const) {
-      const told = await tell(protocol, mode, set("x-big", "x".repeat(900)), { maxHeaderSectionOctets: 2_048 });
+      const { told } = await tell(protocol, mode, set("x-big", "x".repeat(900)), { maxHeaderSectionOctets: 2_048 });
       await expect.poll(() => told).toMatchObject([{ code: "HF-18", fields: expect.stringMatching(/^x-big /i) }]);
     }
   });
@@ -273,7 +330,7 @@ describe("the lint", () => {
   };
   it.each(Object.keys(acts))("says the same over HTTP/2 as over HTTP/1.1: %s", async (what) => {
     const over = async (protocol: Protocol) => {
-      const told = await tell(protocol, "enforce", acts[what] as Act, { lint: "report" });
+      const { told } = await tell(protocol, "enforce", acts[what] as Act, { lint: "report" });
       await expect.poll(() => told.length).toBeGreaterThan(0);
       return told.map(({ code }) => code).sort();
     };
