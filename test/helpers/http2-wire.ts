@@ -131,10 +131,11 @@ export class Http2Wire {
   }
 
   static async open(port: number, secure: boolean): Promise<Http2Wire> {
-    const to = { port, host: "127.0.0.1", noDelay: true };
+    const to = { port, host: "127.0.0.1" };
     const socket = secure ? tls.connect({ ...to, ALPNProtocols: ["h2"], rejectUnauthorized: false }) : connect(to);
     await once(socket, secure ? "secureConnect" : "connect");
-    return new Http2Wire(socket, secure);
+    // Else each opening of a window waits for the acknowledgement of the one before.
+    return new Http2Wire(socket.setNoDelay(true), secure);
   }
 
   /** Whether it takes another request. */
@@ -173,6 +174,11 @@ export class Http2Wire {
   /** Sends octets of a request that stays open. */
   write(octets: string, at = 0): void {
     this.#own[at]?.write(octets);
+  }
+
+  /** Ends a request that was open. */
+  finish(at = 0): void {
+    this.#own[at]?.end();
   }
 
   /** Gives a stream up, as a client does that has no more use for it. */

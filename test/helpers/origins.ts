@@ -1,12 +1,23 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
+import http2 from "node:http2";
 import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import express from "express";
+import express5 from "express";
 import express4 from "express4";
 import fastify from "fastify";
-import { type Aid, type Framework, type Misused, type Scenario, sleep, type Variant } from "../origins/scenario.js";
+import {
+  type Aid,
+  type Framework,
+  type Misused,
+  type Protocol,
+  type Scenario,
+  sleep,
+  type Variant,
+} from "../origins/scenario.js";
+import { selfSigned } from "../testing/certificate.js";
+import { overHttp2 } from "./express-http2.js";
 
 /** Entries of rayguard, by the paths of this tree; loaded late so that bare origins run without them. */
 export type Rayguard = { createGuard: Misused; expressGuard: Misused; fastifyGuard: Misused };
@@ -30,18 +41,26 @@ export type RunningOrigin = {
   close(): Promise<boolean>;
 };
 
-type Start = { framework: Framework; variant: Variant; scenario: Scenario; rayguard: Rayguard | undefined };
+type Start = {
+  framework: Framework;
+  protocol: Protocol;
+  variant: Variant;
+  scenario: Scenario;
+  rayguard: Rayguard | undefined;
+};
 
 /** Starts the origin of a scenario on a free port, bare where there is no `rayguard`. */
 export async function startOrigin(start: Start): Promise<RunningOrigin> {
   const aid = new ScenarioAid();
   const running = await STARTERS[start.framework](start, aid);
   const { port } = running.server.address() as AddressInfo;
+  const sockets = new Set<Socket>();
+  running.server.on("connection", (socket) => void sockets.add(socket));
   return {
     port,
     async close() {
       const closed = await Promise.race([running.close().then(() => true), sleep(3000).then(() => false)]);
-      running.server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await aid.close();
       return closed;
     },
@@ -52,7 +71,7 @@ type Started = { server: Server; close(): Promise<unknown> };
 
 const STARTERS: Record<Framework, (start: Start, aid: ScenarioAid) => Promise<Started>> = {
   node: startNode,
-  express5: (start, aid) => startExpress(express as Misused, start, aid),
+  express5: (start, aid) => startExpress(express5 as Misused, start, aid),
   express4: (start, aid) => startExpress(express4 as Misused, start, aid),
   fastify: startFastify,
 };
@@ -66,22 +85,36 @@ function ok(req: Misused, res: Misused): void {
   else answer();
 }
 
-async function startNode({ scenario, rayguard }: Start, aid: ScenarioAid): Promise<Started> {
+let certificate: ReturnType<typeof selfSigned> | undefined;
+function credentials(): ReturnType<typeof selfSigned> {
+  certificate ??= selfSigned();
+  return certificate;
+}
+
+/** A server of `node:http` or `node:http2`; the difference is left to the scenarios. */
+function serverOf({ protocol, scenario }: Start, listener: Misused): Server {
+  if (protocol === "http/1.1") return createServer(scenario.serverOptions ?? {}, listener);
+  const server = protocol === "h2" ? http2.createSecureServer(credentials(), listener) : http2.createServer(listener);
+  // Node's own default ends the process for what a client has done.
+  server.on("sessionError", () => {});
+  return server as Misused;
+}
+
+async function startNode(start: Start, aid: ScenarioAid): Promise<Started> {
+  const { scenario, rayguard } = start;
   const guard = rayguard?.createGuard({ ...GUARD_OPTIONS, ...scenario.guard });
   const listener = (req: Misused, res: Misused) =>
     req.url.startsWith("/ok") ? ok(req, res) : scenario.origin?.(req, res, aid);
-  const server = createServer(scenario.serverOptions ?? {}, guard ? guard.listener(listener) : listener);
+  const server = serverOf(start, guard ? guard.listener(listener) : listener);
   scenario.server?.(server);
   guard?.attach(server);
   await listen(server);
   return { server, close: () => closeServer(server, guard) };
 }
 
-async function startExpress(
-  framework: Misused,
-  { scenario, rayguard, variant }: Start,
-  aid: ScenarioAid,
-): Promise<Started> {
+async function startExpress(express: Misused, start: Start, aid: ScenarioAid): Promise<Started> {
+  const { scenario, rayguard, variant, protocol } = start;
+  const framework = protocol === "http/1.1" ? express : overHttp2(express);
   const app = framework();
   await scenario.before?.(app, aid);
   const guard = rayguard?.expressGuard({ ...GUARD_OPTIONS, ...scenario.guard });
@@ -90,16 +123,17 @@ async function startExpress(
   if (scenario.express) await scenario.express(app, aid, framework);
   else app.use((req: Misused, res: Misused) => scenario.origin?.(req, res, aid));
   if (guard && variant === "errorHandler") app.use(guard.errorHandler);
-  const server = createServer(scenario.serverOptions ?? {}, app);
+  const server = serverOf(start, app);
   scenario.server?.(server);
   guard?.attach(server);
   await listen(server);
   return { server, close: () => closeServer(server, guard) };
 }
 
-async function startFastify({ scenario, rayguard, variant }: Start, aid: ScenarioAid): Promise<Started> {
+async function startFastify({ scenario, rayguard, variant, protocol }: Start, aid: ScenarioAid): Promise<Started> {
   const http = scenario.serverOptions === undefined ? {} : { http: scenario.serverOptions };
-  const app = fastify({ ...http, ...scenario.fastifyOptions } as Misused) as Misused;
+  const over = { "http/1.1": http, h2c: { http2: true }, h2: { http2: true, https: credentials() } }[protocol];
+  const app = fastify({ ...over, ...scenario.fastifyOptions } as Misused) as Misused;
   scenario.server?.(app.server);
   await scenario.before?.(app, aid);
   if (rayguard) await app.register(rayguard.fastifyGuard, { ...GUARD_OPTIONS, ...scenario.guard });
@@ -144,7 +178,7 @@ function listen(server: Server): Promise<void> {
 async function closeServer(server: Server, guard: Misused): Promise<void> {
   await new Promise((resolve) => {
     server.close(resolve);
-    server.closeIdleConnections();
+    server.closeIdleConnections?.();
   });
   await guard?.close?.();
 }

@@ -1,8 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { jobsFor, runJobs } from "./pool.js";
+import { RECORD, recorded } from "./bare-http2.js";
+import type { Word } from "./judge.js";
+import { isOwnOf, jobsFor, runJobs } from "./pool.js";
 import { RIGHT_BARE } from "./right-bare.js";
-import { FRAMEWORKS, type Framework } from "./scenario.js";
+import { FRAMEWORKS, type Framework, type Protocol } from "./scenario.js";
 import { GROUPS } from "./scenarios/index.js";
 import type { Verdict } from "./suite.js";
 import type { Job } from "./worker.js";
@@ -16,6 +18,7 @@ import type { Job } from "./worker.js";
 const { values } = parseArgs({
   options: {
     framework: { type: "string", default: "node" },
+    protocol: { type: "string", default: "http/1.1" },
     guarded: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     wrong: { type: "boolean", default: false },
@@ -34,8 +37,12 @@ if (values.record) await record();
 else await show(values.framework as Framework);
 
 async function run(framework: Framework): Promise<[Job, Verdict][]> {
-  const jobs = jobsFor(framework, values.guarded).filter(
-    ({ name }) => name.includes(values.only) || groupOf(name) === values.only,
+  const jobs = jobsFor(framework, values.guarded, values.protocol as Protocol).filter(
+    ({ name, variant }) =>
+      (name.includes(values.only) || groupOf(name) === values.only) &&
+      (!values.record ||
+        values.protocol === "http/1.1" ||
+        (variant === "plain" && isOwnOf(scenarios.get(name), framework))),
   );
   const verdicts = await runJobs(jobs, Number(values.workers));
   return jobs.flatMap((job) => {
@@ -78,6 +85,7 @@ function reasons({ wrong, received, incidents }: Verdict): string {
 }
 
 async function record(): Promise<void> {
+  if (values.protocol !== "http/1.1") return recordHttp2();
   const wrong = new Set<string>();
   const seen = new Set<string>();
   for (const framework of FRAMEWORKS) {
@@ -92,4 +100,19 @@ async function record(): Promise<void> {
     `${JSON.stringify(right, null, 0).replaceAll('","', '",\n"')}\n`,
   );
   console.error(`${right.length} of ${seen.size} scenarios are right without the guard`);
+}
+
+/** With `--only`, the rest stays as it was recorded. */
+async function recordHttp2(): Promise<void> {
+  const words = new Map<string, Partial<Record<Framework, Word>>>();
+  for (const framework of FRAMEWORKS) {
+    for (const [{ name }, { word }] of await run(framework)) words.set(name, { ...words.get(name), [framework]: word });
+  }
+  const lines = new Map<string, unknown>(Object.entries(recorded).filter(([name]) => scenarios.has(name)));
+  for (const [name, each] of words) {
+    const [one, ...others] = new Set(Object.values(each));
+    lines.set(name, others.length === 0 ? one : each);
+  }
+  const text = [...lines].sort().map(([name, word]) => `${JSON.stringify(name)}: ${JSON.stringify(word)}`);
+  writeFileSync(RECORD, `{\n${text.join(",\n")}\n}\n`);
 }

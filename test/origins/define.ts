@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { everyDayJobs, runJobs } from "./pool.js";
-import type { Framework, Variant } from "./scenario.js";
+import { everyDayHttp2Jobs, everyDayJobs, runJobs } from "./pool.js";
+import type { Framework, Protocol, Variant } from "./scenario.js";
 import { GROUPS } from "./scenarios/index.js";
 import type { Verdict } from "./suite.js";
+import type { Job } from "./worker.js";
 
 const VARIANT: Record<Variant, string> = {
   plain: "",
@@ -10,9 +11,20 @@ const VARIANT: Record<Variant, string> = {
   errorHandler: " (with guard.errorHandler)",
 };
 
-/** Defines a test for every scenario of a guarded framework; the runs happen in child processes, all before the first test. */
+const PROTOCOL: Record<Protocol, string> = { "http/1.1": "", h2c: "", h2: " (over TLS)" };
+
+/** Defines a test for every scenario of a guarded framework. */
 export function defineOriginTests(framework: Framework): void {
-  const jobs = everyDayJobs(framework);
+  defineTests(`a guarded ${framework} origin server`, everyDayJobs(framework));
+}
+
+/** The same over HTTP/2, for every scenario that means something there. */
+export function defineHttp2OriginTests(...frameworks: Framework[]): void {
+  defineTests(`a guarded ${frameworks.join(" or ")} origin server over HTTP/2`, everyDayHttp2Jobs(...frameworks));
+}
+
+/** Defines a test for every job; the runs happen in child processes, all before the first test. */
+function defineTests(title: string, jobs: readonly Job[]): void {
   let verdicts = new Map<number, Verdict>();
   beforeAll(async () => {
     verdicts = await runJobs(jobs, 6);
@@ -28,9 +40,10 @@ export function defineOriginTests(framework: Framework): void {
   for (const { group } of GROUPS) {
     const own = jobs.filter(({ name }) => groupOf.get(name) === group);
     if (own.length === 0) continue;
-    describe(`a guarded ${framework} origin server: ${group}`, () => {
-      for (const { id, name, variant } of own) {
-        it(`${name}${VARIANT[variant]}`, () => {
+    describe(`${title}: ${group}`, () => {
+      for (const { id, name, variant, framework, protocol } of own) {
+        const on = framework === "express4" ? " (express4)" : "";
+        it(`${name}${VARIANT[variant]}${on}${PROTOCOL[protocol]}`, () => {
           const verdict = verdicts.get(id);
           expect(verdict?.wrong, verdict?.received).toEqual([]);
         });

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { isRightBareOverHttp2, recorded } from "./bare-http2.js";
+import { jobsFor } from "./pool.js";
 import { RIGHT_BARE } from "./right-bare.js";
+import { FRAMEWORKS, type RequestParts } from "./scenario.js";
 import { GROUPS } from "./scenarios/index.js";
 
 const scenarios = GROUPS.flatMap((group) => group.scenarios);
@@ -32,5 +35,39 @@ describe("the collection of misbehaving origin servers", () => {
   it("consists for the most part of scenarios that fail without the guard", () => {
     const failing = scenarios.filter(({ name, control }) => !control && !RIGHT_BARE.has(name));
     expect(failing.length).toBeGreaterThan(scenarios.length / 2);
+  });
+});
+
+/** What cannot be asked over HTTP/2: octets of HTTP/1.1, another version, fields of a connection. */
+function isHttp1(request: string | RequestParts | undefined): boolean {
+  if (request === undefined) return false;
+  if (typeof request === "string" || request.version === "1.0") return true;
+  return Object.keys(request.headers ?? {}).some((name) => /^(?:connection|upgrade|expect)$/i.test(name));
+}
+
+describe("the same over HTTP/2", () => {
+  it("says of each scenario how it is asked there, or why it is not", () => {
+    const unsaid = scenarios.filter(
+      ({ client, request, onlyHttp1, http2 }) =>
+        onlyHttp1 === undefined && http2?.client === undefined && (client !== undefined || isHttp1(request)),
+    );
+    expect(unsaid.map(({ name }) => name)).toEqual([]);
+  });
+
+  it("gives a reason where a scenario does not run, and nothing beside it", () => {
+    const doubtful = scenarios.filter(({ onlyHttp1, http2 }) => onlyHttp1 !== undefined && http2 !== undefined);
+    expect(doubtful.map(({ name }) => name)).toEqual([]);
+  });
+
+  it("knows what bare frameworks do with each scenario that runs", () => {
+    const running = FRAMEWORKS.flatMap((framework) => jobsFor(framework, false, "h2c").map(({ name }) => name));
+    expect(Object.keys(recorded).sort()).toEqual([...new Set(running)].sort());
+  });
+
+  it("consists for the most part of scenarios that fail without the guard", () => {
+    const failing = scenarios.filter(
+      ({ name, control }) => !control && name in recorded && !isRightBareOverHttp2(name),
+    );
+    expect(failing.length).toBeGreaterThan(Object.keys(recorded).length / 2);
   });
 });

@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { isRightBareOverHttp2 } from "./bare-http2.js";
 import { RIGHT_BARE } from "./right-bare.js";
-import type { Framework } from "./scenario.js";
+import type { Framework, Protocol, Scenario } from "./scenario.js";
 import { GROUPS } from "./scenarios/index.js";
 import { type Verdict, variantsOf } from "./suite.js";
 import type { Done, Job } from "./worker.js";
@@ -27,12 +28,41 @@ export function everyDayJobs(framework: Framework): Job[] {
   );
 }
 
+/**
+ * The same over HTTP/2. Of several frameworks each takes its turn, and so does TLS. What stands below a framework runs on
+ * `node` alone: it meets the same streams on all of them. `RAYGUARD_ORIGINS=all` leaves nothing out.
+ */
+export function everyDayHttp2Jobs(...frameworks: Framework[]): Job[] {
+  const scenarios = new Map(GROUPS.flatMap((group) => group.scenarios).map((scenario) => [scenario.name, scenario]));
+  const isAll = process.env.RAYGUARD_ORIGINS === "all";
+  const isWanted = ({ name, framework }: Job) => {
+    const scenario = scenarios.get(name) as Scenario;
+    const isControl = scenario.control === true && scenario.http2?.control !== false;
+    return (isControl || !isRightBareOverHttp2(name)) && isOwnOf(scenario, framework);
+  };
+  const jobs = frameworks.flatMap((framework, turn) => {
+    const each = (protocol: Protocol) => jobsFor(framework, true, protocol);
+    if (isAll) return [...each("h2c"), ...each("h2")];
+    const own = each("h2c").filter((job, at) => isWanted(job) && at % frameworks.length === turn);
+    return own.map((job, at): Job => ({ ...job, protocol: at % 2 === 0 ? "h2c" : "h2" }));
+  });
+  return jobs.map((job, id) => ({ ...job, id }));
+}
+
+/** Whether a scenario is to run on a framework over HTTP/2 where what stands below frameworks runs on one of them. */
+export function isOwnOf(scenario: Scenario | undefined, framework: Framework): boolean {
+  const { origin, on } = scenario ?? {};
+  return origin === undefined || framework === "node" || on?.includes("node") === false;
+}
+
 /** Every run of every scenario on a framework. */
-export function jobsFor(framework: Framework, guarded: boolean): Job[] {
+export function jobsFor(framework: Framework, guarded: boolean, protocol: Protocol = "http/1.1"): Job[] {
   const scenarios = GROUPS.flatMap((group) => group.scenarios);
   return scenarios
-    .flatMap((scenario) => variantsOf(scenario, framework).map((variant) => ({ name: scenario.name, variant })))
-    .map((job, id) => ({ ...job, id, framework, guarded }));
+    .flatMap((scenario) =>
+      variantsOf(scenario, framework, protocol).map((variant) => ({ name: scenario.name, variant })),
+    )
+    .map((job, id) => ({ ...job, id, framework, protocol, guarded }));
 }
 
 /**

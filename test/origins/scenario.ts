@@ -1,9 +1,13 @@
 import type { RequestListener, Server, ServerOptions } from "node:http";
 import type { Socket } from "node:net";
+import type { Http2Wire } from "../helpers/http2-wire.js";
 import type { Wire } from "../helpers/wire.js";
 
 export type Framework = "node" | "express5" | "express4" | "fastify";
 export const FRAMEWORKS: readonly Framework[] = ["node", "express5", "express4", "fastify"];
+
+/** `h2c`: HTTP/2 over cleartext with prior knowledge; `h2`: over TLS. */
+export type Protocol = "http/1.1" | "h2c" | "h2";
 
 /** How a route of the framework hands over the raw response, or whether `guard.errorHandler` is mounted. */
 export type Variant = "plain" | "hijacked" | "errorHandler";
@@ -86,7 +90,35 @@ export type Scenario = {
   second?: "complete" | "elsewhere";
   /** Options of the guard over those of the suite. */
   guard?: Record<string, unknown>;
+
+  /** Why it has no counterpart over HTTP/2. */
+  onlyHttp1?: string;
+  /** What is different over HTTP/2. */
+  http2?: Over;
 };
+
+/** Speaks for the client over HTTP/2; a control that is none there is wrong without the guard. */
+export type Over = Partial<Omit<Scenario, "http2" | "onlyHttp1" | "client" | "control">> & {
+  client?: (wire: Http2Wire) => Promise<void> | void;
+  control?: false;
+};
+
+/**
+ * A client over HTTP/2 that stops in the middle of its upload.
+ * @param cancelMs - it gives the stream up after this time, instead of waiting for an answer
+ */
+export function unfinished(octets: string, headers: Record<string, string> = {}, cancelMs?: number): Over {
+  return {
+    async client(wire) {
+      wire.send({ method: "POST", headers, body: null });
+      wire.write(octets);
+      if (cancelMs === undefined) return void (await wire.answers(1));
+      await sleep(cancelMs);
+      wire.cancel();
+      await sleep(50);
+    },
+  };
+}
 
 export type RequestParts = {
   method?: string;
@@ -98,8 +130,10 @@ export type RequestParts = {
 
 export type Group = { group: string; scenarios: readonly (Scenario & { group: string })[] };
 
-export function group(name: string, scenarios: readonly Scenario[]): Group {
-  return { group: name, scenarios: scenarios.map((scenario) => ({ ...scenario, group: name })) };
+/** @param onlyHttp1 - why they have no counterpart over HTTP/2, but for those that say how they run there */
+export function group(name: string, scenarios: readonly Scenario[], onlyHttp1?: string): Group {
+  const mark = (scenario: Scenario) => (onlyHttp1 === undefined || scenario.http2 ? {} : { onlyHttp1 });
+  return { group: name, scenarios: scenarios.map((scenario) => ({ ...mark(scenario), ...scenario, group: name })) };
 }
 
 export function own(

@@ -1,11 +1,14 @@
 import { subscribe } from "node:diagnostics_channel";
 import { setImmediate as tick } from "node:timers/promises";
+import type { ParsedResponse } from "../../src/parser/response.js";
+import { Http2Wire } from "../helpers/http2-wire.js";
 import { type Rayguard, type RunningOrigin, startOrigin } from "../helpers/origins.js";
 import { type Seen, Wire } from "../helpers/wire.js";
 import { mismatch, promiseBroken, type Word, wordFor } from "./judge.js";
 import {
   FRAMEWORKS,
   type Framework,
+  type Protocol,
   type RequestParts,
   type Scenario,
   type Shown,
@@ -24,7 +27,8 @@ export type Verdict = {
 };
 
 /** The variants in which a scenario runs on a framework; none where it does not exist there. */
-export function variantsOf(scenario: Scenario, framework: Framework): Variant[] {
+export function variantsOf(scenario: Scenario, framework: Framework, protocol: Protocol): Variant[] {
+  if (protocol !== "http/1.1" && scenario.onlyHttp1 !== undefined) return [];
   const isExpress = framework === "express5" || framework === "express4";
   const exists =
     scenario.origin !== undefined ||
@@ -48,10 +52,20 @@ export function watchProcess(): void {
   });
 }
 
-type Run = { scenario: Scenario; framework: Framework; variant: Variant; rayguard: Rayguard | undefined };
+type Run = {
+  scenario: Scenario;
+  framework: Framework;
+  protocol: Protocol;
+  variant: Variant;
+  rayguard: Rayguard | undefined;
+};
 
 /** Runs a scenario and judges it. Runs must follow one another: the process events cannot be told apart. */
-export async function runScenario(run: Run): Promise<Verdict> {
+export async function runScenario(given: Run): Promise<Verdict> {
+  const run = {
+    ...given,
+    scenario: { ...given.scenario, ...(isHttp2(given) ? given.scenario.http2 : {}) } as Scenario,
+  };
   if (run.scenario.control && run.rayguard) return compareWithBare(run);
   return (await observe(run)).verdict;
 }
@@ -94,14 +108,7 @@ async function observe(given: Run): Promise<{ verdict: Verdict; seen: Seen }> {
   incidents.length = 0;
   const origin = await startOrigin(run);
   const wrong: string[] = [];
-  const wire = await Wire.open(origin.port);
-  if (run.rayguard === undefined) wire.timeoutMs = 900;
-  await converse(wire, scenario, origin);
-  if (scenario.settleMs) await sleep(scenario.settleMs);
-  const second = await secondRequest(wire, origin, scenario, run.rayguard === undefined);
-  // Octets of the second request on the same connection are no part of what the scenario showed.
-  const seen = wire.finish();
-  const firstSeen = withoutSecond(seen, second.shared);
+  const { seen: firstSeen, second } = await (isHttp2(run) ? showHttp2(run, origin) : showHttp1(run, origin));
   judge(firstSeen, run, wrong);
   if (second.wrong !== undefined) wrong.push(`second request: ${second.wrong}`);
   await tick();
@@ -117,6 +124,63 @@ async function observe(given: Run): Promise<{ verdict: Verdict; seen: Seen }> {
     received: firstSeen.octets.subarray(0, 400).toString("latin1"),
   };
   return { verdict, seen: firstSeen };
+}
+
+function isHttp2({ protocol }: Run): boolean {
+  return protocol !== "http/1.1";
+}
+
+/** What was seen before the second request, and what became of that. */
+type Shows = { seen: Seen; second: Second };
+
+/** Longest time a bare origin is waited for. */
+const BARE_TIMEOUT_MS = Number(process.env.RAYGUARD_BARE_TIMEOUT_MS ?? 900);
+
+async function showHttp1({ scenario, rayguard }: Run, origin: RunningOrigin): Promise<Shows> {
+  const wire = await Wire.open(origin.port);
+  if (rayguard === undefined) wire.timeoutMs = BARE_TIMEOUT_MS;
+  await converse(wire, scenario, origin);
+  if (scenario.settleMs) await sleep(scenario.settleMs);
+  const second = await secondRequest(wire, origin, scenario, rayguard === undefined);
+  // Octets of the second request on the same connection are no part of what the scenario showed.
+  return { seen: withoutSecond(wire.finish(), second.shared), second };
+}
+
+async function showHttp2({ scenario, rayguard, protocol }: Run, origin: RunningOrigin): Promise<Shows> {
+  const open = async () => {
+    const wire = await Http2Wire.open(origin.port, protocol === "h2");
+    if (rayguard === undefined) wire.timeoutMs = BARE_TIMEOUT_MS;
+    return wire;
+  };
+  const wire = await open();
+  const { client } = scenario.http2 ?? {};
+  if (client !== undefined) await client(wire);
+  else {
+    wire.send(scenario.request as RequestParts | undefined);
+    await wire.answers(1);
+  }
+  if (scenario.settleMs) await sleep(scenario.settleMs);
+  const count = wire.streams.length;
+  const shared = wire.reusable && scenario.second !== "elsewhere";
+  let second: Second;
+  try {
+    const other = shared ? wire : await open();
+    second = await secondStream(other, scenario, shared);
+    other.close();
+  } catch (error) {
+    second = { wrong: `refused: ${describe(error)}`, shared: false, crossed: false };
+  }
+  const seen = wire.seen(count);
+  wire.close();
+  return { seen, second };
+}
+
+async function secondStream(wire: Http2Wire, scenario: Scenario, shared: boolean): Promise<Second> {
+  const { path, expected } = secondOf(scenario);
+  const at = wire.send({ path });
+  await wire.answers(at + 1);
+  const response = wire.streams[at]?.read();
+  return secondVerdict(response, expected, scenario, shared, wire.streams[at]?.reset === null ? "open" : "reset");
 }
 
 async function converse(wire: Wire, scenario: Scenario, origin: RunningOrigin): Promise<void> {
@@ -141,10 +205,15 @@ export function render({ method = "GET", path = "/", headers = {}, body, version
 
 type Second = { wrong: string | undefined; shared: boolean; crossed: boolean };
 
+/** A request that no other one can be taken for, and its answer. */
+function secondOf({ secondTakesMs }: Scenario): { path: string; expected: string } {
+  const token = Math.random().toString(36).slice(2);
+  return { path: `/ok?token=${token}${secondTakesMs ? `&ms=${secondTakesMs}` : ""}`, expected: `ok ${token}` };
+}
+
 /** Every scenario is followed by a request of its own, on the same connection where that is still of use. */
 async function secondRequest(wire: Wire, origin: RunningOrigin, scenario: Scenario, bare: boolean): Promise<Second> {
-  const token = Math.random().toString(36).slice(2);
-  const path = `/ok?token=${token}${scenario.secondTakesMs ? `&ms=${scenario.secondTakesMs}` : ""}`;
+  const { path, expected } = secondOf(scenario);
   const shared =
     wire.end === "open" &&
     wire.reader.reusable &&
@@ -157,19 +226,29 @@ async function secondRequest(wire: Wire, origin: RunningOrigin, scenario: Scenar
   } catch (error) {
     return { wrong: `refused: ${describe(error)}`, shared: false, crossed: false };
   }
-  if (bare) other.timeoutMs = 900;
+  if (bare) other.timeoutMs = BARE_TIMEOUT_MS;
   const before = other.reader.responses.length;
   other.send(render({ path }));
   await other.answers(before + 1);
   const response = other.reader.responses[before];
-  const content = response?.text();
-  const right = response?.complete === true && content === `ok ${token}` && response.problems.length === 0;
   if (!shared) other.socket.destroy();
+  return secondVerdict(response, expected, scenario, shared, other.end);
+}
+
+function secondVerdict(
+  response: ParsedResponse | undefined,
+  expected: string,
+  scenario: Scenario,
+  shared: boolean,
+  end: Seen["end"],
+): Second {
+  const content = response?.text();
+  const right = response?.complete === true && content === expected && response.problems.length === 0;
   if (right || (scenario.second === "complete" && response?.complete))
     return { wrong: undefined, shared, crossed: false };
   const found =
     response === undefined
-      ? `no answer (${other.end})`
+      ? `no answer (${end})`
       : `${response.status} ${JSON.stringify(content?.slice(0, 40))} ${response.problems.map(({ code }) => code)}`;
   return {
     wrong: `${shared ? "same connection" : "new connection"}: ${found}`,

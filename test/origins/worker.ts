@@ -1,10 +1,17 @@
 import { loadRayguard } from "../helpers/origins.js";
-import type { Framework, Variant } from "./scenario.js";
+import type { Framework, Protocol, Variant } from "./scenario.js";
 import { GROUPS } from "./scenarios/index.js";
 import { runScenario, type Verdict, watchProcess } from "./suite.js";
 
 /** One run of a scenario, named so that it can cross to another process. */
-export type Job = { id: number; name: string; framework: Framework; variant: Variant; guarded: boolean };
+export type Job = {
+  id: number;
+  name: string;
+  framework: Framework;
+  protocol: Protocol;
+  variant: Variant;
+  guarded: boolean;
+};
 export type Done = { id: number; verdict: Verdict };
 
 const byName = new Map(GROUPS.flatMap(({ scenarios }) => scenarios).map((scenario) => [scenario.name, scenario]));

@@ -60,6 +60,7 @@ for (const status of [204, 205, 304]) {
         }),
         ...(what.startsWith("bad") ? [fault] : []),
       ],
+      ...(what.startsWith("Transfer-Encoding") ? { http2: { shows: fault } } : {}),
       ...(status === 304 && what === "Content-Length only" ? { control: true as const } : {}),
     });
   }
@@ -71,6 +72,7 @@ for (const [what, give] of Object.entries(GIVING)) {
     request: { method: "HEAD" },
     origin: (_req, res) => give(res, 200),
     shows: what.startsWith("bad") ? mended("") : own(""),
+    ...(what.startsWith("Transfer-Encoding") ? { http2: { shows: fault } } : {}),
   });
 }
 scenarios.push(
@@ -78,6 +80,7 @@ scenarios.push(
     name: "204 that refuses content by rejectNonStandardBodyWrites",
     rules: ["FR-12"],
     serverOptions: { rejectNonStandardBodyWrites: true },
+    onlyHttp1: "node:http2 has no such option",
     origin: (_req, res) => {
       res.statusCode = 204;
       res.end("hello");
@@ -89,6 +92,7 @@ scenarios.push(
     rules: ["FR-11"],
     request: { method: "HEAD" },
     serverOptions: { rejectNonStandardBodyWrites: true },
+    onlyHttp1: "node:http2 has no such option",
     origin: (_req, res) => {
       res.write("hello");
       res.end("hello");

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { fault, gone, group, late, type Misused, own, refused, type Scenario, sleep } from "../scenario.js";
+import { fault, gone, group, late, type Misused, own, refused, type Scenario, sleep, unfinished } from "../scenario.js";
 
 const hello = (_req: Misused, res: Misused) => res.end("hello");
 const bad = refused(400, 431, 408, 414, 501, 505);
@@ -115,6 +115,7 @@ scenarios.push(
       wire.destroy();
       await sleep(50);
     },
+    http2: unfinished("hello", { "content-length": "50000" }, 30),
     origin: (req, res) => {
       req.on("error", () => {});
       req.resume();
@@ -130,6 +131,14 @@ scenarios.push(
       await wire.received("the last of it\r\n");
       wire.destroy();
       await sleep(80);
+    },
+    http2: {
+      client: async (wire) => {
+        wire.send();
+        await wire.received("the last of it");
+        wire.cancel();
+        await sleep(80);
+      },
     },
     // Writes no more than the client waits for: what it received must not depend on when it left.
     origin: async (_req, res) => {
@@ -149,6 +158,7 @@ scenarios.push(
     name: "an upload that is never read, then answered",
     control: true,
     request: { method: "POST", body: "x".repeat(50_000) },
+    http2: {},
     origin: hello,
     shows: own("hello"),
   },
@@ -162,6 +172,12 @@ scenarios.push(
         await sleep(2);
       }
       await wire.answers(1);
+    },
+    http2: {
+      client: async (wire) => {
+        wire.send({ method: "POST", body: "x".repeat(1_000_000) });
+        await wire.answers(1);
+      },
     },
     origin: hello,
     shows: own("hello"),
@@ -282,4 +298,8 @@ scenarios.push(
   },
 );
 
-export default group("client: behaviour", scenarios);
+export default group(
+  "client: behaviour",
+  scenarios,
+  "octets beside requests are no frames, and each stream ends by itself",
+);

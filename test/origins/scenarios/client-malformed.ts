@@ -147,4 +147,8 @@ for (const [what, octets] of Object.entries({
   }
 }
 
-export default group("client: malformed requests", scenarios);
+export default group(
+  "client: malformed requests",
+  scenarios,
+  "octets that its parser refuses are frames to nghttp2, which answers for itself",
+);

@@ -1,4 +1,16 @@
-import { cut, fault, faultOrCut, group, type Misused, own, type Scenario, type Shown, sleep } from "../scenario.js";
+import {
+  cut,
+  fault,
+  faultOrCut,
+  group,
+  late,
+  type Misused,
+  type Over,
+  own,
+  type Scenario,
+  type Shown,
+  sleep,
+} from "../scenario.js";
 
 /** Ways to close the connection under a response. */
 const WAYS: Record<string, (req: Misused, res: Misused) => void> = {
@@ -84,9 +96,24 @@ const MOMENTS: Moment[] = [
   },
 ];
 
+/**
+ * What the ways do that end no stream over HTTP/2: a request is read from, and nothing else, and the socket that an app
+ * is shown is the stream in disguise.
+ */
+function overHttp2(way: string, { when, shows }: Moment): Over | undefined {
+  const isOut = /writeHead|flush|write|mid-content/.test(when);
+  if (/^req\.destroy/.test(way) && shows !== whole) return { shows: isOut ? [late, cut] : late };
+  // They end the connection, some time after the stream.
+  if (/destroySoon|resetAndDestroy/.test(way)) return { second: "elsewhere" };
+  if (way !== "res.socket.end()" || shows === whole || /Length|writeHead/.test(when)) return undefined;
+  return { shows: isOut ? own() : late };
+}
+
 const scenarios: Scenario[] = [];
 for (const [way, close] of Object.entries(WAYS)) {
-  for (const { when, prepare, shows, rules } of MOMENTS) {
+  for (const moment of MOMENTS) {
+    const { when, prepare, shows, rules } = moment;
+    const http2 = overHttp2(way, moment);
     scenarios.push({
       name: `${way} ${when}`,
       rules,
@@ -98,6 +125,7 @@ for (const [way, close] of Object.entries(WAYS)) {
       shows,
       // Closed without an announcement, whenever the last octets have left: a client cannot tell how long it may be reused.
       ...(when.startsWith("right after end()") ? { second: "elsewhere" as const } : {}),
+      ...(http2 === undefined ? {} : { http2 }),
     });
   }
 }
@@ -149,17 +177,20 @@ scenarios.push(
     },
     on: ["node", "express5", "express4"],
     shows: [fault, { kind: "replaced", statuses: [503], fields: {} }, own("slow")],
+    onlyHttp1: "a timeout of the server is one of its sessions, and ends them with whatever they carry",
     rules: ["MC-10"],
   },
   {
     name: "req.setTimeout destroys the request",
     origin: (req) => req.setTimeout(40, () => req.destroy()),
     shows: fault,
+    http2: { shows: late },
   },
   {
     name: "res.setTimeout destroys the socket",
     origin: (_req, res) => res.setTimeout(40, (socket: Misused) => socket.destroy()),
     shows: fault,
+    onlyHttp1: "the compatibility API gives the callback no socket",
   },
   {
     name: "res.setTimeout without a callback expires",
@@ -173,6 +204,8 @@ scenarios.push(
       req.socket.on("timeout", () => req.socket.destroy());
     },
     shows: fault,
+    // It is the session that the timeout is set on, and the stream that is listened to.
+    http2: { shows: late },
   },
   {
     name: "destroyed while a cork holds the content",
@@ -192,6 +225,7 @@ scenarios.push(
       req.socket.destroySoon();
     },
     shows: own("hello"),
+    http2: { control: false },
   },
   {
     name: "the socket is destroyed from the finish event",
@@ -202,6 +236,7 @@ scenarios.push(
       res.end("hello");
     },
     shows: own("hello"),
+    onlyHttp1: "the stream has left its session by then, and the app is shown no socket of it",
   },
   {
     name: "the socket is destroyed 20 ms after the answer, while the next request is served",

@@ -155,9 +155,18 @@ add("three requests one after the other", (_req, res) => res.end("hello"), {
     }
   },
   showsAll: [own("hello"), own("hello"), own("hello")],
+  http2: {
+    client: async (wire) => {
+      for (let i = 1; i <= 3; i++) {
+        wire.send({ path: `/${i}` });
+        await wire.answers(i);
+      }
+    },
+  },
 });
 add("an absolute request target", (_req, res) => res.end("hello"), {
   request: "GET http://origin/ HTTP/1.1\r\nHost: origin\r\n\r\n",
+  onlyHttp1: "the target of a request has fields of its own",
 });
 add("a long path with a query", (_req, res) => res.end("hello"), { request: { path: `/a/b?q=${"x".repeat(3000)}` } });
 add("events of the response in their order", (_req, res) => {

@@ -1,4 +1,15 @@
-import { fault, group, late, type Misused, own, replaced, type Scenario, sleep } from "../scenario.js";
+import {
+  fault,
+  group,
+  late,
+  type Misused,
+  type Over,
+  own,
+  replaced,
+  type Scenario,
+  sleep,
+  unfinished,
+} from "../scenario.js";
 
 const scenarios: Scenario[] = [];
 const add = (name: string, express: Scenario["express"], rest: Partial<Scenario> & Pick<Scenario, "shows">) =>
@@ -13,7 +24,11 @@ const add = (name: string, express: Scenario["express"], rest: Partial<Scenario>
 /** Error handlers of the app that fail themselves. */
 const HANDLERS: Record<
   string,
-  { handle: (error: unknown, req: Misused, res: Misused, next: Misused) => unknown; shows: Scenario["shows"] }
+  {
+    handle: (error: unknown, req: Misused, res: Misused, next: Misused) => unknown;
+    shows: Scenario["shows"];
+    http2?: Over;
+  }
 > = {
   throws: {
     handle: () => {
@@ -31,7 +46,12 @@ const HANDLERS: Record<
     handle: (error: Misused, _req, res) => res.status(error.status).send("oops"),
     shows: fault,
   },
-  "answers with a bad field": { handle: (_error, _req, res) => res.set("x-y", "a\r\nb").send("oops"), shows: fault },
+  "answers with a bad field": {
+    handle: (_error, _req, res) => res.set("x-y", "a\r\nb").send("oops"),
+    shows: fault,
+    // The compatibility API takes it, so that it can be mended.
+    http2: { shows: [fault, own("oops")] },
+  },
   "answers twice": {
     handle: (_error, _req, res) => {
       res.status(500).send("oops");
@@ -53,7 +73,7 @@ const HANDLERS: Record<
     shows: { kind: "replaced", statuses: [500], fields: { "content-encoding": null } },
   },
 };
-for (const [does, { handle, shows }] of Object.entries(HANDLERS)) {
+for (const [does, { handle, shows, http2 }] of Object.entries(HANDLERS)) {
   add(
     `an error handler that ${does}`,
     (app) => {
@@ -63,7 +83,7 @@ for (const [does, { handle, shows }] of Object.entries(HANDLERS)) {
       // Express tells an error handler by its four parameters.
       app.use((error: unknown, req: Misused, res: Misused, next: Misused) => handle(error, req, res, next));
     },
-    { shows, ...(does === "answers as it should" ? { control: true as const } : {}) },
+    { shows, ...(http2 && { http2 }), ...(does === "answers as it should" ? { control: true as const } : {}) },
   );
 }
 
@@ -158,6 +178,7 @@ add(
       wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
       await wire.answers(1);
     },
+    http2: unfinished("hello"),
     shows: fault,
   },
 );
@@ -167,6 +188,7 @@ add("a 404 while an upload is unfinished", () => {}, {
     wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
     await wire.answers(1);
   },
+  http2: unfinished("hello"),
   shows: [replaced(404), late],
 });
 add(

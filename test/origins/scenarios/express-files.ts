@@ -99,7 +99,11 @@ add(
   "sendFile with bad headers",
   route(async (_req, res, aid) => res.sendFile(await aid.file(100), { headers: { "x-y": "a\r\nb" } })),
   // `send` sets them in a callback of its own, where nobody catches what that throws.
-  { shows: [fault, replaced(503)], provokes: "uncaughtException" },
+  {
+    shows: [fault, replaced(503)],
+    provokes: "uncaughtException",
+    http2: { shows: [fault, replaced(503), own("x".repeat(100))] },
+  },
 );
 add(
   "sendFile with maxAge that is no number",

@@ -2,7 +2,19 @@ import { createHmac } from "node:crypto";
 import { Readable } from "node:stream";
 import compression from "compression";
 import session from "express-session";
-import { cut, fault, faultOrCut, group, late, type Misused, own, replaced, type Scenario, sleep } from "../scenario.js";
+import {
+  cut,
+  fault,
+  faultOrCut,
+  group,
+  late,
+  type Misused,
+  own,
+  replaced,
+  type Scenario,
+  sleep,
+  unfinished,
+} from "../scenario.js";
 
 const scenarios: Scenario[] = [];
 const add = (name: string, express: Scenario["express"], rest: Partial<Scenario> & Pick<Scenario, "shows">) =>
@@ -23,6 +35,8 @@ add(
   {
     request: compressed,
     shows: { kind: "replaced", statuses: [500], fields: { "content-encoding": null } },
+    // The status throws where it is set, and compression takes the answer to that.
+    http2: { shows: fault },
     bothHandlers: true,
   },
 );
@@ -192,6 +206,7 @@ add(
       wire.destroy();
       await sleep(40);
     },
+    http2: unfinished("{", { "content-type": "application/json", "content-length": "500" }, 20),
     shows: { kind: "gone" },
     control: true,
   },
@@ -221,6 +236,7 @@ add(
       );
       await wire.answers(1);
     },
+    http2: unfinished("x".repeat(200), { "content-type": "application/json", "content-length": "500" }),
     shows: [replaced(413), late],
     bothHandlers: true,
   },

@@ -11,6 +11,7 @@ const add = (
 type Late = {
   hook: (...args: Misused[]) => unknown;
   shows: Scenario["shows"];
+  http2?: Scenario["http2"];
   provokes?: Scenario["provokes"];
   on: string;
   handler?: () => unknown;
@@ -84,6 +85,7 @@ const BEHIND: Record<string, Late> = {
       return payload;
     },
     shows: fault,
+    http2: { shows: [fault, own()] },
   },
   "onSend hook that destroys the response": {
     on: "onSend",
@@ -163,9 +165,10 @@ const BEHIND: Record<string, Late> = {
     shows: own('{"a":1}'),
   },
 };
-for (const [what, { on, hook, shows, provokes, handler }] of Object.entries(BEHIND)) {
+for (const [what, { on, hook, shows, http2, provokes, handler }] of Object.entries(BEHIND)) {
   add(`an ${what}`, (app) => app.get("/", { [on]: hook }, handler ?? (async () => ({ a: 1 }))), {
     shows,
+    ...(http2 && { http2 }),
     ...(provokes ? { provokes } : {}),
     settleMs: what.includes("after") ? 30 : 0,
   });

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { type Aid, fault, group, late, type Misused, own, type Scenario, type Shown } from "../scenario.js";
+import { type Aid, cut, fault, group, late, type Misused, own, type Scenario, type Shown } from "../scenario.js";
 
 const scenarios: Scenario[] = [];
 const add = (
@@ -46,7 +46,7 @@ add(
     reply.raw.writeHead(200);
     reply.hijack();
   }),
-  { shows: late },
+  { shows: late, http2: { shows: [late, cut] } },
 );
 add(
   "a thenable that never settles",

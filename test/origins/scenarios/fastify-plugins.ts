@@ -1,5 +1,16 @@
 import fastifyPlugin from "fastify-plugin";
-import { fault, group, late, type Misused, own, refused, replaced, type Scenario, sleep } from "../scenario.js";
+import {
+  fault,
+  group,
+  late,
+  type Misused,
+  own,
+  refused,
+  replaced,
+  type Scenario,
+  sleep,
+  unfinished,
+} from "../scenario.js";
 
 const scenarios: Scenario[] = [];
 const add = (
@@ -166,6 +177,7 @@ add("genReqId that throws", (app) => app.get("/", async () => "hello"), {
 });
 
 /** Client errors. */
+const NO_CLIENT_ERROR = "octets that its parser refuses are frames to nghttp2, which answers for itself";
 const garbage: NonNullable<Scenario["client"]> = async (wire) => {
   wire.send("garbage\r\n\r\n", [{ method: "GET", version: "1.1" }]);
   await wire.answers(1);
@@ -179,6 +191,7 @@ for (const [does, clientErrorHandler] of Object.entries({
   add(`a clientErrorHandler that ${does}`, (app) => app.get("/", async () => "hello"), {
     fastifyOptions: { clientErrorHandler },
     client: garbage,
+    onlyHttp1: NO_CLIENT_ERROR,
     shows: [refused(400), late],
   });
 }
@@ -200,6 +213,7 @@ add(
     },
     shows: own(/^x+end$/),
     showsAll: [own(/^x+end$/), [refused(400), { kind: "gone" }]],
+    onlyHttp1: NO_CLIENT_ERROR,
     rules: ["MC-7"],
   },
 );
@@ -219,6 +233,7 @@ add(
     },
     shows: own("hello"),
     showsAll: [own("hello"), [refused(400), { kind: "gone" }]],
+    onlyHttp1: NO_CLIENT_ERROR,
   },
 );
 add("an upload that stalls, which Fastify waits for without end", (app) => app.post("/", async () => "hello"), {
@@ -226,6 +241,7 @@ add("an upload that stalls, which Fastify waits for without end", (app) => app.p
     wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{");
     await wire.answers(1);
   },
+  http2: unfinished("{", { "content-type": "application/json", "content-length": "50" }),
   shows: [late, refused(408)],
   rules: ["MC-10"],
 });

@@ -43,7 +43,7 @@ const failingAfter = (octets: number) =>
 /** Streams. */
 const STREAMS: Record<
   string,
-  { make: (aid: Aid) => unknown; shows: Scenario["shows"]; provokes?: Scenario["provokes"]; control?: true }
+  { make: (aid: Aid) => unknown; control?: true } & Pick<Scenario, "shows" | "provokes" | "http2">
 > = {
   "a source that fails at once": { make: failing, shows: fault },
   "a source that fails 5 ms later": {
@@ -175,6 +175,7 @@ const STREAMS: Record<
   "a Response with wrong framing": {
     make: () => new Response("hello", { headers: { "content-length": "3", "transfer-encoding": "gzip" } }),
     shows: [fault, own("hello")],
+    http2: { provokes: "unhandledRejection", shows: [fault, late] },
   },
   "a stream that works": { make: () => Readable.from(["hel", "lo"]), shows: own("hello"), control: true },
   "a web stream that works": {
@@ -189,11 +190,11 @@ const STREAMS: Record<
     control: true,
   },
 };
-for (const [what, { make, shows, provokes, control }] of Object.entries(STREAMS)) {
+for (const [what, { make, control, ...rest }] of Object.entries(STREAMS)) {
   add(
     `reply.send of ${what}`,
     route((_request, reply, aid) => reply.send(make(aid))),
-    { shows, ...(provokes ? { provokes } : {}), ...(control ? { control } : {}), rules: ["MC-6"] },
+    { ...rest, ...(control ? { control } : {}), rules: ["MC-6"] },
   );
 }
 add(

@@ -91,6 +91,7 @@ for (const [name, values] of Object.entries(ONCE)) {
       res.end("hello");
     },
     shows: mended("hello"),
+    http2: { provokes: "uncaughtException" },
   });
 }
 scenarios.push(

@@ -51,6 +51,7 @@ for (const [what, { name, value, rules }] of Object.entries(REFUSED)) {
         res.end("hello");
       },
       shows: [thrown, own("hello")],
+      http2: { provokes: "uncaughtException" },
     },
     {
       name: `${what} by writeHead`,
@@ -60,6 +61,7 @@ for (const [what, { name, value, rules }] of Object.entries(REFUSED)) {
         res.end("hello");
       },
       shows: [thrown, own("hello")],
+      http2: { provokes: "uncaughtException" },
     },
   );
 }
@@ -122,6 +124,7 @@ for (const [what, make] of Object.entries(CHANGING)) {
       res.end("hello");
     },
     shows: [thrown, own("hello")],
+    http2: { provokes: "uncaughtException" },
     also: ([first]) => first?.field("set-cookie") === undefined || "an injected field went out",
   });
 }

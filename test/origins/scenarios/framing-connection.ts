@@ -25,6 +25,7 @@ for (const [what, fields] of Object.entries(CONNECTION)) {
       res.end("hello");
     },
     shows: mended("hello"),
+    http2: { provokes: "uncaughtException" },
   });
 }
 scenarios.push(
@@ -32,6 +33,7 @@ scenarios.push(
     name: "Connection: keep-alive without framing to HTTP/1.0",
     rules: ["CX-2", "FR-16"],
     request: { version: "1.0", headers: { connection: "keep-alive" } },
+    onlyHttp1: "HTTP/1.0 is a version of its own",
     origin: (_req, res) => {
       res.setHeader("connection", "keep-alive");
       res.write("hel");
@@ -43,6 +45,7 @@ scenarios.push(
     name: "Connection: keep-alive in answer to Connection: close",
     rules: ["CX-2"],
     request: { headers: { connection: "close" } },
+    onlyHttp1: "a request does not speak of its connection",
     origin: (_req, res) => {
       res.setHeader("connection", "keep-alive");
       res.end("hello");
@@ -113,6 +116,7 @@ scenarios.push(
     name: "trailers to HTTP/1.0",
     rules: ["TR-1"],
     request: { version: "1.0" },
+    onlyHttp1: "HTTP/1.0 is a version of its own",
     origin: (_req, res) => {
       res.setHeader("trailer", "x-sum");
       res.write("hello");

@@ -20,6 +20,7 @@ scenarios.push(
     },
     control: true,
     shows: own("5\r\nhello\r\n0\r\n\r\n"),
+    http2: { control: false, shows: fault },
   },
   {
     name: "hand-made chunks with chunking turned off",
@@ -192,6 +193,7 @@ scenarios.push(
     name: "close-delimited content to HTTP/1.0 that fails half-way",
     rules: ["MC-9"],
     request: { version: "1.0" },
+    onlyHttp1: "HTTP/1.0 is a version of its own",
     origin: async (_req, res) => {
       res.write("x".repeat(100_000));
       await sleep(60);

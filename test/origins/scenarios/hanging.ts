@@ -12,11 +12,14 @@ const scenarios: Scenario[] = [
     name: "writes the head and never goes on",
     origin: (_req, res) => void res.writeHead(200, { etag: '"1"' }),
     shows: late,
+    // The header section leaves with writeHead() there.
+    http2: { shows: lateOrCut },
   },
   {
     name: "writes a head with Content-Length and never goes on",
     origin: (_req, res) => void res.writeHead(200, { "content-length": 5 }),
     shows: late,
+    http2: { shows: lateOrCut },
     rules: ["MC-5"],
   },
   {
@@ -73,6 +76,7 @@ const scenarios: Scenario[] = [
     name: "sends 102 and nothing after it",
     origin: (_req, res) => void res.writeProcessing(),
     shows: late,
+    onlyHttp1: "the compatibility API has no writeProcessing()",
     rules: ["MC-3"],
   },
   {
@@ -134,6 +138,12 @@ const scenarios: Scenario[] = [
     origin: (req, res) => req.on("end", () => res.end()),
     on: ["node", "express5", "express4"],
     shows: late,
+    http2: {
+      client: async (wire) => {
+        wire.send({ method: "POST", body: "hello" });
+        await wire.answers(1);
+      },
+    },
   },
   {
     name: "goes on writing slowly, each octet within the idle deadline",
@@ -163,6 +173,15 @@ const scenarios: Scenario[] = [
     },
     guard: { recipientDeadlineMs: 300 },
     shows: cut,
+    http2: {
+      client: async (wire) => {
+        wire.send();
+        wire.pause();
+        await sleep(1300);
+        wire.resume();
+        await wire.answers(1, 1500);
+      },
+    },
   },
   {
     name: "never answers a client that leaves",
@@ -173,12 +192,26 @@ const scenarios: Scenario[] = [
       wire.destroy();
       await sleep(350);
     },
+    http2: {
+      client: async (wire) => {
+        wire.send();
+        await sleep(30);
+        wire.cancel();
+        await sleep(350);
+      },
+    },
     shows: gone,
     control: true,
   },
   { name: "never answers HEAD", request: { method: "HEAD" }, origin: () => {}, shows: late },
   { name: "never answers POST", request: { method: "POST", body: "hello" }, origin: () => {}, shows: late },
-  { name: "never answers HTTP/1.0", request: { version: "1.0" }, origin: () => {}, shows: late },
+  {
+    name: "never answers HTTP/1.0",
+    request: { version: "1.0" },
+    origin: () => {},
+    shows: late,
+    onlyHttp1: "HTTP/1.0 is a version of its own",
+  },
 ];
 
 export default group("hanging", scenarios);

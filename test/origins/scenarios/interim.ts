@@ -134,6 +134,7 @@ scenarios.push(
   },
   {
     name: "102 Processing before the answer",
+    onlyHttp1: "the compatibility API has no writeProcessing()",
     control: true,
     origin: async (_req, res) => {
       res.writeProcessing();

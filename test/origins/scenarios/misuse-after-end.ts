@@ -74,6 +74,7 @@ for (const [what, act] of Object.entries(AFTER_END)) {
     },
     secondTakesMs: 40,
     shows: hello,
+    ...(what === "an emitted error" ? { http2: { provokes: "uncaughtException" as const } } : {}),
   });
 }
 for (const [what, act] of Object.entries(AFTER_END_THROWS)) {

@@ -190,4 +190,4 @@ scenarios.push(
   },
 );
 
-export default group("pipelining", scenarios);
+export default group("pipelining", scenarios, "streams are answered side by side, and none waits for another");

@@ -96,4 +96,4 @@ for (const [what, { act, shows, control, rules }] of Object.entries(TO_1_0)) {
   }
 }
 
-export default group("protocol: HTTP/1.0", scenarios);
+export default group("protocol: HTTP/1.0", scenarios, "HTTP/1.0 is a version of its own");

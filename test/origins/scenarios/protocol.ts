@@ -209,4 +209,8 @@ scenarios.push(
   },
 );
 
-export default group("protocol", scenarios);
+export default group(
+  "protocol",
+  scenarios,
+  "upgrades, CONNECT and expectations are of the connection of HTTP/1.1, or Node answers them on the stream itself",
+);

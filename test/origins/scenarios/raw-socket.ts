@@ -168,6 +168,7 @@ scenarios.push(
   },
   {
     name: "marks the response finished without sending anything",
+    http2: {},
     origin: (_req, res) => {
       res.finished = true;
     },
@@ -175,11 +176,13 @@ scenarios.push(
   },
   {
     name: "emits close on the response and goes quiet",
+    http2: {},
     origin: (_req, res) => void res.emit("close"),
     shows: [fault, { kind: "replaced", statuses: [503], fields: {} }],
   },
   {
     name: "emits finish on the response and goes quiet",
+    http2: {},
     on: ["express5", "express4", "fastify"],
     origin: (_req, res) => void res.emit("prefinish"),
     shows: [fault, { kind: "replaced", statuses: [503], fields: {} }],
@@ -209,4 +212,4 @@ scenarios.push(
   },
 );
 
-export default group("raw socket", scenarios);
+export default group("raw socket", scenarios, "Node refuses to read, write, end or detach the socket of a session");

@@ -2,7 +2,19 @@ import { createReadStream, promises as fs } from "node:fs";
 import { PassThrough, pipeline, Readable } from "node:stream";
 import { pipeline as pipelined } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { cut, fault, faultOrCut, group, late, type Misused, own, type Scenario, sleep, thrown } from "../scenario.js";
+import {
+  cut,
+  fault,
+  faultOrCut,
+  group,
+  late,
+  type Misused,
+  own,
+  type Scenario,
+  sleep,
+  thrown,
+  unfinished,
+} from "../scenario.js";
 
 const lateOr = [late, fault, cut];
 const failing = () =>
@@ -214,6 +226,7 @@ scenarios.push(
     },
     origin: (req, res) => void pipeline(req, res, () => {}),
     shows: { kind: "gone" },
+    http2: unfinished("hello", {}, 150),
     control: true,
   },
   {

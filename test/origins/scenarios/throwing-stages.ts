@@ -1,4 +1,4 @@
-import { cut, fault, group, own, replaced, type Scenario, sleep, thrown } from "../scenario.js";
+import { cut, fault, group, own, replaced, type Scenario, sleep, thrown, unfinished } from "../scenario.js";
 
 const withFields = (message: string, fields: object) => Object.assign(new Error(message), fields);
 
@@ -131,6 +131,7 @@ scenarios.push(
       wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nContent-Length: 100000\r\n\r\nhello");
       await wire.answers(1);
     },
+    http2: unfinished("hello", { "content-length": "100000" }),
     origin: () => {
       throw new Error("secret cause");
     },
@@ -144,6 +145,7 @@ scenarios.push(
       wire.sendPart("POST / HTTP/1.1\r\nHost: origin\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
       await wire.answers(1);
     },
+    http2: unfinished("hello"),
     origin: () => {
       throw new Error("secret cause");
     },
@@ -161,6 +163,7 @@ scenarios.push(
       }
       await wire.answers(1);
     },
+    http2: unfinished("x".repeat(3_000_000), { "content-length": "3000000" }),
     origin: () => {
       throw new Error("secret cause");
     },
@@ -278,6 +281,7 @@ scenarios.push(
         res.end("hello");
       }, 5),
     shows: replaced(500, 503),
+    http2: { shows: [replaced(500, 503), own("hello")] },
   },
   {
     name: "sends an unwritable chunk in a timer",

@@ -1,0 +1,3 @@
+import { defineHttp2OriginTests } from "./define.js";
+
+defineHttp2OriginTests("express5", "express4");
