@@ -227,7 +227,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   }
 
   meet(listener: object, exchange: Exchange): void {
-    if (!exchange.isHttp1 || this.#met.has(listener)) return;
+    if (!exchange.hasNodeResponse || this.#met.has(listener)) return;
     this.#met.add(listener);
     const app = listener as Partial<AppListener>;
     if (app.response instanceof ServerResponse && app.request instanceof IncomingMessage) {

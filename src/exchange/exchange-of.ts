@@ -74,19 +74,19 @@ const Holder = shared(
         return {
           _storeHeader(this: object, a: unknown, b: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "_storeHeader")
+            if (exchange?.hasNodeResponse && exchange.covered !== "_storeHeader")
               return guarded._storeHeader.call(this, exchange, a, b);
             return native._storeHeader.call(this, a, b);
           },
           _send(this: object, a: unknown, b: unknown, c: unknown, d: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "_send" && !exchange.passing)
+            if (exchange?.hasNodeResponse && exchange.covered !== "_send" && !exchange.passing)
               return guarded._send.call(this, exchange, a, b, c, d);
             return native._send.call(this, a, b, c, d);
           },
           _writeRaw(this: object, a: unknown, b: unknown, c: unknown, d: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "_writeRaw" && !exchange.passing)
+            if (exchange?.hasNodeResponse && exchange.covered !== "_writeRaw" && !exchange.passing)
               return guarded._writeRaw.call(this, exchange, a, b, c, d);
             return native._writeRaw.call(this, a, b, c, d);
           },
@@ -94,46 +94,49 @@ const Holder = shared(
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             // Node asks each response whose turn it is, and hardly any has had to wait for that.
             const isEmpty = (this as Message).outputData?.length === 0 && (exchange as Departing)?.interims === null;
-            if (exchange?.isHttp1 && exchange.covered !== "_flushOutput" && !isEmpty)
+            if (exchange?.hasNodeResponse && exchange.covered !== "_flushOutput" && !isEmpty)
               return guarded._flushOutput.call(this, exchange, a);
             return native._flushOutput.call(this, a);
           },
           write(this: object, a: unknown, b: unknown, c: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "write") return guarded.write.call(this, exchange, a, b, c);
+            if (exchange?.hasNodeResponse && exchange.covered !== "write")
+              return guarded.write.call(this, exchange, a, b, c);
             return native.write.call(this, a, b, c);
           },
           end(this: object, a: unknown, b: unknown, c: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "end") return guarded.end.call(this, exchange, a, b, c);
+            if (exchange?.hasNodeResponse && exchange.covered !== "end")
+              return guarded.end.call(this, exchange, a, b, c);
             return native.end.call(this, a, b, c);
           },
           destroy(this: object, a: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "destroy") return guarded.destroy.call(this, exchange, a);
+            if (exchange?.hasNodeResponse && exchange.covered !== "destroy")
+              return guarded.destroy.call(this, exchange, a);
             return native.destroy.call(this, a);
           },
           detachSocket(this: object, a: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "detachSocket")
+            if (exchange?.hasNodeResponse && exchange.covered !== "detachSocket")
               return guarded.detachSocket.call(this, exchange, a);
             return native.detachSocket.call(this, a);
           },
           addTrailers(this: object, a: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "addTrailers")
+            if (exchange?.hasNodeResponse && exchange.covered !== "addTrailers")
               return guarded.addTrailers.call(this, exchange, a);
             return native.addTrailers.call(this, a);
           },
           writeEarlyHints(this: object, a: unknown, b: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "writeEarlyHints")
+            if (exchange?.hasNodeResponse && exchange.covered !== "writeEarlyHints")
               return guarded.writeEarlyHints.call(this, exchange, a, b);
             return native.writeEarlyHints.call(this, a, b);
           },
           writeInformation(this: object, a: unknown, b: unknown, c: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
-            if (exchange?.isHttp1 && exchange.covered !== "writeInformation")
+            if (exchange?.hasNodeResponse && exchange.covered !== "writeInformation")
               return guarded.writeInformation.call(this, exchange, a, b, c);
             return native.writeInformation.call(this, a, b, c);
           },
@@ -150,7 +153,7 @@ const Holder = shared(
               const isUsual =
                 (event === "prefinish" && (exchange as Departing)?.goneBy === null) ||
                 (event === "close" && exchange?.phase.isSettled);
-              if (exchange?.isHttp1 && exchange.covered !== "emit" && !isUsual) {
+              if (exchange?.hasNodeResponse && exchange.covered !== "emit" && !isUsual) {
                 const emitted = guarded.emit.call(this, exchange, event, argument);
                 if (emitted !== undefined) return emitted;
               }

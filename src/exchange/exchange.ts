@@ -111,7 +111,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   }
 
   /** Its response is one of `node:http` on a connection: what the methods in `response.ts` can take for theirs. */
-  declare readonly isHttp1: boolean;
+  declare readonly hasNodeResponse: boolean;
   /** A method of it is on the stack that the guard has in front of one the app has wrapped. */
   declare covered: string | null;
   abstract readonly request: IncomingMessage | null;
@@ -339,7 +339,7 @@ export abstract class Exchange implements Waiting, Circumstances {
 
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Exchange.prototype, {
-  isHttp1: false,
+  hasNodeResponse: false,
   covered: null,
   admittedBy: null,
   watched: null,

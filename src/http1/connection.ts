@@ -172,7 +172,7 @@ export class GuardedConnection {
     const message = this.socket._httpMessage;
     const known = message ? exchangeOf(message) : undefined;
     // The app may have assigned the socket to a response of its own making.
-    const exchange = known?.isHttp1 ? (known as Http1Exchange) : undefined;
+    const exchange = known?.hasNodeResponse ? (known as Http1Exchange) : undefined;
     return this.culprit ?? this.detached ?? exchange ?? this.#parting ?? this.bare ?? undefined;
   }
 

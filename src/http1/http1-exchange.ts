@@ -452,7 +452,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Http1Exchange.prototype, {
-  isHttp1: true,
+  hasNodeResponse: true,
   lost: null,
   lostOctets: 0,
   goneBy: null,

@@ -41,7 +41,7 @@ export function callListener(
   } catch (error) {
     guard.failed(exchange, error, true);
   }
-  if (exchange.isHttp1) {
+  if (exchange.hasNodeResponse) {
     const prototype = Object.getPrototypeOf((exchange as Http1Exchange).response) as object;
     if (prototype !== covered) coverPrototypes(prototype);
   }

@@ -12,7 +12,7 @@ import type { NodeSocket } from "./node-internals.js";
 function exchangeBehind(request: IncomingMessage): Http1Exchange | undefined {
   const message = (request.socket as NodeSocket | null | undefined)?._httpMessage;
   const exchange = message ? (exchangeOf(message) as Http1Exchange | undefined) : undefined;
-  if (!exchange?.isHttp1) return undefined;
+  if (!exchange?.hasNodeResponse) return undefined;
   for (const one of exchange.connection) if (one.request.rawHeaders === request.rawHeaders) return one;
   return undefined;
 }
@@ -36,7 +36,7 @@ export function guardRequestPrototype(prototype: object): void {
   });
   putInFront(prototype, "destroy", function destroy(this: IncomingMessage, error?: Error) {
     const exchange = (exchangeOf(this) ?? exchangeBehind(this)) as Http1Exchange | undefined;
-    if (!exchange?.isHttp1) return below.call(this, error);
+    if (!exchange?.hasNodeResponse) return below.call(this, error);
     const { connection } = exchange;
     if (connection.looksGone ? isDestroyed(connection.socket) : connection.socket.destroyed) {
       // Node tells every request of a connection that is gone, also those whose response never had its turn.

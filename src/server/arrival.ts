@@ -21,7 +21,7 @@ export function openHere(guard: Here, request: IncomingMessage, response: Server
     // An upgrade that a library routes through the framework, or a request that an app asks itself for: the response is
     // of their own making. The one exchange of a request is there already, and may even be over.
     if (asked.isBeside) asked.comesTo(guard.supervisor);
-    if (!asked.isHttp1) hangOn(response, asked);
+    if (!asked.hasNodeResponse) hangOn(response, asked);
     return asked;
   }
   if (request.httpVersionMajor >= 2) {

@@ -39,7 +39,7 @@ describe("the collection of misbehaving origin servers", () => {
 });
 
 /** What cannot be asked over HTTP/2: octets of HTTP/1.1, another version, fields of a connection. */
-function isHttp1(request: string | RequestParts | undefined): boolean {
+function hasNodeResponse(request: string | RequestParts | undefined): boolean {
   if (request === undefined) return false;
   if (typeof request === "string" || request.version === "1.0") return true;
   return Object.keys(request.headers ?? {}).some((name) => /^(?:connection|upgrade|expect)$/i.test(name));
@@ -49,7 +49,7 @@ describe("the same over HTTP/2", () => {
   it("says of each scenario how it is asked there, or why it is not", () => {
     const unsaid = scenarios.filter(
       ({ client, request, onlyHttp1, http2 }) =>
-        onlyHttp1 === undefined && http2?.client === undefined && (client !== undefined || isHttp1(request)),
+        onlyHttp1 === undefined && http2?.client === undefined && (client !== undefined || hasNodeResponse(request)),
     );
     expect(unsaid.map(({ name }) => name)).toEqual([]);
   });
