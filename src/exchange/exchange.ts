@@ -110,7 +110,7 @@ export abstract class Exchange implements Waiting, Circumstances {
     this.settings = settings;
   }
 
-  /** Its response is one of `node:http` on a connection: what the methods in `response.ts` can take for theirs. */
+  /** Its response is one of `node:http` on a connection: what the methods in `http1/overrides.ts` can take for theirs. */
   declare readonly hasNodeResponse: boolean;
   /** A method of it is on the stack that the guard has in front of one the app has wrapped. */
   declare covered: string | null;

@@ -33,7 +33,7 @@ import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
 
-/** An exchange over HTTP/1.x: what the methods in `response.ts` do to it. */
+/** An exchange over HTTP/1.x: what the methods in `overrides.ts` do to it. */
 export class Http1Exchange extends Exchange implements RenderingContext {
   readonly request: IncomingMessage;
   readonly isHttp11: boolean;
