@@ -30,7 +30,7 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
   const isClosing = exchange.supervisor.closing.size > 0 && endsConnection(exchange);
   const isLeft = exchange.request.destroyed && isLeftUnread(exchange);
   if (endsSilently || isGivenUp || isClosing || isLeft) response.shouldKeepAlive = false;
-  const { _last, chunkedEncoding } = response;
+  const { _last, _contentLength, chunkedEncoding } = response;
   let rendering: Rendering;
   try {
     rendering = renderHeaderSection(exchange, firstLine, headers);
@@ -38,6 +38,7 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     // What Node took from the fields before the bad one must not hold for the answer that follows.
     if (exchange.supervisor.enforces) {
       response._last = _last;
+      response._contentLength = _contentLength;
       response.chunkedEncoding = chunkedEncoding;
     }
     throw error;

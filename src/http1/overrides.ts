@@ -102,7 +102,8 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
       } finally {
         exchange.passing = was;
         // An app that corked its response while it waited for its turn, and has ended it, will never uncork the socket.
-        if (this.finished) for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
+        // Nor may it keep back what stands in the place of it.
+        if (this.finished || exchange.phase.isVoid) for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
       }
     },
 

@@ -109,6 +109,11 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       on: ["node", "express5", "fastify"],
     },
     {
+      name: "cork in the place of an answer that waits for its turn lets that out",
+      program: program([["pipe", "destroyed first", "pipeline"], ["end", "text"], ["cork"]], "pipelined behind", ASYNC),
+      on: ["node", "express5", "fastify"],
+    },
+    {
       name: "a reset of a connection that is closing settles every request",
       program: program(
         [
@@ -511,6 +516,28 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
     },
   ],
   "false completeness": [
+    {
+      name: "a Content-Length of a header section that threw is none of the next one",
+      program: program(
+        [
+          [
+            "writeHead",
+            200,
+            "object",
+            [
+              ["Trailer", "X-Sum"],
+              ["Content-Length", "5"],
+            ],
+          ],
+          ["writeHead", 200, "object", [["X-Any", "a"]]],
+          ["write", "text"],
+        ],
+        "HTTP/1.0 keep-alive",
+        { lenient: true },
+      ),
+      outcome: ["torn down"],
+      on: ["node", "fastify hijacked"],
+    },
     {
       name: "an end that throws inside a committed response is no end of it",
       program: program([["flushHeaders"], ["delay", "30 ms"], ["end", "number", "callback"]], "GET", { lenient: true }),
