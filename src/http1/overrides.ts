@@ -115,7 +115,7 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
       if (this.finished) lateWrite(this, exchange);
       else if (typeof encoding === "string") checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
-      if (this.statusCode === RESET_CONTENT && leavesOut(exchange, chunk)) chunk = "";
+      if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT && leavesOut(exchange, chunk)) chunk = "";
       if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
       try {
         return native.write.call(this, chunk, encoding, callback);
@@ -137,7 +137,8 @@ function guardedMethods(native: NativeMethods): GuardedMethods {
       }
       if (typeof encoding === "string") checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
-      if (this.statusCode === RESET_CONTENT && leavesOut(exchange, chunk)) chunk = undefined;
+      if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT && leavesOut(exchange, chunk))
+        chunk = undefined;
       if (LOSES_CORKED_CHUNKS && this.chunkedEncoding && exchange.supervisor.enforces)
         if (this.writableCorked !== 0) {
           // Below zero too: an `uncork()` without `cork()` makes Node keep every later chunk until after the last one.

@@ -517,6 +517,27 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
   ],
   "false completeness": [
     {
+      name: "a 205 whose status is set anew behind its header section has no content",
+      program: program([
+        ["writeHead", 205, "object", []],
+        ["status", 204],
+        ["end", "text"],
+      ]),
+      status: 205,
+      on: ["node", "express5", "fastify hijacked"],
+    },
+    {
+      name: "a 205 whose status is set anew between two writes has no content",
+      program: program([
+        ["writeHead", 205, "object", []],
+        ["write", "text"],
+        ["status", 200],
+        ["pipe", "whole", "pipe"],
+      ]),
+      status: 205,
+      on: ["node", "express5", "fastify hijacked"],
+    },
+    {
       name: "a Content-Length of a header section that threw is none of the next one",
       program: program(
         [
