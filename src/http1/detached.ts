@@ -1,4 +1,5 @@
 import { contained } from "../containment.js";
+import { PHASES } from "../exchange/state.js";
 import { endOfSection } from "../http/message.js";
 import { discardCalls } from "./discarded-calls.js";
 import { isDestroyed } from "./gone-socket.js";
@@ -8,7 +9,8 @@ import { awaitRest } from "./tear-down.js";
 
 /** Node detaches the socket when the response has been flushed; an app that does it takes the connection over. */
 export function detached(exchange: Http1Exchange): void {
-  if (exchange.response.finished) {
+  // An app may have ended an object that inherits from the response, which Node then takes for that.
+  if (exchange.response.finished || exchange.phase === PHASES.ended) {
     const { connection, request } = exchange;
     connection.remove(exchange);
     // Node takes a response whose connection has broken for finished, too.

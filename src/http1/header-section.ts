@@ -111,6 +111,8 @@ function renderJudged(
     response._header = null;
   }
   const { status, reason } = draft;
+  // `writeHead()` takes away each field before it sets it; one that the rules drop then counts as taken away by the app.
+  const setsConnection = fields.some(({ name }) => name.toLowerCase() === "connection");
   const { repairs, replace } = judge(draft);
   if (replace !== null) {
     // A recipient never sees this; it tells the app that its header section is decided.
@@ -124,6 +126,7 @@ function renderJudged(
   if (draft.needsDate) response.sendDate = true;
   if (!draft.chunksByDefault) response.useChunkedEncodingByDefault = false;
   if (draft.needsFraming) response._removedTE = response._removedContLen = false;
+  if (setsConnection) response._removedConnection = false;
   if (!draft.content) response._hasBody = false;
   native._storeHeader.call(response, firstLine, flatten(draft.fields));
   if (draft.requestCloses) response._last = true;

@@ -631,6 +631,24 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
   ],
   "connections that were to close": [
     {
+      name: "a Connection that is left out of a list of fields beside others does not hide that the connection ends",
+      program: program([
+        ["set", "X-Thing", "a"],
+        [
+          "writeHead",
+          304,
+          "flat",
+          [
+            ["Transfer-Encoding", "chunked"],
+            ["Connection", { odd: "null" }],
+          ],
+        ],
+        ["end"],
+      ]),
+      outcome: ["repaired"],
+      on: ["node", "express4", "express5", "fastify hijacked"],
+    },
+    {
       name: "a response to HTTP/1.0 keep-alive says whether the connection persists, even without Connection",
       program: program(
         [
