@@ -3,9 +3,9 @@
  *
  * A response stands in one phase, which is one row of the table below. An *event* leads from one row to the next; one that
  * a row does not name changes nothing. What is to be done about a failure is the *remedy*: `remedyFor()` finds it from the
- * phase, one place carries it out (`Exchange.fail`), and carrying it out is the next event. So four things can
- * become of a response: the app's own is complete (*ended*), the guard's is (*answered*), it is visibly broken off
- * (*cut*), or nobody waits for it (*passed*, or settled from anywhere else since the client is gone).
+ * phase, one place has it carried out (`failing.ts`), and that is the next event. So four things can become of a response:
+ * the app's own is complete (*ended*), the guard's is (*answered*), it is visibly broken off (*cut*), or nobody waits for it
+ * (*passed*, or settled from anywhere else since the client is gone).
  *
  * Nothing here knows a protocol, a mode or a log. Model: h11's `_state.py`.
  */
