@@ -111,7 +111,9 @@ function endsFirst({ head, sent, ended, isUploading }: Http2Exchange, { code }: 
 
 /** Lets a response go all of whose announced content is there, and which the app has not ended. @returns false where it is another */
 function completes(exchange: Http2Exchange): boolean {
-  if (exchange.ended || exchange.framing.kind !== "length" || !exchange.isWhole) return false;
+  const { ended, framing, head, isWhole } = exchange;
+  // Trailers may still come; who gives up the stream has not said that there are none.
+  if (ended || framing.kind !== "length" || !isWhole || head?.options?.waitForTrailers) return false;
   exchange.ends();
   return exchange.phase.isCommitted || commit(exchange);
 }

@@ -153,7 +153,7 @@ export class Http2Exchange extends Exchange {
 
   get isWhole(): boolean {
     const { head, framing, sent, fromFile } = this;
-    return head !== null && !head.options?.waitForTrailers && !fromFile && isWhole(framing, sent);
+    return head !== null && !fromFile && isWhole(framing, sent);
   }
 
   override fail(failure: Failure): boolean {
