@@ -102,8 +102,9 @@ export abstract class Exchange implements Waiting, Circumstances {
   declare kept: KeptConnection | undefined;
   /** Called once the fate is known and the whole response has been handed over. */
   declare whenSettled: (() => void) | undefined;
-  #context: ExchangeContext | undefined = undefined;
-  #late = false;
+  private known: ExchangeContext | undefined = undefined;
+  /** Something late has been told. */
+  private isLate = false;
 
   constructor(supervisor: Supervisor, settings: RouteSettings) {
     this.supervisor = supervisor;
@@ -258,8 +259,8 @@ export abstract class Exchange implements Waiting, Circumstances {
   }
 
   get context(): ExchangeContext {
-    if (this.#context === undefined) this.#context = new ExchangeContext(this);
-    return this.#context;
+    if (this.known === undefined) this.known = new ExchangeContext(this);
+    return this.known;
   }
 
   /**
@@ -306,8 +307,8 @@ export abstract class Exchange implements Waiting, Circumstances {
 
   /** Notes something the app did to a response that was over; once for each exchange, since loops do it by the hundred. */
   late(failure: Failure): void {
-    if (this.#late) return;
-    this.#late = true;
+    if (this.isLate) return;
+    this.isLate = true;
     this.supervisor.report(this, failure, this.supervisor.enforces ? "ignored" : "reported");
   }
 

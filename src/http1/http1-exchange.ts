@@ -196,11 +196,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
       return false;
     }
     failLater(this, failure);
-    if (!this.ending) process.nextTick(contained(this.supervisor, () => this.#failNow()));
+    if (!this.ending) process.nextTick(contained(this.supervisor, () => this.failNow()));
     return true;
   }
 
-  #failNow(): void {
+  private failNow(): void {
     const { pending } = this;
     if (pending !== null) super.fail(pending);
   }
@@ -236,26 +236,26 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.ending = false;
     if (!this.phase.isCommitted) this.isBypassed();
     if (this.pending !== null) {
-      this.#failNow();
+      this.failNow();
     } else if (this.framing.length >= 0 && this.sent !== this.framing.length) {
-      this.#ofOtherLength();
+      this.ofOtherLength();
     } else {
       if (!this.phase.isCommitted && !this.phase.isVoid) commit(this);
       if (!this.isDetached) this.phase = this.phase.after.end;
       else if (!this.phase.isVoid) sendDetached(this);
     }
-    if (this.kept !== undefined && this.#isWithKernel) this.supervisor.delivered(this);
+    if (this.kept !== undefined && this.isWithKernel) this.supervisor.delivered(this);
   }
 
   /** All of it has been taken by the kernel at once: what Node says of that in the next tick may come too late. */
-  get #isWithKernel(): boolean {
+  private get isWithKernel(): boolean {
     // Further requests may have been read with this one, and are known once the parser has returned: before that tick.
     if (!this.request.complete || this.following !== null) return false;
     if (this.phase !== PHASES.ended || this.response.outputData.length > 0) return false;
     return this.connection.socket.writableLength === 0 && this.connection.unsent === 0 && this.afterwards === "idle";
   }
 
-  #ofOtherLength(): void {
+  private ofOtherLength(): void {
     const { length } = this.framing;
     const failure = (this.sent > length ? longContent : shortContent)(length, this.sent);
     // Bare, the header section went out with the end of the content at the latest.
@@ -267,15 +267,15 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   endThrew(): void {
     this.ending = false;
     if (this.response._header === null && this.supervisor.enforces) forgetContent(this.response);
-    if (isAllOut(this)) process.nextTick(contained(this.supervisor, () => this.#endAll()));
-    if (this.pending !== null) process.nextTick(contained(this.supervisor, () => this.#failNow()));
+    if (isAllOut(this)) process.nextTick(contained(this.supervisor, () => this.endAll()));
+    if (this.pending !== null) process.nextTick(contained(this.supervisor, () => this.failNow()));
   }
 
   /**
    * `strictContentLength` throws when everything is with the socket already, and leaves the response without its end: the
    * app finds that in this turn, and the client waits for nothing.
    */
-  #endAll(): void {
+  private endAll(): void {
     if (this.phase.isOver || this.response.finished) return;
     this.response.strictContentLength = false;
     this.native.end.call(this.response);
@@ -366,7 +366,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     const { request, response } = this;
     const closes = failure.closes === true || !canPersist(this);
     const { head, octets } = renderHttp1(page, request.method ?? "", closes);
-    if (!response.finished) this.#departs(failure);
+    if (!response.finished) this.departs(failure);
     this.status = page.status;
     if (this.goneBy !== null) {
       // In the app's view nothing has been answered.
@@ -383,7 +383,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
    * Without the guard the connection would be gone, or the request would never be read to its end: that is what the app
    * is told. A framework that answers an error reads on.
    */
-  #departs(failure: Failure): void {
+  private departs(failure: Failure): void {
     const { connection, request } = this;
     const isCut = awaitsContent(request);
     if (failure.closes === true || (isCut && failure.code !== "HANDLER_ERROR"))
@@ -418,16 +418,16 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   tearDown(): void {
     discardCalls(this);
-    this.connection.abort(this.#endsWithConnection);
+    this.connection.abort(this.endsWithConnection);
   }
 
   /** Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8). */
-  get #endsWithConnection(): boolean {
+  private get endsWithConnection(): boolean {
     return this.framing.kind === "close";
   }
 
   abandon(): void {
-    this.connection.abort(this.#endsWithConnection);
+    this.connection.abort(this.endsWithConnection);
     // Where Node does not emit `close`, nobody else would tell.
     setImmediate(contained(this.supervisor, () => this.settle(false)));
   }
