@@ -31,13 +31,13 @@ export const STATUS_LINE = new RegExp(`^HTTP/1\\.[01] [0-9]{3} [${TEXT}]*\\r\\n$
 /** A request line without its end; method, target and version. RFC 9112, section 3. */
 export const REQUEST_LINE = new RegExp(`^(${TOKEN_SOURCE}) ([^ ]+) HTTP/(1\\.[01])$`);
 
-const DIGITS = /^[0-9]+$/;
+/** `1*DIGIT`: delta-seconds, positions and lengths. */
+export const DIGITS = /^[0-9]+$/;
 
 export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
-/** `1*DIGIT`: delta-seconds, positions and lengths. */
 export function isDigits(text: string): boolean {
   return DIGITS.test(text);
 }

@@ -1,5 +1,4 @@
-import { CHUNKED, CLOSE, type Framing, NONE, ofLength } from "../exchange/framing.js";
-import { statusIn } from "../http/message.js";
+import { CHUNKED, CLOSE, type Framing, NONE } from "../exchange/framing.js";
 import { ruleBroken } from "../report/incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
 import { sortTrailers } from "../validity/trailers.js";
@@ -45,7 +44,7 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
   }
   // Node forgets that a client has half-closed where the app removes Connection, and keeps a dead connection open.
   if (_last && exchange.supervisor.enforces) response._last = true;
-  const { repairs, failure, lost, coding } = rendering;
+  const { status, repairs, failure, lost, coding } = rendering;
   if (coding !== null) exchange.coded = { coding, frames: 0 };
   if (failure !== null) {
     exchange.lost = lost;
@@ -54,7 +53,21 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
   }
   for (const repair of repairs) exchange.repaired(repair);
   if (isKeptOpen && !repairs.some(({ code }) => code === KEPT_OPEN.code)) exchange.repaired(KEPT_OPEN);
-  accept(exchange);
+  // It is rendered, but still ours.
+  const { settings, supervisor } = exchange;
+  const rendered = response._header as string;
+  if (exchange.interims !== null) dropBegun(exchange);
+  exchange.decidedStatus = status;
+  exchange.phase = exchange.phase.after.headers;
+  if (rendered.length > settings.maxHeaderSectionOctets / 4) {
+    const tooLarge = checkSize(rendered, settings.maxHeaderSectionOctets);
+    if (tooLarge === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
+    else if (exchange.failSoon(tooLarge)) return;
+  }
+  // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
+  if (response.maxRequestsOnConnectionReached && supervisor.enforces) response._last = true;
+  exchange.framing = framingOf(response);
+  supervisor.rendered?.(exchange, rendered);
 }
 
 /** An app that sets `shouldKeepAlive` would keep a connection open at whose end the client waits. */
@@ -65,29 +78,16 @@ function isLeftUnread({ request, supervisor }: Http1Exchange): boolean {
   return supervisor.enforces && awaitsContent(request);
 }
 
-/** The header section is rendered, but still ours. */
-function accept(exchange: Http1Exchange): void {
-  const { response, settings, supervisor } = exchange;
-  const rendered = response._header as string;
-  if (exchange.interims !== null) dropBegun(exchange);
-  exchange.decidedStatus = statusIn(rendered);
-  exchange.phase = exchange.phase.after.headers;
-  if (rendered.length > settings.maxHeaderSectionOctets / 4) {
-    const failure = checkSize(rendered, settings.maxHeaderSectionOctets);
-    if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
-    else if (exchange.failSoon(failure)) return;
-  }
-  // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
-  if (response.maxRequestsOnConnectionReached && supervisor.enforces) response._last = true;
-  exchange.framing = framingOf(response);
-  supervisor.rendered?.(exchange, rendered);
-}
-
 /** Node has framed what it has rendered. */
-export function framingOf({ _hasBody, _contentLength, _removedContLen, chunkedEncoding }: NodeResponse): Framing {
+export function framingOf({
+  _hasBody,
+  _contentLength: length,
+  _removedContLen,
+  chunkedEncoding,
+}: NodeResponse): Framing {
   if (!_hasBody) return NONE;
   if (chunkedEncoding) return CHUNKED;
-  return typeof _contentLength === "number" && !_removedContLen ? ofLength(_contentLength) : CLOSE;
+  return typeof length === "number" && !_removedContLen ? { kind: "length", length, most: length } : CLOSE;
 }
 
 /** Drops what may not stand in a trailer section (RFC 9110, section 6.5.1). */

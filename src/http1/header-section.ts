@@ -16,12 +16,14 @@ import { judge } from "../validity/guarded/index.js";
 import { isRefused } from "../validity/refused.js";
 import { coding, isPlainlyValid, isPlainStatus } from "../validity/scan.js";
 import { readFirstLine, setStatus } from "./first-line.js";
-import { type NodeResponse, outHeadersOf, versionOf } from "./node-internals.js";
+import { kOutHeaders, type NodeResponse, versionOf } from "./node-internals.js";
 import type { NativeMethods } from "./overrides.js";
 import { lastText, watchTexts } from "./watched-texts.js";
 
 /** What a header section became. */
 export interface Rendering {
+  /** Of the status line that was rendered. */
+  readonly status: number;
   readonly repairs: readonly Failure[];
   /** Set where the response has to be replaced; then nothing was rendered. */
   readonly failure: Failure | null;
@@ -31,8 +33,8 @@ export interface Rendering {
   readonly coding: string | null;
 }
 
-/** The usual case, shared: nothing to say. */
-const AS_IT_IS: Rendering = { repairs: [], failure: null, lost: [], coding: null };
+/** The usual case, shared while the status is the same: nothing to say. */
+let asItIs: Rendering = { status: 200, repairs: [], failure: null, lost: [], coding: null };
 
 export interface RenderingContext {
   readonly request: IncomingMessage;
@@ -68,7 +70,11 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
   }
   // Node keeps the fields of `setHeader` in an object without prototype; a look at that is cheaper than at the response.
   const isOutHeaders =
-    given !== null && given !== undefined && Object.getPrototypeOf(given) === null && given === outHeadersOf(response);
+    given !== null &&
+    given !== undefined &&
+    Object.getPrototypeOf(given) === null &&
+    kOutHeaders !== undefined &&
+    given === (response as unknown as Record<symbol, unknown>)[kOutHeaders];
   const headers = isOutHeaders ? given : readHeaders(given);
   if (Array.isArray(headers) && headers.length % 2 !== 0) native._storeHeader.call(response, firstLine, headers); // it throws
   // Node frames what it renders, and takes the word of whoever has set this before; RFC 9112, section 6.1.
@@ -87,7 +93,8 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
     ) {
       const found = coding;
       native._storeHeader.call(response, firstLine, headers);
-      return found === null ? AS_IT_IS : { ...AS_IT_IS, coding: codingOf(response, status, [found]) };
+      if (status !== asItIs.status) asItIs = { ...asItIs, status };
+      return found === null ? asItIs : { ...asItIs, coding: codingOf(response, status, [found]) };
     }
   }
   return context.supervisor.enforces
@@ -117,7 +124,8 @@ function renderJudged(
   if (replace !== null) {
     // A recipient never sees this; it tells the app that its header section is decided.
     response._header = firstLine;
-    return { repairs: [], failure: ruleBroken(replace.rule, replace.found), lost: linesOf(draft), coding: null };
+    const failure = ruleBroken(replace.rule, replace.found);
+    return { status, repairs: [], failure, lost: linesOf(draft), coding: null };
   }
   if (draft.status !== status || draft.reason !== reason) {
     setStatus(response, draft.status, draft.reason);
@@ -131,6 +139,7 @@ function renderJudged(
   native._storeHeader.call(response, firstLine, flatten(draft.fields));
   if (draft.requestCloses) response._last = true;
   return {
+    status: draft.status,
     repairs: repairs.map(({ rule, found }) => ruleBroken(rule, found)),
     failure: null,
     lost: [],
@@ -156,6 +165,7 @@ function renderWatched(
   const { repairs, replace } = judge(draft);
   const found = replace === null ? repairs : [...repairs, replace];
   return {
+    status: draft.status,
     repairs: found.map((broken) => ruleBroken(broken.rule, broken.found)),
     failure: null,
     lost: [],

@@ -74,19 +74,13 @@ export function hasInternals(response: object): response is NodeResponse {
   );
 }
 
-const kOutHeaders = ownSymbol("kOutHeaders");
+/** Where Node keeps the fields of `setHeader`: [name, value] under the name in lower case; null while there are none. */
+export const kOutHeaders = ownSymbol("kOutHeaders");
 const kBytesWritten = ownSymbol("kBytesWritten");
 const kNeedDrain = ownSymbol("kNeedDrain");
 
 function ownSymbol(description: string): symbol | undefined {
   return Object.getOwnPropertySymbols(new OutgoingMessage()).find((symbol) => symbol.description === description);
-}
-
-/** The fields of `setHeader` as Node keeps them: [name, value] under the name in lower case; null while there are none. */
-export function outHeadersOf(response: NodeResponse): object | null {
-  return kOutHeaders === undefined
-    ? null
-    : ((response as unknown as Record<symbol, object | null>)[kOutHeaders] ?? null);
 }
 
 /**

@@ -51,7 +51,10 @@ export function readHeaders(headers: HeadersArgument): readonly unknown[] | Head
   const flat: unknown[] = [];
   if (!Array.isArray(headers)) {
     const map = headers as Record<string, unknown>;
-    for (const name of Object.keys(map)) flat.push(name, readValue(map[name]));
+    for (const name of Object.keys(map)) {
+      const value = map[name];
+      flat.push(name, typeof value === "object" ? readValue(value) : value);
+    }
     return flat;
   }
   if (Array.isArray(headers[0])) {
@@ -64,7 +67,7 @@ export function readHeaders(headers: HeadersArgument): readonly unknown[] | Head
 }
 
 function readValue(value: unknown): unknown {
-  return typeof value === "object" && Array.isArray(value) ? copyOf(value) : value;
+  return Array.isArray(value) ? copyOf(value) : value;
 }
 
 /** A list with the items that this one had once; a getter among them may answer differently the next time. */

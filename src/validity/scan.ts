@@ -1,6 +1,6 @@
 import { isHttpDate } from "../http/date.js";
 import { SINGLE_VALUED_IN_HTTP } from "../http/fields.js";
-import { isDigits, NOT_IN_VALUE } from "../http/grammar.js";
+import { DIGITS, NOT_IN_VALUE } from "../http/grammar.js";
 import { isBodiless, isGatewayStatus } from "../http/status.js";
 import { copyOf, type HeadersArgument } from "./draft.js";
 
@@ -32,8 +32,12 @@ export function isPlainlyValid(
         const entry = map[key] as [string, unknown];
         const value = entry[1];
         const field = FIELDS.get(key) ?? ANY;
-        if (typeof value === "string" && field < LOOKED_AT) {
-          // Nearly every field: no rule is about its text, and it stands here once.
+        // Nearly every field: no rule is about its text, and it stands here once.
+        if (
+          typeof value === "string" &&
+          (field < LOOKED_AT || (field === LENGTH && value.length < 16 && DIGITS.test(value)))
+        ) {
+          seen |= field;
           lines++;
           continue;
         }
@@ -46,8 +50,14 @@ export function isPlainlyValid(
       for (let i = 0; i < flat.length; i += 2) {
         const name = flat[i];
         if (typeof name !== "string") return false;
+        const value = flat[i + 1];
         const field = FIELDS.get(name) ?? FIELDS.get(name.toLowerCase()) ?? ANY;
-        if (!takes(name, field, flat[i + 1], isHttp11, persists)) return false;
+        if (typeof value === "string" && field < LOOKED_AT && (seen & field) === 0) {
+          seen |= field;
+          lines++;
+          continue;
+        }
+        if (!takes(name, field, value, isHttp11, persists)) return false;
       }
     }
   }
@@ -109,7 +119,7 @@ function takes(name: string, field: number, value: unknown, isHttp11: boolean, p
     case LENGTH:
       return typeof value === "number"
         ? Number.isSafeInteger(value) && value >= 0
-        : value.length < 16 && isDigits(value);
+        : value.length < 16 && DIGITS.test(value);
     case CHUNKED:
       return value === "chunked" && isHttp11;
     default:
