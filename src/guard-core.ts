@@ -1,4 +1,4 @@
-import { IncomingMessage, type RequestListener, ServerResponse } from "node:http";
+import type { RequestListener } from "node:http";
 import type {
   Http2ServerRequest,
   Http2ServerResponse,
@@ -22,6 +22,7 @@ import type { NodeResponse } from "./http1/node-internals.js";
 import { coverPrototypes } from "./http1/prototypes.js";
 import type { SocketExchange } from "./http1/socket-exchange.js";
 import type { Http2Exchange } from "./http2/http2-exchange.js";
+import { IncomingMessage, ServerResponse } from "./node-http.js";
 import { type GuardOptions, type RouteSettings, resolveOptions } from "./options/options.js";
 import { resolveRoute } from "./options/route-settings.js";
 import type { Gauges } from "./overload/gauges.js";

@@ -8,6 +8,7 @@ export { isLostWithContent, isRefusedOfError } from "./fallback/lost-content.js"
 export { GuardCore } from "./guard-core.js";
 export { NOT_IN_VALUE } from "./http/grammar.js";
 export { coverPrototypes } from "./http1/prototypes.js";
+export { validateHeaderName, validateHeaderValue } from "./node-http.js";
 export { handlerError } from "./report/incidents.js";
 export { MESSAGES } from "./report/log.js";
 export { kObserve, type Observer } from "./report/observation.js";

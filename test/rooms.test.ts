@@ -42,6 +42,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "src/testing": ["src/http", "src/parser"],
   "src/errors.ts": [],
   "src/containment.ts": [],
+  "src/node-http.ts": [],
   "src/shared.ts": [],
   "src/weak-collection.ts": ["src/containment.ts"],
   "src/weak-interval.ts": [],
@@ -106,6 +107,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/exchange",
     "src/fallback",
     "src/http",
+    "src/node-http.ts",
     "src/options",
     "src/overload",
     "src/parser",
@@ -170,6 +172,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/health",
     "src/http1",
     "src/http2",
+    "src/node-http.ts",
     "src/options",
     "src/overload",
     "src/recorder",
@@ -217,6 +220,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/health",
     "src/http1",
     "src/http2",
+    "src/node-http.ts",
     "src/options",
     "src/overload",
     "src/pass-through.ts",
@@ -264,6 +268,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/guard-core.ts",
     "src/http",
     "src/http1",
+    "src/node-http.ts",
     "src/report",
     "src/server",
   ],
@@ -271,6 +276,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/containment.ts",
     "src/errors.ts",
     "src/guard-core.ts",
+    "src/node-http.ts",
     "src/options",
     "src/put-in-front.ts",
     "src/report",
@@ -284,6 +290,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/errors.ts",
     "src/fallback",
     "src/kept",
+    "src/node-http.ts",
     "src/recorder",
     "src/report",
     "src/shutdown",
@@ -369,6 +376,14 @@ describe("what files import", () => {
           file,
         ).toEqual([]);
     }
+  });
+
+  it("is of node:http only what is no value, but in one place (src/node-http.ts)", () => {
+    const users = [...imports.keys()].filter((file) => {
+      const text = readFileSync(path.join(root, file), "utf8").replace(COMMENT, "");
+      return /^(?:import|export)\s(?!type\s)[^;"]*?\sfrom\s"(?:node:)?http"/m.test(text);
+    });
+    expect(users).toEqual([]);
   });
 
   it("is the vocabulary of HTTP alone in src/parser", () => {

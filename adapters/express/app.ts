@@ -1,5 +1,13 @@
-import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from "node:http";
-import { type AdapterGuard, contained, coverPrototypes, exchangeOf, MESSAGES } from "../../src/internals.js";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  type AdapterGuard,
+  contained,
+  coverPrototypes,
+  exchangeOf,
+  MESSAGES,
+  validateHeaderName,
+  validateHeaderValue,
+} from "../../src/internals.js";
 import { awaitLayers, awaitParams, isRejection } from "./async-layers.js";
 import { dropLostFields, fieldsRefusedOf } from "./lost-fields.js";
 import { leaveUnattended } from "./unattended.js";

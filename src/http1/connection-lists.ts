@@ -1,5 +1,5 @@
-import { Server } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
+import { Server } from "../node-http.js";
 
 /** What Node keeps of the connections of a server: by `all`, `idle` and other names. */
 type Lists = Record<string, () => { socket?: Socket | null }[]>;

@@ -1,6 +1,6 @@
-import { type IncomingMessage, OutgoingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
+import { type IncomingMessage, OutgoingMessage } from "../node-http.js";
 import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { leaveServer } from "./leave-server.js";

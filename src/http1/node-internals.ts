@@ -1,5 +1,5 @@
-import { type IncomingMessage, OutgoingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { type IncomingMessage, OutgoingMessage, type ServerResponse } from "../node-http.js";
 import type { HeadersArgument } from "../validity/draft.js";
 
 /**

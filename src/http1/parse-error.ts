@@ -1,4 +1,4 @@
-import { METHODS } from "node:http";
+import { METHODS } from "../node-http.js";
 import { EVENTS, type Failure } from "../report/incidents.js";
 
 const CLIENT_ERROR_STATUS: ReadonlyMap<unknown, number> = new Map([

@@ -1,6 +1,6 @@
-import { IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
 import { tellFailure } from "../containment.js";
 import { exchangeOf, exchangeOfReceiver } from "../exchange/exchange-of.js";
+import { IncomingMessage, OutgoingMessage, ServerResponse } from "../node-http.js";
 import { putInFront } from "../put-in-front.js";
 import { shared } from "../shared.js";
 import type { NodeResponse } from "./node-internals.js";

@@ -1,7 +1,7 @@
 import { captureRejectionSymbol, EventEmitter } from "node:events";
-import { Server as HttpServer } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
+import { Server as HttpServer } from "../node-http.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 type Handler = (this: object, error: unknown, event: string, ...args: unknown[]) => unknown;

@@ -1,5 +1,5 @@
-import { IncomingMessage } from "node:http";
 import { contained } from "../containment.js";
+import { IncomingMessage } from "../node-http.js";
 import type { Failure } from "../report/incidents.js";
 import { connectionOf } from "./connection.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";

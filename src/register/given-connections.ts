@@ -1,7 +1,7 @@
-import http from "node:http";
 import https from "node:https";
 import net from "node:net";
 import { contained } from "../containment.js";
+import { Server } from "../node-http.js";
 import { putInFront } from "../put-in-front.js";
 
 interface Emitting {
@@ -19,7 +19,7 @@ const GIVES: ReadonlySet<string | symbol> = new Set(["connection", "secureConnec
 export function onGivenConnections(meet: (server: object) => void): void {
   const tell = contained(undefined, meet);
   // All four kinds of servers inherit this one, but for those that somebody has given an `emit` of their own.
-  const prototypes = [net.Server.prototype, http.Server.prototype, https.Server.prototype] as unknown as Emitting[];
+  const prototypes = [net.Server.prototype, Server.prototype, https.Server.prototype] as unknown as Emitting[];
   for (const prototype of prototypes) {
     if (prototype !== prototypes[0] && !Object.hasOwn(prototype, "emit")) continue;
     standInFront(prototype, tell);

@@ -1,5 +1,4 @@
 import { readSync, writeSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
@@ -8,6 +7,7 @@ import type { Exchange } from "../exchange/exchange.js";
 import { lastResort, renderHttp1 } from "../fallback/page.js";
 import type { ServerGuard } from "../http1/server-guard.js";
 import { onceClosed } from "../http1/socket-close.js";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "../node-http.js";
 import type { Shortage } from "../overload/descriptors.js";
 import type { RefusalTally } from "../overload/refusal-tally.js";
 import { EVENTS, type Failure } from "../report/incidents.js";

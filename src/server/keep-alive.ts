@@ -1,5 +1,5 @@
-import { maxHeaderSize } from "node:http";
 import { POOL_MARGIN_MS } from "../cloudflare/edge.js";
+import { maxHeaderSize } from "../node-http.js";
 import type { Settings } from "../options/options.js";
 import { MESSAGES } from "../report/log.js";
 

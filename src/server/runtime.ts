@@ -1,7 +1,7 @@
-import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { RayguardError } from "../errors.js";
 import { hasInternals } from "../http1/node-internals.js";
+import { IncomingMessage, ServerResponse } from "../node-http.js";
 import type { Settings } from "../options/options.js";
 
 let found: { readonly runtime: string | undefined } | undefined;
