@@ -1,5 +1,6 @@
 import { Deadlines } from "./exchange/deadlines.js";
 import type { Exchange, Supervisor } from "./exchange/exchange.js";
+import { ENFORCE, type Mode, REPORT } from "./exchange/mode.js";
 import { Fallbacks } from "./fallback/fallbacks.js";
 import { ledgerOfKeeper } from "./kept/kept-ledger.js";
 import type { Settings } from "./options/options.js";
@@ -17,6 +18,7 @@ import { callerOf } from "./trust/caller.js";
 export class GuardSupervisor implements Supervisor {
   readonly settings: Settings;
   readonly enforces: boolean;
+  readonly mode: Mode;
   readonly closing = new Set<object>();
   readonly reporter: Reporter;
   readonly recorder: Recorder | undefined;
@@ -38,6 +40,7 @@ export class GuardSupervisor implements Supervisor {
   constructor(settings: Settings) {
     this.settings = settings;
     this.enforces = settings.mode === "enforce";
+    this.mode = this.enforces ? ENFORCE : REPORT;
     this.#judgesAtOnce = settings.trust.clientCertificate || settings.trust.secret !== null;
     const reporter = new Reporter(settings);
     this.reporter = reporter;

@@ -321,6 +321,7 @@ const CIRCLES: readonly (readonly string[])[] = [
     "detached",
     "early-hints",
     "field-sections",
+    "guarded-methods",
     "header-section",
     "http1-exchange",
     "interim-gate",
@@ -335,6 +336,9 @@ const CIRCLES: readonly (readonly string[])[] = [
     "socket-methods",
     "take-over",
     "tear-down",
+    "watched-exchange",
+    "watched-header-section",
+    "watched-methods",
   ),
   inRoom(
     "src/http2",

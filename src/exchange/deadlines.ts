@@ -91,9 +91,8 @@ export class Deadlines {
 
   /** A failure of the guard's own costs the one exchange, which ends visibly, and none of those behind it in the queue. */
   #act(exchange: Exchange, act: (exchange: Exchange) => void): void {
-    if (contain(this.#witness, () => act(exchange)) || exchange.phase.isSettled || !exchange.supervisor.enforces)
-      return;
-    contain(this.#witness, () => exchange.abandon());
+    if (contain(this.#witness, () => act(exchange)) || exchange.phase.isSettled) return;
+    contain(this.#witness, () => exchange.supervisor.mode.abandon(exchange));
   }
 
   readonly #release = (exchange: Exchange): void => {

@@ -69,25 +69,26 @@ const Holder = shared(
        * seen already, go on to those; so do octets of an exchange that are being passed on. Each is written out, since V8
        * keeps what it learns of a call with its text: of one text for all of them it would learn nothing.
        * @param native - the others
+       * @param watched - for exchanges that are only looked at
        */
-      static overrides(native: Methods, guarded: GuardedMethods): Methods {
+      static overrides(native: Methods, guarded: GuardedMethods, watched: GuardedMethods): Methods {
         return {
           _storeHeader(this: object, a: unknown, b: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "_storeHeader")
-              return guarded._storeHeader.call(this, exchange, a, b);
+              return (exchange.isWatched ? watched : guarded)._storeHeader.call(this, exchange, a, b);
             return native._storeHeader.call(this, a, b);
           },
           _send(this: object, a: unknown, b: unknown, c: unknown, d: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "_send" && !exchange.passing)
-              return guarded._send.call(this, exchange, a, b, c, d);
+              return (exchange.isWatched ? watched : guarded)._send.call(this, exchange, a, b, c, d);
             return native._send.call(this, a, b, c, d);
           },
           _writeRaw(this: object, a: unknown, b: unknown, c: unknown, d: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "_writeRaw" && !exchange.passing)
-              return guarded._writeRaw.call(this, exchange, a, b, c, d);
+              return (exchange.isWatched ? watched : guarded)._writeRaw.call(this, exchange, a, b, c, d);
             return native._writeRaw.call(this, a, b, c, d);
           },
           _flushOutput(this: object, a: unknown) {
@@ -95,49 +96,49 @@ const Holder = shared(
             // Node asks each response whose turn it is, and hardly any has had to wait for that.
             const isEmpty = (this as Message).outputData?.length === 0 && (exchange as Departing)?.interims === null;
             if (exchange?.hasNodeResponse && exchange.covered !== "_flushOutput" && !isEmpty)
-              return guarded._flushOutput.call(this, exchange, a);
+              return (exchange.isWatched ? watched : guarded)._flushOutput.call(this, exchange, a);
             return native._flushOutput.call(this, a);
           },
           write(this: object, a: unknown, b: unknown, c: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "write")
-              return guarded.write.call(this, exchange, a, b, c);
+              return (exchange.isWatched ? watched : guarded).write.call(this, exchange, a, b, c);
             return native.write.call(this, a, b, c);
           },
           end(this: object, a: unknown, b: unknown, c: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "end")
-              return guarded.end.call(this, exchange, a, b, c);
+              return (exchange.isWatched ? watched : guarded).end.call(this, exchange, a, b, c);
             return native.end.call(this, a, b, c);
           },
           destroy(this: object, a: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "destroy")
-              return guarded.destroy.call(this, exchange, a);
+              return (exchange.isWatched ? watched : guarded).destroy.call(this, exchange, a);
             return native.destroy.call(this, a);
           },
           detachSocket(this: object, a: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "detachSocket")
-              return guarded.detachSocket.call(this, exchange, a);
+              return (exchange.isWatched ? watched : guarded).detachSocket.call(this, exchange, a);
             return native.detachSocket.call(this, a);
           },
           addTrailers(this: object, a: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "addTrailers")
-              return guarded.addTrailers.call(this, exchange, a);
+              return (exchange.isWatched ? watched : guarded).addTrailers.call(this, exchange, a);
             return native.addTrailers.call(this, a);
           },
           writeEarlyHints(this: object, a: unknown, b: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "writeEarlyHints")
-              return guarded.writeEarlyHints.call(this, exchange, a, b);
+              return (exchange.isWatched ? watched : guarded).writeEarlyHints.call(this, exchange, a, b);
             return native.writeEarlyHints.call(this, a, b);
           },
           writeInformation(this: object, a: unknown, b: unknown, c: unknown) {
             const exchange = #exchange in this ? this.#exchange : exchangeBehind(this);
             if (exchange?.hasNodeResponse && exchange.covered !== "writeInformation")
-              return guarded.writeInformation.call(this, exchange, a, b, c);
+              return (exchange.isWatched ? watched : guarded).writeInformation.call(this, exchange, a, b, c);
             return native.writeInformation.call(this, a, b, c);
           },
           // Node calls it several times for each response, with nothing but the event: the arguments are not copied.
@@ -154,7 +155,7 @@ const Holder = shared(
                 (event === "prefinish" && (exchange as Departing)?.goneBy === null) ||
                 (event === "close" && exchange?.phase.isSettled);
               if (exchange?.hasNodeResponse && exchange.covered !== "emit" && !isUsual) {
-                const emitted = guarded.emit.call(this, exchange, event, argument);
+                const emitted = (exchange.isWatched ? watched : guarded).emit.call(this, exchange, event, argument);
                 if (emitted !== undefined) return emitted;
               }
             }

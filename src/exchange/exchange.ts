@@ -12,14 +12,15 @@ import type { Logger, RequestRecord } from "../report/log.js";
 import type { Caller, Peer } from "../trust/caller.js";
 import type { Trace } from "./current-exchange.js";
 import type { DeadlineQueue, Waiting } from "./deadline-queue.js";
-import { failExchange } from "./failing.js";
 import { CHUNKED, type Framing } from "./framing.js";
+import type { Mode } from "./mode.js";
 import { ExchangeContext } from "./request-context.js";
 import { type Circumstances, PHASES, type Phase } from "./state.js";
 
 /** What an exchange needs of its guard. */
 export interface Supervisor extends Witness {
-  /** False in report mode: everything is looked at, nothing is changed. */
+  /** What it does about failures. */
+  readonly mode: Mode;
   readonly enforces: boolean;
   readonly settings: Settings;
   /** Servers whose connections are to end, each behind its last response. */
@@ -113,6 +114,8 @@ export abstract class Exchange implements Waiting, Circumstances {
 
   /** Its response is one of `node:http` on a connection: what the methods in `http1/overrides.ts` can take for theirs. */
   declare readonly hasNodeResponse: boolean;
+  /** It is only looked at: nothing of it is changed. */
+  declare readonly isWatched: boolean;
   /** A method of it is on the stack that the guard has in front of one the app has wrapped. */
   declare covered: string | null;
   abstract readonly request: IncomingMessage | null;
@@ -268,21 +271,12 @@ export abstract class Exchange implements Waiting, Circumstances {
    * @returns false where nothing was done, because the response is over already or the guard only reports
    */
   fail(failure: Failure): boolean {
-    return failExchange(this, failure);
+    return this.supervisor.mode.fail(this, failure);
   }
 
   /** Gives up on a recipient that takes nothing of what the app has written. */
   giveUp(failure: Failure): void {
-    if (!this.supervisor.enforces) {
-      if (this.incident !== failure.code) this.supervisor.report(this, failure, "reported");
-      return;
-    }
-    if (this.outcome !== "torn down") {
-      this.outcome = "torn down";
-      this.supervisor.report(this, failure, "torn down");
-      this.abort(new RayguardError("ERR_RAYGUARD_DEADLINE", failure.message));
-    }
-    this.abandon();
+    this.supervisor.mode.giveUp(this, failure);
   }
 
   /** Leaves it without an answer: the connection has announced its end, or belongs to somebody else. */
@@ -296,20 +290,25 @@ export abstract class Exchange implements Waiting, Circumstances {
    * @returns whether that is to be made: a guard that only reports has told of it, and changes nothing
    */
   repaired(failure: Failure): boolean {
-    if (!this.supervisor.enforces) {
-      this.supervisor.report(this, failure, "reported");
-      return false;
+    return this.supervisor.mode.repair(this, failure);
+  }
+
+  /** Runs `act` for octets that are Node's own, or the guard's. */
+  pass<T>(act: () => T): T {
+    const was = this.passing;
+    this.passing = true;
+    try {
+      return act();
+    } finally {
+      this.passing = was;
     }
-    if (this.outcome === "intact") this.outcome = "repaired";
-    this.supervisor.report(this, failure, "repaired");
-    return true;
   }
 
   /** Notes something the app did to a response that was over; once for each exchange, since loops do it by the hundred. */
   late(failure: Failure): void {
     if (this.isLate) return;
     this.isLate = true;
-    this.supervisor.report(this, failure, this.supervisor.enforces ? "ignored" : "reported");
+    this.supervisor.report(this, failure, this.supervisor.mode.late);
   }
 
   /** Not all of what the app has written is with the operating system, and it will not get there. */
@@ -341,6 +340,7 @@ export abstract class Exchange implements Waiting, Circumstances {
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Exchange.prototype, {
   hasNodeResponse: false,
+  isWatched: false,
   covered: null,
   admittedBy: null,
   watched: null,

@@ -14,7 +14,6 @@ export interface Failing<Self> extends Circumstances {
   readonly cause: unknown;
   readonly isInCall: boolean;
   readonly supervisor: {
-    readonly enforces: boolean;
     report(exchange: Self, failure: Failure, action: Action): void;
     compose(exchange: Self, failure: Failure): Page;
   };
@@ -23,6 +22,7 @@ export interface Failing<Self> extends Circumstances {
   finish(): void;
   replace(page: Page, failure: Failure): void;
   tearDown(): void;
+  abandon(): void;
   failsBehindClient(): void;
   clientLeft(): void;
   abort(reason: RayguardError): void;
@@ -31,21 +31,14 @@ export interface Failing<Self> extends Circumstances {
 /**
  * The one place that ends an exchange in another way than the app has in mind: asks for the remedy, tells of it, and has
  * the protocol carry it out.
- * @returns false where nothing was done, because the response is over already or the guard only reports
+ * @returns false where nothing was done, because the response is over already
  */
 export function failExchange<Self extends Failing<Self>>(exchange: Self, failure: Failure): boolean {
-  const { supervisor } = exchange;
   const remedy = remedyFor(exchange.phase, exchange);
   if (remedy === "ignore") return false;
   // What fails because the client has left, or after it, costs nobody a response.
   if (remedy === "pass") {
     exchange.failsBehindClient();
-    return false;
-  }
-  if (!supervisor.enforces) {
-    // res.destroy() goes on to socket.destroy(): one cause, one incident.
-    const isTold = failure.clientGone === true || exchange.incident === failure.code;
-    if (!isTold) supervisor.report(exchange, failure, "reported");
     return false;
   }
   if (exchange.isInCall) {

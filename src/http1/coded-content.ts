@@ -21,15 +21,13 @@ export function checkCoding(coding: string, chunk: string | Uint8Array, encoding
 
 /** Looks at the first octets of content that is said to be coded. */
 export function lookAtContent(exchange: Http1Exchange, data: string | Uint8Array, encoding: unknown): void {
-  const { coded, response, supervisor } = exchange;
+  const { coded, response } = exchange;
   if (coded === null) return;
   if (response.chunkedEncoding && coded.frames < 2) {
     coded.frames++;
     return;
   }
   exchange.coded = null;
-  // Where the header section is out, there is nothing left to repair.
-  if (exchange.phase.isCommitted && supervisor.enforces) return;
   const failure = checkCoding(coded.coding, data, encoding);
   if (failure === null) return;
   if (exchange.repaired(failure))

@@ -85,7 +85,7 @@ export class GuardedConnection {
 
   add(exchange: Http1Exchange): void {
     this.witness = exchange.supervisor;
-    this.enforces = exchange.supervisor.enforces;
+    this.enforces = !exchange.isWatched;
     if (this.enforces && !this.#awaitsEnd) {
       this.#awaitsEnd = true;
       this.socket.prependListener("end", onEnd);

@@ -6,6 +6,7 @@ import { lookAtContent } from "./coded-content.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { emitDrain, isFinishCallback, type WriteCallback, withoutDrain } from "./node-internals.js";
 import { dropRaw, releaseRaw } from "./raw-writes.js";
+import type { WatchedExchange } from "./watched-exchange.js";
 import { callBack, writeAfterDestroy } from "./write-callbacks.js";
 
 /** Content that the app has written and that has not gone out. */
@@ -32,7 +33,7 @@ export function sendContent(
         ? 0
         : (byteLength ?? Buffer.byteLength(data, encoding ?? "utf8"))
       : data.byteLength;
-  if (exchange.sent + octets > exchange.framing.most && exchange.supervisor.enforces) {
+  if (exchange.sent + octets > exchange.framing.most) {
     const failure = longContent(exchange.framing.length, exchange.sent + octets);
     // What the app calls in this turn throws what Node throws, where that is strict about the length.
     if (exchange.ending || isAllOut(exchange)) exchange.fail(failure);
@@ -41,7 +42,7 @@ export function sendContent(
   }
   // The callback of an `end()` that the guard has not seen: somebody calls the method that was below it.
   if (!exchange.ending && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
-  if (exchange.coded !== null && octets > 0) lookAtContent(exchange, data, encoding);
+  if (exchange.coded !== null && octets > 0 && !exchange.phase.isCommitted) lookAtContent(exchange, data, encoding);
   if (!exchange.phase.isCommitted) {
     // The usual answer: one `end()` with everything. It is complete, so there is nothing to wait for.
     const whole =
@@ -52,7 +53,7 @@ export function sendContent(
     const flushed = data === "" && callback === undefined;
     if (!whole && !flushed && !commitsAtOnce(exchange))
       return hold(exchange, { data, encoding, callback, byteLength }, octets);
-    if (flushed && !exchange.ending && exchange.supervisor.enforces) {
+    if (flushed && !exchange.ending) {
       exchange.held ??= [];
       exchange.held.push({ data, encoding, callback, byteLength });
       return commitSoon(exchange);
@@ -68,6 +69,23 @@ export function sendContent(
   } finally {
     exchange.passing = was;
   }
+}
+
+/** The same for a response that is only looked at. */
+export function watchContent(
+  exchange: WatchedExchange,
+  data: string | Uint8Array,
+  encoding: BufferEncoding | null | undefined,
+  callback: WriteCallback,
+  byteLength: number | undefined,
+): boolean {
+  const octets = typeof data === "string" ? Buffer.byteLength(data, encoding ?? "utf8") : data.byteLength;
+  if (!exchange.ending && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
+  if (exchange.coded !== null && octets > 0) lookAtContent(exchange, data, encoding);
+  if (!exchange.phase.isCommitted) commit(exchange);
+  exchange.sent += octets;
+  exchange.activeAt = performance.now();
+  return pass(exchange, data, encoding, callback, byteLength);
 }
 
 function pass(
@@ -89,8 +107,8 @@ function pass(
 /** Asked only where content comes in pieces. */
 function commitsAtOnce(exchange: Http1Exchange): boolean {
   if (exchange.held !== null) return false;
-  const { response, settings, supervisor } = exchange;
-  if (settings.holdBackOctets === 0 || !supervisor.enforces || response.statusCode === 101) return true;
+  const { response, settings } = exchange;
+  if (settings.holdBackOctets === 0 || response.statusCode === 101) return true;
   return EVENT_STREAM.test(response._header ?? "");
 }
 
@@ -203,7 +221,7 @@ export function releaseHeld(exchange: Http1Exchange): void {
 
 /** Every octet that the header section announced is out. */
 export function isAllOut(exchange: Http1Exchange): boolean {
-  const { phase, supervisor } = exchange;
-  if (!phase.isCommitted || phase.isVoid || phase.isSettled || !supervisor.enforces) return false;
+  const { phase } = exchange;
+  if (!phase.isCommitted || phase.isVoid || phase.isSettled) return false;
   return exchange.isOut && exchange.isWhole;
 }

@@ -9,25 +9,25 @@ import { awaitRest } from "./tear-down.js";
 
 /** Node detaches the socket when the response has been flushed; an app that does it takes the connection over. */
 export function detached(exchange: Http1Exchange): void {
+  const { connection, request, response, isWatched } = exchange;
   // An app may have ended an object that inherits from the response, which Node then takes for that.
-  if (exchange.response.finished || exchange.phase === PHASES.ended) {
-    const { connection, request } = exchange;
+  if (response.finished || exchange.phase === PHASES.ended) {
     connection.remove(exchange);
     // Node takes a response whose connection has broken for finished, too.
     const { looksGone, socket } = connection;
     const isGone = looksGone ? isDestroyed(socket) : socket.destroyed;
     exchange.settle(!isGone || connection.unsent === 0);
     // Node turns to the next request first, or closes the connection.
-    if (!request.complete && connection.owesContent && connection.enforces)
+    if (!request.complete && connection.owesContent && !isWatched)
       setImmediate(contained(exchange.supervisor, () => awaitRest(connection, request)));
   } else {
     exchange.wasOut = exchange.isOut;
     exchange.isDetached = true;
-    exchange.connection.detached = exchange;
+    connection.detached = exchange;
     // Node would hand the socket to the next request, and with it the rest of this response.
-    exchange.connection.lingering = true;
-    const closed = contained(exchange.supervisor, () => exchange.connection.closed());
-    onceClosed(exchange.connection.socket, closed);
+    connection.lingering = !isWatched;
+    const closed = contained(exchange.supervisor, () => connection.closed());
+    onceClosed(connection.socket, closed);
   }
 }
 

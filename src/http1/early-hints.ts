@@ -18,13 +18,8 @@ export function writeEarlyHints(
   hints: unknown,
   callback: WriteCallback,
 ): unknown {
-  const { response, supervisor } = exchange;
+  const { response } = exchange;
   if (typeof hints !== "object" || hints === null) return below.call(response, hints, callback);
-  if (!supervisor.enforces) {
-    if (isMalformed(plainValues(hints)))
-      exchange.repaired(ruleBroken("IR-4", "The app sent Early Hints with malformed fields."));
-    return below.call(response, hints, callback);
-  }
   const read = readOnce(hints);
   if (!isMalformed(read)) return below.call(response, read, callback);
   const interims = interimsOf(exchange);
@@ -40,13 +35,19 @@ export function writeEarlyHints(
   return undefined;
 }
 
+/** Looks at hints that go out as they are. */
+export function watchEarlyHints(exchange: Http1Exchange, hints: unknown): void {
+  if (typeof hints === "object" && hints !== null && isMalformed(plainValues(hints)))
+    exchange.repaired(ruleBroken("IR-4", "The app sent Early Hints with malformed fields."));
+}
+
 /** Stands in front of `writeInformation` (Node 26), which looks at each value, and then reads it again. */
 export function writeInformation(
   exchange: Http1Exchange,
   below: (this: NodeResponse, status: unknown, fields?: unknown, callback?: WriteCallback) => unknown,
   [status, given, callback]: [status: unknown, fields?: unknown, callback?: WriteCallback],
 ): unknown {
-  const isSection = exchange.supervisor.enforces && typeof given === "object" && given !== null;
+  const isSection = typeof given === "object" && given !== null;
   const fields = isSection ? (readHeaders(given as Record<string, unknown>) as unknown[]) : given;
   if (isSection && Array.isArray(fields)) for (let i = 1; i < fields.length; i += 2) fields[i] = writtenText(fields[i]);
   return below.call(exchange.response, status, fields, callback);

@@ -17,17 +17,18 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     return;
   }
   const veto = exchange.veto?.() ?? null;
-  if (veto !== null && exchange.supervisor.enforces) {
+  if (veto !== null) {
     response._header = firstLine;
     exchange.failSoon(veto);
     return;
   }
   const isKeptOpen = response.shouldKeepAlive && !exchange.persists;
-  if (isKeptOpen && exchange.supervisor.enforces) response.shouldKeepAlive = false;
+  if (isKeptOpen) response.shouldKeepAlive = false;
   const endsSilently = exchange.connection.endsSilently && exchange.following === null;
   const isGivenUp = exchange.goneBy === "app"; // what answers it after all is the last on its connection
   const isClosing = exchange.supervisor.closing.size > 0 && endsConnection(exchange);
-  const isLeft = exchange.request.destroyed && isLeftUnread(exchange);
+  // Nobody will read the rest of the request, and no other can follow it.
+  const isLeft = exchange.request.destroyed && awaitsContent(exchange.request);
   if (endsSilently || isGivenUp || isClosing || isLeft) response.shouldKeepAlive = false;
   const { _last, _contentLength, chunkedEncoding } = response;
   let rendering: Rendering;
@@ -35,15 +36,13 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
     rendering = renderHeaderSection(exchange, firstLine, headers);
   } catch (error) {
     // What Node took from the fields before the bad one must not hold for the answer that follows.
-    if (exchange.supervisor.enforces) {
-      response._last = _last;
-      response._contentLength = _contentLength;
-      response.chunkedEncoding = chunkedEncoding;
-    }
+    response._last = _last;
+    response._contentLength = _contentLength;
+    response.chunkedEncoding = chunkedEncoding;
     throw error;
   }
   // Node forgets that a client has half-closed where the app removes Connection, and keeps a dead connection open.
-  if (_last && exchange.supervisor.enforces) response._last = true;
+  if (_last) response._last = true;
   const { status, repairs, failure, lost, coding } = rendering;
   if (coding !== null) exchange.coded = { coding, frames: 0 };
   if (failure !== null) {
@@ -53,29 +52,28 @@ export function storeHeader(exchange: Http1Exchange, firstLine: string, headers:
   }
   for (const repair of repairs) exchange.repaired(repair);
   if (isKeptOpen && !repairs.some(({ code }) => code === KEPT_OPEN.code)) exchange.repaired(KEPT_OPEN);
-  // It is rendered, but still ours.
-  const { settings, supervisor } = exchange;
+  // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
+  if (response.maxRequestsOnConnectionReached) response._last = true;
+  accept(exchange, status);
+}
+
+/** An app that sets `shouldKeepAlive` would keep a connection open at whose end the client waits. */
+export const KEPT_OPEN = ruleBroken("CX-2", "The app kept a connection alive that the client asked to close.");
+
+/** The header section is rendered, but still ours. */
+export function accept(exchange: Http1Exchange, status: number): void {
+  const { response, settings, supervisor } = exchange;
   const rendered = response._header as string;
   if (exchange.interims !== null) dropBegun(exchange);
   exchange.decidedStatus = status;
   exchange.phase = exchange.phase.after.headers;
   if (rendered.length > settings.maxHeaderSectionOctets / 4) {
-    const tooLarge = checkSize(rendered, settings.maxHeaderSectionOctets);
-    if (tooLarge === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
-    else if (exchange.failSoon(tooLarge)) return;
+    const failure = checkSize(rendered, settings.maxHeaderSectionOctets);
+    if (failure === null) supervisor.largeHeaderSection(rendered.length, largestFields(rendered));
+    else if (exchange.failSoon(failure)) return;
   }
-  // Node announces the close of a connection that has had its number of requests, and then keeps it (CX-1).
-  if (response.maxRequestsOnConnectionReached && supervisor.enforces) response._last = true;
   exchange.framing = framingOf(response);
   supervisor.rendered?.(exchange, rendered);
-}
-
-/** An app that sets `shouldKeepAlive` would keep a connection open at whose end the client waits. */
-const KEPT_OPEN = ruleBroken("CX-2", "The app kept a connection alive that the client asked to close.");
-
-/** Nobody will read the rest of the request, and no other can follow it. */
-function isLeftUnread({ request, supervisor }: Http1Exchange): boolean {
-  return supervisor.enforces && awaitsContent(request);
 }
 
 /** Node has framed what it has rendered. */

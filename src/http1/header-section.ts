@@ -18,7 +18,6 @@ import { coding, isPlainlyValid, isPlainStatus } from "../validity/scan.js";
 import { readFirstLine, setStatus } from "./first-line.js";
 import { kOutHeaders, type NodeResponse, versionOf } from "./node-internals.js";
 import type { NativeMethods } from "./overrides.js";
-import { lastText, watchTexts } from "./watched-texts.js";
 
 /** What a header section became. */
 export interface Rendering {
@@ -43,7 +42,6 @@ export interface RenderingContext {
   readonly isHttp11: boolean;
   readonly settings: RouteSettings;
   readonly terms: Pick<Terms, "gatewayStatus">;
-  readonly supervisor: { readonly enforces: boolean };
   /** `end()` is on the stack, with all of the content. */
   readonly ending: boolean;
   /** Frameworks that are about to answer where nobody would catch an exception. */
@@ -58,13 +56,9 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
   const { response, native } = context;
   const { status, isValid } = readFirstLine(firstLine);
   // Node would close without a word.
-  if (
-    response._removedConnection &&
-    (!response.shouldKeepAlive || versionOf(context.request) === "1.0") &&
-    context.supervisor.enforces
-  )
+  if (response._removedConnection && (!response.shouldKeepAlive || versionOf(context.request) === "1.0"))
     response._removedConnection = false;
-  if (!response._hasBody && context.supervisor.enforces) {
+  if (!response._hasBody) {
     // A `writeHead(204)` that threw half-way has left this behind: the answer in its place has content.
     response._hasBody = context.request.method !== "HEAD" && status >= 200 && !isBodiless(status);
   }
@@ -78,7 +72,7 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
   const headers = isOutHeaders ? given : readHeaders(given);
   if (Array.isArray(headers) && headers.length % 2 !== 0) native._storeHeader.call(response, firstLine, headers); // it throws
   // Node frames what it renders, and takes the word of whoever has set this before; RFC 9112, section 6.1.
-  if (context.supervisor.enforces) response.chunkedEncoding = false;
+  response.chunkedEncoding = false;
   // For HTTP/1.0 it is an app, or TE in the request, that asks for chunks.
   const isUnchunked = context.isHttp11 || !response.useChunkedEncodingByDefault;
   if (
@@ -97,9 +91,7 @@ export function renderHeaderSection(context: RenderingContext, firstLine: string
       return found === null ? asItIs : { ...asItIs, coding: codingOf(response, status, [found]) };
     }
   }
-  return context.supervisor.enforces
-    ? renderJudged(context, firstLine, headers, isOutHeaders)
-    : renderWatched(context, firstLine, headers, isOutHeaders);
+  return renderJudged(context, firstLine, headers, isOutHeaders);
 }
 
 function renderJudged(
@@ -147,34 +139,8 @@ function renderJudged(
   };
 }
 
-/** Renders what the app gave, and judges what has become of it. */
-function renderWatched(
-  context: RenderingContext,
-  firstLine: string,
-  headers: HeadersArgument,
-  isOut: boolean,
-): Rendering {
-  const unwatch = watchTexts(headers, isOut);
-  const draft = draftOf(context, firstLine, readFields(headers, isOut));
-  try {
-    context.native._storeHeader.call(context.response, firstLine, headers);
-  } finally {
-    unwatch();
-  }
-  for (const field of draft.fields) field.value = lastText(field.value);
-  const { repairs, replace } = judge(draft);
-  const found = replace === null ? repairs : [...repairs, replace];
-  return {
-    status: draft.status,
-    repairs: found.map((broken) => ruleBroken(broken.rule, broken.found)),
-    failure: null,
-    lost: [],
-    coding: codingOf(context.response, draft.status, valuesOf(draft, "content-encoding")),
-  };
-}
-
 /** The one coding of whole content. A part of it (206) begins anywhere. */
-function codingOf(response: NodeResponse, status: number, codings: readonly unknown[]): string | null {
+export function codingOf(response: NodeResponse, status: number, codings: readonly unknown[]): string | null {
   if (codings.length !== 1 || !response._hasBody || status === 206) return null;
   return String(codings[0]);
 }
@@ -185,7 +151,7 @@ function flatten(fields: readonly DraftField[]): unknown[] {
   return flat;
 }
 
-function draftOf(context: RenderingContext, firstLine: string, fields: DraftField[]): Draft {
+export function draftOf(context: RenderingContext, firstLine: string, fields: DraftField[]): Draft {
   const { request, response, settings, terms, ending } = context;
   return {
     method: request.method ?? "",

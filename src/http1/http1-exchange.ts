@@ -8,13 +8,13 @@ import { PHASES } from "../exchange/state.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import type { FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
-import { type Failure, longContent, shortContent, sourceFailed } from "../report/incidents.js";
+import { EVENTS, type Failure, longContent, shortContent, sourceFailed } from "../report/incidents.js";
 import { MESSAGES } from "../report/log.js";
 import type { Peer } from "../trust/caller.js";
 import type { CodedContent } from "./coded-content.js";
 import type { GuardedConnection } from "./connection.js";
 import { commit, dropHeld, isAllOut, type Piece, releaseHeld } from "./content.js";
-import { abortRequest } from "./departure.js";
+import { abortRequest, leaveConnection } from "./departure.js";
 import { sendDetached } from "./detached.js";
 import { discardCalls } from "./discarded-calls.js";
 import { checkTrailers, framingOf } from "./field-sections.js";
@@ -191,10 +191,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 
   /** The app's response cannot be saved; answers as soon as no method of it is on the stack. @returns whether it will */
   failSoon(failure: Failure): boolean {
-    if (!this.supervisor.enforces) {
-      this.supervisor.report(this, failure, "reported");
-      return false;
-    }
     failLater(this, failure);
     if (!this.ending) process.nextTick(contained(this.supervisor, () => this.failNow()));
     return true;
@@ -238,13 +234,18 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     if (this.pending !== null) {
       this.failNow();
     } else if (this.framing.length >= 0 && this.sent !== this.framing.length) {
-      this.ofOtherLength();
+      // Bare, the header section went out with the end of the content at the latest.
+      super.fail({ ...this.ofOtherLength(), prevented: null });
     } else {
       if (!this.phase.isCommitted && !this.phase.isVoid) commit(this);
       if (!this.isDetached) this.phase = this.phase.after.end;
       else if (!this.phase.isVoid) sendDetached(this);
     }
-    if (this.kept !== undefined && this.isWithKernel) this.supervisor.delivered(this);
+    if (this.kept !== undefined) this.tellKeeper();
+  }
+
+  protected tellKeeper(): void {
+    if (this.isWithKernel) this.supervisor.delivered(this);
   }
 
   /** All of it has been taken by the kernel at once: what Node says of that in the next tick may come too late. */
@@ -255,18 +256,21 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     return this.connection.socket.writableLength === 0 && this.connection.unsent === 0 && this.afterwards === "idle";
   }
 
-  private ofOtherLength(): void {
+  /** Content of another length than was announced. */
+  protected ofOtherLength(): Failure {
     const { length } = this.framing;
-    const failure = (this.sent > length ? longContent : shortContent)(length, this.sent);
-    // Bare, the header section went out with the end of the content at the latest.
-    super.fail(this.supervisor.enforces ? { ...failure, prevented: null } : failure);
-    if (!this.supervisor.enforces) this.phase = this.phase.after.end;
+    return (this.sent > length ? longContent : shortContent)(length, this.sent);
+  }
+
+  wroteLate(err?: unknown): void {
+    const { statusCode: status } = this.response;
+    this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status, err });
   }
 
   /** `end()` threw: nothing of it went out. */
   endThrew(): void {
     this.ending = false;
-    if (this.response._header === null && this.supervisor.enforces) forgetContent(this.response);
+    if (this.response._header === null) forgetContent(this.response);
     if (isAllOut(this)) process.nextTick(contained(this.supervisor, () => this.endAll()));
     if (this.pending !== null) process.nextTick(contained(this.supervisor, () => this.failNow()));
   }
@@ -290,7 +294,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   override get hasHeartbeat(): boolean {
-    if (this.settings.heartbeatMs === false || !this.supervisor.enforces) return false;
+    if (this.settings.heartbeatMs === false) return false;
     return this.phase.isCommitted && this.response._hasBody && isEventStream(this.response._header ?? "");
   }
 
@@ -335,9 +339,14 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     return true;
   }
 
-  /** The app writes to the socket itself. @param last - it ends the connection with these octets */
-  socketWrite(octets: Buffer, last: boolean): void {
+  /**
+   * The app writes to the socket itself.
+   * @param last - it ends the connection with these octets
+   * @returns true where the guard takes them
+   */
+  socketWrite(octets: Buffer, last: boolean): boolean {
     writeRaw(this, octets, last);
+    return true;
   }
 
   /** The app ends or destroys the connection. @returns true where the guard takes over */
@@ -391,8 +400,19 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     else if (isCut) onceClosed(connection.socket, () => abortRequest(request));
   }
 
+  /** The app destroys its request. @returns what `below`, the method to do so, does */
+  destroyRequest(below: IncomingMessage["destroy"], error?: Error): IncomingMessage {
+    const { connection, request } = this;
+    leaveConnection(request);
+    const result = below.call(request, error);
+    // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
+    if (!this.phase.isSettled) this.requestDestroyed(error);
+    else if (awaitsContent(request)) connection.closeSoon();
+    return result;
+  }
+
   /** The app has destroyed its request, and with it, as far as it knows, the connection. */
-  requestDestroyed(error: unknown): void {
+  private requestDestroyed(error: unknown): void {
     const { connection, response } = this;
     if (this.phase.isOver) {
       if (!awaitsContent(this.request)) return;

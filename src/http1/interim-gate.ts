@@ -36,13 +36,9 @@ export function passInterim(
   const interims = interimsOf(exchange);
   if (interims.isMuted) return true;
   // Node calls nobody back for a connection that is gone, as it may be in the app's view alone.
-  if (exchange.response.destroyed && exchange.supervisor.enforces) return false;
+  if (exchange.response.destroyed) return false;
   if (exchange.phase.isVoid) return discard(exchange, callback);
   const octets = typeof data === "string" ? Buffer.from(data, encoding ?? "utf8") : Buffer.from(data);
-  if (!exchange.supervisor.enforces) {
-    watchInterims(exchange, octets);
-    return pass(exchange, data, encoding, callback);
-  }
   const sections = takeSections(interims, octets.toString("latin1"));
   if (sections.length === 0) return discard(exchange, callback);
   const last = sections.pop() as string;
@@ -128,11 +124,5 @@ function pass(
   encoding: BufferEncoding | null | undefined,
   callback: WriteCallback,
 ): boolean {
-  const was = exchange.passing;
-  exchange.passing = true;
-  try {
-    return exchange.native._writeRaw.call(exchange.response, data, encoding, callback);
-  } finally {
-    exchange.passing = was;
-  }
+  return exchange.pass(() => exchange.native._writeRaw.call(exchange.response, data, encoding, callback));
 }

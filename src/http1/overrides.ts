@@ -1,25 +1,10 @@
 import type { Socket } from "node:net";
-import type { Readable } from "node:stream";
 import { overrides } from "../exchange/exchange-of.js";
-import { EVENTS, handlerError } from "../report/incidents.js";
-import { sendContent } from "./content.js";
-import { asIfOpen, finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
-import { detached } from "./detached.js";
-import { writeEarlyHints, writeInformation } from "./early-hints.js";
-import { storeHeader } from "./field-sections.js";
-import { showGone } from "./gone-socket.js";
+import { guardedMethods } from "./guarded-methods.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { passInterim, sendWaiting } from "./interim-gate.js";
-import {
-  forgetContent,
-  LOSES_CORKED_CHUNKS,
-  type NodeResponse,
-  type NodeSocket,
-  type WriteCallback,
-} from "./node-internals.js";
-import { watchSource } from "./piped-source.js";
-import { leavesOut, RESET_CONTENT } from "./reset-content.js";
-import { addTrailers } from "./trailers.js";
+import type { NodeResponse, WriteCallback } from "./node-internals.js";
+import type { WatchedExchange } from "./watched-exchange.js";
+import { watchedMethods } from "./watched-methods.js";
 
 /** The methods of a response as they are below the guard. */
 export interface NativeMethods {
@@ -38,7 +23,12 @@ export interface NativeMethods {
   emit: (this: NodeResponse, event: string | symbol, ...args: unknown[]) => boolean;
 }
 
-type WriteInformation = (this: NodeResponse, status: unknown, fields?: unknown, callback?: WriteCallback) => unknown;
+export type WriteInformation = (
+  this: NodeResponse,
+  status: unknown,
+  fields?: unknown,
+  callback?: WriteCallback,
+) => unknown;
 
 export type ResponseMethod = keyof NativeMethods;
 
@@ -67,177 +57,20 @@ export function createOverrides(source: NativeMethods): Overrides {
     emit: source.emit,
   };
   if (source.writeInformation !== undefined) native.writeInformation = source.writeInformation;
-  const methods = overrides(native as never, guardedMethods(native) as never) as unknown as NativeMethods;
+  const methods = overrides(
+    native as never,
+    guardedMethods(native) as never,
+    watchedMethods(native) as never,
+  ) as unknown as NativeMethods;
   if (native.writeInformation === undefined) delete methods.writeInformation;
   return { native, methods };
 }
 
-type GuardedMethods = {
+/** What they do to a response that has an exchange; `emit` returns undefined where the event goes on. */
+export type ExchangeMethods<E extends Http1Exchange | WatchedExchange = Http1Exchange> = {
   readonly [K in ResponseMethod]-?: (
     this: NodeResponse,
-    exchange: Http1Exchange,
+    exchange: E,
     ...args: Parameters<NonNullable<NativeMethods[K]>>
   ) => unknown;
 };
-
-/** What the methods do to a response that has an exchange. */
-function guardedMethods(native: NativeMethods): GuardedMethods {
-  const guarded: GuardedMethods = {
-    _storeHeader: storeHeader,
-
-    _send: sendContent,
-
-    _writeRaw(exchange, data, encoding, callback, size) {
-      if (exchange.isBypassed()) return native._writeRaw.call(this, data, encoding, callback, size);
-      if (typeof encoding === "function") return passInterim(exchange, data, null, encoding);
-      return passInterim(exchange, data, encoding, callback);
-    },
-
-    _flushOutput(exchange, socket) {
-      const was = exchange.passing;
-      exchange.passing = true;
-      if (exchange.interims !== null) sendWaiting(exchange);
-      try {
-        return native._flushOutput.call(this, socket);
-      } finally {
-        exchange.passing = was;
-        // An app that corked its response while it waited for its turn, and has ended it, will never uncork the socket.
-        // Nor may it keep back what stands in the place of it.
-        if (this.finished || exchange.phase.isVoid) for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
-      }
-    },
-
-    write(exchange, chunk, encoding, callback) {
-      if (exchange.goneBy !== null && !exchange.reopened)
-        return (
-          asIfOpen(exchange, () => guarded.write.call(this, exchange, chunk, encoding, callback)) && !this.destroyed
-        );
-      if (this.finished) lateWrite(this, exchange);
-      else if (typeof encoding === "string") checkEncoding(chunk, encoding);
-      if (!exchange.isHttp11) leaveUnchunked(exchange);
-      if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT && leavesOut(exchange, chunk)) chunk = "";
-      if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
-      try {
-        return native.write.call(this, chunk, encoding, callback);
-      } catch (error) {
-        if (!exchange.supervisor.enforces) throw error;
-        if (this._header === null) forgetContent(this);
-        if (exchange.unattended === 0) throw error;
-        exchange.fail(handlerError(error));
-        return false;
-      }
-    },
-
-    end(exchange, chunk, encoding, callback) {
-      if (exchange.goneBy !== null && !exchange.reopened)
-        return asIfOpen(exchange, () => guarded.end.call(this, exchange, chunk, encoding, callback));
-      if (this.finished) {
-        if (chunk && typeof chunk !== "function") lateWrite(this, exchange);
-        return native.end.call(this, chunk, encoding, callback);
-      }
-      if (typeof encoding === "string") checkEncoding(chunk, encoding);
-      if (!exchange.isHttp11) leaveUnchunked(exchange);
-      if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT && leavesOut(exchange, chunk))
-        chunk = undefined;
-      if (LOSES_CORKED_CHUNKS && this.chunkedEncoding && exchange.supervisor.enforces)
-        if (this.writableCorked !== 0) {
-          // Below zero too: an `uncork()` without `cork()` makes Node keep every later chunk until after the last one.
-          while (this.writableCorked < 1) this.cork();
-          while (this.writableCorked > 0) this.uncork();
-        }
-      exchange.ending = true;
-      if (exchange.sourceError !== undefined || this._trailer !== "") exchange.ends();
-      try {
-        native.end.call(this, chunk, encoding, callback);
-      } catch (error) {
-        exchange.endThrew();
-        if (exchange.unattended === 0 || !exchange.supervisor.enforces) throw error;
-        exchange.fail(handlerError(error));
-        return this;
-      }
-      exchange.ended();
-      return this;
-    },
-
-    destroy(exchange, error) {
-      if (exchange.phase.isSettled || isGone(exchange, error)) return native.destroy.call(this, error);
-      const { destroyed } = this;
-      // Node heeds the first one alone.
-      if (!exchange.closing("res.destroy", destroyed ? undefined : error)) native.destroy.call(this, error);
-      else {
-        // What the app has asked for is what it finds, while the guard answers in its place.
-        if (!destroyed) markDestroyed(this, error);
-        if (this.socket !== null && exchange.goneBy !== null) showGone(exchange.connection);
-      }
-      return this;
-    },
-
-    detachSocket(exchange, socket) {
-      const { enforces } = exchange.supervisor;
-      // Node detaches the socket itself when it emits `finish`, and ends the process where the app was first.
-      if (enforces && !exchange.finishing && !this.writableFinished) {
-        if (this.socket !== socket || exchange.phase.isOver) return;
-      }
-      // An app was first, after its response had been flushed: Node's own call would end the process.
-      if (enforces && (socket as NodeSocket)._httpMessage !== this) return;
-      native.detachSocket.call(this, socket);
-      detached(exchange);
-    },
-
-    addTrailers(exchange, trailers) {
-      if (exchange.supervisor.enforces) addTrailers(this, native.addTrailers, trailers);
-      else native.addTrailers.call(this, trailers);
-    },
-
-    writeEarlyHints(exchange, hints, callback) {
-      return writeEarlyHints(exchange, native.writeEarlyHints, hints, callback);
-    },
-
-    writeInformation(exchange, ...args) {
-      return writeInformation(exchange, native.writeInformation as WriteInformation, args);
-    },
-
-    emit(exchange, event, argument) {
-      // A listener for `pipe` on every response would cost more, and be seen by whoever counts listeners.
-      if (event === "pipe") watchSource(exchange, argument as Readable);
-      else if (event === "close") {
-        if (!exchange.phase.isSettled) exchange.closed();
-      } else if (event === "prefinish") {
-        if (exchange.goneBy !== null && isNeverFinished(exchange)) return false;
-      } else if (event === "finish") {
-        exchange.finishing = true;
-        if (exchange.goneBy !== null && finishUnseen(exchange)) return true;
-        const emitted = native.emit.call(this, event);
-        // Node has detached the socket, past an override that is no longer asked.
-        if (!exchange.phase.isSettled && this.socket === null && !exchange.isDetached) detached(exchange);
-        return emitted;
-      } else if (this.listenerCount("error") === 0 && exchange.supervisor.enforces) {
-        // With nobody listening, an error of the response would end the process; Node's own and the app's alike.
-        if (!exchange.fail(handlerError(argument))) lateWrite(this, exchange, argument);
-        return true;
-      }
-      return undefined;
-    },
-  };
-  return guarded;
-}
-
-function isGone(exchange: Http1Exchange, error: unknown): boolean {
-  return exchange.connection.isGone(error);
-}
-
-/** An app that turns chunks on behind the header section would have an HTTP/1.0 client take their sizes for content. */
-function leaveUnchunked({ response, supervisor }: Http1Exchange): void {
-  if (supervisor.enforces && response._header !== null) response.chunkedEncoding = false;
-}
-
-/** Node throws for an unknown encoding only when the octets leave, which under hold-back is too late for the caller. */
-function checkEncoding(chunk: unknown, encoding: string): void {
-  if (encoding !== "" && typeof chunk === "string" && !Buffer.isEncoding(encoding)) {
-    throw Object.assign(new TypeError(`Unknown encoding: ${encoding}`), { code: "ERR_UNKNOWN_ENCODING" });
-  }
-}
-
-function lateWrite(response: NodeResponse, exchange: Http1Exchange, err?: unknown): void {
-  exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: response.statusCode, err });
-}

@@ -5,7 +5,7 @@ import { EVENTS, prematureClose } from "../report/incidents.js";
 import { tellDeparture } from "./departure.js";
 import { discardCalls } from "./discarded-calls.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { sendInterim, watchRaw } from "./interim-gate.js";
+import { sendInterim } from "./interim-gate.js";
 import { versionOf } from "./node-internals.js";
 import { type RawAnswer, RawResponse } from "./raw-response.js";
 import { endWithError } from "./socket-error.js";
@@ -13,7 +13,6 @@ import { canPersist, takeOver } from "./take-over.js";
 
 /** The app writes to the socket itself. @param last - it ends the connection with these octets */
 export function writeRaw(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
-  if (!exchange.supervisor.enforces) return watchRaw(exchange, octets);
   if (exchange.phase.isVoid || exchange.phase.isCommitted) {
     exchange.late({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
     return;
@@ -38,11 +37,6 @@ export function writeRaw(exchange: Http1Exchange, octets: Buffer, last: boolean)
 /** The app ends or destroys the connection. @returns true where the guard takes over */
 export function closeRaw(exchange: Http1Exchange, how: string, error: unknown): boolean {
   if (exchange.phase.isSettled) return false;
-  if (!exchange.supervisor.enforces) {
-    // A request that could not be parsed has been told: Node closes, not the app.
-    if (!exchange.phase.isOver && !exchange.connection.broken) exchange.fail(prematureClose(how, error));
-    return false;
-  }
   if (exchange.phase.isOver) {
     if (exchange.phase === PHASES.cut) return false;
     // A complete response that promised a persistent connection: closing it would cost the next request its answer.

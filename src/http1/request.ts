@@ -3,7 +3,6 @@ import { exchangeOf } from "../exchange/exchange-of.js";
 import type { RequestContext } from "../exchange/request-context.js";
 import { announcesContent } from "../http/message.js";
 import { putInFront } from "../put-in-front.js";
-import { leaveConnection } from "./departure.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeSocket } from "./node-internals.js";
@@ -49,21 +48,7 @@ export function guardRequestPrototype(prototype: object): void {
     if (this.destroyed || (this.complete && this.readableEnded) || (this.socket as unknown) === null)
       return below.call(this, error);
     if (connection.isOwn || connection.isGone(error)) return below.call(this, error);
-    if (!exchange.supervisor.enforces) {
-      if (exchange.phase.isSettled) return below.call(this, error);
-      connection.culprit = exchange;
-      try {
-        return below.call(this, error);
-      } finally {
-        connection.culprit = null;
-      }
-    }
-    leaveConnection(this);
-    const result = below.call(this, error);
-    // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
-    if (!exchange.phase.isSettled) exchange.requestDestroyed(error);
-    else if (awaitsContent(this)) connection.closeSoon();
-    return result;
+    return exchange.destroyRequest(below as IncomingMessage["destroy"], error);
   });
 }
 

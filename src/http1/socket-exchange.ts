@@ -156,9 +156,14 @@ export class SocketExchange extends Exchange {
   release(): void {}
 
   /** @param last - the app ends the connection with these octets */
-  socketWrite(octets: Buffer, last: boolean): void {
+  socketWrite(octets: Buffer, last: boolean): true {
+    this.#take(octets, last);
+    return true;
+  }
+
+  #take(octets: Buffer, last: boolean): void {
     if (this.#hasSwitched) this.#put(Buffer.from(octets));
-    if (this.phase.isVoid || !this.supervisor.enforces) return;
+    if (this.phase.isVoid) return;
     this.#raw.add(octets);
     for (const section of this.#raw.takeInterims()) this.#sendInterim(section);
     const status = this.#raw.handover();
@@ -208,7 +213,6 @@ export class SocketExchange extends Exchange {
   }
 
   closing(how: string, error: unknown): boolean {
-    if (!this.supervisor.enforces) return false;
     const { connection } = this;
     if (this.#isQueued && how !== "socket.end") tellClientLeft(connection);
     endWithError(connection, error);

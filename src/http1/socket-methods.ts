@@ -104,8 +104,6 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
     const done = args.find((argument) => typeof argument === "function");
     return connection.call("end", done === undefined ? [] : [done]);
   }
-  // Without half-open connections Node answers the end of the client with its own.
-  if (!exchange.supervisor.enforces && connection.socket.readableEnded) return connection.call("end", args);
   const [data, encoding] = args;
   if (typeof data === "string" || data instanceof Uint8Array) {
     const sent = write(connection, [data, typeof encoding === "string" ? encoding : undefined], true);
@@ -139,8 +137,7 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
         ? Buffer.from(data)
         : null;
   if (octets === null) return connection.call("write", args); // throws as it always did
-  exchange.socketWrite(octets, last);
-  if (!exchange.supervisor.enforces) return connection.call("write", args);
+  if (!exchange.socketWrite(octets, last)) return connection.call("write", args);
   const callback = (typeof encoding === "function" ? encoding : third) as WriteCallback;
   if (connection.waiting !== null) return connection.waiting.keep(octets.byteLength, callback);
   if (typeof callback === "function") process.nextTick(callback);

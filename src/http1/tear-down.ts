@@ -69,7 +69,7 @@ export function awaitRest(connection: GuardedConnection, request: IncomingMessag
  */
 export function awaitAnswer(connection: GuardedConnection): void {
   const { socket } = connection;
-  if (!connection.enforces || connection.isIdle || connection.lingering || connection.bare !== null) return;
+  if (connection.isIdle || connection.lingering || connection.bare !== null) return;
   tellClientLeft(connection);
   let moved = connection.delivered;
   const look = () => {

@@ -289,17 +289,6 @@ export class Http2Exchange extends Exchange {
     this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: this.status });
   }
 
-  /** Runs `act` with the stream's own methods in force. */
-  pass(act: () => void): void {
-    const was = this.passing;
-    this.passing = true;
-    try {
-      act();
-    } finally {
-      this.passing = was;
-    }
-  }
-
   release(): void {
     if (this.phase.isVoid || this.phase.isCommitted || this.phase.isSettled || this.stream.destroyed) return;
     // The app will uncork when it is done; committing before would commit to nothing.

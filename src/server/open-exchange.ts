@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
 import { exchangeOf, hangOn, hangOnBoth } from "../exchange/exchange-of.js";
 import { connectionOf } from "../http1/connection.js";
-import { Http1Exchange } from "../http1/http1-exchange.js";
+import type { Http1Exchange } from "../http1/http1-exchange.js";
 import type { NodeResponse } from "../http1/node-internals.js";
 import { guardPrototypes } from "../http1/prototypes.js";
 import { SocketExchange } from "../http1/socket-exchange.js";
@@ -13,15 +13,19 @@ import type { Failure } from "../report/incidents.js";
 import { SimulatedExchange } from "../simulated/simulated.js";
 import type { GuardSupervisor } from "../supervisor.js";
 
-/** Opens the exchange of a request over HTTP/1.x. */
+/**
+ * Opens the exchange of a request over HTTP/1.x.
+ * @param OfMode - its class, for the mode of the guard
+ */
 export function openHttp1(
+  OfMode: typeof Http1Exchange,
   supervisor: GuardSupervisor,
   request: IncomingMessage,
   response: NodeResponse,
 ): Http1Exchange {
   const { settings } = supervisor;
   const connection = connectionOf(request.socket);
-  const exchange = new Http1Exchange(supervisor, settings, request, response, guardPrototypes().native, connection);
+  const exchange = new OfMode(supervisor, settings, request, response, guardPrototypes().native, connection);
   hangOnBoth(request, response, exchange);
   connection.add(exchange);
   supervisor.opened(exchange);

@@ -1,0 +1,51 @@
+import type { IncomingMessage } from "node:http";
+import { type Failure, prematureClose } from "../report/incidents.js";
+import { commit } from "./content.js";
+import { Http1Exchange } from "./http1-exchange.js";
+import { watchRaw } from "./interim-gate.js";
+
+/** An exchange over HTTP/1.x that is only looked at (report mode): what the methods in `watched-methods.ts` do to it. */
+export class WatchedExchange extends Http1Exchange {
+  override failSoon(failure: Failure): boolean {
+    return this.repaired(failure);
+  }
+
+  override ended(): void {
+    this.ending = false;
+    if (!this.phase.isCommitted) this.isBypassed();
+    if (this.framing.length >= 0 && this.sent !== this.framing.length) this.fail(this.ofOtherLength());
+    else if (!this.phase.isCommitted) commit(this);
+    // Node never sends what is ended without a socket.
+    if (!this.isDetached) this.phase = this.phase.after.end;
+    if (this.kept !== undefined) this.tellKeeper();
+  }
+
+  override get hasHeartbeat(): boolean {
+    return false;
+  }
+
+  override socketWrite(octets: Buffer): boolean {
+    watchRaw(this, octets);
+    return false;
+  }
+
+  override closing(how: string, error: unknown): boolean {
+    // Node answers the end of the client with its own. And a request that could not be parsed has been told.
+    const isOfNode = this.connection.broken || (how === "socket.end" && this.connection.socket.readableEnded);
+    if (!isOfNode) this.fail(prematureClose(how, error));
+    return false;
+  }
+
+  override destroyRequest(below: IncomingMessage["destroy"], error?: Error): IncomingMessage {
+    const { connection, request } = this;
+    if (this.phase.isSettled) return below.call(request, error);
+    connection.culprit = this;
+    try {
+      return below.call(request, error);
+    } finally {
+      connection.culprit = null;
+    }
+  }
+}
+
+Object.assign(WatchedExchange.prototype, { isWatched: true });

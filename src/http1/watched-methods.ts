@@ -1,0 +1,88 @@
+import type { Readable } from "node:stream";
+import { watchContent } from "./content.js";
+import { detached } from "./detached.js";
+import { watchEarlyHints } from "./early-hints.js";
+import { watchInterims } from "./interim-gate.js";
+import type { ExchangeMethods, NativeMethods, WriteInformation } from "./overrides.js";
+import { watchSource } from "./piped-source.js";
+import { leavesOut, RESET_CONTENT } from "./reset-content.js";
+import type { WatchedExchange } from "./watched-exchange.js";
+import { watchHeaderSection } from "./watched-header-section.js";
+
+/** What the methods do to a response that is only looked at: each goes on to the one below, with what it was given. */
+export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedExchange> {
+  return {
+    _storeHeader: watchHeaderSection,
+
+    _send: watchContent,
+
+    _writeRaw(exchange, data, encoding, callback, size) {
+      const pass = () => native._writeRaw.call(this, data, encoding, callback, size);
+      if (exchange.isBypassed()) return pass();
+      const charset = typeof encoding === "string" ? encoding : "utf8";
+      watchInterims(exchange, typeof data === "string" ? Buffer.from(data, charset) : Buffer.from(data));
+      return exchange.pass(pass);
+    },
+
+    _flushOutput(exchange, socket) {
+      return exchange.pass(() => native._flushOutput.call(this, socket));
+    },
+
+    write(exchange, chunk, encoding, callback) {
+      if (this.finished) exchange.wroteLate();
+      if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT) leavesOut(exchange, chunk);
+      return native.write.call(this, chunk, encoding, callback);
+    },
+
+    end(exchange, chunk, encoding, callback) {
+      if (this.finished) {
+        if (chunk && typeof chunk !== "function") exchange.wroteLate();
+        return native.end.call(this, chunk, encoding, callback);
+      }
+      if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT) leavesOut(exchange, chunk);
+      exchange.ending = true;
+      exchange.ends();
+      try {
+        native.end.call(this, chunk, encoding, callback);
+      } catch (error) {
+        exchange.ending = false;
+        throw error;
+      }
+      exchange.ended();
+      return this;
+    },
+
+    destroy(exchange, error) {
+      if (!exchange.phase.isSettled && !exchange.connection.isGone(error)) exchange.closing("res.destroy", error);
+      return native.destroy.call(this, error);
+    },
+
+    detachSocket(exchange, socket) {
+      native.detachSocket.call(this, socket);
+      detached(exchange);
+    },
+
+    addTrailers(_exchange, trailers) {
+      native.addTrailers.call(this, trailers);
+    },
+
+    writeEarlyHints(exchange, hints, callback) {
+      watchEarlyHints(exchange, hints);
+      return native.writeEarlyHints.call(this, hints, callback);
+    },
+
+    writeInformation(_exchange, ...args) {
+      return (native.writeInformation as WriteInformation).apply(this, args);
+    },
+
+    emit(exchange, event, argument) {
+      if (event === "pipe") watchSource(exchange, argument as Readable);
+      else if (event === "close" && !exchange.phase.isSettled) exchange.closed();
+      if (event !== "finish") return undefined;
+      const emitted = native.emit.call(this, event);
+      // Node has detached the socket, past an override that is no longer asked.
+      if (!exchange.phase.isSettled && this.socket === null && !exchange.isDetached) detached(exchange);
+      return emitted;
+    },
+  };
+}
