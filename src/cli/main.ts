@@ -10,5 +10,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
-// Not process.exit(): what has been written may still be on its way into a pipe.
-process.exitCode = await run(process.argv.slice(2), processTerminal(), version);
+const code = await run(process.argv.slice(2), processTerminal(), version);
+
+// What has been written may still be on its way into a pipe, and an error of that is thrown first. What else runs in this
+// process, such as PM2's listener on its channel, would keep it for ever.
+process.stdout.write("", () => process.stderr.write("", () => setImmediate(() => process.exit(code))));

@@ -79,6 +79,16 @@ describe("a kept program that is asked to end", { timeout: 60_000 }, () => {
     expect(kept.stdout.match(/^told$/gm)).toHaveLength(1);
   });
 
+  // What PM2 loads into it listens on its channel.
+  it("ends whatever else an agent has running in its process", async () => {
+    const agent = "data:text/javascript,process.on(`message`,()=>{});setInterval(()=>{},1000)";
+    const kept = Program.start("app.mjs", program(), { keeper: [], env: { NODE_OPTIONS: `--import ${agent}` } });
+    await kept.ports();
+    kept.signal("SIGTERM");
+    expect(await Promise.race([kept.end(), new Promise((resolve) => setTimeout(resolve, 10_000))])).toBe(143);
+    expect(kept.stdout).toMatch(/"a process of the app has ended"\}\n$/);
+  });
+
   it("ends at once where it is asked again", async () => {
     const kept = Program.start("app.mjs", program(), { keeper: [] });
     const [port = 0] = await kept.ports();
