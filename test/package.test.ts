@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,9 +7,13 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import plugin from "../adapters/fastify.js";
+import { lastingPort } from "../playground/process/lasting-port.js";
+import { exchange } from "../src/testing/index.js";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..");
+
+const UPGRADING = readFileSync(join(root, "docs/upgrading.md"), "utf8");
 
 /** Another Node than the one that runs this, where `.ci/run` has put it. */
 const NEWER_NODE = join(root, ".ci/nodes/24/node_modules/node/bin/node");
@@ -181,6 +186,56 @@ describe("the packed package", () => {
       peerDependencies.fastify,
     );
   });
+
+  // There may be no Docker: each instruction is carried out as Docker would, but for the image.
+  it.skipIf(process.platform === "win32")(
+    "runs as the Dockerfile of the recipes builds and starts it",
+    async () => {
+      const recipes = await readFile(join(root, "docs/guides/recipes.md"), "utf8");
+      const text = /^```dockerfile\n([\s\S]*?)^```$/m.exec(recipes)?.[1] ?? "";
+      const instructions = [...text.matchAll(/^([A-Z]+) (.*)$/gm)].map(([, name = "", value = ""]) => ({
+        name,
+        value,
+      }));
+      expect(instructions.map(({ name }) => name).join(" ")).toBe("FROM WORKDIR COPY RUN COPY STOPSIGNAL CMD");
+      const program = `import { createServer } from "node:http";
+createServer((request, response) => {
+  if (request.url === "/kill") process.kill(process.pid, "SIGKILL");
+  else response.end("hello");
+}).listen(process.env.PORT, "127.0.0.1");`;
+      const from = await project("context", { type: "module" }, { "server.mjs": program }, undefined, []);
+      // .dockerignore has it, as everywhere.
+      await rm(join(from, "node_modules"), { recursive: true });
+      const image = join(folder, "image");
+      await mkdir(image);
+      const port = await lastingPort();
+      const env = { ...process.env, PORT: String(port), npm_config_prefer_offline: "true" };
+      let started: ChildProcess | undefined;
+      let signal: NodeJS.Signals | undefined;
+      for (const { name, value } of instructions) {
+        const [what = "", to = ""] = value.split(" ");
+        if (name === "FROM") expect(UPGRADING).toContain(`| Node ${/^node:(\d+)-slim$/.exec(value)?.[1]} |`);
+        if (name === "COPY")
+          await run("sh", ["-c", `cp -r ${what === "." ? "./." : what} ${join(image, to)}`], { cwd: from });
+        if (name === "RUN") await run("sh", ["-c", value], { cwd: image, env });
+        if (name === "STOPSIGNAL") signal = value as NodeJS.Signals;
+        if (name !== "CMD") continue;
+        const [command = "", ...args] = JSON.parse(value) as string[];
+        started = spawn(command, args, { cwd: image, env, stdio: "ignore" });
+      }
+      const ended = once(started as ChildProcess, "exit");
+      const status = async (path: string) => {
+        const { responses, valid } = await exchange({ port }, { path });
+        return valid ? responses[0]?.status : undefined;
+      };
+      await expect.poll(() => status("/"), { timeout: 20_000 }).toBe(200);
+      expect(await status("/kill")).toBe(503);
+      await expect.poll(() => status("/"), { timeout: 20_000 }).toBe(200);
+      started?.kill(signal);
+      expect(await ended).toEqual([143, null]);
+    },
+    120_000,
+  );
 
   it("asks for no install script", async () => {
     const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { exchange } from "../../src/testing/index.js";
+import { textOf } from "../documents/documents.js";
 import { apachePersistent } from "../proxies/apache.js";
 import { haproxy } from "../proxies/haproxy.js";
 import { nginxPersistent } from "../proxies/nginx.js";
@@ -30,9 +31,13 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
+const PAGE = textOf("docs/reference/explain.md");
+
+/** What the page says in code, that begins so. */
+const quoted = (beginning: string) => PAGE.split(/[`\n]/).find((each) => each.startsWith(beginning)) ?? "";
+
 const FORMATS = {
-  combined:
-    'log_format own \'$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $http_cf_ray rt=$request_time us=$upstream_status\';',
+  combined: (/^log_format [^;]*;/m.exec(PAGE)?.[0] ?? "").replace("ray", "own"),
   "key=value":
     'log_format own \'time=$time_iso8601 method=$request_method uri="$request_uri" status=$status bytes=$body_bytes_sent request_time=$request_time upstream_status="$upstream_status" cf_ray=$http_cf_ray ua="$http_user_agent"\';',
   JSON: 'log_format own escape=json \'{"time":"$time_iso8601","remote_addr":"$remote_addr","request":"$request","status":"$status","body_bytes_sent":"$body_bytes_sent","request_time":"$request_time","upstream_status":"$upstream_status","cf_ray":"$http_cf_ray"}\';',
@@ -121,7 +126,7 @@ describe("the log of a real HAProxy with CF-Ray captured", () => {
       text
         .replace("global\n", `global\n  log 127.0.0.1:${socket.address().port} local0\n`)
         .replace("defaults\n", "defaults\n  log global\n  option httplog\n")
-        .replace(/^ {2}bind .*$/m, "$&\n  capture request header CF-Ray len 24"),
+        .replace(/^ {2}bind .*$/m, `$&\n  ${quoted("capture request header")}`),
     );
     await through(kind, log, RAYS);
     socket.close();
@@ -145,7 +150,7 @@ describe("the log of a real Apache with CF-Ray added", () => {
       existsSync(join(folder, "mod_log_config.so")),
     );
     const load = module === undefined ? "" : `LoadModule log_config_module ${module}/mod_log_config.so\n`;
-    const format = '%h %l %u %t \\"%r\\" %>s %O \\"%{Referer}i\\" \\"%{User-Agent}i\\" \\"%{CF-Ray}i\\" ms=%{ms}T';
+    const format = `%h %l %u %t \\"%r\\" %>s %O \\"%{Referer}i\\" \\"%{User-Agent}i\\" \\"${quoted("%{CF-Ray}i")}\\" ms=%{ms}T`;
     const kind = inFront(apachePersistent, (text) =>
       `${load}${text}`.replace("<VirtualHost", `LogFormat "${format}" own\nCustomLog ${log} own\n<VirtualHost`),
     );

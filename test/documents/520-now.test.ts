@@ -100,6 +100,7 @@ describe("the runbook", () => {
       const { code, out } = await run(command);
       expect(code, name).toBe(1);
       expectMarked(PAGE, name, shown(command, out));
+      if (name === "cut") expectMarked("docs/reference/explain.md", "example", shown(command, out));
     }
   });
 

@@ -8,6 +8,7 @@ import { lastingPort } from "../../playground/process/lasting-port.js";
 import { HEALTH_DEFAULTS } from "../../src/health/health.js";
 import { DEFAULTS, type GuardOptions } from "../../src/options/options.js";
 import { findInPath } from "../proxies/proxy.js";
+import { snippetsIn } from "./documents.js";
 import { ask, blocks, COMMAND, programFolder, recipe, skipped, start } from "./recipe-programs.js";
 
 const folder = programFolder();
@@ -53,6 +54,26 @@ describe("the command of the Dockerfile", { timeout: 60_000 }, () => {
     } finally {
       await started.end();
     }
+  });
+});
+
+describe("the page of the keeper", () => {
+  const of = (language: string) =>
+    snippetsIn(language).find(({ document }) => document === "docs/guides/keeper.md")?.text ?? "";
+
+  it("starts it in a container as the recipe does", () => {
+    const words = (text: string) => JSON.parse(/^CMD (.*)$/m.exec(text)?.[1] ?? "[]") as string[];
+    expect(words(of("dockerfile")).slice(0, -1)).toEqual(words(recipe("Docker").text).slice(0, -1));
+  });
+
+  it("has a unit whose lines are those of the recipe, in another folder", () => {
+    const [unit = ""] = blocks(recipe("systemd"), "ini");
+    const different = of("ini")
+      .replaceAll("/srv/app/server.js", "server.mjs")
+      .replaceAll("/srv/app", "/srv/shop")
+      .split("\n")
+      .filter((line) => !unit.split("\n").includes(line));
+    expect(different).toEqual([]);
   });
 });
 
