@@ -102,15 +102,14 @@ export class PinoLine {
 }
 
 /** By the function that logs: it is the same for a logger and its children of the same level. */
-const known = new WeakMap<object, PinoLine | null>();
+export const pinoLines = new WeakMap<object, PinoLine | null>();
 
 /** How a logger writes the line of a request; null where that is known to the logger alone, or it writes none. */
 export function pinoLineOf(logger: Logger): PinoLine | null {
-  const { info } = logger;
-  let line = known.get(info);
+  let line = pinoLines.get(logger.info);
   if (line === undefined) {
     line = recognise(logger as Members);
-    known.set(info, line);
+    pinoLines.set(logger.info, line);
   }
   return line?.isOf(logger as Members) ? line : null;
 }

@@ -53,15 +53,16 @@ export function recordOf(exchange: Exchange): RequestRecord {
   const headers = request?.headers;
   const ray = parseRay(headers?.["cf-ray"]);
   const { peer } = exchange;
-  const caller = callerOf(exchange, peer);
+  const caller = peer.varies ? callerOf(exchange, peer) : peer.caller;
   const { verified } = caller;
+  const url = request === null ? "" : ((request as Routed).originalUrl ?? request.url ?? "");
   const record: RequestRecord = {
     ray: ray === null ? null : ray.id,
     colo: ray === null ? null : ray.colo,
     clientIp: clientAddress(peer, caller, headers ?? NO_HEADERS),
     verified,
     method: request !== null && USUAL.has(request.method) ? (request.method as string) : loggableMethod(request),
-    url: loggableUrl(urlOf(request)),
+    url: loggableUrl(url),
     status: exchange.status,
     octets: exchange.octets,
     ms: Math.round((performance.now() - exchange.startedAt) * 10) / 10,
@@ -79,9 +80,11 @@ function describeDirect(exchange: Exchange, record: RequestRecord): void {
   if (exchange.terms.direct !== "allow") record.direct = true;
 }
 
+/** A request as a router leaves it, which cuts off what it has matched. */
+type Routed = IncomingMessage & { originalUrl?: string };
+
 export function urlOf(request: IncomingMessage | null): string {
-  if (request === null) return "";
-  return (request as IncomingMessage & { originalUrl?: string }).originalUrl ?? request.url ?? "";
+  return request === null ? "" : ((request as Routed).originalUrl ?? request.url ?? "");
 }
 
 /** Methods that need no second look. */

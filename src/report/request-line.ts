@@ -1,6 +1,6 @@
 import { batchOf } from "./line-batch.js";
 import { type Logger, MESSAGES, type RequestRecord } from "./log.js";
-import { pinoLineOf } from "./pino-line.js";
+import { pinoLineOf, pinoLines } from "./pino-line.js";
 
 /**
  * Writes the line of a request as the logger would have.
@@ -8,7 +8,8 @@ import { pinoLineOf } from "./pino-line.js";
  * @param isPlain - nobody else has had the record in hand
  */
 export function writeRequestLine(logger: Logger, record: RequestRecord, batchMs: number, isPlain: boolean): void {
-  const line = pinoLineOf(logger);
+  // That a logger is none of pino's is found out once.
+  const line = pinoLines.get(logger.info) === null ? null : pinoLineOf(logger);
   if (line === null) {
     logger.info(record, MESSAGES.request);
     return;

@@ -87,18 +87,14 @@ export function findCaller(peer: Peer, headers: Headers): Caller {
  */
 export function clientAddress({ trust }: Peer, caller: Caller, headers: Headers): string | null {
   if (!caller.verified || !trust.hasEdge) return caller.address;
-  const named = namedByEdge(trust, headers);
+  let named = trust.trueClientIp ? parseConnectingIp(headers["true-client-ip"]) : null;
+  if (named === null) {
+    named = parseConnectingIp(headers["cf-connecting-ip"]);
+    const ipv6 = headers["cf-connecting-ipv6"];
+    if (named !== null && ipv6 !== undefined) named = parsePseudoIpv4(named, ipv6) ?? named;
+  }
   if (named !== null || trust.edge === null) return named ?? caller.address;
   return forwardedFor(headers, caller.depth) ?? caller.address;
-}
-
-function namedByEdge(trust: Trust, headers: Headers): string | null {
-  if (trust.trueClientIp) {
-    const address = parseConnectingIp(headers["true-client-ip"]);
-    if (address !== null) return address;
-  }
-  const address = parseConnectingIp(headers["cf-connecting-ip"]);
-  return address === null ? null : (parsePseudoIpv4(address, headers["cf-connecting-ipv6"]) ?? address);
 }
 
 /** The address that the hop at `depth` has appended. */
