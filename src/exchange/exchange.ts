@@ -61,7 +61,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** Octets of content taken from the app. */
   sent = 0;
   /** Why the response cannot be saved, until no method of the app is on the stack. */
-  pending: Failure | null = null;
+  declare pending: Failure | null;
   /** The guard has had its look at the request, and left it to the app. */
   greeted = false;
   /** Who let this exchange in, or has it wait; null where nobody has been asked. */
@@ -74,7 +74,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** Leads from code to this exchange, where an uncaught exception is to be told its request. */
   trace: Trace | undefined = undefined;
   /** Code of the first incident. */
-  incident: string | undefined = undefined;
+  declare incident: string | undefined;
   /** Error an adapter has seen, for the incident that may follow from it. */
   declare cause: unknown;
   /** Logger of the framework for this request, where it has one. */
@@ -84,8 +84,8 @@ export abstract class Exchange implements Waiting, Circumstances {
   activeAt = 0;
   /** Whose octets are watched, how far they had got at the last look, and when they were last seen to move. */
   declare watched: "request" | "response" | null;
-  progress = 0;
-  movedAt = 0;
+  declare progress: number;
+  declare movedAt: number;
   /** Who has sent it, where that differs from one request of the connection to the next; see `callerOf`. */
   declare knownCaller: Caller | undefined;
   /** What cannot be parsed, from a peer that sends much of it: counted, and not told; undefined until it was asked. */
@@ -105,7 +105,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   declare whenSettled: (() => void) | undefined;
   private known: ExchangeContext | undefined = undefined;
   /** Something late has been told. */
-  private isLate = false;
+  declare private isLate: boolean;
 
   constructor(supervisor: Supervisor, settings: RouteSettings) {
     this.supervisor = supervisor;
@@ -344,6 +344,11 @@ Object.assign(Exchange.prototype, {
   covered: null,
   admittedBy: null,
   watched: null,
+  progress: 0,
+  movedAt: 0,
+  pending: null,
+  incident: undefined,
+  isLate: false,
   shownLength: 0,
   unattended: 0,
   slot: -1,

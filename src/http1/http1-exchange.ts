@@ -51,9 +51,9 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** Node has emitted `finish`, and will detach the socket. */
   finishing = false;
   /** `end()` is called for its bookkeeping alone: nothing it writes goes out. */
-  capturing = false;
+  declare capturing: boolean;
   /** The callback of `end()` that emits `finish`, where it has been kept from the socket. */
-  finishCallback: WriteCallback = null;
+  declare finishCallback: WriteCallback;
   /** Content that has not gone out, header section first. */
   held: Piece[] | null = null;
   heldOctets = 0;
@@ -93,7 +93,7 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   /** What the app has written last, kept only where a heartbeat must know. */
   declare lastChunk: unknown;
   /** What the app has written to the socket itself. */
-  raw: RawResponse | null = null;
+  declare raw: RawResponse | null;
   /** Set by an adapter that knows better than the app what is about to go wrong. */
   declare veto: (() => Failure | null) | undefined;
 
@@ -473,6 +473,9 @@ export class Http1Exchange extends Exchange implements RenderingContext {
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Http1Exchange.prototype, {
   hasNodeResponse: true,
+  capturing: false,
+  finishCallback: null,
+  raw: null,
   lost: null,
   lostOctets: 0,
   goneBy: null,
