@@ -44,7 +44,7 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
       known = app;
     }
     const exchange = guard.accept(request, response);
-    if (guard.answers(exchange)) return;
+    if ((guard.rejectsDirect || !exchange.greeted) && guard.answers(exchange)) return;
     if (guard.overload !== undefined && !guard.overload.admits(exchange, () => enter(exchange, next))) return;
     // Where the server is attached, the request has been entered in front of the app.
     if (exchange.trace === undefined) enter(exchange, next);

@@ -33,8 +33,8 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     const exchange = guard.accept(request.raw, reply.raw);
     if (!isNested) watchHandler(request, guard);
     if (usesFrameworkLogger) exchange.logger = request.log;
-    guard.enter(exchange); // behind a server it has been: here for inject()
-    if (guard.answers(exchange)) reply.hijack();
+    if (exchange.trace === undefined) guard.enter(exchange); // behind a server it has been: here for inject()
+    if ((guard.rejectsDirect || !exchange.greeted) && guard.answers(exchange)) reply.hijack();
     else if (guard.overload === undefined || guard.overload.admits(exchange, next)) next();
     else if (exchange.phase.isVoid) reply.hijack();
   });

@@ -38,6 +38,8 @@ export interface AdapterGuard extends Guard, SelfAttaching {
   drain(options?: DrainOptions, closing?: Closing): Promise<void>;
   /** Finds or opens the exchange of a request that reached a listener, a middleware or a hook. */
   accept(request: IncomingMessage, response: ServerResponse): Exchange;
+  /** Requests are refused that did not come through the edge: `answers` is to be asked of each that comes here. */
+  readonly rejectsDirect: boolean;
   /** Answers what the guard itself answers, such as the health check. @returns true where it has */
   answers(exchange: Exchange): boolean;
   /** The app is about to get a request: what it throws later can be told to belong to it. */

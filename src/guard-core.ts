@@ -65,6 +65,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   readonly #met = new WeakSet<object>();
   // Each request comes by these, and goes straight to whom they are of.
   readonly enter: (exchange: Exchange) => void;
+  readonly rejectsDirect: boolean;
   readonly open: (request: IncomingMessage, response: NodeResponse) => Http1Exchange;
   readonly openStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => Http2Exchange;
   readonly openHttp2: (request: Http2ServerRequest, response: Http2ServerResponse) => Exchange;
@@ -93,7 +94,8 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     this.passThrough = runtime === undefined ? undefined : new PassThrough(runtime, this.supervisor, this.health);
     this.lifecycle = new Lifecycle(this);
     const { supervisor } = this;
-    const greeting = new Greeting(this.health, this.lifecycle, supervisor.recorder, settings.direct === "reject");
+    this.rejectsDirect = settings.direct === "reject";
+    const greeting = new Greeting(this.health, this.lifecycle, supervisor.recorder, this.rejectsDirect);
     this.answers = greeting.answers.bind(greeting);
     this.refuses = greeting.refuses.bind(greeting);
     this.refusesDirect = greeting.refusesDirect.bind(greeting);

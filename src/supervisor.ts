@@ -1,4 +1,5 @@
-import { Deadlines } from "./exchange/deadlines.js";
+import type { DeadlineQueue } from "./exchange/deadline-queue.js";
+import { Deadlines, hasMoved } from "./exchange/deadlines.js";
 import type { Exchange, Supervisor } from "./exchange/exchange.js";
 import { ENFORCE, type Mode, REPORT } from "./exchange/mode.js";
 import { Fallbacks } from "./fallback/fallbacks.js";
@@ -9,6 +10,7 @@ import { MESSAGES } from "./report/log.js";
 import type { Observer } from "./report/observation.js";
 import { recorderLines } from "./report/recorder-lines.js";
 import { Reporter } from "./report/reporter.js";
+import type { Counters } from "./report/stats.js";
 import { callerOf } from "./trust/caller.js";
 
 /**
@@ -32,8 +34,11 @@ export class GuardSupervisor implements Supervisor {
   readonly warn: Supervisor["warn"];
   readonly ownFailure: Supervisor["ownFailure"];
   readonly compose: Supervisor["compose"];
+  readonly settled: Supervisor["settled"];
   readonly exchanges: Deadlines["exchanges"];
   readonly #deadlines: Deadlines;
+  readonly #arrived: DeadlineQueue;
+  readonly #counters: Counters;
   /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
   readonly #judgesAtOnce: boolean;
 
@@ -53,16 +58,22 @@ export class GuardSupervisor implements Supervisor {
     this.compose = fallbacks.compose.bind(fallbacks);
     const deadlines = new Deadlines(settings, reporter);
     this.#deadlines = deadlines;
+    this.#arrived = deadlines.usual;
+    this.#counters = reporter.counters;
     this.watch = deadlines.watch.bind(deadlines);
     this.exchanges = deadlines.exchanges.bind(deadlines);
     this.holdBack = deadlines.holdBack.bind(deadlines);
     const file = ledgerOfKeeper() ?? settings.recorder;
     this.recorder = file === false ? undefined : new Recorder(file, recorderLines(reporter));
+    this.settled = settledWith(reporter, this.recorder);
   }
 
-  opened(exchange: Exchange): void {
-    this.reporter.counters.inFlight++;
-    this.#deadlines.opened(exchange);
+  /** A request has arrived. @param mayUpload - it may have content, as far as that can be told at no cost */
+  opened(exchange: Exchange, mayUpload = false): void {
+    this.#counters.inFlight++;
+    // What has come with the header section is no sign that more will.
+    if (mayUpload) hasMoved(exchange, "request");
+    this.#arrived.add(exchange, exchange.startedAt);
     if (this.#judgesAtOnce) void callerOf(exchange);
     this.recorder?.begin(exchange);
   }
@@ -74,13 +85,6 @@ export class GuardSupervisor implements Supervisor {
 
   delivered(exchange: Exchange): void {
     this.recorder?.end(exchange);
-  }
-
-  settled(exchange: Exchange): void {
-    exchange.queue?.remove(exchange);
-    this.recorder?.end(exchange);
-    exchange.admittedBy?.left(exchange);
-    this.reporter.settled(exchange);
   }
 
   observe(observer: Observer): () => void {
@@ -98,4 +102,13 @@ export class GuardSupervisor implements Supervisor {
     this.recorder?.close();
     this.#deadlines.close();
   }
+}
+
+/** The fate of an exchange is known: what is no longer recorded comes first, since the next request may end the process. */
+function settledWith(reporter: Reporter, recorder: Recorder | undefined): Supervisor["settled"] {
+  if (recorder === undefined) return reporter.settled.bind(reporter);
+  return (exchange) => {
+    recorder.end(exchange);
+    reporter.settled(exchange);
+  };
 }

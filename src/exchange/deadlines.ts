@@ -21,8 +21,8 @@ type Kind = "deadline" | "hold" | "hold on";
 export class Deadlines {
   /** By kind and length of the wait; there are few, since waits are rounded, and one that empties is forgotten. */
   readonly #queues = new Map<string, DeadlineQueue>();
-  /** The queue nearly every request waits in, found without a look-up. */
-  readonly #usual: DeadlineQueue;
+  /** The queue every request waits in as it arrives, found without a look-up. */
+  readonly usual: DeadlineQueue;
   readonly #usualHold: DeadlineQueue;
   readonly #witness: Witness;
 
@@ -33,15 +33,7 @@ export class Deadlines {
   constructor(settings: RouteSettings, witness: Witness) {
     this.#witness = witness;
     this.#usualHold = this.#queue("hold", settings.holdBackMs);
-    this.#usual = this.#queue("deadline", firstLook(settings));
-  }
-
-  /** A request has arrived. */
-  opened(exchange: Exchange): void {
-    exchange.activeAt = exchange.startedAt;
-    // What has come with the header section is no sign that more will.
-    if (exchange.mayUpload) hasMoved(exchange, "request");
-    this.#usual.add(exchange, exchange.startedAt);
+    this.usual = this.#queue("deadline", firstLook(settings));
   }
 
   /** The deadline of the exchange counts from now. */
@@ -72,7 +64,7 @@ export class Deadlines {
     let queue = this.#queues.get(key);
     if (queue === undefined) {
       const onEmpty = () => {
-        if (queue !== this.#usual && queue !== this.#usualHold) this.#queues.delete(key);
+        if (queue !== this.usual && queue !== this.#usualHold) this.#queues.delete(key);
       };
       const onDue = kind === "deadline" ? this.#onDue : this.#onHeld;
       queue = new DeadlineQueue(waitMs, onDue, LATE_MS, onEmpty, kind === "hold");
@@ -159,7 +151,7 @@ export class Deadlines {
 }
 
 /** Whether octets have moved since the last look at the same direction; the first look only remembers where they are. */
-function hasMoved(exchange: Exchange, direction: "request" | "response"): boolean {
+export function hasMoved(exchange: Exchange, direction: "request" | "response"): boolean {
   const octets = exchange.movement();
   const isFirst = exchange.watched !== direction;
   if (!isFirst && octets === exchange.progress) return false;

@@ -81,7 +81,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   logger: Logger | undefined = undefined;
   readonly startedAt: number = performance.now();
   /** Time of the last movement of the response. */
-  activeAt = 0;
+  activeAt: number = this.startedAt;
   /** Whose octets are watched, how far they had got at the last look, and when they were last seen to move. */
   declare watched: "request" | "response" | null;
   declare progress: number;
@@ -158,11 +158,6 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** Octets of content, where the app has handed over all of it when the header section is decided. */
   get knownLength(): number | undefined {
     return undefined;
-  }
-
-  /** The request may have content, as far as that can be told as it arrives, at no cost. */
-  get mayUpload(): boolean {
-    return false;
   }
 
   /** Content of the request is still to come. */
@@ -320,7 +315,9 @@ export abstract class Exchange implements Waiting, Circumstances {
     if (!complete) this.noteLost();
     this.phase = this.phase.after[complete ? "flushed" : "gone"];
     if (!complete && this.outcome !== "torn down") this.outcome = "client gone";
+    this.queue?.remove(this);
     this.supervisor.settled(this);
+    this.admittedBy?.left(this);
     if (this.trace !== undefined) this.trace.exchange = null;
     if (complete) this.whenSettled?.();
     else this.clientLeft();

@@ -161,11 +161,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     return this.phase.isCommitted ? this.connection.delivered : (this.connection.socket.bytesRead ?? 0);
   }
 
-  override get mayUpload(): boolean {
-    const { method } = this.request;
-    return method !== "GET" && method !== "HEAD";
-  }
-
   override get isUploading(): boolean {
     return awaitsContent(this.request);
   }

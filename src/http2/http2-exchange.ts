@@ -195,10 +195,6 @@ export class Http2Exchange extends Exchange {
     return isGone(this.stream);
   }
 
-  override get mayUpload(): boolean {
-    return !this.stream.endAfterHeaders;
-  }
-
   override get isUploading(): boolean {
     return hasContentToCome(this.stream);
   }

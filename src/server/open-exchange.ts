@@ -28,7 +28,8 @@ export function openHttp1(
   const exchange = new OfMode(supervisor, settings, request, response, guardPrototypes().native, connection);
   hangOnBoth(request, response, exchange);
   connection.add(exchange);
-  supervisor.opened(exchange);
+  const { method } = request;
+  supervisor.opened(exchange, method !== "GET" && method !== "HEAD");
   return exchange;
 }
 
@@ -41,7 +42,7 @@ export function openStream(
   const known = exchangeOf(stream) as Http2Exchange | undefined;
   if (known !== undefined) return known;
   const exchange = new Http2Exchange(supervisor, supervisor.settings, stream, headers);
-  supervisor.opened(exchange);
+  supervisor.opened(exchange, !stream.endAfterHeaders);
   return exchange;
 }
 
