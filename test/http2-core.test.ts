@@ -29,7 +29,8 @@ describe("an app of the core API", () => {
     ["ends without a header section", (stream) => stream.end(), 503, "MC-10", { firstByteDeadlineMs: 40 }],
     ["destroys the stream", (stream) => stream.destroy(), 500, "MC-2"],
     ["destroys it with an error that nobody listens for", (stream) => stream.destroy(new Error("x")), 500, "MC-2"],
-    ["closes the stream", (stream) => stream.close(http2.constants.NGHTTP2_REFUSED_STREAM), 500, "MC-2"],
+    ["closes the stream", (stream) => stream.close(http2.constants.NGHTTP2_CANCEL), 500, "MC-2"],
+    ["refuses the stream", (stream) => stream.close(http2.constants.NGHTTP2_REFUSED_STREAM), 503, "MC-2"],
     [
       "sends less than its length",
       (stream) => {

@@ -1,12 +1,12 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { contained } from "../containment.js";
 import { PHASES } from "../exchange/state.js";
-import { prematureClose } from "../report/incidents.js";
+import { type Failure, prematureClose } from "../report/incidents.js";
 import { commit } from "./content.js";
 import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isAskedForTrailers, keepOpen } from "./internals.js";
-import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, whenSent } from "./leaving.js";
+import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, REFUSED_STREAM, whenSent } from "./leaving.js";
 import type { Head } from "./section.js";
 
 /** Stands in front of `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
@@ -63,8 +63,9 @@ export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unk
 function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
   const { stream, supervisor } = exchange;
   exchange.lookAtFile();
+  const failure = failureOf(given, how);
   if (!supervisor.enforces) {
-    exchange.fail(prematureClose(how, given.error));
+    exchange.fail(failure);
     return false;
   }
   if (exchange.phase === PHASES.cut || exchange.hasLeft) return false;
@@ -74,9 +75,15 @@ function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
     leaveBehind(exchange);
     return true;
   }
-  if (!exchange.fail(prematureClose(how, given.error))) return false;
+  if (!exchange.fail(failure)) return false;
   if (exchange.flushing) leaveBehind(exchange);
   return true;
+}
+
+/** Who refuses a stream has done nothing with the request, and asks for it again later (RFC 9113, section 8.7): so does a 503. */
+function failureOf({ code, error }: Leaving, how: string): Failure {
+  const failure = prematureClose(how, error);
+  return code === REFUSED_STREAM ? { ...failure, status: 503 } : failure;
 }
 
 /** Closes the stream behind the answer: at once, where all of that goes out in front of it. */
