@@ -26,7 +26,7 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
   if (!isNested) {
     if (options.logger === undefined) guard.useLogger(fastify.log);
     decorate(fastify, guard);
-    fastify.addHook("onError", onError);
+    if (guard.enforces) fastify.addHook("onError", onError);
   }
   const usesFrameworkLogger = options.logger === undefined;
   fastify.addHook("onRequest", function rayguardOnRequest(request, reply, next) {

@@ -22,7 +22,8 @@ import type { NodeResponse } from "./http1/node-internals.js";
 import { coverPrototypes } from "./http1/prototypes.js";
 import type { SocketExchange } from "./http1/socket-exchange.js";
 import { WatchedExchange } from "./http1/watched-exchange.js";
-import type { Http2Exchange } from "./http2/http2-exchange.js";
+import { Http2Exchange } from "./http2/http2-exchange.js";
+import { WatchedHttp2Exchange } from "./http2/watched-exchange.js";
 import { IncomingMessage, ServerResponse } from "./node-http.js";
 import { type GuardOptions, type RouteSettings, resolveOptions } from "./options/options.js";
 import { resolveRoute } from "./options/route-settings.js";
@@ -99,9 +100,11 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     this.answers = greeting.answers.bind(greeting);
     this.refuses = greeting.refuses.bind(greeting);
     this.refusesDirect = greeting.refusesDirect.bind(greeting);
-    this.open = openHttp1.bind(undefined, supervisor.enforces ? Http1Exchange : WatchedExchange, supervisor);
-    this.openStream = openStream.bind(undefined, supervisor);
-    this.openHttp2 = openHttp2.bind(undefined, supervisor);
+    const { enforces } = supervisor;
+    const OverHttp2 = enforces ? Http2Exchange : WatchedHttp2Exchange;
+    this.open = openHttp1.bind(undefined, enforces ? Http1Exchange : WatchedExchange, supervisor);
+    this.openStream = openStream.bind(undefined, OverHttp2, supervisor);
+    this.openHttp2 = openHttp2.bind(undefined, OverHttp2, supervisor);
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }
@@ -224,8 +227,11 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   failed(exchange: Exchange, error: unknown, rethrows = false, bare?: Prevented): void {
     const failure = thrown(error);
     const taken = exchange.fail(bare === undefined ? failure : { ...failure, prevented: bare });
-    if (!this.enforces && rethrows) throw error;
-    if (taken || !this.enforces) return;
+    if (taken) return;
+    if (!this.enforces) {
+      if (rethrows) throw error;
+      return;
+    }
     const left = exchange.isLeft || exchange.outcome === "client gone";
     if (!left || !isOnAccountOfLeaving(exchange, error)) exchange.late(lateError(exchange.status, error, left));
   }

@@ -181,6 +181,15 @@ describe("mode: report", () => {
       codes: [],
       exchanging: { halfClose: true },
     },
+    {
+      what: "an answer behind the loss of its socket",
+      listener: (q, r) => {
+        r.detachSocket(q.socket);
+        r.end("ok");
+      },
+      codes: [],
+      exchanging: { timeoutMs: 100 },
+    },
     { what: "two pipelined requests", request: get + get, listener: (_, r) => r.end("ok"), codes: [] },
   ])(
     "changes no octet of $what, and reports it",

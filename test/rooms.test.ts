@@ -353,6 +353,8 @@ const CIRCLES: readonly (readonly string[])[] = [
     "refused",
     "response",
     "source",
+    "watched-exchange",
+    "watched-stream",
   ),
   inRoom("src/keeper", "held-connection", "keeper-log", "worker-process"),
   inRoom("src", "options/options", "report/incidents", "validity/edge-effects"),

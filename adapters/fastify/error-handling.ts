@@ -17,7 +17,7 @@ const CONTEXT = "fastify.context";
  */
 export function onError(request: FastifyRequest, reply: FastifyReply, error: unknown, done: () => void): void {
   const exchange = exchangeOf(reply.raw);
-  if (exchange?.supervisor.enforces) {
+  if (exchange !== undefined) {
     exchange.cause = error;
     const status = statusOf(error, reply);
     for (const [name, value] of Object.entries(reply.getHeaders())) {

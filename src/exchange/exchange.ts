@@ -21,7 +21,6 @@ import { type Circumstances, PHASES, type Phase } from "./state.js";
 export interface Supervisor extends Witness {
   /** What it does about failures. */
   readonly mode: Mode;
-  readonly enforces: boolean;
   readonly settings: Settings;
   /** Servers whose connections are to end, each behind its last response. */
   readonly closing: ReadonlySet<object>;

@@ -2,17 +2,13 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { contained } from "../containment.js";
 import { putInFrontOfEmit } from "../put-in-front.js";
-import { emitClientError, reportClientError } from "./client-error.js";
 import { connectionOf } from "./connection.js";
+import { connectionEvents } from "./connection-events.js";
 import { withList } from "./connection-lists.js";
-import { emitDropped } from "./dropped.js";
-import { handshakeFailed } from "./handshake.js";
 import { classSlot, type NodeResponse } from "./node-internals.js";
-import type { ClientError } from "./parse-error.js";
 import { guardedClass, guardPrototypes } from "./prototypes.js";
 import { Requests } from "./requests.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
-import { emitUpgrade } from "./upgrades.js";
 
 /**
  * Stands in front of a server: its `emit`, and the classes of which it makes requests and responses.
@@ -22,17 +18,20 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
   const below = server.emit;
   const requests = new Requests(server, below, guard);
   const responses = interceptResponses(server, guard);
+  const events = connectionEvents(server, below, guard);
   const halfOpen = server.httpAllowHalfOpen;
-  // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
-  if (guard.enforces) server.httpAllowHalfOpen = true;
   const onConnect = contained(guard.witness, (_request: IncomingMessage, socket: Socket) => {
     if (server.listenerCount("connect") > 1) return;
     const { waiting, bare } = connectionOf(socket);
     (waiting ?? bare)?.unanswered();
   });
   const meet = contained(guard.witness, (socket: Socket) => void connectionOf(socket));
-  // Node destroys the socket of a CONNECT nobody listens for.
-  if (guard.enforces) server.on("connect", onConnect);
+  if (guard.enforces) {
+    // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
+    server.httpAllowHalfOpen = true;
+    // Node destroys the socket of a CONNECT nobody listens for.
+    server.on("connect", onConnect);
+  }
 
   function emit(this: Http1Server, event: string | symbol, a?: unknown, b?: unknown): boolean {
     switch (event) {
@@ -40,27 +39,12 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
       case "checkContinue":
       case "checkExpectation":
         return requests.emit(event, a as IncomingMessage, b as NodeResponse);
-      case "clientError":
-        if (guard.enforces) return emitClientError(server, below, guard, a as ClientError, b as Socket);
-        reportClientError(server, a as ClientError, b as Socket);
-        break;
-      case "dropRequest":
-        if (!guard.enforces) break;
-        return emitDropped(server, below, guard, a as IncomingMessage, b as Socket);
-      case "upgrade":
-      case "connect":
-        if (!guard.enforces) break;
-        // biome-ignore lint/complexity/noArguments: the hot path above must not pay for a rest parameter
-        return emitUpgrade(server, below, guard, event, [...arguments].slice(1));
       case "connection":
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
         if (!("setSecureContext" in server)) meet(a as Socket);
         guard.overload?.connected();
         // biome-ignore lint/complexity/noArguments: forwarded as it came
         return withList(server, a, () => Reflect.apply(below, server, arguments) as boolean);
-      case "tlsClientError":
-        if (guard.enforces) handshakeFailed(b as Socket, guard.witness);
-        break;
       case "secureConnection":
         meet(a as Socket);
         // biome-ignore lint/complexity/noArguments: forwarded as it came
@@ -68,6 +52,11 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
       case "listening":
         listening?.();
         break;
+      default: {
+        // biome-ignore lint/complexity/noArguments: the hot path above must not pay for a rest parameter
+        const emitted = events.get(event)?.([...arguments].slice(1));
+        if (emitted !== undefined) return emitted;
+      }
     }
     // biome-ignore lint/complexity/noArguments: forwarded as it came
     return Reflect.apply(below, server, arguments) as boolean;

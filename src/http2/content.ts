@@ -93,13 +93,13 @@ export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: 
 
 /** Stands in front of `_final()`: a response without a header section is none yet, whatever the app is told of its end. */
 export function final(exchange: Http2Exchange, callback: Callback): void {
-  const { stream, native, supervisor } = exchange;
+  const { stream, native } = exchange;
   // Node ends what it closes, and the recipient would see the end of the content before the reset. Behind the guard's
   // answer it has seen that already.
   if (exchange.phase === PHASES.cut || exchange.hasLeft) return callback();
   // What was held has been called back for a stream that is gone, of which Node no longer knows the session.
   if (stream.destroyed) return callback();
-  if (exchange.phase.isCommitted || exchange.passing || stream.closed || !supervisor.enforces) {
+  if (exchange.phase.isCommitted || exchange.passing || stream.closed) {
     if (exchange.isPassingHeld && !isClosedByClient(exchange)) exchange.behindHeld = () => final(exchange, callback);
     else native._final.call(stream, callback as never);
     return;
@@ -125,7 +125,7 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
   for (const { chunk, encoding } of pieces) exchange.heldOctets += octetsOf(chunk, encoding) ?? 0;
   exchange.heldCallback = callback;
   // What is to come of a file is not sent where there is an answer already, which Node asks itself.
-  if (exchange.heldOctets >= exchange.settings.holdBackOctets || !exchange.supervisor.enforces || exchange.fromFile) {
+  if (exchange.heldOctets >= exchange.settings.holdBackOctets || exchange.fromFile) {
     exchange.fromFile = false;
     commit(exchange);
     return;
@@ -177,7 +177,7 @@ function pieceOf(chunk: unknown, encoding: unknown): Piece | undefined {
 }
 
 /** Takes Content-Encoding away where the first octets of the content prove that it is wrong. */
-function lookAtContent(exchange: Http2Exchange, head: Head, first: Piece | undefined): void {
+export function lookAtContent(exchange: Http2Exchange, head: Head, first: Piece | undefined): void {
   const { fields } = head;
   const { "content-encoding": coding } = fields;
   if (coding === undefined || first === undefined) return;
@@ -197,13 +197,13 @@ export function dropHeld(exchange: Http2Exchange): void {
 }
 
 function exceeds(exchange: Http2Exchange, octets: number): boolean {
-  const { framing, sent, supervisor } = exchange;
-  if (!supervisor.enforces || sent + octets <= framing.most) return false;
+  const { framing, sent } = exchange;
+  if (sent + octets <= framing.most) return false;
   return exchange.fail(longContent(framing.length, sent + octets));
 }
 
 /** Breaks off a response whose content lacks what its source has not given. */
-function failsSource(exchange: Http2Exchange): boolean {
+export function failsSource(exchange: Http2Exchange): boolean {
   const { sourceError, framing, sent } = exchange;
   if (sourceError === undefined || sent === framing.length) return false;
   return exchange.fail(sourceFailed(sourceError.error));

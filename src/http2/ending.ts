@@ -22,7 +22,7 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
   if (exchange.phase.isOver && (error as NodeJS.ErrnoException | undefined)?.code === "ERR_STREAM_WRITE_AFTER_END") {
     exchange.wroteLate();
     // The reset would come in front of the end of the content, which the Writable has handed over already.
-    if (exchange.supervisor.enforces && stream.writableFinished && !exchange.flushing && !isSent(stream)) {
+    if (stream.writableFinished && !exchange.flushing && !isSent(stream)) {
       exchange.leaving ??= { ...destroyedWith(error), callback };
       whenSent(stream, exchange.supervisor, () => exchange.leave());
       return stream;
@@ -61,13 +61,9 @@ export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unk
 
 /** The app ends the stream. @returns false where there is nothing to be said before that */
 function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
-  const { stream, supervisor } = exchange;
+  const { stream } = exchange;
   exchange.lookAtFile();
   const failure = failureOf(given, how);
-  if (!supervisor.enforces) {
-    exchange.fail(failure);
-    return false;
-  }
   if (exchange.phase === PHASES.cut || exchange.hasLeft) return false;
   exchange.leaving ??= { ...given, waitsForReader: endsFirst(exchange, given) };
   if (exchange.phase.isOver || completes(exchange)) {
@@ -81,7 +77,7 @@ function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
 }
 
 /** Who refuses a stream has done nothing with the request, and asks for it again later (RFC 9113, section 8.7): so does a 503. */
-function failureOf({ code, error }: Leaving, how: string): Failure {
+export function failureOf({ code, error }: Pick<Leaving, "code" | "error">, how: string): Failure {
   const failure = prematureClose(how, error);
   return code === REFUSED_STREAM ? { ...failure, status: 503 } : failure;
 }
@@ -126,7 +122,7 @@ function completes(exchange: Http2Exchange): boolean {
 }
 
 /** A code as Node takes it (RFC 9113, section 7). */
-function isCode(code: unknown): code is number {
+export function isCode(code: unknown): code is number {
   return Number.isInteger(code) && (code as number) >= 0 && (code as number) <= 0xffff_ffff;
 }
 
@@ -134,7 +130,7 @@ function isCode(code: unknown): code is number {
  * Lets a header section go behind which there is no content. Node ends what it closes, and where nothing has been
  * announced, that is a whole answer.
  */
-function endsEmpty(exchange: Http2Exchange): void {
+export function endsEmpty(exchange: Http2Exchange): void {
   const { head, sent, framing, ended, phase, fromFile } = exchange;
   if (head === null || head.options?.waitForTrailers || ended || phase.isVoid || fromFile) return;
   if (sent > 0 || framing.length > 0) return;
@@ -152,6 +148,6 @@ export function isGone(stream: ServerHttp2Stream): boolean {
   return session === undefined || session.destroyed || session.socket?.destroyed !== false;
 }
 
-function isFailedWrite(error: unknown): boolean {
+export function isFailedWrite(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).syscall === "write";
 }

@@ -7,7 +7,7 @@ import { isBodiless } from "../http/status.js";
 import { checkSize, largestFields } from "../http1/header-section.js";
 import { checkInterim } from "../http1/interim.js";
 import { type Failure, ruleBroken } from "../report/incidents.js";
-import { type Draft, readFields, readHeaders, readTexts } from "../validity/draft.js";
+import { type Draft, type DraftField, readFields, readHeaders, readTexts } from "../validity/draft.js";
 import { judge } from "../validity/guarded/index.js";
 import { isPlainStatus } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
@@ -17,47 +17,16 @@ import { type Fields, type Head, readOnce } from "./section.js";
 
 /** Runs the rules over the header section, and makes the repairs. @returns why the response has to be replaced */
 export function judgeFields(exchange: Http2Exchange, head: Head): Failure | null {
-  const { supervisor, settings } = exchange;
   const { fields, options } = head;
   const addsDate = options?.sendDate !== false;
-  if (isPlainlyValid(fields, addsDate, settings.maxFieldLines)) {
-    const failure = sizeOf(exchange, fields, addsDate);
-    if (failure === null || supervisor.enforces) return failure;
-    supervisor.report(exchange, failure, "reported");
-    return null;
-  }
-  const lines = readFields(
-    readHeaders(Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith(":")))),
-    false,
-  );
+  if (isPlainlyValid(fields, addsDate, exchange.settings.maxFieldLines)) return sizeOf(exchange, fields, addsDate);
+  const lines = linesToJudge(fields);
   // What is judged is what is sent: Node reads the text of an object anew each time.
   const hasObjects = lines.some(({ value }) => (Array.isArray(value) ? value.some(isObject) : isObject(value)));
-  if (hasObjects && supervisor.enforces) readTexts(lines);
-  const draft: Draft = {
-    method: exchange.method,
-    version: "2.0",
-    requestCloses: false,
-    upgradeOffered: undefined,
-    contentOctets: options?.endStream ? 0 : null,
-    framingRemoved: false,
-    addsDate: addsDate || fields.date !== undefined,
-    gatewayStatus: exchange.terms.gatewayStatus,
-    maxFieldLines: settings.maxFieldLines,
-    status: statusOf(fields),
-    reason: "",
-    fields: lines,
-    content: true,
-    chunksByDefault: false,
-    needsDate: false,
-    needsFraming: false,
-  };
+  if (hasObjects) readTexts(lines);
+  const draft = draftOf(exchange, head, lines);
   const { repairs, replace } = judge(draft);
   const failure = replace === null ? sizeOf(exchange, fields, addsDate) : ruleBroken(replace.rule, replace.found);
-  if (!supervisor.enforces) {
-    for (const { rule, found } of repairs) supervisor.report(exchange, ruleBroken(rule, found), "reported");
-    if (failure !== null) supervisor.report(exchange, failure, "reported");
-    return null;
-  }
   if (failure !== null) return failure;
   if (repairs.length === 0 && !hasObjects) return null;
   head.given = fields;
@@ -71,6 +40,44 @@ export function judgeFields(exchange: Http2Exchange, head: Head): Failure | null
   fields[":status"] = draft.status;
   for (const { rule, found } of repairs) exchange.repaired({ ...ruleBroken(rule, found), message: found });
   return null;
+}
+
+/** Runs them over one that has been sent, and tells what they find. */
+export function watchFields(exchange: Http2Exchange, head: Head): void {
+  const { repairs, replace } = judge(draftOf(exchange, head, linesToJudge(head.fields)));
+  const failure = replace === null ? sizeOf(exchange, head.fields, false) : ruleBroken(replace.rule, replace.found);
+  for (const { rule, found } of repairs) exchange.repaired(ruleBroken(rule, found));
+  if (failure !== null) exchange.repaired(failure);
+}
+
+function linesToJudge(fields: Fields): DraftField[] {
+  const entries = Object.entries(fields).filter(([name]) => !name.startsWith(":"));
+  return readFields(readHeaders(Object.fromEntries(entries)), false);
+}
+
+function draftOf(
+  { method, terms, settings }: Http2Exchange,
+  { fields: given, options }: Head,
+  fields: DraftField[],
+): Draft {
+  return {
+    method,
+    version: "2.0",
+    requestCloses: false,
+    upgradeOffered: undefined,
+    contentOctets: options?.endStream ? 0 : null,
+    framingRemoved: false,
+    addsDate: options?.sendDate !== false || given.date !== undefined,
+    gatewayStatus: terms.gatewayStatus,
+    maxFieldLines: settings.maxFieldLines,
+    status: statusOf(given),
+    reason: "",
+    fields,
+    content: true,
+    chunksByDefault: false,
+    needsDate: false,
+    needsFraming: false,
+  };
 }
 
 function isObject(value: unknown): boolean {
@@ -205,8 +212,8 @@ export function repairInterim(exchange: Http2Exchange, fields: Fields): boolean 
 
 /** The fields that may stand in a trailer section. Of a section that is too large there are none. */
 export function repairTrailers(exchange: Http2Exchange, headers: object): object {
-  const { stream, supervisor } = exchange;
-  const kept = supervisor.enforces ? readOnce(headers) : ({ ...headers } as Fields);
+  const { stream } = exchange;
+  const kept = readOnce(headers);
   const dropped: string[] = [];
   for (const [name, value] of Object.entries(kept)) {
     // Node throws for a pseudo-header field, to whoever has called.
@@ -227,5 +234,5 @@ export function repairTrailers(exchange: Http2Exchange, headers: object): object
       return {};
     }
   }
-  return supervisor.enforces ? kept : headers;
+  return kept;
 }

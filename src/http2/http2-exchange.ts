@@ -223,7 +223,7 @@ export class Http2Exchange extends Exchange {
   }
 
   override get hasHeartbeat(): boolean {
-    if (this.settings.heartbeatMs === false || !this.supervisor.enforces || !this.phase.isCommitted) return false;
+    if (this.settings.heartbeatMs === false || !this.phase.isCommitted) return false;
     const { "content-type": type, "content-encoding": coding } = this.head?.fields ?? {};
     return isEventStream(`\r\ncontent-type: ${type}\r\n${coding === undefined ? "" : `content-encoding: ${coding}`}`);
   }

@@ -6,6 +6,7 @@ import type { Http2Exchange } from "./http2-exchange.js";
 import type { Piece } from "./pieces.js";
 import { additionalHeaders, pushStream, respond, respondFrom, sendTrailers } from "./response.js";
 import { shownHead } from "./section.js";
+import { WATCHED_METHODS } from "./watched-stream.js";
 
 type Method = (this: ServerHttp2Stream, ...args: never[]) => unknown;
 
@@ -74,18 +75,27 @@ const METHODS = {
   },
 };
 
-const DESCRIPTORS: PropertyDescriptorMap = {
-  headersSent: shown("headersSent"),
-  sentHeaders: shown("sentHeaders"),
-  rayguard: {
-    configurable: true,
-    get(this: ServerHttp2Stream) {
-      return exchangeBehind(this).context;
-    },
+const rayguard: PropertyDescriptor = {
+  configurable: true,
+  get(this: ServerHttp2Stream) {
+    return exchangeBehind(this).context;
   },
 };
-for (const [name, value] of Object.entries(METHODS))
-  DESCRIPTORS[name] = { value, configurable: true, writable: true, enumerable: false };
+
+const DESCRIPTORS: PropertyDescriptorMap = {
+  ...described(METHODS),
+  headersSent: shown("headersSent"),
+  sentHeaders: shown("sentHeaders"),
+  rayguard,
+};
+
+/** Of a stream that is only looked at. */
+const WATCHED: PropertyDescriptorMap = { ...described(WATCHED_METHODS), rayguard };
+
+function described(methods: object): PropertyDescriptorMap {
+  const entries = Object.entries(methods).map(([name, value]) => [name, { value, configurable: true, writable: true }]);
+  return Object.fromEntries(entries);
+}
 
 /** The header section counts as sent as soon as the app has decided it, as it would without the guard. */
 function shown(name: Shown): PropertyDescriptor {
@@ -115,7 +125,7 @@ export function overrideStream(stream: ServerHttp2Stream, exchange: Http2Exchang
     stream as unknown as NativeStream;
   const { write, end, destroy, close, _write, _writev, _final } = stream as unknown as NativeStream;
   hangOn(stream, exchange);
-  Object.defineProperties(stream, DESCRIPTORS);
+  Object.defineProperties(stream, exchange.isWatched ? WATCHED : DESCRIPTORS);
   return {
     respond,
     respondWithFD,

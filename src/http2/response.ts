@@ -36,7 +36,6 @@ export function respond(exchange: Http2Exchange, headers: object | undefined, op
     // A `statCheck` that answers in another way: Node asks at once whether it has.
     exchange.fromFile ||
     settings.holdBackOctets === 0 ||
-    !supervisor.enforces ||
     exchange.method === "CONNECT" ||
     /^text\/event-stream/i.test(String(head.fields["content-type"]))
   )
@@ -57,8 +56,7 @@ function readHead({ stream, native }: Http2Exchange, headers: unknown = {}, opti
 
 /** Runs the rules over a header section. @returns `null` where the response has failed instead */
 export function judgeHead(exchange: Http2Exchange, head: Head): Head | null {
-  const veto = exchange.supervisor.enforces ? exchange.veto?.() : undefined;
-  const verdict = veto ?? judgeFields(exchange, head);
+  const verdict = exchange.veto?.() ?? judgeFields(exchange, head);
   if (verdict === null) return head;
   exchange.head = head;
   exchange.fail(verdict);
@@ -111,7 +109,7 @@ export function respondFrom(
 
 /** Stands in front of `additionalHeaders()`. */
 export function additionalHeaders(exchange: Http2Exchange, headers: unknown): void {
-  const { stream, native, supervisor, passing } = exchange;
+  const { stream, native, passing } = exchange;
   const pass = (given: unknown) => void native.additionalHeaders.call(stream, given as never);
   if (exchange.isVoid && exchange.head === null && !passing) {
     refuseAsNode(stream, native, "additionalHeaders", headers, undefined);
@@ -127,10 +125,9 @@ export function additionalHeaders(exchange: Http2Exchange, headers: unknown): vo
   refuseAsNode(stream, native, "additionalHeaders", given, undefined);
   const fields = byName(given);
   const lines = Object.keys(fields).length;
-  if (!repairInterim(exchange, fields) && supervisor.enforces) return;
+  if (!repairInterim(exchange, fields)) return;
   exchange.interims++;
-  const isMended = supervisor.enforces && Object.keys(fields).length < lines;
-  pass(isMended ? fields : given);
+  pass(Object.keys(fields).length < lines ? fields : given);
 }
 
 /** Stands in front of `pushStream()`, which throws for a stream that is gone, as the app does not know it to be. */

@@ -10,16 +10,12 @@ import type { Socket } from "node:net";
 import { contain, tellFailure } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { exchangeOf } from "../exchange/exchange-of.js";
-import { emitClientError } from "../http1/client-error.js";
 import { connectionOf } from "../http1/connection.js";
+import { connectionEvents } from "../http1/connection-events.js";
 import { withList } from "../http1/connection-lists.js";
-import { emitDropped } from "../http1/dropped.js";
-import { handshakeFailed } from "../http1/handshake.js";
 import { callListeners } from "../http1/listeners.js";
 import type { NodeResponse } from "../http1/node-internals.js";
-import type { ClientError } from "../http1/parse-error.js";
 import type { Http1Server, ServerGuard } from "../http1/server-guard.js";
-import { emitUpgrade } from "../http1/upgrades.js";
 import { putInFrontOfEmit } from "../put-in-front.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { guardSession, type SessionGuard } from "./session.js";
@@ -37,11 +33,12 @@ export interface Http2Guard extends ServerGuard, SessionGuard {
  */
 export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, listening?: () => void): () => void {
   const below = server.emit;
+  const events = connectionEvents(server, below, guard);
   let arriving: unknown;
   const pass = (event: string | symbol, args: unknown[]) => Reflect.apply(below, server, [event, ...args]) as boolean;
 
   function emit(this: Http1Server, event: string | symbol, ...args: unknown[]): boolean {
-    const [a, b] = args;
+    const [a] = args;
     switch (event) {
       case "stream":
         return emitStream(server, below, guard, args);
@@ -50,24 +47,11 @@ export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, lis
       case "checkExpectation":
         return emitRequest(server, below, guard, event, args);
       case "connect":
-      case "upgrade":
-        if (event === "connect" && isHttp2(a)) {
-          // Without a listener Node answers 405.
-          return server.listenerCount("connect") === 0
-            ? pass(event, args)
-            : emitRequest(server, below, guard, event, args);
-        }
-        if (!guard.enforces) break;
-        return emitUpgrade(server, below, guard, event, args);
-      case "clientError":
-        if (!guard.enforces) break;
-        return emitClientError(server, below, guard, a as ClientError, b as Socket);
-      case "dropRequest":
-        if (!guard.enforces) break;
-        return emitDropped(server, below, guard, a as IncomingMessage, b as Socket);
-      case "tlsClientError":
-        if (guard.enforces) handshakeFailed(b as Socket, guard.witness);
-        break;
+        if (!isHttp2(a)) break;
+        // Without a listener Node answers 405.
+        return server.listenerCount("connect") === 0
+          ? pass(event, args)
+          : emitRequest(server, below, guard, event, args);
       case "listening":
         listening?.();
         break;
@@ -88,7 +72,7 @@ export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, lis
         }
       }
     }
-    return pass(event, args);
+    return events.get(event)?.(args) ?? pass(event, args);
   }
   return putInFrontOfEmit(server, emit);
 }
@@ -113,7 +97,7 @@ function emitStream(server: Http1Server, below: Http1Server["emit"], guard: Http
   const enter = () => {
     const emitted = callListeners(guard, server, below, "stream", args, exchange);
     // With nobody listening, an error of the stream would end the process: of the client's making as well.
-    if (guard.enforces && stream.listenerCount("error") === 0) stream.on("error", ignore);
+    if (!exchange.isWatched && stream.listenerCount("error") === 0) stream.on("error", ignore);
     return emitted;
   };
   if (guard.overload !== undefined && !guard.overload.admits(exchange, enter)) return true;

@@ -8,7 +8,6 @@ import { destroyedWith, type Leaving, NO_ERROR, whenSent } from "./leaving.js";
 
 /** What the interception of a session asks of its guard. */
 export interface SessionGuard {
-  readonly enforces: boolean;
   /** Told of what fails in the guard itself. */
   readonly witness: Witness;
   /** Sessions that are open. */
@@ -73,7 +72,7 @@ function guardSocket(socket: Socket, session: ServerHttp2Session, guard: Session
 
 /** Ends what a session owes, and then the session. */
 function answerAll(
-  { enforces, supervisor, witness }: SessionGuard,
+  { supervisor, witness }: SessionGuard,
   session: ServerHttp2Session,
   how: "session.destroy" | "socket.destroy",
   leaving: Leaving,
@@ -87,13 +86,12 @@ function answerAll(
     for (const one of [...supervisor.exchanges()]) {
       if (one.session !== session) continue;
       const exchange = one as Http2Exchange;
-      owes = true;
-      if (!enforces) exchange.fail(failure);
+      owes ||= !exchange.isWatched;
       // A socket tells its session in a later turn.
-      else if (exchange.endsWith(failure, leaving, how === "session.destroy")) left.add(exchange);
+      if (exchange.endsWith(failure, leaving, how === "session.destroy")) left.add(exchange);
     }
   });
-  if (!enforces || !owes) return end();
+  if (!owes) return end();
   if (left.size === 0) return void setImmediate(endIt);
   // No stream is to come between. A session that is closed would leave its end to the client.
   session.goaway();

@@ -17,16 +17,17 @@ export function attachTo(
   const { supervisor } = guard;
   const warn = (record: object, message: string) => supervisor.warn(record, message);
   const accepting = new Accepting(server, guard);
-  const undo = [() => accepting.undo()];
-  if (!isHttp1Server(server)) {
-    undo.push(interceptHttp2Server(server as Http1Server, guard, accepting.listening));
-    if (guard.enforces) undo.push(standsBeforeClose(server as unknown as Server, (close) => close()));
-  } else {
-    undo.push(interceptServer(server, guard, accepting.listening));
-    if (guard.enforces) undo.push(closesQuietly(server as unknown as Server, supervisor.closing));
+  const isHttp1 = isHttp1Server(server);
+  const intercept = isHttp1 ? interceptServer : interceptHttp2Server;
+  const undo = [() => accepting.undo(), intercept(server as Http1Server, guard, accepting.listening)];
+  if (guard.enforces) {
+    const closing = server as unknown as Server;
+    undo.push(
+      isHttp1 ? closesQuietly(closing, supervisor.closing) : standsBeforeClose(closing, (close) => close()),
+      // One for HTTP/2 has them, too, for clients that speak HTTP/1.1 (`allowHTTP1`).
+      keepAlive(server as TimedServer, supervisor.settings, warn),
+    );
   }
-  // One for HTTP/2 has them, too, for clients that speak HTTP/1.1 (`allowHTTP1`).
-  if (guard.enforces) undo.push(keepAlive(server as TimedServer, supervisor.settings, warn));
   return () => {
     for (const step of undo) step();
   };

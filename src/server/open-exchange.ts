@@ -8,7 +8,7 @@ import type { Http1Exchange } from "../http1/http1-exchange.js";
 import type { NodeResponse } from "../http1/node-internals.js";
 import { guardPrototypes } from "../http1/prototypes.js";
 import { SocketExchange } from "../http1/socket-exchange.js";
-import { Http2Exchange } from "../http2/http2-exchange.js";
+import type { Http2Exchange } from "../http2/http2-exchange.js";
 import type { Failure } from "../report/incidents.js";
 import { SimulatedExchange } from "../simulated/simulated.js";
 import type { GuardSupervisor } from "../supervisor.js";
@@ -33,28 +33,33 @@ export function openHttp1(
   return exchange;
 }
 
-/** Opens the exchange of a stream of HTTP/2, or finds the one it has. */
+/**
+ * Opens the exchange of a stream of HTTP/2, or finds the one it has.
+ * @param OfMode - its class, for the mode of the guard
+ */
 export function openStream(
+  OfMode: typeof Http2Exchange,
   supervisor: GuardSupervisor,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
 ): Http2Exchange {
   const known = exchangeOf(stream) as Http2Exchange | undefined;
   if (known !== undefined) return known;
-  const exchange = new Http2Exchange(supervisor, supervisor.settings, stream, headers);
+  const exchange = new OfMode(supervisor, supervisor.settings, stream, headers);
   supervisor.opened(exchange, !stream.endAfterHeaders);
   return exchange;
 }
 
 /** The same for the objects that the compatibility API makes of it. */
 export function openHttp2(
+  OfMode: typeof Http2Exchange,
   supervisor: GuardSupervisor,
   request: Http2ServerRequest,
   response: Http2ServerResponse,
 ): Exchange {
   const known = exchangeOf(response);
   if (known !== undefined) return known;
-  const exchange = openStream(supervisor, request.stream, request.headers);
+  const exchange = openStream(OfMode, supervisor, request.stream, request.headers);
   exchange.link(request, response);
   showContext(request, exchange);
   return exchange;

@@ -1,0 +1,43 @@
+import type { Failure } from "../report/incidents.js";
+import { lookAtContent } from "./content.js";
+import { framingOf, watchFields } from "./fields.js";
+import { Http2Exchange } from "./http2-exchange.js";
+import type { Leaving } from "./leaving.js";
+import type { Piece } from "./pieces.js";
+import { byName, type Fields, type RespondOptions } from "./section.js";
+
+/** An exchange over HTTP/2 that is only looked at (report mode): what the methods in `watched-stream.ts` do to it. */
+export class WatchedHttp2Exchange extends Http2Exchange {
+  #hasContent = false;
+
+  override get hasHeartbeat(): boolean {
+    return false;
+  }
+
+  /** The header section may have been sent meanwhile, by the app or by Node: looks at what it was. */
+  lookAtHead(options?: RespondOptions): void {
+    const { stream } = this;
+    if (this.head !== null || this.passing || !stream.headersSent) return;
+    const given = { ...stream.sentHeaders } as Fields;
+    const head = { fields: byName(given), given, options };
+    this.head = head;
+    this.framing = framingOf(head.fields, this.method);
+    watchFields(this, head);
+    if (this.fromFile) this.file(head.fields);
+    else this.commits(head.fields);
+  }
+
+  /** Looks at the first octets of the content. */
+  lookAtFirst(piece: Piece | undefined): void {
+    if (this.#hasContent || this.head === null) return;
+    this.#hasContent = true;
+    lookAtContent(this, this.head, piece);
+  }
+
+  override endsWith(failure: Failure, _leaving: Leaving): boolean {
+    this.fail(failure);
+    return false;
+  }
+}
+
+Object.assign(WatchedHttp2Exchange.prototype, { isWatched: true });
