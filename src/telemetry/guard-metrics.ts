@@ -32,7 +32,7 @@ const READINGS: readonly {
   {
     name: "requests_total",
     Metric: Counter,
-    help: "Requests whose fate is known, health checks included.",
+    help: "Requests that are over, health checks included.",
     own: ["outcome"],
     read({ outcomes }, add) {
       for (const [outcome, count] of Object.entries(outcomes)) add({ outcome }, count);
@@ -130,7 +130,7 @@ export class GuardMetrics {
     }
     this.#durations = new Histogram({
       name: prefix + DURATION.name,
-      help: "Time from the end of the request header section until the fate of the response was known, health checks excluded.",
+      help: "Time from the end of the request header section until the request was over, health checks excluded.",
       labelNames: [...labelNames, ...DURATION.own],
       buckets: DURATION_BUCKETS_S,
       registers,

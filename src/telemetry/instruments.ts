@@ -13,13 +13,13 @@ import { knownMethods, requestAttributes } from "./request-attributes.js";
 /** Records the metrics of a guard. @returns how it observes the guard, and what ends it */
 export function recordMetrics(meter: Meter, guard: Guard, own: Attributes): Observer & { end(): void } {
   const requests = meter.createCounter("rayguard.requests", {
-    description: "Requests whose fate is known, health checks included.",
+    description: "Requests that are over, health checks included.",
     unit: "{request}",
     valueType: ValueType.INT,
   });
   const duration = meter.createHistogram("rayguard.request.duration", {
     description:
-      "Time from the end of the request header section until the fate of the response was known, health checks excluded.",
+      "Time from the end of the request header section until the request was over, health checks excluded.",
     unit: "s",
     advice: { explicitBucketBoundaries: DURATION_BUCKETS_S },
   });
