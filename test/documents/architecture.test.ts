@@ -27,9 +27,9 @@ describe("the page on the architecture", () => {
     expectMarked(PAGE, "phases", drawing());
   });
 
-  it.each(["res.json()", "socket.destroy()"])("tells in eight files at most what becomes of %s", (call) => {
+  it.each(["res.json()", "socket.destroy()"])("tells in eight files at most what happens at %s", (call) => {
     const page = readFileSync(path.join(root, PAGE), "utf8");
-    const story = page.split(/^## /m).find((part) => part.startsWith(`What becomes of \`${call}\``)) ?? "";
+    const story = page.split(/^## /m).find((part) => part.startsWith(`What happens at \`${call}\``)) ?? "";
     const files = story
       .split("\n")
       .flatMap((line) => /\| `((?:src|adapters)\/[^`]+\.ts)`[^|]*\|$/.exec(line)?.[1] ?? []);
