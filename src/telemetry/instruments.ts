@@ -18,8 +18,7 @@ export function recordMetrics(meter: Meter, guard: Guard, own: Attributes): Obse
     valueType: ValueType.INT,
   });
   const duration = meter.createHistogram("rayguard.request.duration", {
-    description:
-      "Time from the end of the request header section until the request was over, health checks excluded.",
+    description: "Time from the end of the request header section until the request was over, health checks excluded.",
     unit: "s",
     advice: { explicitBucketBoundaries: DURATION_BUCKETS_S },
   });
