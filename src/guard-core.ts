@@ -11,12 +11,12 @@ import type { AdapterGuard, AppListener } from "./adapter-guard.js";
 import { RayguardError } from "./errors.js";
 import { enterExchange } from "./exchange/current-exchange.js";
 import type { Exchange } from "./exchange/exchange.js";
-import { exchangeOf } from "./exchange/exchange-of.js";
 import { isOnAccountOfLeaving } from "./exchange/leaving.js";
 import type { GuardedListener } from "./exchange/request-context.js";
 import type { Guard } from "./guard.js";
 import { HEALTH_DEFAULTS, Health } from "./health/health.js";
 import { Http1Exchange } from "./http1/http1-exchange.js";
+import { anyExchangeOf } from "./http1/http1-exchange-of.js";
 import { guardedListener } from "./http1/listeners.js";
 import type { NodeResponse } from "./http1/node-internals.js";
 import { coverPrototypes } from "./http1/prototypes.js";
@@ -204,7 +204,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   }
 
   accept(request: IncomingMessage, response: ServerResponse): Exchange {
-    const known = exchangeOf(response);
+    const known = anyExchangeOf(response);
     const exchange = known ?? openHere(this, request, response);
     const { supervisor } = this;
     const isOwn = exchange.supervisor === supervisor;

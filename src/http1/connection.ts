@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { contain, contained, type Witness } from "../containment.js";
-import { exchangeOf } from "../exchange/exchange-of.js";
 import { Existing, shared } from "../shared.js";
 import { runningFunctions } from "../stack.js";
 import type { Peer } from "../trust/caller.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { anyExchangeOf } from "./http1-exchange-of.js";
 import { addressOf, markErrorEmitted, type NodeSocket } from "./node-internals.js";
 import { awaitsContent } from "./request.js";
 import { onceClosed } from "./socket-close.js";
@@ -170,8 +170,8 @@ export class GuardedConnection {
   /** Whom the app means when it touches the socket. */
   current(): Http1Exchange | SocketExchange | undefined {
     const message = this.socket._httpMessage;
-    const known = message ? exchangeOf(message) : undefined;
     // The app may have assigned the socket to a response of its own making.
+    const known = this.first?.response === message ? this.first : message ? anyExchangeOf(message) : undefined;
     const exchange = known?.hasNodeResponse ? (known as Http1Exchange) : undefined;
     return this.culprit ?? this.detached ?? exchange ?? this.#parting ?? this.bare ?? undefined;
   }
@@ -242,7 +242,7 @@ export class GuardedConnection {
   finishDetached(exchange: Http1Exchange, octets: Buffer): void {
     this.detached = null;
     const holder = this.socket._httpMessage;
-    if (holder && exchangeOf(holder)?.phase.isCommitted) {
+    if (holder && anyExchangeOf(holder)?.phase.isCommitted) {
       // Another response has the socket already; octets of this one would end up in it.
       exchange.settle(false);
       return;
@@ -341,6 +341,10 @@ const Holder = shared(
         return Holder.of(socket);
       }
 
+      static known(socket: object): GuardedConnection | undefined {
+        return #connection in socket ? socket.#connection : undefined;
+      }
+
       /** Makes a method for sockets: those that no guard has seen, or another protocol has taken over, go on to `below`. */
       static standInFront(method: SocketMethod, below: Native, guarded: Guarded): Native {
         return function (this: object, a?: unknown, b?: unknown, c?: unknown): unknown {
@@ -360,3 +364,6 @@ const Holder = shared(
 
 /** The guarded connection of a socket; the first call stands in front of its methods. */
 export const connectionOf: (socket: object) => GuardedConnection = Holder.of;
+
+/** The same, for a socket that nobody else is to stand in front of. */
+export const knownConnection: (socket: object) => GuardedConnection | undefined = Holder.known;

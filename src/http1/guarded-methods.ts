@@ -135,12 +135,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods {
       } else if (event === "prefinish") {
         if (exchange.goneBy !== null && isNeverFinished(exchange)) return false;
       } else if (event === "finish") {
-        exchange.finishing = true;
         if (exchange.goneBy !== null && finishUnseen(exchange)) return true;
-        const emitted = native.emit.call(this, event);
-        // Node has detached the socket, past an override that is no longer asked.
-        if (!exchange.phase.isSettled && this.socket === null && !exchange.isDetached) detached(exchange);
-        return emitted;
       } else if (this.listenerCount("error") === 0) {
         // With nobody listening, an error of the response would end the process; Node's own and the app's alike.
         if (!exchange.fail(handlerError(argument))) exchange.wroteLate(argument);

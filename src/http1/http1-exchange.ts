@@ -15,7 +15,7 @@ import type { CodedContent } from "./coded-content.js";
 import type { GuardedConnection } from "./connection.js";
 import { commit, dropHeld, isAllOut, type Piece, releaseHeld } from "./content.js";
 import { abortRequest, leaveConnection } from "./departure.js";
-import { sendDetached } from "./detached.js";
+import { detached, sendDetached } from "./detached.js";
 import { discardCalls } from "./discarded-calls.js";
 import { checkTrailers, framingOf } from "./field-sections.js";
 import { setStatus } from "./first-line.js";
@@ -457,6 +457,11 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     dropHeld(this);
     const isWhole = this.phase.isVoid ? this.outcome === "replaced" : isAllOut(this) || this.phase === PHASES.ended;
     this.settle(isWhole && this.connection.unsent === 0);
+  }
+
+  /** `finish` has been emitted: Node has detached the socket, if only past a method that is no longer in its place. */
+  flushed(): void {
+    if (this.response.socket === null && !this.isDetached) detached(this);
   }
 
   /** `close` has been emitted on the response, by Node or by an app, before its fate was known. */

@@ -2,19 +2,12 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Exchange } from "../exchange/exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { hangOverHttp1 } from "./http1-exchange-of.js";
 import { covered, coverPrototypes } from "./prototypes.js";
 import { captureRejection, capturesRejections, watchPromise } from "./rejections.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 export type Listener = (...args: unknown[]) => unknown;
-
-/** The listener of an event, where there is just one and nobody else stands in front of `emit`: the usual server. */
-export function onlyListener(server: Http1Server, below: Http1Server["emit"], event: string): Listener | undefined {
-  if ((below as unknown) !== EventEmitter.prototype.emit) return undefined;
-  // A copy of the list for each request would cost more than everything else here.
-  const listener = (server as { _events?: Record<string, unknown> })._events?.[event];
-  return typeof listener === "function" && !("listener" in listener) ? (listener as Listener) : undefined;
-}
 
 /**
  * Calls a request listener so that nothing it throws, now or later, escapes.
@@ -42,8 +35,10 @@ export function callListener(
     guard.failed(exchange, error, true);
   }
   if (exchange.hasNodeResponse) {
-    const prototype = Object.getPrototypeOf((exchange as Http1Exchange).response) as object;
+    const { request, response } = exchange as Http1Exchange;
+    const prototype = Object.getPrototypeOf(response) as object;
     if (prototype !== covered) coverPrototypes(prototype);
+    if (response.req !== request) hangOverHttp1(response, exchange as Http1Exchange);
   }
   return left;
 }

@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
-import { overrides } from "../exchange/exchange-of.js";
+import type { Exchange } from "../exchange/exchange.js";
+import { knownConnection } from "./connection.js";
 import { guardedMethods } from "./guarded-methods.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import type { NodeResponse, WriteCallback } from "./node-internals.js";
+import { anyExchangeOf, hangOverHttp1, overrides } from "./http1-exchange-of.js";
+import type { NodeResponse, NodeSocket, WriteCallback } from "./node-internals.js";
 import type { WatchedExchange } from "./watched-exchange.js";
 import { watchedMethods } from "./watched-methods.js";
 
@@ -61,6 +63,7 @@ export function createOverrides(source: NativeMethods): Overrides {
     native as never,
     guardedMethods(native) as never,
     watchedMethods(native) as never,
+    exchangeBehind,
   ) as unknown as NativeMethods;
   if (native.writeInformation === undefined) delete methods.writeInformation;
   return { native, methods };
@@ -74,3 +77,30 @@ export type ExchangeMethods<E extends Http1Exchange | WatchedExchange = Http1Exc
     ...args: Parameters<NonNullable<NativeMethods[K]>>
   ) => unknown;
 };
+
+/** The exchange of a response on which a method is called. */
+export function exchangeOfReceiver(response: object): Http1Exchange | undefined {
+  const found = anyExchangeOf(response);
+  return found === undefined ? exchangeBehind(response) : overHttp1(found);
+}
+
+/**
+ * The exchange of a response that has no request of its own with one: an app has put another in its place. Or of a `Proxy`
+ * of a response, or an object that inherits from one: it has the same socket.
+ */
+function exchangeBehind(response: object): Http1Exchange | undefined {
+  const marked = anyExchangeOf(response);
+  if (marked !== undefined) return overHttp1(marked);
+  const socket = (response as NodeResponse).socket as NodeSocket | null | undefined;
+  const message = socket?._httpMessage;
+  if (!socket || !message) return undefined;
+  if (message !== response) return overHttp1(anyExchangeOf(message));
+  const first = knownConnection(socket)?.first;
+  if (first?.response !== response) return undefined;
+  hangOverHttp1(response, first);
+  return first;
+}
+
+function overHttp1(exchange: Exchange | undefined): Http1Exchange | undefined {
+  return exchange?.hasNodeResponse ? (exchange as Http1Exchange) : undefined;
+}

@@ -1,10 +1,16 @@
 import { tellFailure } from "../containment.js";
-import { exchangeOf, exchangeOfReceiver } from "../exchange/exchange-of.js";
 import { IncomingMessage, OutgoingMessage, ServerResponse } from "../node-http.js";
 import { putInFront } from "../put-in-front.js";
 import { shared } from "../shared.js";
+import { anyExchangeOf } from "./http1-exchange-of.js";
 import type { NodeResponse } from "./node-internals.js";
-import { createOverrides, type NativeMethods, type Overrides, type ResponseMethod } from "./overrides.js";
+import {
+  createOverrides,
+  exchangeOfReceiver,
+  type NativeMethods,
+  type Overrides,
+  type ResponseMethod,
+} from "./overrides.js";
 import { guardRequestPrototype } from "./request.js";
 import type { ServerGuard } from "./server-guard.js";
 
@@ -25,27 +31,13 @@ for (const name of Object.getOwnPropertyNames(RESPONSES)) FIRST[name] = RESPONSE
 
 let overrides: Overrides | undefined;
 
-/** Puts the guard in front of the methods of every request and response, and finds the ones below. */
+/**
+ * Puts the guard in front of the methods of every request and response, again where somebody has put back what was there.
+ * @returns the methods with those below
+ */
 export function guardPrototypes(): Overrides {
   overrides ??= startOverrides();
-  const { methods } = overrides;
-  const present = ServerResponse.prototype as unknown as NativeMethods;
-  // Each request asks whether all of them still are in their place. A loop would cost it as much as the rest.
-  if (
-    present._storeHeader !== methods._storeHeader ||
-    present._send !== methods._send ||
-    present._writeRaw !== methods._writeRaw ||
-    present._flushOutput !== methods._flushOutput ||
-    present.write !== methods.write ||
-    present.end !== methods.end ||
-    present.destroy !== methods.destroy ||
-    present.detachSocket !== methods.detachSocket ||
-    present.writeEarlyHints !== methods.writeEarlyHints ||
-    present.writeInformation !== methods.writeInformation ||
-    present.addTrailers !== methods.addTrailers ||
-    present.emit !== methods.emit
-  )
-    for (const [name, method] of Object.entries(methods)) putBack(overrides, name as ResponseMethod, method);
+  for (const [name, method] of Object.entries(overrides.methods)) putBack(overrides, name as ResponseMethod, method);
   return overrides;
 }
 
@@ -59,7 +51,6 @@ function startOverrides(): Overrides {
   return started;
 }
 
-/** Again, where somebody has put back what was there before. */
 function putBack({ native }: Overrides, name: ResponseMethod, method: unknown): void {
   const present = RESPONSES[name];
   if (present === method) return;
@@ -74,7 +65,7 @@ function countHeld(): boolean {
   if (below === undefined) return false;
   Object.defineProperty(ServerResponse.prototype, "writableLength", {
     get(this: NodeResponse): number {
-      const exchange = exchangeOf(this) as { held?: readonly unknown[] | null; shownLength: number } | undefined;
+      const exchange = anyExchangeOf(this) as { held?: readonly unknown[] | null; shownLength: number } | undefined;
       if (!exchange?.held?.length) return below.call(this) as number;
       // Node 26 adds the header section to what waits for the end of the tick, until that is sent; it is among what is held.
       const { _headerSent } = this;
@@ -144,10 +135,28 @@ export function guardedClass<T extends new (...args: never[]) => object>(
   guard: Pick<ServerGuard, "open" | "witness">,
 ): T {
   const Base = base as unknown as new (...args: unknown[]) => NodeResponse;
+  const { methods, native } = guardPrototypes();
+  const present = RESPONSES as unknown as NativeMethods;
   function Observed(request: unknown, options: unknown) {
     const response = new Base(request, options);
     try {
-      guard.open(request as IncomingMessage, response);
+      // Each asks whether all methods still are in their place. A loop would cost it as much as the rest.
+      if (
+        present._storeHeader !== methods._storeHeader ||
+        present._send !== methods._send ||
+        present._writeRaw !== methods._writeRaw ||
+        present._flushOutput !== methods._flushOutput ||
+        present.write !== methods.write ||
+        present.end !== methods.end ||
+        present.destroy !== methods.destroy ||
+        present.detachSocket !== methods.detachSocket ||
+        present.writeEarlyHints !== methods.writeEarlyHints ||
+        present.writeInformation !== methods.writeInformation ||
+        present.addTrailers !== methods.addTrailers ||
+        present.emit !== methods.emit
+      )
+        guardPrototypes();
+      guard.open(request as IncomingMessage, response, native);
     } catch (error) {
       tellFailure(guard.witness, error); // the response is a bare one then
     }

@@ -1,18 +1,19 @@
 import type { IncomingMessage } from "node:http";
-import { exchangeOf } from "../exchange/exchange-of.js";
 import type { RequestContext } from "../exchange/request-context.js";
 import { announcesContent } from "../http/message.js";
 import { putInFront } from "../put-in-front.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { anyExchangeOf, destroyOf } from "./http1-exchange-of.js";
 import type { NodeSocket } from "./node-internals.js";
 
 /** The exchange of a `Proxy` of a request, or an object that inherits from one. */
-function exchangeBehind(request: IncomingMessage): Http1Exchange | undefined {
-  const message = (request.socket as NodeSocket | null | undefined)?._httpMessage;
-  const exchange = message ? (exchangeOf(message) as Http1Exchange | undefined) : undefined;
+function exchangeBehind(request: object): Http1Exchange | undefined {
+  const { socket, rawHeaders } = request as IncomingMessage;
+  const message = (socket as NodeSocket | null | undefined)?._httpMessage;
+  const exchange = message ? (anyExchangeOf(message) as Http1Exchange | undefined) : undefined;
   if (!exchange?.hasNodeResponse) return undefined;
-  for (const one of exchange.connection) if (one.request.rawHeaders === request.rawHeaders) return one;
+  for (const one of exchange.connection) if (one.request.rawHeaders === rawHeaders) return one;
   return undefined;
 }
 
@@ -26,30 +27,29 @@ export function guardRequestPrototype(prototype: object): void {
     rayguard: {
       configurable: true,
       get(this: IncomingMessage): RequestContext | undefined {
-        return (exchangeOf(this) ?? exchangeBehind(this))?.context;
+        return (anyExchangeOf(this) ?? exchangeBehind(this))?.context;
       },
       set(this: IncomingMessage, value: unknown) {
         Object.defineProperty(this, "rayguard", { value, configurable: true, writable: true });
       },
     },
   });
-  putInFront(prototype, "destroy", function destroy(this: IncomingMessage, error?: Error) {
-    const exchange = (exchangeOf(this) ?? exchangeBehind(this)) as Http1Exchange | undefined;
-    if (!exchange?.hasNodeResponse) return below.call(this, error);
+  const guarded = (request: IncomingMessage, exchange: Http1Exchange, error?: Error) => {
     const { connection } = exchange;
     if (connection.looksGone ? isDestroyed(connection.socket) : connection.socket.destroyed) {
       // Node tells every request of a connection that is gone, also those whose response never had its turn.
-      const result = below.call(this, error);
+      const result = below.call(request, error);
       if (!exchange.phase.isSettled) exchange.closed();
       return result;
     }
     // Read to its end: this is the stream cleaning up after itself, and leaves the connection alone. So do
     // `pipeline()` and others that take the socket away first.
-    if (this.destroyed || (this.complete && this.readableEnded) || (this.socket as unknown) === null)
-      return below.call(this, error);
-    if (connection.isOwn || connection.isGone(error)) return below.call(this, error);
-    return exchange.destroyRequest(below as IncomingMessage["destroy"], error);
-  });
+    if (request.destroyed || (request.complete && request.readableEnded) || (request.socket as unknown) === null)
+      return below.call(request, error);
+    if (connection.isOwn || connection.isGone(error)) return below.call(request, error);
+    return exchange.destroyRequest(below, error);
+  };
+  putInFront(prototype, "destroy", destroyOf(below as never, guarded as never, exchangeBehind));
 }
 
 /** Whether content of the request is still to come. `complete` alone does not tell inside the request listener. */

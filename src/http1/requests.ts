@@ -1,9 +1,10 @@
+import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { tellFailure } from "../containment.js";
-import { exchangeOf } from "../exchange/exchange-of.js";
 import type { Overload } from "../overload/overload.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { callListener, callListeners, type Listener, onlyListener } from "./listeners.js";
+import { anyExchangeOf } from "./http1-exchange-of.js";
+import { callListener, callListeners, type Listener } from "./listeners.js";
 import type { NodeResponse } from "./node-internals.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
@@ -11,6 +12,8 @@ import type { Http1Server, ServerGuard } from "./server-guard.js";
 export class Requests {
   readonly #server: Http1Server;
   readonly #below: Http1Server["emit"];
+  /** Nobody else stands in front of `emit`. */
+  readonly #isFirst: boolean;
   readonly #guard: ServerGuard;
   /** The listener that was called last: the guard has recognised what it is. */
   #recognised: Listener | undefined;
@@ -19,6 +22,7 @@ export class Requests {
   constructor(server: Http1Server, below: Http1Server["emit"], guard: ServerGuard) {
     this.#server = server;
     this.#below = below;
+    this.#isFirst = (below as unknown) === EventEmitter.prototype.emit;
     this.#guard = guard;
   }
 
@@ -27,7 +31,7 @@ export class Requests {
     let exchange: Http1Exchange;
     try {
       // Opened as its response was made; not one that an app has made itself.
-      exchange = (exchangeOf(response) as Http1Exchange | undefined) ?? this.#guard.open(request, response);
+      exchange = (anyExchangeOf(response) as Http1Exchange | undefined) ?? this.#guard.open(request, response);
       exchange.persists = response.shouldKeepAlive;
       const { connection } = exchange;
       if (connection.lingering) {
@@ -59,8 +63,10 @@ export class Requests {
     const server = this.#server;
     const guard = this.#guard;
     const args = [exchange.request, exchange.response];
-    const listener = onlyListener(server, this.#below, event);
-    if (listener === undefined) return callListeners(guard, server, this.#below, event, args, exchange);
+    // A copy of the list for each request would cost more than everything else here.
+    const listener = this.#isFirst ? (server._events?.[event] as Listener | undefined) : undefined;
+    if (typeof listener !== "function" || "listener" in listener)
+      return callListeners(guard, server, this.#below, event, args, exchange);
     if (listener !== this.#recognised) {
       guard.meet(listener, exchange);
       this.#recognised = listener;

@@ -6,11 +6,14 @@ import type { Overload } from "../overload/overload.js";
 import type { Failure } from "../report/incidents.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeResponse } from "./node-internals.js";
+import type { NativeMethods } from "./overrides.js";
 import type { SocketExchange } from "./socket-exchange.js";
 
 /** A `node:http` or `node:https` server, as far as the guard needs it. */
 export interface Http1Server {
   emit(event: string | symbol, ...args: unknown[]): boolean;
+  /** Where Node keeps what listens, a list of its own for more than one. */
+  readonly _events?: Readonly<Record<string, unknown>>;
   on(event: string, listener: (...args: never[]) => void): unknown;
   removeListener(event: string, listener: (...args: never[]) => void): unknown;
   rawListeners(event: string): unknown[];
@@ -30,8 +33,8 @@ export interface ServerGuard {
   readonly overload: Overload | undefined;
   /** Told of what fails in the guard itself. */
   readonly witness: Witness;
-  /** Opens the exchange of a request that has none. */
-  open(request: IncomingMessage, response: NodeResponse): Http1Exchange;
+  /** Opens the exchange of a request that has none. @param native - the methods below the guard's, which are in their place */
+  open(request: IncomingMessage, response: NodeResponse, native?: NativeMethods): Http1Exchange;
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure, method?: string): SocketExchange;
   /** Answers what the guard itself answers, such as the health check. @returns true where it has */
   answers(exchange: Exchange): boolean;

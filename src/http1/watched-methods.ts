@@ -78,11 +78,7 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
     emit(exchange, event, argument) {
       if (event === "pipe") watchSource(exchange, argument as Readable);
       else if (event === "close" && !exchange.phase.isSettled) exchange.closed();
-      if (event !== "finish") return undefined;
-      const emitted = native.emit.call(this, event);
-      // Node has detached the socket, past an override that is no longer asked.
-      if (!exchange.phase.isSettled && this.socket === null && !exchange.isDetached) detached(exchange);
-      return emitted;
+      return undefined;
     },
   };
 }

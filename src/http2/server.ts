@@ -9,10 +9,10 @@ import type {
 import type { Socket } from "node:net";
 import { contain, tellFailure } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
-import { exchangeOf } from "../exchange/exchange-of.js";
 import { connectionOf } from "../http1/connection.js";
 import { connectionEvents } from "../http1/connection-events.js";
 import { withList } from "../http1/connection-lists.js";
+import { anyExchangeOf } from "../http1/http1-exchange-of.js";
 import { callListeners } from "../http1/listeners.js";
 import type { NodeResponse } from "../http1/node-internals.js";
 import type { Http1Server, ServerGuard } from "../http1/server-guard.js";
@@ -114,7 +114,7 @@ function emitRequest(
   const [request, response] = args as [unknown, unknown];
   const exchange = isHttp2(request)
     ? guard.openHttp2(request, response as Http2ServerResponse)
-    : (exchangeOf(response as NodeResponse) ?? guard.open(request as IncomingMessage, response as NodeResponse));
+    : (anyExchangeOf(response as NodeResponse) ?? guard.open(request as IncomingMessage, response as NodeResponse));
   const enter = () => callListeners(guard, server, below, event, args, exchange);
   if (exchange.greeted) return enter();
   if (guard.answers(exchange)) return true;

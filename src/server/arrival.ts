@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
-import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
+import { hangOn } from "../exchange/exchange-of.js";
+import { anyExchangeOf } from "../http1/http1-exchange-of.js";
 import { hasInternals } from "../http1/node-internals.js";
 import { guardSession } from "../http2/session.js";
 import { type AttachingGuard, type Attachments, yieldsToAny } from "./attachments.js";
@@ -16,7 +17,7 @@ interface Here extends AttachingGuard {
 
 /** Opens the exchange of a request that has none, or whose response is not the one it was opened for. */
 export function openHere(guard: Here, request: IncomingMessage, response: ServerResponse): Exchange {
-  const asked = exchangeOf(request);
+  const asked = anyExchangeOf(request);
   if (asked !== undefined) {
     // An upgrade that a library routes through the framework, or a request that an app asks itself for: the response is
     // of their own making. The one exchange of a request is there already, and may even be over.

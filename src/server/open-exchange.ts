@@ -2,10 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
-import { exchangeOf, hangOn, hangOnBoth } from "../exchange/exchange-of.js";
+import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
 import { connectionOf } from "../http1/connection.js";
 import type { Http1Exchange } from "../http1/http1-exchange.js";
+import { hangOverHttp1 } from "../http1/http1-exchange-of.js";
 import type { NodeResponse } from "../http1/node-internals.js";
+import type { NativeMethods } from "../http1/overrides.js";
 import { guardPrototypes } from "../http1/prototypes.js";
 import { SocketExchange } from "../http1/socket-exchange.js";
 import type { Http2Exchange } from "../http2/http2-exchange.js";
@@ -22,11 +24,13 @@ export function openHttp1(
   supervisor: GuardSupervisor,
   request: IncomingMessage,
   response: NodeResponse,
+  native: NativeMethods = guardPrototypes().native,
 ): Http1Exchange {
   const { settings } = supervisor;
   const connection = connectionOf(request.socket);
-  const exchange = new OfMode(supervisor, settings, request, response, guardPrototypes().native, connection);
-  hangOnBoth(request, response, exchange);
+  const exchange = new OfMode(supervisor, settings, request, response, native, connection);
+  hangOverHttp1(request, exchange);
+  if (response.req !== request) hangOverHttp1(response, exchange);
   connection.add(exchange);
   const { method } = request;
   supervisor.opened(exchange, method !== "GET" && method !== "HEAD");

@@ -11,6 +11,7 @@ import type { Exchange } from "../exchange/exchange.js";
 import { exchangeOf } from "../exchange/exchange-of.js";
 import type { Http1Exchange } from "../http1/http1-exchange.js";
 import type { NodeResponse } from "../http1/node-internals.js";
+import type { NativeMethods } from "../http1/overrides.js";
 import type { SocketExchange } from "../http1/socket-exchange.js";
 import type { Http2Exchange } from "../http2/http2-exchange.js";
 import type { Http2Guard } from "../http2/server.js";
@@ -80,8 +81,8 @@ export class Surroundings implements Http2Guard, AcceptingGuard {
     return this.isWhole && this.#guard.refusesDirect(exchange);
   }
 
-  open(request: IncomingMessage, response: NodeResponse): Http1Exchange {
-    return this.#beside(this.#guard.open(request, response), false);
+  open(request: IncomingMessage, response: NodeResponse, native?: NativeMethods): Http1Exchange {
+    return this.#beside(this.#guard.open(request, response, native), false);
   }
 
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure, method?: string): SocketExchange {
