@@ -15,7 +15,8 @@ import { isOnAccountOfLeaving } from "./exchange/leaving.js";
 import type { GuardedListener } from "./exchange/request-context.js";
 import type { Guard } from "./guard.js";
 import { HEALTH_DEFAULTS, Health } from "./health/health.js";
-import { Http1Exchange } from "./http1/http1-exchange.js";
+import { GuardedExchange } from "./http1/guarded-exchange.js";
+import type { Http1Exchange } from "./http1/http1-exchange.js";
 import { anyExchangeOf } from "./http1/http1-exchange-of.js";
 import { guardedListener } from "./http1/listeners.js";
 import type { NodeResponse } from "./http1/node-internals.js";
@@ -102,7 +103,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     this.refusesDirect = greeting.refusesDirect.bind(greeting);
     const { enforces } = supervisor;
     const OverHttp2 = enforces ? Http2Exchange : WatchedHttp2Exchange;
-    this.open = openHttp1.bind(undefined, enforces ? Http1Exchange : WatchedExchange, supervisor);
+    this.open = openHttp1.bind(undefined, enforces ? GuardedExchange : WatchedExchange, supervisor);
     this.openStream = openStream.bind(undefined, OverHttp2, supervisor);
     this.openHttp2 = openHttp2.bind(undefined, OverHttp2, supervisor);
     this.attach = this.attach.bind(this);

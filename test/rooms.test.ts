@@ -321,6 +321,7 @@ const CIRCLES: readonly (readonly string[])[] = [
     "detached",
     "early-hints",
     "field-sections",
+    "guarded-exchange",
     "guarded-methods",
     "header-section",
     "http1-exchange",

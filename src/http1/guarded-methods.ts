@@ -6,6 +6,7 @@ import { detached } from "./detached.js";
 import { writeEarlyHints, writeInformation } from "./early-hints.js";
 import { storeHeader } from "./field-sections.js";
 import { showGone } from "./gone-socket.js";
+import type { GuardedExchange } from "./guarded-exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { passInterim, sendWaiting } from "./interim-gate.js";
 import { forgetContent, LOSES_CORKED_CHUNKS, type NodeSocket } from "./node-internals.js";
@@ -15,8 +16,8 @@ import { leavesOut, RESET_CONTENT } from "./reset-content.js";
 import { addTrailers } from "./trailers.js";
 
 /** What the methods do to a response that is guarded. */
-export function guardedMethods(native: NativeMethods): ExchangeMethods {
-  const guarded: ExchangeMethods = {
+export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedExchange> {
+  const guarded: ExchangeMethods<GuardedExchange> = {
     _storeHeader: storeHeader,
 
     _send: sendContent,

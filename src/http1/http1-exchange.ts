@@ -1,11 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
-import { failLater } from "../exchange/failing.js";
-import { CHUNKED, isWhole, ofLength } from "../exchange/framing.js";
-import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
+import { CHUNKED, isWhole } from "../exchange/framing.js";
+import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
-import { type Page, renderHttp1 } from "../fallback/page.js";
 import type { FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
 import { EVENTS, type Failure, longContent, shortContent, sourceFailed } from "../report/incidents.js";
@@ -13,28 +11,20 @@ import { MESSAGES } from "../report/log.js";
 import type { Peer } from "../trust/caller.js";
 import type { CodedContent } from "./coded-content.js";
 import type { GuardedConnection } from "./connection.js";
-import { commit, dropHeld, isAllOut, type Piece, releaseHeld } from "./content.js";
-import { abortRequest, leaveConnection } from "./departure.js";
-import { detached, sendDetached } from "./detached.js";
-import { discardCalls } from "./discarded-calls.js";
+import { dropHeld, isAllOut, type Piece } from "./content.js";
+import { detached } from "./detached.js";
 import { checkTrailers, framingOf } from "./field-sections.js";
-import { setStatus } from "./first-line.js";
-import { isDestroyed, showGone } from "./gone-socket.js";
+import { isDestroyed } from "./gone-socket.js";
 import { fieldsOf, type RenderingContext } from "./header-section.js";
 import type { Interims } from "./interim-gate.js";
-import { awaitLateAnswer } from "./late-answer.js";
-import { forgetContent, type NodeResponse, type WriteCallback } from "./node-internals.js";
+import type { NodeResponse, WriteCallback } from "./node-internals.js";
 import type { NativeMethods } from "./overrides.js";
 import { peerOfConnection } from "./peer.js";
 import type { RawResponse } from "./raw-response.js";
-import { closeRaw, writeRaw } from "./raw-writes.js";
 import { awaitsContent } from "./request.js";
-import { onceClosed } from "./socket-close.js";
-import { endWithError } from "./socket-error.js";
-import { canPersist, takeOver } from "./take-over.js";
 
-/** An exchange over HTTP/1.x: what the methods in `overrides.ts` do to it. */
-export class Http1Exchange extends Exchange implements RenderingContext {
+/** An exchange over HTTP/1.x: what is known of it, whatever a guard does about it. */
+export abstract class Http1Exchange extends Exchange implements RenderingContext {
   readonly request: IncomingMessage;
   readonly isHttp11: boolean;
   /** False where Node has read in the request that the connection is to close; an app can change Node's own note of it. */
@@ -185,31 +175,19 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   }
 
   /** The app's response cannot be saved; answers as soon as no method of it is on the stack. @returns whether it will */
-  failSoon(failure: Failure): boolean {
-    failLater(this, failure);
-    if (!this.ending) process.nextTick(contained(this.supervisor, () => this.failNow()));
-    return true;
-  }
-
-  private failNow(): void {
-    const { pending } = this;
-    if (pending !== null) super.fail(pending);
-  }
-
-  override fail(failure: Failure): boolean {
-    const { fault } = this;
-    if (fault !== undefined) {
-      this.fault = undefined;
-      return this.fail({ ...fault, err: failure.err ?? fault.err });
-    }
-    // What fails behind a client that has left follows from that, and is no incident.
-    if (this.goneBy === "client" && failure.clientGone !== true) return this.fail({ ...failure, clientGone: true });
-    return super.fail(failure);
-  }
-
-  override get isInCall(): boolean {
-    return this.ending;
-  }
+  abstract failSoon(failure: Failure): boolean;
+  /** `end()` has returned. */
+  abstract ended(): void;
+  /**
+   * The app writes to the socket itself.
+   * @param last - it ends the connection with these octets
+   * @returns true where the guard takes them
+   */
+  abstract socketWrite(octets: Buffer, last: boolean): boolean;
+  /** The app ends or destroys the connection. @returns true where the guard takes over */
+  abstract closing(how: string, error: unknown): boolean;
+  /** The app destroys its request. @returns what `below`, the method to do so, does */
+  abstract destroyRequest(below: IncomingMessage["destroy"], error?: Error): IncomingMessage;
 
   /** Node is about to say that the client has left; where it does not, nobody else would. */
   override failsBehindClient(): void {
@@ -220,23 +198,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   ends(): void {
     if (this.sourceError !== undefined && !isAllOut(this)) this.fail(sourceFailed(this.sourceError.error));
     if (this.response._trailer !== "") checkTrailers(this);
-  }
-
-  /** `end()` has returned. */
-  ended(): void {
-    this.ending = false;
-    if (!this.phase.isCommitted) this.isBypassed();
-    if (this.pending !== null) {
-      this.failNow();
-    } else if (this.framing.length >= 0 && this.sent !== this.framing.length) {
-      // Bare, the header section went out with the end of the content at the latest.
-      super.fail({ ...this.ofOtherLength(), prevented: null });
-    } else {
-      if (!this.phase.isCommitted && !this.phase.isVoid) commit(this);
-      if (!this.isDetached) this.phase = this.phase.after.end;
-      else if (!this.phase.isVoid) sendDetached(this);
-    }
-    if (this.kept !== undefined) this.tellKeeper();
   }
 
   protected tellKeeper(): void {
@@ -262,24 +223,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status, err });
   }
 
-  /** `end()` threw: nothing of it went out. */
-  endThrew(): void {
-    this.ending = false;
-    if (this.response._header === null) forgetContent(this.response);
-    if (isAllOut(this)) process.nextTick(contained(this.supervisor, () => this.endAll()));
-    if (this.pending !== null) process.nextTick(contained(this.supervisor, () => this.failNow()));
-  }
-
-  /**
-   * `strictContentLength` throws when everything is with the socket already, and leaves the response without its end: the
-   * app finds that in this turn, and the client waits for nothing.
-   */
-  private endAll(): void {
-    if (this.phase.isOver || this.response.finished) return;
-    this.response.strictContentLength = false;
-    this.native.end.call(this.response);
-  }
-
   override get streamsEvents(): boolean {
     return this.phase.isCommitted && EVENT_STREAM.test(this.response._header ?? "");
   }
@@ -287,30 +230,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
   override get isFirst(): boolean {
     return this.connection.isNew;
   }
-
-  override get hasHeartbeat(): boolean {
-    if (this.settings.heartbeatMs === false) return false;
-    return this.phase.isCommitted && this.response._hasBody && isEventStream(this.response._header ?? "");
-  }
-
-  override beat(): boolean {
-    const { response } = this;
-    if (
-      response.finished ||
-      this.phase.isVoid ||
-      this.connection.socket.writableLength > 0 ||
-      !endsEvent(this.lastChunk)
-    )
-      return false;
-    this.native.write.call(response, HEARTBEAT);
-    return true;
-  }
-
-  release(): void {
-    releaseHeld(this);
-  }
-
-  // -- what the app does to the connection -----------------------------------------------------------------------
 
   /** Octets reach the socket past the methods of the response. @returns true where they are Node's own */
   goesPast(): boolean {
@@ -332,119 +251,6 @@ export class Http1Exchange extends Exchange implements RenderingContext {
     supervisor.committed(this);
     supervisor.warn({}, MESSAGES.bypassed);
     return true;
-  }
-
-  /**
-   * The app writes to the socket itself.
-   * @param last - it ends the connection with these octets
-   * @returns true where the guard takes them
-   */
-  socketWrite(octets: Buffer, last: boolean): boolean {
-    writeRaw(this, octets, last);
-    return true;
-  }
-
-  /** The app ends or destroys the connection. @returns true where the guard takes over */
-  closing(how: string, error: unknown): boolean {
-    return closeRaw(this, how, error);
-  }
-
-  // -- remedies --------------------------------------------------------------------------------------------------
-
-  finish(): void {
-    const { native, response } = this;
-    if (response.finished) {
-      // Only what `end()` added has been swallowed, and with it the callback that turns Node to the next request.
-      this.passing = true;
-      native._send.call(response, "", "latin1", this.finishCallback);
-      this.passing = false;
-      return;
-    }
-    const end = () => {
-      if (!this.phase.isSettled && !response.finished) response.end();
-    };
-    process.nextTick(contained(this.supervisor, end));
-  }
-
-  replace(page: Page, failure: Failure): void {
-    const { request, response } = this;
-    const closes = failure.closes === true || !canPersist(this);
-    const { head, octets } = renderHttp1(page, request.method ?? "", closes);
-    if (!response.finished) this.departs(failure);
-    this.status = page.status;
-    if (this.goneBy !== null) {
-      // In the app's view nothing has been answered.
-    } else if (failure.unseen) {
-      response.statusCode = page.status;
-      response.statusMessage = page.reason;
-    } else setStatus(response, page.status, page.reason);
-    this.sent = request.method === "HEAD" ? 0 : page.body.byteLength;
-    this.framing = ofLength(this.sent);
-    takeOver(this, octets, head, closes, failure.unseen);
-  }
-
-  /**
-   * Without the guard the connection would be gone, or the request would never be read to its end: that is what the app
-   * is told. A framework that answers an error reads on.
-   */
-  private departs(failure: Failure): void {
-    const { connection, request } = this;
-    const isCut = awaitsContent(request);
-    if (failure.closes === true || (isCut && failure.code !== "HANDLER_ERROR"))
-      this.goneBy ??= failure.clientGone === true ? "client" : "app";
-    else if (isCut) onceClosed(connection.socket, () => abortRequest(request));
-  }
-
-  /** The app destroys its request. @returns what `below`, the method to do so, does */
-  destroyRequest(below: IncomingMessage["destroy"], error?: Error): IncomingMessage {
-    const { connection, request } = this;
-    leaveConnection(request);
-    const result = below.call(request, error);
-    // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
-    if (!this.phase.isSettled) this.requestDestroyed(error);
-    else if (awaitsContent(request)) connection.closeSoon();
-    return result;
-  }
-
-  /** The app has destroyed its request, and with it, as far as it knows, the connection. */
-  private requestDestroyed(error: unknown): void {
-    const { connection, response } = this;
-    if (this.phase.isOver) {
-      if (!awaitsContent(this.request)) return;
-      response._last = true;
-      endWithError(connection, error);
-      showGone(connection);
-    } else if (response._header === null && this.raw === null && !this.isDetached) awaitLateAnswer(this, error);
-    else {
-      connection.culprit = this;
-      this.closing("req.destroy", error);
-      connection.culprit = null;
-      if (this.goneBy !== null && !this.isQueued) showGone(connection);
-    }
-  }
-
-  /** The app answers though the connection is gone in its view. */
-  answersAfterAll(): void {
-    const { lateAnswer } = this;
-    if (lateAnswer === undefined) return;
-    this.lateAnswer = undefined;
-    this.repaired(lateAnswer);
-  }
-
-  tearDown(): void {
-    discardCalls(this);
-    this.connection.abort(this.endsWithConnection);
-  }
-
-  /** Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8). */
-  private get endsWithConnection(): boolean {
-    return this.framing.kind === "close";
-  }
-
-  abandon(): void {
-    this.connection.abort(this.endsWithConnection);
-    // Where Node does not emit `close`, nobody else would tell.
-    setImmediate(contained(this.supervisor, () => this.settle(false)));
   }
 
   protected override noteLost(): void {

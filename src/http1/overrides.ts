@@ -5,7 +5,6 @@ import { guardedMethods } from "./guarded-methods.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf, hangOverHttp1, overrides } from "./http1-exchange-of.js";
 import type { NodeResponse, NodeSocket, WriteCallback } from "./node-internals.js";
-import type { WatchedExchange } from "./watched-exchange.js";
 import { watchedMethods } from "./watched-methods.js";
 
 /** The methods of a response as they are below the guard. */
@@ -70,7 +69,7 @@ export function createOverrides(source: NativeMethods): Overrides {
 }
 
 /** What they do to a response that has an exchange; `emit` returns undefined where the event goes on. */
-export type ExchangeMethods<E extends Http1Exchange | WatchedExchange = Http1Exchange> = {
+export type ExchangeMethods<E extends Http1Exchange> = {
   readonly [K in ResponseMethod]-?: (
     this: NodeResponse,
     exchange: E,

@@ -20,10 +20,6 @@ export class WatchedExchange extends Http1Exchange {
     if (this.kept !== undefined) this.tellKeeper();
   }
 
-  override get hasHeartbeat(): boolean {
-    return false;
-  }
-
   override socketWrite(octets: Buffer): boolean {
     watchRaw(this, octets);
     return false;
@@ -46,6 +42,13 @@ export class WatchedExchange extends Http1Exchange {
       connection.culprit = null;
     }
   }
+
+  // There is nothing to be carried out.
+  override release(): void {}
+  override finish(): void {}
+  override replace(): void {}
+  override tearDown(): void {}
+  override abandon(): void {}
 }
 
 Object.assign(WatchedExchange.prototype, { isWatched: true });

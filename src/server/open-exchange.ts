@@ -20,7 +20,7 @@ import type { GuardSupervisor } from "../supervisor.js";
  * @param OfMode - its class, for the mode of the guard
  */
 export function openHttp1(
-  OfMode: typeof Http1Exchange,
+  OfMode: new (...given: ConstructorParameters<typeof Http1Exchange>) => Http1Exchange,
   supervisor: GuardSupervisor,
   request: IncomingMessage,
   response: NodeResponse,

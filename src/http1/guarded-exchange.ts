@@ -1,0 +1,212 @@
+import type { IncomingMessage } from "node:http";
+import { contained } from "../containment.js";
+import { failLater } from "../exchange/failing.js";
+import { ofLength } from "../exchange/framing.js";
+import { endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
+import { type Page, renderHttp1 } from "../fallback/page.js";
+import type { Failure } from "../report/incidents.js";
+import { commit, isAllOut, releaseHeld } from "./content.js";
+import { abortRequest, leaveConnection } from "./departure.js";
+import { sendDetached } from "./detached.js";
+import { discardCalls } from "./discarded-calls.js";
+import { setStatus } from "./first-line.js";
+import { showGone } from "./gone-socket.js";
+import { Http1Exchange } from "./http1-exchange.js";
+import { awaitLateAnswer } from "./late-answer.js";
+import { forgetContent } from "./node-internals.js";
+import { closeRaw, writeRaw } from "./raw-writes.js";
+import { awaitsContent } from "./request.js";
+import { onceClosed } from "./socket-close.js";
+import { endWithError } from "./socket-error.js";
+import { canPersist, takeOver } from "./take-over.js";
+
+/** An exchange over HTTP/1.x that a guard sees to: what the methods in `guarded-methods.ts` do to it. */
+export class GuardedExchange extends Http1Exchange {
+  override failSoon(failure: Failure): boolean {
+    failLater(this, failure);
+    if (!this.ending) process.nextTick(contained(this.supervisor, () => this.failNow()));
+    return true;
+  }
+
+  private failNow(): void {
+    const { pending } = this;
+    if (pending !== null) super.fail(pending);
+  }
+
+  override fail(failure: Failure): boolean {
+    const { fault } = this;
+    if (fault !== undefined) {
+      this.fault = undefined;
+      return this.fail({ ...fault, err: failure.err ?? fault.err });
+    }
+    // What fails behind a client that has left follows from that, and is no incident.
+    if (this.goneBy === "client" && failure.clientGone !== true) return this.fail({ ...failure, clientGone: true });
+    return super.fail(failure);
+  }
+
+  override get isInCall(): boolean {
+    return this.ending;
+  }
+
+  override ended(): void {
+    this.ending = false;
+    if (!this.phase.isCommitted) this.isBypassed();
+    if (this.pending !== null) {
+      this.failNow();
+    } else if (this.framing.length >= 0 && this.sent !== this.framing.length) {
+      // Bare, the header section went out with the end of the content at the latest.
+      super.fail({ ...this.ofOtherLength(), prevented: null });
+    } else {
+      if (!this.phase.isCommitted && !this.phase.isVoid) commit(this);
+      if (!this.isDetached) this.phase = this.phase.after.end;
+      else if (!this.phase.isVoid) sendDetached(this);
+    }
+    if (this.kept !== undefined) this.tellKeeper();
+  }
+
+  /** `end()` threw: nothing of it went out. */
+  endThrew(): void {
+    this.ending = false;
+    if (this.response._header === null) forgetContent(this.response);
+    if (isAllOut(this)) process.nextTick(contained(this.supervisor, () => this.endAll()));
+    if (this.pending !== null) process.nextTick(contained(this.supervisor, () => this.failNow()));
+  }
+
+  /**
+   * `strictContentLength` throws when everything is with the socket already, and leaves the response without its end: the
+   * app finds that in this turn, and the client waits for nothing.
+   */
+  private endAll(): void {
+    if (this.phase.isOver || this.response.finished) return;
+    this.response.strictContentLength = false;
+    this.native.end.call(this.response);
+  }
+
+  override get hasHeartbeat(): boolean {
+    if (this.settings.heartbeatMs === false) return false;
+    return this.phase.isCommitted && this.response._hasBody && isEventStream(this.response._header ?? "");
+  }
+
+  override beat(): boolean {
+    const { response } = this;
+    if (
+      response.finished ||
+      this.phase.isVoid ||
+      this.connection.socket.writableLength > 0 ||
+      !endsEvent(this.lastChunk)
+    )
+      return false;
+    this.native.write.call(response, HEARTBEAT);
+    return true;
+  }
+
+  override release(): void {
+    releaseHeld(this);
+  }
+
+  override socketWrite(octets: Buffer, last: boolean): boolean {
+    writeRaw(this, octets, last);
+    return true;
+  }
+
+  override closing(how: string, error: unknown): boolean {
+    return closeRaw(this, how, error);
+  }
+
+  // -- remedies --------------------------------------------------------------------------------------------------
+
+  override finish(): void {
+    const { native, response } = this;
+    if (response.finished) {
+      // Only what `end()` added has been swallowed, and with it the callback that turns Node to the next request.
+      this.passing = true;
+      native._send.call(response, "", "latin1", this.finishCallback);
+      this.passing = false;
+      return;
+    }
+    const end = () => {
+      if (!this.phase.isSettled && !response.finished) response.end();
+    };
+    process.nextTick(contained(this.supervisor, end));
+  }
+
+  override replace(page: Page, failure: Failure): void {
+    const { request, response } = this;
+    const closes = failure.closes === true || !canPersist(this);
+    const { head, octets } = renderHttp1(page, request.method ?? "", closes);
+    if (!response.finished) this.departs(failure);
+    this.status = page.status;
+    if (this.goneBy !== null) {
+      // In the app's view nothing has been answered.
+    } else if (failure.unseen) {
+      response.statusCode = page.status;
+      response.statusMessage = page.reason;
+    } else setStatus(response, page.status, page.reason);
+    this.sent = request.method === "HEAD" ? 0 : page.body.byteLength;
+    this.framing = ofLength(this.sent);
+    takeOver(this, octets, head, closes, failure.unseen);
+  }
+
+  /**
+   * Without the guard the connection would be gone, or the request would never be read to its end: that is what the app
+   * is told. A framework that answers an error reads on.
+   */
+  private departs(failure: Failure): void {
+    const { connection, request } = this;
+    const isCut = awaitsContent(request);
+    if (failure.closes === true || (isCut && failure.code !== "HANDLER_ERROR"))
+      this.goneBy ??= failure.clientGone === true ? "client" : "app";
+    else if (isCut) onceClosed(connection.socket, () => abortRequest(request));
+  }
+
+  override destroyRequest(below: IncomingMessage["destroy"], error?: Error): IncomingMessage {
+    const { connection, request } = this;
+    leaveConnection(request);
+    const result = below.call(request, error);
+    // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
+    if (!this.phase.isSettled) this.requestDestroyed(error);
+    else if (awaitsContent(request)) connection.closeSoon();
+    return result;
+  }
+
+  /** The app has destroyed its request, and with it, as far as it knows, the connection. */
+  private requestDestroyed(error: unknown): void {
+    const { connection, response } = this;
+    if (this.phase.isOver) {
+      if (!awaitsContent(this.request)) return;
+      response._last = true;
+      endWithError(connection, error);
+      showGone(connection);
+    } else if (response._header === null && this.raw === null && !this.isDetached) awaitLateAnswer(this, error);
+    else {
+      connection.culprit = this;
+      this.closing("req.destroy", error);
+      connection.culprit = null;
+      if (this.goneBy !== null && !this.isQueued) showGone(connection);
+    }
+  }
+
+  /** The app answers though the connection is gone in its view. */
+  answersAfterAll(): void {
+    const { lateAnswer } = this;
+    if (lateAnswer === undefined) return;
+    this.lateAnswer = undefined;
+    this.repaired(lateAnswer);
+  }
+
+  override tearDown(): void {
+    discardCalls(this);
+    this.connection.abort(this.endsWithConnection);
+  }
+
+  /** Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8). */
+  private get endsWithConnection(): boolean {
+    return this.framing.kind === "close";
+  }
+
+  override abandon(): void {
+    this.connection.abort(this.endsWithConnection);
+    // Where Node does not emit `close`, nobody else would tell.
+    setImmediate(contained(this.supervisor, () => this.settle(false)));
+  }
+}
