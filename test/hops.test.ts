@@ -20,10 +20,10 @@ const isRecent = Number.parseInt(process.versions.node, 10) >= 24;
  * to a logger that does nothing.
  */
 const MOST = {
-  "express log": isRecent ? 85 : 91,
-  "express no log": isRecent ? 72 : 78,
-  "fastify log": isRecent ? 88 : 94,
-  "fastify no log": isRecent ? 75 : 81,
+  "express log": isRecent ? 59 : 65,
+  "express no log": isRecent ? 51 : 57,
+  "fastify log": isRecent ? 60 : 66,
+  "fastify no log": isRecent ? 52 : 58,
 };
 
 for (const [variant, most] of Object.entries(MOST)) {

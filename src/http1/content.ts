@@ -58,7 +58,11 @@ export function sendContent(
       exchange.held.push({ data, encoding, callback, byteLength });
       return commitSoon(exchange);
     }
-    commit(exchange);
+    if (!whole || exchange.raw !== null) commit(exchange);
+    else {
+      exchange.phase = exchange.phase.after.commit;
+      exchange.status = exchange.decidedStatus || exchange.response.statusCode;
+    }
   }
   exchange.sent += octets;
   if (!exchange.ending) exchange.activeAt = performance.now();
@@ -118,8 +122,10 @@ export function commit(exchange: Http1Exchange): boolean {
   if (exchange.raw !== null) dropRaw(exchange);
   exchange.status = exchange.decidedStatus || exchange.response.statusCode;
   const held = exchange.held;
-  exchange.held = null;
-  exchange.shownLength = 0;
+  if (held !== null) {
+    exchange.held = null;
+    exchange.shownLength = 0;
+  }
   if (!exchange.ending) exchange.supervisor.committed(exchange);
   if (held === null) return true;
   const { response } = exchange;

@@ -2,6 +2,7 @@ import { tellFailure } from "../containment.js";
 import { IncomingMessage, OutgoingMessage, ServerResponse } from "../node-http.js";
 import { putInFront } from "../put-in-front.js";
 import { shared } from "../shared.js";
+import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
 import type { NodeResponse } from "./node-internals.js";
 import {
@@ -126,6 +127,11 @@ function seen(name: ResponseMethod, method: Method): Method {
   };
 }
 
+/** The exchange of the response that a server has made last: Node emits its request next. */
+export interface Arriving {
+  exchange: Http1Exchange | null;
+}
+
 /**
  * A class of responses for the slot in which a server keeps it: a guard opens the exchange of each one it makes. What it
  * makes are instances of the class itself.
@@ -133,6 +139,7 @@ function seen(name: ResponseMethod, method: Method): Method {
 export function guardedClass<T extends new (...args: never[]) => object>(
   base: T,
   guard: Pick<ServerGuard, "open" | "witness">,
+  arriving: Arriving,
 ): T {
   const Base = base as unknown as new (...args: unknown[]) => NodeResponse;
   const { methods, native } = guardPrototypes();
@@ -156,7 +163,7 @@ export function guardedClass<T extends new (...args: never[]) => object>(
         present.emit !== methods.emit
       )
         guardPrototypes();
-      guard.open(request as IncomingMessage, response, native);
+      arriving.exchange = guard.open(request as IncomingMessage, response, native);
     } catch (error) {
       tellFailure(guard.witness, error); // the response is a bare one then
     }

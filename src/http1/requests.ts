@@ -6,6 +6,7 @@ import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
 import { callListener, callListeners, type Listener } from "./listeners.js";
 import type { NodeResponse } from "./node-internals.js";
+import type { Arriving } from "./prototypes.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 /** Hands the requests of a server to whoever listens for them, each behind the look that the guard has at it. */
@@ -15,15 +16,20 @@ export class Requests {
   /** Nobody else stands in front of `emit`. */
   readonly #isFirst: boolean;
   readonly #guard: ServerGuard;
+  readonly #arriving: Arriving;
   /** The listener that was called last: the guard has recognised what it is. */
   #recognised: Listener | undefined;
 
-  /** @param below - emits the event where the guard does not */
-  constructor(server: Http1Server, below: Http1Server["emit"], guard: ServerGuard) {
+  /**
+   * @param below - emits the event where the guard does not
+   * @param arriving - what the class of its responses has just opened
+   */
+  constructor(server: Http1Server, below: Http1Server["emit"], guard: ServerGuard, arriving: Arriving) {
     this.#server = server;
     this.#below = below;
     this.#isFirst = (below as unknown) === EventEmitter.prototype.emit;
     this.#guard = guard;
+    this.#arriving = arriving;
   }
 
   /** Emits an event that hands over a request. @returns what `emit` does */
@@ -31,7 +37,10 @@ export class Requests {
     let exchange: Http1Exchange;
     try {
       // Opened as its response was made; not one that an app has made itself.
-      exchange = (anyExchangeOf(response) as Http1Exchange | undefined) ?? this.#guard.open(request, response);
+      const { exchange: opened } = this.#arriving;
+      this.#arriving.exchange = null;
+      if (opened?.response === response) exchange = opened;
+      else exchange = (anyExchangeOf(response) as Http1Exchange | undefined) ?? this.#guard.open(request, response);
       exchange.persists = response.shouldKeepAlive;
       const { connection } = exchange;
       if (connection.lingering) {

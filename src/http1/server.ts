@@ -6,7 +6,7 @@ import { connectionOf } from "./connection.js";
 import { connectionEvents } from "./connection-events.js";
 import { withList } from "./connection-lists.js";
 import { classSlot, type NodeResponse } from "./node-internals.js";
-import { guardedClass, guardPrototypes } from "./prototypes.js";
+import { type Arriving, guardedClass, guardPrototypes } from "./prototypes.js";
 import { Requests } from "./requests.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
@@ -16,8 +16,9 @@ import type { Http1Server, ServerGuard } from "./server-guard.js";
  */
 export function interceptServer(server: Http1Server, guard: ServerGuard, listening?: () => void): () => void {
   const below = server.emit;
-  const requests = new Requests(server, below, guard);
-  const responses = interceptResponses(server, guard);
+  const arriving: Arriving = { exchange: null };
+  const requests = new Requests(server, below, guard, arriving);
+  const responses = interceptResponses(server, guard, arriving);
   const events = connectionEvents(server, below, guard);
   const halfOpen = server.httpAllowHalfOpen;
   const onConnect = contained(guard.witness, (_request: IncomingMessage, socket: Socket) => {
@@ -72,13 +73,13 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
 }
 
 /** Has every response of a server known from its creation on: Node answers some requests that it tells nobody about. */
-function interceptResponses(server: Http1Server, guard: ServerGuard): () => void {
+function interceptResponses(server: Http1Server, guard: ServerGuard, arriving: Arriving): () => void {
   guardPrototypes();
   const slot = classSlot(server, "ServerResponse");
   if (slot === undefined) return () => {};
   const slots = server as unknown as Record<symbol, new (...args: never[]) => object>;
   const base = slots[slot] as new (...args: never[]) => object;
-  slots[slot] = guardedClass(base, guard);
+  slots[slot] = guardedClass(base, guard, arriving);
   return () => {
     slots[slot] = base;
   };

@@ -52,7 +52,11 @@ export function isPlainlyValid(
         if (typeof name !== "string") return false;
         const value = flat[i + 1];
         const field = FIELDS.get(name) ?? FIELDS.get(name.toLowerCase()) ?? ANY;
-        if (typeof value === "string" && field < LOOKED_AT && (seen & field) === 0) {
+        if (
+          typeof value === "string" &&
+          (field < LOOKED_AT || (field === LENGTH && value.length < 16 && DIGITS.test(value))) &&
+          (seen & field) === 0
+        ) {
           seen |= field;
           lines++;
           continue;
