@@ -48,10 +48,10 @@ export async function run(args: readonly string[], terminal: Terminal, version: 
 }
 
 const HELP_TAIL = `
-Exit codes: 0 nothing is wrong, 1 something is (a finding, an unhealthy answer, a threshold passed),
-2 the command could not do its work (bad arguments, an unreadable file, no answer from a service).
-"rayguard help COMMAND" has examples; "rayguard rule CODE" explains a code of the log.
-A 520 at this moment: node_modules/rayguard/docs/guides/520-now.md leads to its cause.`;
+Exit codes: 0 nothing is wrong; 1 something is wrong (a finding, an unhealthy answer, too many errors);
+2 the command could not do its work (wrong arguments, a file that cannot be read, no answer from a service).
+"rayguard help COMMAND" has examples. "rayguard rule CODE" explains a code of the log.
+You have a 520 now? node_modules/rayguard/docs/guides/520-now.md leads to its cause.`;
 
 /** Never ends the process, and writes where the terminal says. */
 function prepare(command: Command, { out, err }: Terminal): void {

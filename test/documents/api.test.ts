@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { BUDGETS } from "../../bench/budgets.js";
 import { createGuard } from "../../src/index.js";
 import { ROOT, textOf } from "./documents.js";
 
@@ -64,9 +63,3 @@ function membersOf(file: string, name: string): string[] | undefined {
     ?.map((line) => line.trim().replace("readonly ", ""))
     .sort();
 }
-
-it("the page about the keeper's descriptor states the budgets of the benchmark", () => {
-  const text = textOf("docs/decisions/second-descriptor.md");
-  expect(text).toContain(`${BUDGETS.kept.express.toFixed(2)} of the CPU`);
-  expect(text).toContain(`${BUDGETS.keptConnection.express} µs for a new connection`);
-});

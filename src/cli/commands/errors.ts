@@ -31,15 +31,15 @@ interface Options extends Lengths {
 /** `rayguard errors --zone ID`: how often Cloudflare showed an error of its own, and for which requests. */
 export function errorsCommand(terminal: Terminal, done: (code: ExitCode) => void): Command {
   return new Command("errors")
-    .summary("count Cloudflare's errors 520 to 526 and list their Ray IDs")
+    .summary("count the errors 520 to 526 that visitors saw, and list their Ray IDs")
     .description(
-      "Counts the errors that Cloudflare showed for want of a good response of the origin server, from its GraphQL " +
-        "Analytics API, and lists their Ray IDs, within the limits of the zone's plan. The API token is read from " +
-        "CLOUDFLARE_API_TOKEN and needs the permission Account Analytics: Read, limited to the zone.",
+      "Counts the errors that Cloudflare showed because the origin server sent no good response, and lists their Ray " +
+        "IDs. It asks Cloudflare's GraphQL Analytics API, within the limits of the zone's plan. The API token is read from " +
+        "CLOUDFLARE_API_TOKEN. It needs the permission Account Analytics: Read, limited to the zone.",
     )
     .option("--zone <id>", "zone ID, 32 hexadecimal digits (or CLOUDFLARE_ZONE_ID)")
     .addOption(
-      new Option("--since <time>", "start: a span back from now (90m, 24h, 7d) or ISO 8601")
+      new Option("--since <time>", "start: a time before now (90m, 24h, 7d), or ISO 8601")
         .argParser(pointInTime)
         .default(pointInTime("24h"), "24h"),
     )
@@ -49,12 +49,12 @@ export function errorsCommand(terminal: Terminal, done: (code: ExitCode) => void
         .argParser(statusList)
         .default([...EDGE_ERRORS], "520 to 526"),
     )
-    .option("--threshold <n>", "exit code 1 where more errors than this were counted", wholeNumber)
-    .option("--join <files...>", "put beside each Ray what these logs of the origin server have (see explain)")
+    .option("--threshold <n>", "exit code 1 if there are more errors than this", wholeNumber)
+    .option("--join <files...>", "add to each Ray ID what these logs of the origin server say (see explain)")
     .option("--rays <n>", "Ray IDs to print; --json has up to 10000", wholeNumber, 20)
     .option("--top <n>", "rows of the other tables to print", wholeNumber, 10)
-    .option("--timeout <seconds>", "longest wait for one answer", seconds, 30)
-    .option("--wait <seconds>", "longest wait for Cloudflare's rate limit", seconds, 300)
+    .option("--timeout <seconds>", "longest time for one answer", seconds, 30)
+    .option("--wait <seconds>", "longest time to wait for Cloudflare's rate limit", seconds, 300)
     .option("--endpoint <url>", "another address of the API (or RAYGUARD_ANALYTICS_ENDPOINT)")
     .option("--json", "print the result as JSON")
     .addHelpText(
@@ -65,7 +65,7 @@ Examples:
   rayguard errors --zone $ZONE --since 7d --status 520,524 --threshold 0 --json
   rayguard errors --zone $ZONE --since 6h --join app.log /var/log/nginx/access.log
 
-Exit codes: 0 counted, and not more than --threshold; 1 more; 2 it could not be counted.`,
+Exit codes: 0 counted, and not more than --threshold; 1 more than that; 2 they could not be counted.`,
     )
     .action(async (options: Options) => {
       const counts = await count(terminal, options);

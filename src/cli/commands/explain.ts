@@ -18,11 +18,11 @@ const ABSENT: Verdict = { shown: "unknown", why: "No line is about it.", failed:
 /** `rayguard explain RAY-ID FILE...`: what the origin server knows of one request. */
 export function explainCommand(terminal: Terminal, done: (code: ExitCode) => void): Command {
   return new Command("explain")
-    .summary("tell what happened to a request, from its Ray ID and logs")
+    .summary("say what happened to a request, from its Ray ID and your logs")
     .description(
-      "Reads logs and tells in plain words what happened to the request with a Ray ID: when it came, what the app and " +
-        "the guard did, each incident with its cause and next step, and which Cloudflare error fits; or that it never " +
-        "arrived, and what that leaves.",
+      "Reads logs and says in plain words what happened to the request with a Ray ID: when it came, what the app and " +
+        "the guard did, each incident with its cause and what to change, and which Cloudflare error fits. Or it says " +
+        "that the request never arrived, and what the reason can be.",
     )
     .argument(
       "<ray-id>",
@@ -42,8 +42,8 @@ Examples:
   rayguard explain 230B030023AE2822 app.log.*.gz /var/lib/shop/flight.4711
   kubectl logs deploy/shop | rayguard explain 230b030023ae2822
 
-Exit codes: 0 it arrived and a complete response below 500 went out, or the visitor left; 1 it failed, is still under
-way, or never arrived; 2 the Ray ID is none, or a file cannot be read.`,
+Exit codes: 0 it arrived, and a complete response below 500 was sent, or the visitor left; 1 it failed, is still under
+way, or never arrived; 2 this is not a Ray ID, or a file cannot be read.`,
     )
     .action(async (ray: Ray, names: string[], { json }: { json?: boolean }) => {
       if (names.length === 0 && process.stdin.isTTY) terminal.err("rayguard: reading the log from standard input");

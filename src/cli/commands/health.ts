@@ -20,18 +20,20 @@ export function healthCommand(terminal: Terminal, done: (code: ExitCode) => void
   return new Command("health")
     .summary("ask a health endpoint; exit code 0 or 1")
     .description(
-      "Asks a health endpoint once. Healthy is a complete, valid response with status 200 in time, as for Cloudflare's " +
-        "own health checks; a redirect is not followed. The certificate is not verified.",
+      "Asks a health endpoint once. It is healthy if a complete, valid response with status 200 comes in time, as for " +
+        "Cloudflare's own health checks. A redirect is not followed. The certificate is not verified.",
     )
     .argument("<url>", "address of the endpoint, http: or https:", httpUrl)
-    .option("--timeout <seconds>", "longest wait for the whole response", seconds, 5)
+    .option("--timeout <seconds>", "longest time for the whole response", seconds, 5)
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
       `
 Examples:
   rayguard health http://127.0.0.1:3000/health
-  HEALTHCHECK CMD ["npx", "rayguard", "health", "http://127.0.0.1:3000/health"]   (in a Dockerfile)`,
+  HEALTHCHECK CMD ["npx", "rayguard", "health", "http://127.0.0.1:3000/health"]   (in a Dockerfile)
+
+Exit codes: 0 healthy; 1 not healthy; 2 wrong arguments.`,
     )
     .action(async (url: URL, { timeout, json }: { timeout: number; json?: boolean }) => {
       const answer = await ask(url, timeout * 1_000);

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { FIELD_LINE, trimWhitespace } from "../../http/grammar.js";
 import { httpUrl, seconds } from "../arguments.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
@@ -23,20 +23,28 @@ interface Options {
 /** `rayguard probe URL`: what the edge would stumble over. */
 export function probeCommand(terminal: Terminal, done: (code: ExitCode) => void): Command {
   return new Command("probe")
-    .summary("test an origin server as Cloudflare's edge would see it")
+    .summary("test an origin server from outside, as Cloudflare sees it")
     .description(
-      "Tests an origin server from outside as Cloudflare's edge would see it: complete and valid responses, framing, " +
-        "limits, persistent connections, HTTP/2, certificate, health endpoint, redirects. Sends about 50 requests, GET, " +
-        "HEAD and OPTIONS only. A certificate that cannot be verified is a finding, and the probe goes on.",
+      "Tests an origin server from outside, as Cloudflare sees it: complete and valid responses, framing, limits, " +
+        "persistent connections, HTTP/2, certificate, health endpoint, redirects. Sends about 50 requests, only GET, HEAD " +
+        "and OPTIONS. A certificate that cannot be verified is a finding, and the probe continues.",
     )
     .argument("<url>", "address of a page, http: or https:", httpUrl)
-    .option("--resolve <host:address>", "connect to this address[:port] for that host, past Cloudflare", resolveOption)
-    .option("-H, --header <field>", 'add a field, such as "Authorization: Bearer …"', field, [])
-    .option("--timeout <seconds>", "longest wait for one response; the edge waits 125", seconds, 10)
-    .option("--idle <seconds>", "rest before a connection is used again; 0 leaves it out", idle, 6.5)
+    .option(
+      "--resolve <host:address>",
+      "connect to this address[:port] for that host, not through Cloudflare",
+      resolveOption,
+    )
+    .addOption(
+      new Option("-H, --header <field>", 'add a header field, such as "Authorization: Bearer …"')
+        .argParser(field)
+        .default([], "none"),
+    )
+    .option("--timeout <seconds>", "longest time for one response; Cloudflare waits 125", seconds, 10)
+    .option("--idle <seconds>", "pause before a connection is used again; 0: no such test", idle, 6.5)
     .option("--repeat <count>", "how often the page is asked for, on new connections", count, 5)
-    .option("--health <path>", "path of the health endpoint, which must answer 200 then (else /health is tried)", path)
-    .option("--strict", "end with 1 for warnings as well")
+    .option("--health <path>", "path of the health endpoint, which must answer 200 then (default: tries /health)", path)
+    .option("--strict", "exit code 1 for warnings too")
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
@@ -44,7 +52,9 @@ export function probeCommand(terminal: Terminal, done: (code: ExitCode) => void)
 Examples:
   rayguard probe http://127.0.0.1:3000/
   rayguard probe https://example.com/ --resolve example.com:192.0.2.10 --health /health
-  rayguard probe https://example.com/ --resolve example.com:443:192.0.2.10 --timeout 125 --idle 900 --json`,
+  rayguard probe https://example.com/ --resolve example.com:443:192.0.2.10 --timeout 125 --idle 900 --json
+
+Exit codes: 0 no error was found; 1 there is one; 2 the probe could not run.`,
     )
     .action(async (url: URL, options: Options) => {
       const started = performance.now();

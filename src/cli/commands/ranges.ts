@@ -21,22 +21,22 @@ const WEB_PORTS: readonly number[] = [80, 443];
 
 /** `rayguard ranges --format NAME`: allow-lists and real-IP configuration for what stands in front of the app. */
 export function rangesCommand(terminal: Terminal, done: (code: ExitCode) => void): Command {
-  const format = new Option("--format <name>", "language to write in").choices(Object.keys(RANGE_FORMATS));
+  const format = new Option("--format <name>", "for which program").choices(Object.keys(RANGE_FORMATS));
   return new Command("ranges")
-    .summary("Cloudflare's address ranges, for a proxy or a firewall")
+    .summary("write Cloudflare's address ranges for a proxy or a firewall")
     .description(
-      "Writes the ranges from which Cloudflare connects to origin servers, as configuration for a reverse proxy or a " +
-        "firewall. The list comes with this version of the package, or with --refresh from Cloudflare; its date is in the " +
-        "first line.",
+      "Writes the address ranges from which Cloudflare connects to origin servers, as configuration for a reverse proxy " +
+        "or a firewall. The list is in this version of the package; with --refresh it comes from Cloudflare. Its date is " +
+        "in the first line.",
     )
     .addOption(format)
     .option(
       "--port <number>",
-      "TCP port that only the edge may reach; can be repeated (firewalls)",
+      "TCP port that only Cloudflare may reach; can be repeated (firewalls)",
       collectPorts,
       WEB_PORTS,
     )
-    .option("--output <file>", "write to a file, which is replaced as a whole")
+    .option("--output <file>", "write to this file, which is replaced as a whole")
     .option("--refresh", "ask Cloudflare for the list of today")
     .option("--json", "the same as --format json")
     .addHelpText(

@@ -9,13 +9,13 @@ import type { Terminal } from "../terminal.js";
 /** `rayguard rule CODE`: what a code of the log stands for, without a network. */
 export function ruleCommand(terminal: Terminal, done: (code: ExitCode) => void): Command {
   return new Command("rule")
-    .summary("look up a code of a log line, a rule, an error or a finding")
+    .summary("explain a code of the log, a rule, an error or a finding")
     .description(
-      "Says of a code what it is, what the guard and the edge do about it, what to change, and where it is tested: " +
-        "rules such as MC-5, events such as KILLED, errors such as ERR_RAYGUARD_DEADLINE, findings of the probe. " +
-        "Nothing is asked over a network.",
+      "Explains a code: what it is, what the guard and the edge do, what to change, and where in the repository it is " +
+        "tested. Codes are rules such as MC-5, events such as KILLED, errors such as ERR_RAYGUARD_DEADLINE, and findings " +
+        "of the probe. It needs no network.",
     )
-    .argument("[codes...]", "one code or several, in any spelling; none: lists all of them")
+    .argument("[codes...]", "one code or several, in upper or lower case; without one: a list of all")
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
@@ -25,7 +25,7 @@ Examples:
   rayguard rule killed no_worker
   rayguard rule ERR_RAYGUARD_DEADLINE --json
 
-Exit codes: 0 it is known; 2 there is no such code.`,
+Exit codes: 0 the code is known; 2 there is no such code.`,
     )
     .action((names: string[], { json }: { json?: boolean }) => {
       const pages = (names.length === 0 ? ALL_CODES : names).map(pageOf);

@@ -17,19 +17,20 @@ const ENDING = ["SIGTERM", "SIGINT"] as const;
 /** `rayguard run server.js`: a program whose processes are answered for when they cannot answer. */
 export function runCommand(terminal: Terminal, done: (code: number) => void): Command {
   return new Command("run")
-    .summary("run a program that is answered for when its process dies or freezes")
+    .summary("run a program, and answer in its place when its process dies or is blocked")
     .description(
-      "Runs a Node program as it is, guarded, under a keeper that owns its listening sockets. When a process of it is " +
-        "killed, runs out of memory, crashes or freezes, every request that waits gets a complete 503 at once, idle " +
-        "connections and new ones go on with the next process, and no connect is refused.",
+      "Runs a Node program under a keeper, a parent process that holds its connections. The code of the program stays as " +
+        "it is, and is guarded. When its process is killed, runs out of memory, crashes or is blocked, every request that " +
+        "waits gets a complete 503 at once. Idle and new connections continue with the next process, and no connection " +
+        "is refused.",
     )
     .argument("<program>", "file of the program, as for node")
     .argument("[args...]", "its arguments")
     .passThroughOptions()
-    .option("--workers <number>", "processes that serve side by side", wholeNumber(1), 1)
+    .option("--workers <number>", "how many processes run at the same time", wholeNumber(1), 1)
     .option(
       "--blocked-ms <ms>",
-      "replace a process whose event loop stands still for so long; 0 never",
+      "replace a process whose event loop is blocked for this time; 0: never",
       wholeNumber(0),
       30_000,
     )
@@ -40,21 +41,19 @@ export function runCommand(terminal: Terminal, done: (code: number) => void): Co
       10_000,
     )
     .option("--ready-ms <ms>", "how long a process may take until it listens", wholeNumber(1), 60_000)
-    .option("--max-memory <size>", "replace a process with more resident memory, such as 512M", memory, 0)
-    .option(
-      "--ledger <directory>",
-      "where processes write down what they are about (in memory, if there is such a place)",
-    )
+    .option("--max-memory <size>", "replace a process that has more resident memory, such as 512M", memory, 0)
+    .option("--ledger <directory>", "where the processes note which requests they have (default: in memory, /dev/shm)")
     .addHelpText(
       "after",
       `
-Signals: SIGTERM and SIGINT let requests finish and end; SIGHUP replaces each process by a fresh one (on a terminal it ends).
+Signals: SIGTERM and SIGINT finish the requests and end. SIGHUP starts a new process for each old one (on a terminal it ends).
 Options of the guard: rayguard.config.js beside the program, or RAYGUARD_OPTIONS. Flags of Node: NODE_OPTIONS.
+More: node_modules/rayguard/docs/guides/keeper.md
 
 Examples:
   rayguard run server.js
   rayguard run --workers 4 --max-memory 1G dist/main.js --port 8080
-  kill -HUP <pid of rayguard>      a new version of the program is in place`,
+  kill -HUP <pid of rayguard>      after you have installed a new version of the program`,
     )
     .action(async (program: string, args: string[], given: Given) => {
       if (process.platform === "win32")

@@ -62,7 +62,7 @@ const TIERS: Readonly<Record<RuleTier, string>> = {
 
 const NOTHING: Readonly<Record<RuleTier, string>> = {
   guarded: "",
-  linted: "since no header section shows whether it is kept",
+  linted: "since no header section shows whether it is broken",
   node: "since Node never breaks it",
 };
 
@@ -86,7 +86,7 @@ function ofRule(code: RuleId): CodePage {
         : sentence(`${action} (${TIERS[tier]}): ${ACTIONS[action]}`, detail),
     edge: sentence(
       `${tier === "guarded" ? "without the guard, " : ""}${edge}`,
-      proxies.length === 0 ? "" : `Asked: ${proxies.join(", ")}.`,
+      proxies.length === 0 ? "" : `Tried: ${proxies.join(", ")}.`,
     ),
     next: explanationOf(code)?.next ?? [],
     tests,
