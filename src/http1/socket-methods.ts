@@ -66,8 +66,9 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
   if (
     how === "destroy" &&
     !connection.isOwn &&
-    isFinalHandler() &&
-    !(exchange as Http1Exchange | undefined)?.response?.headersSent
+    !isOver(connection) &&
+    !(exchange as Http1Exchange | undefined)?.response?.headersSent &&
+    isFinalHandler()
   )
     return connection.socket;
   const error = how === "destroy" ? args[0] : undefined;
@@ -152,6 +153,11 @@ function refuse(args: unknown[]): boolean {
   });
   if (done !== undefined) process.nextTick(done as (error: Error) => void, error);
   return false;
+}
+
+/** Whether all has been said on a connection, and nobody waits to be heard: its end costs no response. */
+function isOver({ socket, lingering }: GuardedConnection): boolean {
+  return socket.writableFinished && !lingering;
 }
 
 /**
