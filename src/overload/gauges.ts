@@ -87,12 +87,15 @@ export class ProcessGauges implements Gauges {
 interface Processor {
   /** Time for which the thread could have run and had to wait; undefined where the system does not say. */
   readonly waitedMs: number | undefined;
+  /** Read where that is so. */
   readonly usedMs: number;
 }
 
 function readProcessor(): Processor {
+  const waitedMs = waitedSoFar();
+  if (waitedMs !== undefined) return { waitedMs, usedMs: 0 };
   const { user, system } = process.cpuUsage();
-  return { waitedMs: waitedSoFar(), usedMs: (user + system) / 1_000 };
+  return { waitedMs, usedMs: (user + system) / 1_000 };
 }
 
 /** Where Linux keeps the counts of this thread; null where there are none. */
