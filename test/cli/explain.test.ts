@@ -276,6 +276,13 @@ describe("the error of Cloudflare that fits", () => {
     expect({ shown: told.verdict.shown, code }).toEqual({ shown, code: exit });
   });
 
+  it("to a process that died is not taken for one that was only reported", async () => {
+    const killed = incident({ code: "KILLED", action: "reported", prevented: null, status: 520 });
+    expect((await rayguard(["explain", RAY, log(killed)])).out).toContain("Incident KILLED, found afterwards, at");
+    const reported = incident({ action: "reported", prevented: 520 });
+    expect((await rayguard(["explain", RAY, log(reported)])).out).toContain("reported only, nothing was changed");
+  });
+
   it("to a response that goes out after the edge has given up is told beside it", async () => {
     const { told } = await json(RAY, log(request({ ms: 130_000 })));
     expect(told.verdict.why).toContain("524");
@@ -325,7 +332,7 @@ describe("a block of the event loop", () => {
     expect((await json(RAY, during)).told.blocks).toMatchObject([{ code: "BLOCKED", blockedMs: 400 }]);
     expect((await json(RAY, long)).told.blocks).toEqual([]);
     expect((await json(RAY, elsewhere)).told.blocks).toEqual([]);
-    expect((await rayguard(["explain", RAY, during])).out).toContain("Incident BLOCKED");
+    expect((await rayguard(["explain", RAY, during])).out).toContain("Incident BLOCKED, found afterwards, at");
   });
 });
 

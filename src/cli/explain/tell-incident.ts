@@ -13,7 +13,9 @@ const ACTIONS: Readonly<Record<IncidentEntry["action"], string>> = {
 /** Tells what an incident was, what it would have led to, and what to do. */
 export function tellIncident(incident: Found<IncidentEntry>): ProseLine[] {
   const { code, action, at, reason, err } = incident;
-  const lines = [line(`Incident ${code}, ${ACTIONS[action] ?? action}, at ${clock(at)}`, "title")];
+  const isAfterwards = action === "reported" && (code === "KILLED" || code === "BLOCKED");
+  const how = isAfterwards ? "found afterwards" : (ACTIONS[action] ?? action);
+  const lines = [line(`Incident ${code}, ${how}, at ${clock(at)}`, "title")];
   if (reason !== "") lines.push(line(`  Seen:   ${reason}`));
   if (err !== null) lines.push(...tellError(err));
   const edge = code === "KILLED" ? edgeOfKilled(incident) : undefined;

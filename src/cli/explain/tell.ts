@@ -35,7 +35,7 @@ function tellArrival({ request, recorded, incidents }: Arrival): ProseLine[] {
   } else {
     const [incident] = incidents as [Found<IncidentEntry>];
     lines.push(
-      line(`${incident.method} ${incident.url} reached the app${placeOf(incident)}; its end is told by no line.`),
+      line(`${incident.method} ${incident.url} reached the app${placeOf(incident)}; no line says how it ended.`),
     );
   }
   for (const incident of incidents) lines.push(line(), ...tellIncident(incident));

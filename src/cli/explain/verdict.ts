@@ -57,7 +57,7 @@ function ofArrival({ request, recorded, incidents }: Arrival): Verdict {
   const reported = incidents.find((each) => each.action === "reported" && (each.prevented !== null || isCut(each)));
   if (reported !== undefined) {
     const edge = explanationOf(reported.code)?.edge;
-    const why = `rayguard only reported ${reported.code} and changed nothing, so it went out. The edge makes of it: ${edge ?? reported.prevented}.`;
+    const why = `rayguard only reported ${reported.code} and changed nothing, so the response was sent as it was. The edge shows: ${edge ?? reported.prevented}.`;
     return { shown: reported.prevented === null ? "truncated" : prevented(reported.prevented), why, failed: true };
   }
   if (outcome === "client gone") return left(ms);
