@@ -47,10 +47,10 @@ export function lookUp(name: string): CodePage | null {
 }
 
 const ACTIONS: Readonly<Record<RuleAction, string>> = {
-  repair: "the smallest change after which the rule holds",
-  replace: "a complete fallback response in its place; a visible break where part of it is out",
-  "tear down": "a visible break, which nobody takes for a complete message",
-  report: "tells it in the log once for each route, and changes nothing",
+  repair: "the smallest change that makes the response follow the rule",
+  replace: "a complete response in its place, or a broken connection if a part of it was sent",
+  "tear down": "the connection breaks, so that nobody takes the response for complete",
+  report: "a line in the log, once for each route, and no change",
   none: "",
 };
 
