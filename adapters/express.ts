@@ -44,7 +44,7 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
       known = app;
     }
     const exchange = guard.accept(request, response);
-    if ((guard.rejectsDirect || !exchange.greeted) && guard.answers(exchange)) return;
+    if ((guard.rejectsDirect || !exchange.examined) && guard.answers(exchange)) return;
     if (guard.overload !== undefined && !guard.overload.admits(exchange, () => enter(exchange, next))) return;
     // Where the server is attached, the request has been entered in front of the app.
     if (exchange.trace === undefined) enter(exchange, next);
@@ -64,7 +64,7 @@ export function rayguard(options?: GuardOptions): ExpressGuard {
 
   if (guard.passThrough === undefined) leadsTo(rayguardMiddleware, guard);
   guard.seesAll = (request) => isForAll(request, rayguardMiddleware);
-  guard.meetsApp = (app) => prepareApp(app as unknown as ExpressApp, guard, rayguardMiddleware);
+  guard.recognisesApp = (app) => prepareApp(app as unknown as ExpressApp, guard, rayguardMiddleware);
 
   return Object.defineProperties(rayguardMiddleware, {
     attach: { value: guard.attach },

@@ -34,7 +34,7 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     if (!isNested) watchHandler(request, guard);
     if (usesFrameworkLogger) exchange.logger = request.log;
     if (exchange.trace === undefined) guard.enter(exchange); // behind a server it has been: here for inject()
-    if ((guard.rejectsDirect || !exchange.greeted) && guard.answers(exchange)) reply.hijack();
+    if ((guard.rejectsDirect || !exchange.examined) && guard.answers(exchange)) reply.hijack();
     else if (guard.overload === undefined || guard.overload.admits(exchange, next)) next();
     else if (exchange.phase.isVoid) reply.hijack();
   });

@@ -29,7 +29,7 @@ export interface AdapterGuard extends Guard, SelfAttaching {
   /** What the framework does behind a drain. */
   readonly lifecycle: { afterDrain: (() => Promise<unknown>) | undefined };
   /** What an adapter does with an application that turns out to be the listener of a server. */
-  meetsApp: ((app: AppListener) => void) | undefined;
+  recognisesApp: ((app: AppListener) => void) | undefined;
   /** Says of a request that an adapter was shown whether every other one comes there as well. */
   seesAll: ((request: IncomingMessage) => boolean) | undefined;
   /** The same as `attach()`, for a guard that gets to see some of the requests: its options hold for those. */

@@ -40,7 +40,7 @@ import type { GuardStats } from "./report/stats.js";
 import { comesHere, openHere } from "./server/arrival.js";
 import { type AttachingGuard, Attachments } from "./server/attachments.js";
 import { leadsTo } from "./server/first-contact.js";
-import { Greeting } from "./server/greeting.js";
+import { FirstLook } from "./server/first-look.js";
 import { requestHeaderLimit } from "./server/keep-alive.js";
 import { openHttp1, openHttp2, openSocket, openStream } from "./server/open-exchange.js";
 import { settingsUnder, unsupportedRuntime } from "./server/runtime.js";
@@ -64,18 +64,18 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   /** How it ends, and what the end of the process has to do with it. */
   readonly lifecycle: Lifecycle;
   readonly passThrough: PassThrough | undefined;
-  readonly #met = new WeakSet<object>();
+  readonly #recognised = new WeakSet<object>();
   // Each request comes by these, and goes straight to whom they are of.
   readonly enter: (exchange: Exchange) => void;
   readonly rejectsDirect: boolean;
   readonly open: (request: IncomingMessage, response: NodeResponse) => Http1Exchange;
   readonly openStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => Http2Exchange;
   readonly openHttp2: (request: Http2ServerRequest, response: Http2ServerResponse) => Exchange;
-  readonly answers: Greeting["answers"];
-  readonly refuses: Greeting["refuses"];
-  readonly refusesDirect: Greeting["refusesDirect"];
+  readonly answers: FirstLook["answers"];
+  readonly refuses: FirstLook["refuses"];
+  readonly refusesDirect: FirstLook["refusesDirect"];
   #stopWatchdog: (() => void) | undefined;
-  meetsApp: AdapterGuard["meetsApp"];
+  recognisesApp: AdapterGuard["recognisesApp"];
   seesAll: AdapterGuard["seesAll"];
 
   /** @param gauges - what `overload` goes by, where it is not this process */
@@ -97,10 +97,10 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     this.lifecycle = new Lifecycle(this);
     const { supervisor } = this;
     this.rejectsDirect = settings.direct === "reject";
-    const greeting = new Greeting(this.health, this.lifecycle, supervisor.recorder, this.rejectsDirect);
-    this.answers = greeting.answers.bind(greeting);
-    this.refuses = greeting.refuses.bind(greeting);
-    this.refusesDirect = greeting.refusesDirect.bind(greeting);
+    const firstLook = new FirstLook(this.health, this.lifecycle, supervisor.recorder, this.rejectsDirect);
+    this.answers = firstLook.answers.bind(firstLook);
+    this.refuses = firstLook.refuses.bind(firstLook);
+    this.refusesDirect = firstLook.refusesDirect.bind(firstLook);
     const { enforces } = supervisor;
     const OverHttp2 = enforces ? Http2Exchange : WatchedHttp2Exchange;
     this.open = openHttp1.bind(undefined, enforces ? GuardedExchange : WatchedExchange, supervisor);
@@ -237,13 +237,13 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     if (!left || !isOnAccountOfLeaving(exchange, error)) exchange.late(lateError(exchange.status, error, left));
   }
 
-  meet(listener: object, exchange: Exchange): void {
-    if (!exchange.hasNodeResponse || this.#met.has(listener)) return;
-    this.#met.add(listener);
+  recognise(listener: object, exchange: Exchange): void {
+    if (!exchange.hasNodeResponse || this.#recognised.has(listener)) return;
+    this.#recognised.add(listener);
     const app = listener as Partial<AppListener>;
     if (app.response instanceof ServerResponse && app.request instanceof IncomingMessage) {
       coverPrototypes(app.response);
-      this.meetsApp?.(app as AppListener);
+      this.recognisesApp?.(app as AppListener);
     }
   }
 

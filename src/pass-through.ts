@@ -7,7 +7,7 @@ import type { GuardSupervisor } from "./supervisor.js";
 import { judgePeer } from "./trust/caller.js";
 
 /**
- * What is left of a guard in a runtime that it does not know: it stands in front of nothing, gives each request it is
+ * What is left of a guard in a runtime that it does not know: it overrides nothing, gives each request it is
  * shown a context, and answers the health check through public methods.
  */
 export class PassThrough {

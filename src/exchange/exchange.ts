@@ -62,7 +62,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** Why the response cannot be saved, until no method of the app is on the stack. */
   declare pending: Failure | null;
   /** The guard has had its look at the request, and left it to the app. */
-  greeted = false;
+  examined = false;
   /** Who let this exchange in, or has it wait; null where nobody has been asked. */
   declare admittedBy: Admitter | null;
   /** Octets on their way to the connection are Node's own, or the guard's. */
@@ -251,7 +251,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   comesTo(guard: Supervisor): void {
     this.settings = guard.settings;
     this.ownTerms = guard === this.supervisor ? undefined : guard.settings;
-    this.greeted = false;
+    this.examined = false;
     this.supervisor.watch(this);
   }
 

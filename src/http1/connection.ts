@@ -22,7 +22,7 @@ import { awaitAnswer, linger } from "./tear-down.js";
 /** Functions of Node that destroy a socket when its connection is gone. */
 const NODE_REPORTS = /node:internal\/stream_base_commons|node:_tls_wrap|onwriteError|errorOrDestroy/;
 
-/** One connection of an HTTP/1.x server: knows the exchanges on it and stands in front of the socket's own methods. */
+/** One connection of an HTTP/1.x server: knows the exchanges on it, and overrides the methods of the socket. */
 export class GuardedConnection {
   readonly socket: NodeSocket;
   /** Of the peer, asked for while the connection is open. */
@@ -40,7 +40,7 @@ export class GuardedConnection {
   /** Told of what fails in the guard itself; undefined until there has been a request. */
   witness: Witness | undefined;
   /** Its response is the last one and with the socket, which is ending: no call of the app may cut it short. */
-  #parting: Http1Exchange | null = null;
+  #lastResponse: Http1Exchange | null = null;
   /** Who is at its other end, once somebody has asked. */
   peer: Peer | null = null;
   /** The parser has given up on this connection: no further request can follow. */
@@ -79,7 +79,7 @@ export class GuardedConnection {
 
   constructor(socket: NodeSocket) {
     this.socket = socket;
-    this.#native = guardSocketMethods(socket, Holder.standInFront);
+    this.#native = guardSocketMethods(socket, Holder.makeOverride);
     this.address = addressOf(socket);
   }
 
@@ -173,13 +173,13 @@ export class GuardedConnection {
     // The app may have assigned the socket to a response of its own making.
     const known = this.first?.response === message ? this.first : message ? anyExchangeOf(message) : undefined;
     const exchange = known?.hasNodeResponse ? (known as Http1Exchange) : undefined;
-    return this.culprit ?? this.detached ?? exchange ?? this.#parting ?? this.bare ?? undefined;
+    return this.culprit ?? this.detached ?? exchange ?? this.#lastResponse ?? this.bare ?? undefined;
   }
 
   /** Whether a destroy comes from the connection itself: the client is gone, and nothing can be answered any more. */
   isGone(error: unknown): boolean {
     const { socket } = this;
-    if (isDestroyed(socket) || (!isWritable(socket) && this.#parting === null)) return true;
+    if (isDestroyed(socket) || (!isWritable(socket) && this.#lastResponse === null)) return true;
     if (error === null || typeof error !== "object" || !("syscall" in error)) return false;
     // An app that destroys the socket with the error of its upstream hands over the very same codes; only the caller
     // tells the two apart.
@@ -255,10 +255,10 @@ export class GuardedConnection {
     const { socket } = this;
     this.own(() => socket.write(octets));
     this.remove(exchange);
-    this.#parting = exchange;
+    this.#lastResponse = exchange;
     const { supervisor } = exchange;
     const finished = () => {
-      this.#parting = null;
+      this.#lastResponse = null;
       exchange.settle(true);
     };
     socket.prependOnceListener("finish", contained(supervisor, finished));
@@ -276,7 +276,7 @@ export class GuardedConnection {
   }
 
   /** Gives the socket its own methods back: another protocol has taken over. */
-  handOver(): void {
+  upgraded(): void {
     this.bare = null;
     this.#release();
   }
@@ -346,7 +346,7 @@ const Holder = shared(
       }
 
       /** Makes a method for sockets: those that no guard has seen, or another protocol has taken over, go on to `below`. */
-      static standInFront(method: SocketMethod, below: Native, guarded: Guarded): Native {
+      static makeOverride(method: SocketMethod, below: Native, guarded: Guarded): Native {
         return function (this: object, a?: unknown, b?: unknown, c?: unknown): unknown {
           if (!(#connection in this)) return below.call(this, a, b, c);
           const connection = this.#connection;
@@ -362,8 +362,8 @@ const Holder = shared(
     },
 );
 
-/** The guarded connection of a socket; the first call stands in front of its methods. */
+/** The guarded connection of a socket; the first call overrides its methods. */
 export const connectionOf: (socket: object) => GuardedConnection = Holder.of;
 
-/** The same, for a socket that nobody else is to stand in front of. */
+/** The same, for a socket that nobody else is to guard. */
 export const knownConnection: (socket: object) => GuardedConnection | undefined = Holder.known;

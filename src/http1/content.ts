@@ -18,7 +18,7 @@ export interface Piece {
   readonly byteLength: number | undefined;
 }
 
-/** Stands in front of `_send`, which every octet of content and every chunk frame passes. */
+/** Overrides `_send`, which every octet of content and every chunk frame passes. */
 export function sendContent(
   exchange: Http1Exchange,
   data: string | Uint8Array,
@@ -36,24 +36,24 @@ export function sendContent(
   if (exchange.sent + octets > exchange.framing.most) {
     const failure = longContent(exchange.framing.length, exchange.sent + octets);
     // What the app calls in this turn throws what Node throws, where that is strict about the length.
-    if (exchange.ending || isAllOut(exchange)) exchange.fail(failure);
+    if (exchange.inEnd || isAllOut(exchange)) exchange.fail(failure);
     else exchange.failSoon(failure);
     return discard(exchange, callback);
   }
   // The callback of an `end()` that the guard has not seen: somebody calls the method that was below it.
-  if (!exchange.ending && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
+  if (!exchange.inEnd && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
   if (exchange.coded !== null && octets > 0 && !exchange.phase.isCommitted) lookAtContent(exchange, data, encoding);
   if (!exchange.phase.isCommitted) {
     // The usual answer: one `end()` with everything. It is complete, so there is nothing to wait for.
     const whole =
-      exchange.ending &&
+      exchange.inEnd &&
       exchange.held === null &&
       exchange.coded === null &&
       (exchange.framing.length < 0 || octets === exchange.framing.length);
     const flushed = data === "" && callback === undefined;
     if (!whole && !flushed && !commitsAtOnce(exchange))
       return hold(exchange, { data, encoding, callback, byteLength }, octets);
-    if (flushed && !exchange.ending) {
+    if (flushed && !exchange.inEnd) {
       exchange.held ??= [];
       exchange.held.push({ data, encoding, callback, byteLength });
       return commitSoon(exchange);
@@ -65,7 +65,7 @@ export function sendContent(
     }
   }
   exchange.sent += octets;
-  if (!exchange.ending) exchange.activeAt = performance.now();
+  if (!exchange.inEnd) exchange.activeAt = performance.now();
   const was = exchange.passing;
   exchange.passing = true;
   try {
@@ -84,7 +84,7 @@ export function watchContent(
   byteLength: number | undefined,
 ): boolean {
   const octets = typeof data === "string" ? Buffer.byteLength(data, encoding ?? "utf8") : data.byteLength;
-  if (!exchange.ending && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
+  if (!exchange.inEnd && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
   if (exchange.coded !== null && octets > 0) lookAtContent(exchange, data, encoding);
   if (!exchange.phase.isCommitted) commit(exchange);
   exchange.sent += octets;
@@ -126,7 +126,7 @@ export function commit(exchange: Http1Exchange): boolean {
     exchange.held = null;
     exchange.shownLength = 0;
   }
-  if (!exchange.ending) exchange.supervisor.committed(exchange);
+  if (!exchange.inEnd) exchange.supervisor.committed(exchange);
   if (held === null) return true;
   const { response } = exchange;
   const { socket } = response;
@@ -153,13 +153,13 @@ export function discard(exchange: Http1Exchange, callback: WriteCallback): boole
 function hold(exchange: Http1Exchange, piece: Piece, octets: number): boolean {
   if (exchange.held === null) {
     exchange.held = [];
-    if (!exchange.ending) exchange.supervisor.holdBack(exchange);
+    if (!exchange.inEnd) exchange.supervisor.holdBack(exchange);
   }
   showAsWritten(exchange, piece, octets);
   exchange.held.push(piece);
   exchange.sent += octets;
   exchange.heldOctets += octets;
-  if (exchange.ending) return true;
+  if (exchange.inEnd) return true;
   const { response } = exchange;
   if (exchange.heldOctets < exchange.settings.holdBackOctets)
     return response.writableLength < response.writableHighWaterMark;

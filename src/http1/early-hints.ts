@@ -9,7 +9,7 @@ import type { NodeResponse, WriteCallback } from "./node-internals.js";
 type Write = (this: NodeResponse, fields: unknown, callback?: WriteCallback) => unknown;
 
 /**
- * Stands in front of `writeEarlyHints`. Node 20 looks at no value: one with CR LF in it is another field once it is
+ * Overrides `writeEarlyHints`. Node 20 looks at no value: one with CR LF in it is another field once it is
  * rendered, so that it must be looked at before (RFC 9110, section 5.5).
  */
 export function writeEarlyHints(
@@ -41,7 +41,7 @@ export function watchEarlyHints(exchange: Http1Exchange, hints: unknown): void {
     exchange.repaired(ruleBroken("IR-4", "The app sent Early Hints with malformed fields."));
 }
 
-/** Stands in front of `writeInformation` (Node 26), which looks at each value, and then reads it again. */
+/** Overrides `writeInformation` (Node 26), which looks at each value, and then reads it again. */
 export function writeInformation(
   exchange: Http1Exchange,
   below: (this: NodeResponse, status: unknown, fields?: unknown, callback?: WriteCallback) => unknown,

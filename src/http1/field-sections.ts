@@ -9,7 +9,7 @@ import type { NodeResponse } from "./node-internals.js";
 import { awaitsContent } from "./request.js";
 import { endsConnection } from "./take-over.js";
 
-/** Stands in front of `_storeHeader`, which renders the header section. */
+/** Overrides `_storeHeader`, which renders the header section. */
 export function storeHeader(exchange: Http1Exchange, firstLine: string, headers: HeadersArgument): void {
   const { response } = exchange;
   if (exchange.capturing || exchange.phase.isVoid) {

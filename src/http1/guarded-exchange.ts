@@ -24,7 +24,7 @@ import { canPersist, takeOver } from "./take-over.js";
 export class GuardedExchange extends Http1Exchange {
   override failSoon(failure: Failure): boolean {
     failLater(this, failure);
-    if (!this.ending) process.nextTick(contained(this.supervisor, () => this.failNow()));
+    if (!this.inEnd) process.nextTick(contained(this.supervisor, () => this.failNow()));
     return true;
   }
 
@@ -45,11 +45,11 @@ export class GuardedExchange extends Http1Exchange {
   }
 
   override get isInCall(): boolean {
-    return this.ending;
+    return this.inEnd;
   }
 
   override ended(): void {
-    this.ending = false;
+    this.inEnd = false;
     if (!this.phase.isCommitted) this.isBypassed();
     if (this.pending !== null) {
       this.failNow();
@@ -66,7 +66,7 @@ export class GuardedExchange extends Http1Exchange {
 
   /** `end()` threw: nothing of it went out. */
   endThrew(): void {
-    this.ending = false;
+    this.inEnd = false;
     if (this.response._header === null) forgetContent(this.response);
     if (isAllOut(this)) process.nextTick(contained(this.supervisor, () => this.endAll()));
     if (this.pending !== null) process.nextTick(contained(this.supervisor, () => this.failNow()));
@@ -118,7 +118,7 @@ export class GuardedExchange extends Http1Exchange {
   override finish(): void {
     const { native, response } = this;
     if (response.finished) {
-      // Only what `end()` added has been swallowed, and with it the callback that turns Node to the next request.
+      // Only what `end()` added has been discarded, and with it the callback that turns Node to the next request.
       this.passing = true;
       native._send.call(response, "", "latin1", this.finishCallback);
       this.passing = false;

@@ -78,7 +78,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
         while (this.writableCorked < 1) this.cork();
         while (this.writableCorked > 0) this.uncork();
       }
-      exchange.ending = true;
+      exchange.inEnd = true;
       if (exchange.sourceError !== undefined || this._trailer !== "") exchange.ends();
       try {
         native.end.call(this, chunk, encoding, callback);

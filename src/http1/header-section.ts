@@ -26,7 +26,7 @@ export interface Rendering {
   readonly repairs: readonly Failure[];
   /** Set where the response has to be replaced; then nothing was rendered. */
   readonly failure: Failure | null;
-  /** Field lines of a doomed response. */
+  /** Field lines of a response that is not sent. */
   readonly lost: readonly FieldLine[];
   /** Content-Encoding of the content that follows; null where nothing can be told of it by its first octets. */
   readonly coding: string | null;
@@ -43,7 +43,7 @@ export interface RenderingContext {
   readonly settings: RouteSettings;
   readonly terms: Pick<Terms, "gatewayStatus">;
   /** `end()` is on the stack, with all of the content. */
-  readonly ending: boolean;
+  readonly inEnd: boolean;
   /** Frameworks that are about to answer where nobody would catch an exception. */
   readonly unattended: number;
 }
@@ -152,13 +152,13 @@ function flatten(fields: readonly DraftField[]): unknown[] {
 }
 
 export function draftOf(context: RenderingContext, firstLine: string, fields: DraftField[]): Draft {
-  const { request, response, settings, terms, ending } = context;
+  const { request, response, settings, terms, inEnd } = context;
   return {
     method: request.method ?? "",
     version: context.isHttp11 ? "1.1" : "1.0",
     requestCloses: !response.shouldKeepAlive,
     upgradeOffered: request.headers.upgrade,
-    contentOctets: ending ? response._contentLength : null,
+    contentOctets: inEnd ? response._contentLength : null,
     framingRemoved: response._removedTE && response._removedContLen,
     addsDate: response.sendDate,
     gatewayStatus: terms.gatewayStatus,

@@ -17,7 +17,7 @@ interface Message {
   readonly outputData?: readonly unknown[];
 }
 
-/** Methods of a response that the guard stands in front of. */
+/** Methods of a response that the guard overrides. */
 type Name =
   | "_storeHeader"
   | "_send"
@@ -76,7 +76,7 @@ const Holder = shared(
       }
 
       /**
-       * Makes the methods of responses that stand in front of others. Responses that no guard has seen, or whose call it has
+       * Makes methods of responses that override others. Responses that no guard has seen, or whose call it has
        * seen already, go on to those; so do octets of an exchange that are being passed on. Each is written out, since V8
        * keeps what it learns of a call with its text: of one text for all of them it would learn nothing.
        * @param native - the others
@@ -214,7 +214,7 @@ const Holder = shared(
       }
 
       /**
-       * Makes the `destroy` of requests that stands in front of another.
+       * Makes a `destroy` of requests that overrides another.
        * @param guarded - what it does to a request that has an exchange
        */
       static destroyOf(

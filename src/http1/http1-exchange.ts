@@ -30,14 +30,14 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   /** False where Node has read in the request that the connection is to close; an app can change Node's own note of it. */
   persists = true;
   readonly response: NodeResponse;
-  /** The methods the guard stands in front of, as they were before. */
+  /** The methods that the guard overrides, as they were before. */
   readonly native: NativeMethods;
   readonly connection: GuardedConnection;
   /** Next exchange on the same connection, in the order of the requests. */
   following: Http1Exchange | null = null;
 
   /** `end()` is on the stack. */
-  ending = false;
+  inEnd = false;
   /** Node has emitted `finish`, and will detach the socket. */
   finishing = false;
   /** `end()` is called for its bookkeeping alone: nothing it writes goes out. */
@@ -58,7 +58,7 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   commitsSoon = false;
   /** The app was told to wait, before anything was committed. */
   full = false;
-  /** A hand-written response without framing goes straight out. */
+  /** A raw response without framing goes straight out. */
   declare streamsRaw: boolean;
   /** Interim responses of this exchange, from the first on. */
   declare interims: Interims | null;

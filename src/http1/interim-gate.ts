@@ -26,7 +26,7 @@ export function interimsOf(exchange: Http1Exchange): Interims {
   return exchange.interims;
 }
 
-/** Stands in front of `_writeRaw` for what does not come from `_send`: interim responses, whole or in pieces. */
+/** Overrides `_writeRaw` for what does not come from `_send`: interim responses, whole or in pieces. */
 export function passInterim(
   exchange: Http1Exchange,
   data: string | Uint8Array,

@@ -57,8 +57,8 @@ export function callListeners(
 ): boolean {
   const listeners = server.rawListeners(event) as Listener[];
   if ((below as unknown) !== EventEmitter.prototype.emit) {
-    // Somebody else stands in front of `emit` and must see the event: an instrumentation, another guard.
-    for (const listener of [below, ...listeners]) guard.meet(listener, exchange);
+    // Somebody else Overrides `emit` and must see the event: an instrumentation, another guard.
+    for (const listener of [below, ...listeners]) guard.recognise(listener, exchange);
     let emitted = true;
     const emit = () => {
       emitted = Reflect.apply(below, server, [event, ...args]) as boolean;
@@ -67,7 +67,7 @@ export function callListeners(
     return emitted;
   }
   for (const listener of listeners) {
-    guard.meet(listener, exchange);
+    guard.recognise(listener, exchange);
     callListener(guard, exchange, server, event, listener, args);
   }
   return listeners.length > 0;
@@ -86,7 +86,7 @@ export function guardedListener(
     const exchange = guard.accept(request, response);
     if (guard.answers(exchange)) return undefined;
     const call = (event?: string) => {
-      guard.meet(listener, exchange);
+      guard.recognise(listener, exchange);
       return callListener(guard, exchange, this, event, listener as Listener, [request, response]);
     };
     // Whoever has emitted the event is no longer there when a request has waited.

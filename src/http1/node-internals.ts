@@ -52,7 +52,7 @@ export interface SocketInternals {
 
 export type NodeSocket = Socket & SocketInternals;
 
-/** Methods of a response that the guard stands in front of, on every layer. */
+/** Methods of a response that the guard overrides, on every prototype. */
 export const LAYERED = [
   "_storeHeader",
   "_send",

@@ -41,7 +41,7 @@ export interface Overrides {
 
 /**
  * Builds the layer for responses whose methods are found on `source`: a prototype, or a single response.
- * Each method keeps the name, arguments, return value and callback of the one it stands in front of.
+ * Each method keeps the name, arguments, return value and callback of the one it overrides.
  */
 export function createOverrides(source: NativeMethods): Overrides {
   const native: NativeMethods = {

@@ -1,6 +1,6 @@
 import { tellFailure } from "../containment.js";
 import { IncomingMessage, OutgoingMessage, ServerResponse } from "../node-http.js";
-import { putInFront } from "../put-in-front.js";
+import { overrideMethod } from "../override-method.js";
 import { shared } from "../shared.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
@@ -57,7 +57,7 @@ function putBack({ native }: Overrides, name: ResponseMethod, method: unknown): 
   if (present === method) return;
   if (Object.hasOwn(RESPONSES, name) && present !== native[name] && present !== FIRST[name]) return;
   (native as unknown as Methods)[name] = present;
-  putInFront(RESPONSES, name, method);
+  overrideMethod(RESPONSES, name, method);
 }
 
 /** Content that is held back counts as written, for an app that goes by what the recipient has not taken yet. */
@@ -83,7 +83,7 @@ function countHeld(): boolean {
 
 /** The prototype that was followed last: most responses of an app have the same. */
 export let covered: object = ServerResponse.prototype;
-const met = new WeakSet<object>();
+const visited = new WeakSet<object>();
 
 /**
  * Follows a response to the prototypes its app has put it on, as Express does. Methods that somebody has wrapped there
@@ -93,8 +93,8 @@ export function coverPrototypes(prototype: object): void {
   if (prototype === covered) return;
   covered = prototype;
   for (let at: object | null = prototype; at !== ServerResponse.prototype; at = Object.getPrototypeOf(at)) {
-    if (at === null || met.has(at)) return;
-    met.add(at);
+    if (at === null || visited.has(at)) return;
+    visited.add(at);
     cover(at);
   }
 }
@@ -107,7 +107,7 @@ function cover(prototype: object): void {
   const below = Object.create(prototype) as Record<string, unknown>;
   for (const name of names) below[name] = seen(name, (prototype as Record<string, unknown>)[name] as Method);
   const { methods } = createOverrides(below as unknown as NativeMethods);
-  for (const name of names) putInFront(prototype, name, methods[name]);
+  for (const name of names) overrideMethod(prototype, name, methods[name]);
 }
 
 type Method = (...args: unknown[]) => unknown;

@@ -6,7 +6,7 @@ import { parseResponse } from "../parser/parse-response.js";
 import type { ParsedResponse } from "../parser/response.js";
 import { type Failure, ruleBroken } from "../report/incidents.js";
 
-/** Largest hand-written response that is kept back for judgement, in octets. */
+/** Largest raw response that is kept back for judgement, in octets. */
 const LIMIT = 1_048_576;
 
 export interface RawAnswer {
@@ -92,7 +92,7 @@ export class RawResponse {
   }
 
   /** The header section of a response that hands the connection over to another protocol (101, or 2xx to CONNECT). */
-  handover(): number | null {
+  upgrade(): number | null {
     const { octets } = this;
     const status = endOfSection(octets) === -1 ? undefined : readStatus(octets);
     if (status === undefined) return null;

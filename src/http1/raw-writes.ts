@@ -69,12 +69,12 @@ export function closeRaw(exchange: Http1Exchange, how: string, error: unknown): 
   return exchange.fail(prematureClose(how, error));
 }
 
-/** Lets a hand-written stream go, once its header section is whole. */
+/** Lets a raw stream go, once its header section is whole. */
 export function releaseRaw(exchange: Http1Exchange): void {
   const stream = exchange.raw?.stream() ?? null;
   if (stream === null) return;
   if (stream.repair !== null) exchange.repaired(stream.repair);
-  // A hand-written stream without framing of its own ends with the connection; from here on it goes as it comes.
+  // A raw stream without framing of its own ends with the connection; from here on it goes as it comes.
   exchange.phase = exchange.phase.after.commit;
   exchange.response._last = true;
   exchange.supervisor.committed(exchange);
@@ -90,7 +90,7 @@ export function dropRaw(exchange: Http1Exchange): void {
   exchange.repaired({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
 }
 
-/** A hand-written response that is complete and valid takes the place of one through the response object. */
+/** A raw response that is complete and valid takes the place of one through the response object. */
 function adopt(exchange: Http1Exchange, { octets, status, repair }: RawAnswer, closes: boolean): void {
   if (repair !== null) exchange.repaired(repair);
   exchange.raw = null;

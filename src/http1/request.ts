@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { RequestContext } from "../exchange/request-context.js";
 import { announcesContent } from "../http/message.js";
-import { putInFront } from "../put-in-front.js";
+import { overrideMethod } from "../override-method.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf, destroyOf } from "./http1-exchange-of.js";
@@ -49,7 +49,7 @@ export function guardRequestPrototype(prototype: object): void {
     if (connection.isOwn || connection.isGone(error)) return below.call(request, error);
     return exchange.destroyRequest(below, error);
   };
-  putInFront(prototype, "destroy", destroyOf(below as never, guarded as never, exchangeBehind));
+  overrideMethod(prototype, "destroy", destroyOf(below as never, guarded as never, exchangeBehind));
 }
 
 /** Whether content of the request is still to come. `complete` alone does not tell inside the request listener. */

@@ -13,7 +13,7 @@ import type { Http1Server, ServerGuard } from "./server-guard.js";
 export class Requests {
   readonly #server: Http1Server;
   readonly #below: Http1Server["emit"];
-  /** Nobody else stands in front of `emit`. */
+  /** Nobody else Overrides `emit`. */
   readonly #isFirst: boolean;
   readonly #guard: ServerGuard;
   readonly #arriving: Arriving;
@@ -49,7 +49,7 @@ export class Requests {
       }
       const { overload } = this.#guard;
       if (this.#guard.answers(exchange)) return true;
-      exchange.greeted = true;
+      exchange.examined = true;
       if (overload !== undefined && !this.#isAdmitted(event, exchange, overload)) return true;
     } catch (error) {
       // Whatever the guard cannot do, the app gets its request.
@@ -77,7 +77,7 @@ export class Requests {
     if (typeof listener !== "function" || "listener" in listener)
       return callListeners(guard, server, this.#below, event, args, exchange);
     if (listener !== this.#recognised) {
-      guard.meet(listener, exchange);
+      guard.recognise(listener, exchange);
       this.#recognised = listener;
     }
     callListener(guard, exchange, server, event, listener, args);

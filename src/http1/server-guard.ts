@@ -43,7 +43,7 @@ export interface ServerGuard {
   /** The app is about to get a request: what it throws later can be told to belong to it. */
   enter(exchange: Exchange): void;
   /** A listener is about to be called. */
-  meet(listener: object, exchange: Exchange): void;
+  recognise(listener: object, exchange: Exchange): void;
   /** A request header section was larger than the server takes. */
   requestHeadersTooLarge(server: object): void;
   /** Something threw on behalf of an exchange. @param rethrows - nobody else has seen the error */

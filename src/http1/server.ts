@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { contained } from "../containment.js";
-import { putInFrontOfEmit } from "../put-in-front.js";
+import { overrideEmit } from "../override-method.js";
 import { connectionOf } from "./connection.js";
 import { connectionEvents } from "./connection-events.js";
 import { withList } from "./connection-lists.js";
@@ -11,7 +11,7 @@ import { Requests } from "./requests.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 /**
- * Stands in front of a server: its `emit`, and the classes of which it makes requests and responses.
+ * Overrides `emit` of a server, and the classes of which it makes requests and responses.
  * @param listening - told when it has something to listen with
  */
 export function interceptServer(server: Http1Server, guard: ServerGuard, listening?: () => void): () => void {
@@ -26,7 +26,7 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
     const { waiting, bare } = connectionOf(socket);
     (waiting ?? bare)?.unanswered();
   });
-  const meet = contained(guard.witness, (socket: Socket) => void connectionOf(socket));
+  const guardSocket = contained(guard.witness, (socket: Socket) => void connectionOf(socket));
   if (guard.enforces) {
     // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
     server.httpAllowHalfOpen = true;
@@ -42,12 +42,12 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
         return requests.emit(event, a as IncomingMessage, b as NodeResponse);
       case "connection":
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
-        if (!("setSecureContext" in server)) meet(a as Socket);
+        if (!("setSecureContext" in server)) guardSocket(a as Socket);
         guard.overload?.connected();
         // biome-ignore lint/complexity/noArguments: forwarded as it came
         return withList(server, a, () => Reflect.apply(below, server, arguments) as boolean);
       case "secureConnection":
-        meet(a as Socket);
+        guardSocket(a as Socket);
         // biome-ignore lint/complexity/noArguments: forwarded as it came
         return withList(server, a, () => Reflect.apply(below, server, arguments) as boolean);
       case "listening":
@@ -62,7 +62,7 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
     // biome-ignore lint/complexity/noArguments: forwarded as it came
     return Reflect.apply(below, server, arguments) as boolean;
   }
-  const undo = putInFrontOfEmit(server, emit);
+  const undo = overrideEmit(server, emit);
 
   return () => {
     undo();

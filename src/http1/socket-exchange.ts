@@ -19,7 +19,7 @@ import { endWithError } from "./socket-error.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
 
 /** Time for a client to read its answer before the connection is closed, in milliseconds. */
-const PARTING_MS = 1_000;
+const LAST_READ_MS = 1_000;
 
 /**
  * An exchange for which Node has no response object: an upgrade, a CONNECT, or a request that could not be parsed.
@@ -88,7 +88,7 @@ export class SocketExchange extends Exchange {
     connection.waiting = null;
     connection.bare = this;
     for (const octets of this.#held.splice(0)) this.#put(octets);
-    if (this.#hasSwitched) this.#handOver();
+    if (this.#hasSwitched) this.#upgrade();
     const answer = this.#answer;
     if (answer !== undefined) this.#send(answer.octets, answer.status);
     this.#release(null);
@@ -166,7 +166,7 @@ export class SocketExchange extends Exchange {
     if (this.phase.isVoid) return;
     this.#raw.add(octets);
     for (const section of this.#raw.takeInterims()) this.#sendInterim(section);
-    const status = this.#raw.handover();
+    const status = this.#raw.upgrade();
     if (status !== null) {
       this.status = status;
       this.phase = this.phase.after.replace;
@@ -175,7 +175,7 @@ export class SocketExchange extends Exchange {
       if (expects) this.#put(Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"));
       this.#put(this.#raw.octets);
       this.#hasSwitched = true;
-      if (!this.#isQueued) this.#handOver();
+      if (!this.#isQueued) this.#upgrade();
       return;
     }
     const answer = this.#raw.answer(last ? "fin" : "open", true);
@@ -189,10 +189,10 @@ export class SocketExchange extends Exchange {
     else connection.own(() => connection.call("write", [octets]));
   }
 
-  #handOver(): void {
+  #upgrade(): void {
     const { connection } = this;
     this.settle(true);
-    connection.handOver();
+    connection.upgraded();
     if (this.#end !== undefined) connection.call(this.#end === "socket.end" ? "end" : "destroySoon", []);
   }
 
@@ -288,7 +288,7 @@ export class SocketExchange extends Exchange {
     this.settle(true);
     // The client may still be sending what we could not parse: give it a moment to read, then close.
     const close = contained(this.supervisor, () => connection.abort(false));
-    const timer = setTimeout(close, PARTING_MS).unref();
+    const timer = setTimeout(close, LAST_READ_MS).unref();
     onceClosed(socket, () => clearTimeout(timer));
     if (socket.readableEnded) close();
     else {

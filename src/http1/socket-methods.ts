@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import { putInFront } from "../put-in-front.js";
+import { overrideMethod } from "../override-method.js";
 import { shared } from "../shared.js";
 import { runningFunctions } from "../stack.js";
 import type { GuardedConnection } from "./connection.js";
@@ -9,7 +9,7 @@ import type { NodeSocket, WriteCallback } from "./node-internals.js";
 import { endWithoutError } from "./socket-error.js";
 import type { SocketExchange } from "./socket-exchange.js";
 
-/** Methods of a socket that the guard stands in front of. */
+/** Methods of a socket that the guard overrides. */
 export const SOCKET_METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end", "write"] as const;
 
 export type SocketMethod = (typeof SOCKET_METHODS)[number];
@@ -26,26 +26,26 @@ export type NativeSocketMethods = { [K in SocketMethod]?: Native | undefined } &
 export type Guarded = (connection: GuardedConnection, args: unknown[]) => unknown;
 
 /** Makes a method that finds the connection of its socket. */
-type StandInFront = (method: SocketMethod, below: Native, guarded: Guarded) => Native;
+type MakeOverride = (method: SocketMethod, below: Native, guarded: Guarded) => Native;
 
 /**
- * Stands in front of the methods of a socket: on the prototype of every `net.Socket`, once for the process, since methods
+ * Overrides the methods of a socket: on the prototype of every `net.Socket`, once for the process, since methods
  * of its own would show among the keys of each. Any other stream that stands in for a socket gets its own.
  * @returns the methods below
  */
-export function guardSocketMethods(socket: NodeSocket, standInFront: StandInFront): NativeSocketMethods {
-  if (socket instanceof Socket) return shared("socket", () => guardMethods(Socket.prototype, standInFront));
-  return guardMethods(socket, standInFront);
+export function guardSocketMethods(socket: NodeSocket, makeOverride: MakeOverride): NativeSocketMethods {
+  if (socket instanceof Socket) return shared("socket", () => guardMethods(Socket.prototype, makeOverride));
+  return guardMethods(socket, makeOverride);
 }
 
-function guardMethods(target: object, standInFront: StandInFront): NativeSocketMethods {
+function guardMethods(target: object, makeOverride: MakeOverride): NativeSocketMethods {
   const native = {} as NativeSocketMethods;
   for (const name of SOCKET_METHODS) {
     const below = (target as Record<string, unknown>)[name];
     // A Duplex has no `destroySoon`, and whoever looks for one must not find it.
     if (typeof below !== "function") continue;
     native[name] = below as Native;
-    putInFront(target, name, standInFront(name, below as Native, GUARDED[name]));
+    overrideMethod(target, name, makeOverride(name, below as Native, GUARDED[name]));
   }
   return native;
 }

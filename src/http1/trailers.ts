@@ -1,7 +1,7 @@
 import { readHeaders, writtenText } from "../validity/draft.js";
 import type { NodeResponse } from "./node-internals.js";
 
-/** Stands in front of `addTrailers`, which looks at the text of each value and then reads it again. */
+/** Overrides `addTrailers`, which looks at the text of each value and then reads it again. */
 export function addTrailers(
   response: NodeResponse,
   below: (this: NodeResponse, trailers: unknown) => void,

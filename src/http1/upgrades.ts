@@ -40,6 +40,6 @@ export function emitUpgrade(
     last.whenSettled = () => void setImmediate(turn);
   }
   if (guard.refusesDirect(exchange)) return true;
-  exchange.greeted = true;
+  exchange.examined = true;
   return callListeners(guard, server, below, event, args, exchange);
 }

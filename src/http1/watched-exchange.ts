@@ -11,7 +11,7 @@ export class WatchedExchange extends Http1Exchange {
   }
 
   override ended(): void {
-    this.ending = false;
+    this.inEnd = false;
     if (!this.phase.isCommitted) this.isBypassed();
     if (this.framing.length >= 0 && this.sent !== this.framing.length) this.fail(this.ofOtherLength());
     else if (!this.phase.isCommitted) commit(this);

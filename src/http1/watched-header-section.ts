@@ -8,7 +8,7 @@ import { endsConnection } from "./take-over.js";
 import type { WatchedExchange } from "./watched-exchange.js";
 import { lastText, watchTexts } from "./watched-texts.js";
 
-/** Stands in front of `_storeHeader`: has Node render what the app gave, and judges what has become of it. */
+/** Overrides `_storeHeader`: has Node render what the app gave, and judges what has become of it. */
 export function watchHeaderSection(exchange: WatchedExchange, firstLine: string, given: HeadersArgument): void {
   const { response, native } = exchange;
   const isKeptOpen = response.shouldKeepAlive && !exchange.persists;

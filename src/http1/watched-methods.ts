@@ -40,12 +40,12 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
         return native.end.call(this, chunk, encoding, callback);
       }
       if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT) leavesOut(exchange, chunk);
-      exchange.ending = true;
+      exchange.inEnd = true;
       exchange.ends();
       try {
         native.end.call(this, chunk, encoding, callback);
       } catch (error) {
-        exchange.ending = false;
+        exchange.inEnd = false;
         throw error;
       }
       exchange.ended();

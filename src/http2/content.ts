@@ -11,7 +11,7 @@ import { byName, type Head } from "./section.js";
 
 type Callback = (error?: Error | null) => void;
 
-/** Stands in front of `write()`, where the app's octets are counted. */
+/** Overrides `write()`, where the app's octets are counted. */
 export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
   const { stream, native } = exchange;
   const octets = octetsOf(chunk, encoding);
@@ -35,7 +35,7 @@ export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknow
   return native.write.call(stream, ...([chunk, encoding, callback] as never[])) as boolean;
 }
 
-/** Stands in front of `end()`: what the app has in mind is known, and nothing of it may be out yet. */
+/** Overrides `end()`: what the app has in mind is known, and nothing of it may be out yet. */
 export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown, callback?: unknown) {
   const { stream, native } = exchange;
   const pass = () => {
@@ -82,7 +82,7 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   return pass();
 }
 
-/** Stands in front of `_write()` and `_writev()`, where the Writable hands its content to the session. */
+/** Overrides `_write()` and `_writev()`, where the Writable hands its content to the session. */
 export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
   if (exchange.phase.isVoid || exchange.stream.destroyed || isClosedByClient(exchange))
     process.nextTick(callback, null);
@@ -91,7 +91,7 @@ export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: 
   else pass(exchange, pieces, callback);
 }
 
-/** Stands in front of `_final()`: a response without a header section is none yet, whatever the app is told of its end. */
+/** Overrides `_final()`: a response without a header section is none yet, whatever the app is told of its end. */
 export function final(exchange: Http2Exchange, callback: Callback): void {
   const { stream, native } = exchange;
   // Node ends what it closes, and the recipient would see the end of the content before the reset. Behind the guard's

@@ -9,7 +9,7 @@ import { isAskedForTrailers, keepOpen } from "./internals.js";
 import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, REFUSED_STREAM, whenSent } from "./leaving.js";
 import type { Head } from "./section.js";
 
-/** Stands in front of `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
+/** Overrides `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
 export function destroy(exchange: Http2Exchange, error?: Error, callback?: unknown): ServerHttp2Stream {
   const { stream } = exchange;
   const pass = () => {
@@ -38,7 +38,7 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
   return stream;
 }
 
-/** Stands in front of `close()`, which Node calls for a socket that is gone, and behind a response. */
+/** Overrides `close()`, which Node calls for a socket that is gone, and behind a response. */
 export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unknown): void {
   const { stream, native } = exchange;
   const pass = () => void native.close.call(stream, ...([code, callback] as never[]));

@@ -30,14 +30,14 @@ const LONG_WRITE = 1_048_576;
 const FRAME = 16_384;
 
 /**
- * An exchange over HTTP/2. It stands in front of the stream, below the compatibility API, so that it holds for apps of
+ * An exchange over HTTP/2. It overrides the methods of the stream, below the compatibility API, so that it holds for apps of
  * the core API alike.
  */
 export class Http2Exchange extends Exchange {
   readonly stream: ServerHttp2Stream;
   readonly method: string;
   readonly peer: Peer;
-  /** The methods the guard stands in front of, as they were before. */
+  /** The methods that the guard overrides, as they were before. */
   readonly native: NativeStream;
   /** Header section the app has decided. */
   head: Head | null = null;

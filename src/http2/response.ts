@@ -14,7 +14,7 @@ import {
   snapshotOfList,
 } from "./section.js";
 
-/** Stands in front of `respond()`. @throws what Node's own throws, while the caller can still catch it */
+/** Overrides `respond()`. @throws what Node's own throws, while the caller can still catch it */
 export function respond(exchange: Http2Exchange, headers: object | undefined, options: RespondOptions | undefined) {
   const { stream, native, supervisor, settings } = exchange;
   const pass = () => native.respond.call(stream, ...([headers, options] as never[]));
@@ -69,7 +69,7 @@ export function judgeHead(exchange: Http2Exchange, head: Head): Head | null {
   return null;
 }
 
-/** Stands in front of `respondWithFD()` and `respondWithFile()`. Node commits once it has the file, and tells by `end()`. */
+/** Overrides `respondWithFD()` and `respondWithFile()`. Node commits once it has the file, and tells by `end()`. */
 export function respondFrom(
   exchange: Http2Exchange,
   how: "respondWithFD" | "respondWithFile",
@@ -107,7 +107,7 @@ export function respondFrom(
   }
 }
 
-/** Stands in front of `additionalHeaders()`. */
+/** Overrides `additionalHeaders()`. */
 export function additionalHeaders(exchange: Http2Exchange, headers: unknown): void {
   const { stream, native, passing } = exchange;
   const pass = (given: unknown) => void native.additionalHeaders.call(stream, given as never);
@@ -130,7 +130,7 @@ export function additionalHeaders(exchange: Http2Exchange, headers: unknown): vo
   pass(Object.keys(fields).length < lines ? fields : given);
 }
 
-/** Stands in front of `pushStream()`, which throws for a stream that is gone, as the app does not know it to be. */
+/** Overrides `pushStream()`, which throws for a stream that is gone, as the app does not know it to be. */
 export function pushStream(exchange: Http2Exchange, headers: unknown, options: unknown, callback: unknown): void {
   const { stream, native } = exchange;
   const done = typeof options === "function" ? options : callback;
@@ -141,7 +141,7 @@ export function pushStream(exchange: Http2Exchange, headers: unknown, options: u
   process.nextTick(done as (error: Error) => void, error);
 }
 
-/** Stands in front of `sendTrailers()`. */
+/** Overrides `sendTrailers()`. */
 export function sendTrailers(exchange: Http2Exchange, headers: unknown): void {
   const { stream, native, phase, supervisor } = exchange;
   const pass = (given: unknown) => void native.sendTrailers.call(stream, given as never);

@@ -16,7 +16,7 @@ import { anyExchangeOf } from "../http1/http1-exchange-of.js";
 import { callListeners } from "../http1/listeners.js";
 import type { NodeResponse } from "../http1/node-internals.js";
 import type { Http1Server, ServerGuard } from "../http1/server-guard.js";
-import { putInFrontOfEmit } from "../put-in-front.js";
+import { overrideEmit } from "../override-method.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { guardSession, type SessionGuard } from "./session.js";
 
@@ -28,7 +28,7 @@ export interface Http2Guard extends ServerGuard, SessionGuard {
 }
 
 /**
- * Stands in front of a `node:http2` server. One with `allowHTTP1` hands over requests of both kinds.
+ * Overrides `emit` of a `node:http2` server. One with `allowHTTP1` hands over requests of both kinds.
  * @param listening - told when it has something to listen with
  */
 export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, listening?: () => void): () => void {
@@ -74,7 +74,7 @@ export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, lis
     }
     return events.get(event)?.(args) ?? pass(event, args);
   }
-  return putInFrontOfEmit(server, emit);
+  return overrideEmit(server, emit);
 }
 
 function isHttp2(request: unknown): request is Http2ServerRequest {
@@ -88,7 +88,7 @@ function emitStream(server: Http1Server, below: Http1Server["emit"], guard: Http
   try {
     exchange = guard.openStream(stream, headers);
     if (guard.answers(exchange)) return true;
-    exchange.greeted = true;
+    exchange.examined = true;
   } catch (error) {
     // Whatever the guard cannot do, the app gets its request.
     tellFailure(guard.witness, error);
@@ -116,7 +116,7 @@ function emitRequest(
     ? guard.openHttp2(request, response as Http2ServerResponse)
     : (anyExchangeOf(response as NodeResponse) ?? guard.open(request as IncomingMessage, response as NodeResponse));
   const enter = () => callListeners(guard, server, below, event, args, exchange);
-  if (exchange.greeted) return enter();
+  if (exchange.examined) return enter();
   if (guard.answers(exchange)) return true;
   if (guard.overload !== undefined && !guard.overload.admits(exchange, enter)) return true;
   return enter();

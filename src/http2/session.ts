@@ -18,7 +18,7 @@ export interface SessionGuard {
 type Destroy = (this: object, ...args: unknown[]) => unknown;
 
 /**
- * Stands in front of `destroy()` of a session, and of its socket: what the app still owes is answered before the
+ * Overrides `destroy()` of a session, and of its socket: what the app still owes is answered before the
  * connection ends, or visibly broken off.
  */
 export function guardSession(session: ServerHttp2Session, socket: unknown, guard: SessionGuard): void {

@@ -3,7 +3,7 @@ import { contained } from "../containment.js";
 import { keeperWitness } from "./keeper-log.js";
 
 /** How long a client has to read its answer, in milliseconds. */
-const PARTING_MS = 5_000;
+const LAST_READ_MS = 5_000;
 
 let ids = 0;
 
@@ -48,7 +48,7 @@ export class HeldConnection {
     socket.resume();
     setTimeout(
       contained(keeperWitness, () => void socket.destroy()),
-      PARTING_MS,
+      LAST_READ_MS,
     ).unref();
   }
 

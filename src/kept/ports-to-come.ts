@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { contained } from "../containment.js";
-import { putInFront } from "../put-in-front.js";
+import { overrideMethod } from "../override-method.js";
 import type { ListenArguments } from "./listen-arguments.js";
 import type { Address, KeptListener } from "./messages.js";
 
@@ -41,7 +41,7 @@ export class PortsToCome {
       const held = heldAt(args);
       return held === undefined ? below.apply(this, args) : refuse(this, held);
     }
-    putInFront(prototype, "connect", connect);
+    overrideMethod(prototype, "connect", connect);
   }
 
   /** Where a connect would lead to the keeper, if it would. */

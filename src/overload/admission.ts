@@ -51,7 +51,7 @@ const LONG_SLICE = 0.4;
 const PACE_WEIGHT = 0.2;
 
 /** Turns in a row that may be spent on nothing but new connections. */
-const MOST_GREETINGS = 32;
+const MOST_DEFERRED = 32;
 
 /** Lets a bounded number of exchanges in; the others wait, first come, first served, bounded in number and in time. */
 export class Admission implements Admitter {
@@ -74,8 +74,8 @@ export class Admission implements Admitter {
   /** Milliseconds from one request that leaves the queue to the next, and when the last one left; 0 where none waits. */
   #pace = 0;
   #tookAt = 0;
-  #greets = false;
-  #greetings = 0;
+  #hasConnected = false;
+  #deferred = 0;
   readonly newcomers = new Newcomers();
   /** Other processes have a good part of the processors: what is spent on refusals is missing for answers. */
   isShort = false;
@@ -170,9 +170,9 @@ export class Admission implements Admitter {
   }
 
   /** A client has connected: others may be waiting to, one for each turn of the loop. */
-  greet(now: number): void {
-    this.#greets = true;
-    this.newcomers.greet(now);
+  connected(now: number): void {
+    this.#hasConnected = true;
+    this.newcomers.connected(now);
   }
 
   /** @param window - requests that may be under way while other processes have a good part of the processors */
@@ -209,12 +209,12 @@ export class Admission implements Admitter {
 
   readonly #letIn = (): void => {
     this.#letsInSoon = false;
-    if (this.#greets && !this.isShort && this.#greetings < MOST_GREETINGS) this.#greetings++;
+    if (this.#hasConnected && !this.isShort && this.#deferred < MOST_DEFERRED) this.#deferred++;
     else {
-      this.#greetings = 0;
+      this.#deferred = 0;
       this.#takeSome();
     }
-    this.#greets = false;
+    this.#hasConnected = false;
     this.#letInSoon();
   };
 

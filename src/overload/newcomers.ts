@@ -16,7 +16,7 @@ export class Newcomers {
   #letInAt = 0;
 
   /** A client has connected. */
-  greet(now: number): void {
+  connected(now: number): void {
     const turn = turnsSoFar();
     if (turn > this.#turn + 1) this.#crowdedSince = now;
     this.#turn = turn;

@@ -108,7 +108,7 @@ export class Overload {
   /** A client has connected. */
   connected(): void {
     this.#connections++;
-    this.#admission.greet(performance.now());
+    this.#admission.connected(performance.now());
   }
 
   /**

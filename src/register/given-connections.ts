@@ -2,7 +2,7 @@ import https from "node:https";
 import net from "node:net";
 import { contained } from "../containment.js";
 import { Server } from "../node-http.js";
-import { putInFront } from "../put-in-front.js";
+import { overrideMethod } from "../override-method.js";
 
 interface Emitting {
   emit(event: string | symbol, ...args: unknown[]): boolean;
@@ -16,17 +16,17 @@ const GIVES: ReadonlySet<string | symbol> = new Set(["connection", "secureConnec
  * hand, behind a listener that shares a port or a parent that shares connections out: `server.emit("connection", socket)`.
  * No channel of Node's tells of that, nor is there a request if the connection begins with an upgrade.
  */
-export function onGivenConnections(meet: (server: object) => void): void {
-  const tell = contained(undefined, meet);
+export function onGivenConnections(found: (server: object) => void): void {
+  const tell = contained(undefined, found);
   // All four kinds of servers inherit this one, but for those that somebody has given an `emit` of their own.
   const prototypes = [net.Server.prototype, Server.prototype, https.Server.prototype] as unknown as Emitting[];
   for (const prototype of prototypes) {
     if (prototype !== prototypes[0] && !Object.hasOwn(prototype, "emit")) continue;
-    standInFront(prototype, tell);
+    makeOverride(prototype, tell);
   }
 }
 
-function standInFront(prototype: Emitting, tell: (server: object) => void): void {
+function makeOverride(prototype: Emitting, tell: (server: object) => void): void {
   const below = prototype.emit;
   function emit(this: Emitting, event: string | symbol): boolean {
     if (GIVES.has(event)) {
@@ -39,5 +39,5 @@ function standInFront(prototype: Emitting, tell: (server: object) => void): void
     // biome-ignore lint/complexity/noArguments: forwarded as it came
     return Reflect.apply(below, this, arguments) as boolean;
   }
-  putInFront(prototype, "emit", emit);
+  overrideMethod(prototype, "emit", emit);
 }

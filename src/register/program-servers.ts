@@ -27,17 +27,17 @@ export function guardProgram({ servers: isGuarded, ...options }: ProgramOptions)
   const guards = new ProgramGuard(options);
   /** It is decided once what becomes of a server, or each time that it begins to listen. */
   const known = new WeakSet<object>();
-  const meet = (server: object) => {
+  const found = (server: object) => {
     known.add(server);
     if (!isServer(server) || guardsOf(server).size > 0 || leadsToGuard(server)) return;
     if (isGuarded?.(server) !== false) guards.take(server);
   };
   subscribe(
     SERVER_LISTENS,
-    contained(undefined, (message) => meet((message as { server: object }).server)),
+    contained(undefined, (message) => found((message as { server: object }).server)),
   );
   onGivenConnections((server) => {
-    if (!known.has(server)) meet(server);
+    if (!known.has(server)) found(server);
   });
 }
 

@@ -9,7 +9,7 @@ import { Accepting, type AcceptingGuard } from "./accepting.js";
 import { keepAlive, type TimedServer } from "./keep-alive.js";
 import { isHttp1Server } from "./recognise.js";
 
-/** Stands in front of a server, and sets what has to be set on it. @returns a function that undoes all of it */
+/** Overrides what a server does with its events, and sets what has to be set on it. @returns a function that undoes all of it */
 export function attachTo(
   server: object,
   guard: Http2Guard & AcceptingGuard & { readonly supervisor: GuardSupervisor },

@@ -75,11 +75,13 @@ function hear(channel: string, listener: (message: never) => void, guards: WeakC
   }
 }
 
-const onListens = contained(undefined, ({ server }: { server: object }) => meet(server));
+const onListens = contained(undefined, ({ server }: { server: object }) => found(server));
 
-const onConnected = contained(undefined, ({ socket }: { socket: { readonly server?: object } }) => meet(socket.server));
+const onConnected = contained(undefined, ({ socket }: { socket: { readonly server?: object } }) =>
+  found(socket.server),
+);
 
-function meet(server: unknown): void {
+function found(server: unknown): void {
   if (!isServer(server) || guardsOf(server).size > 0) return;
   outermostGuard(server.listeners("request"))?.attachItself(server);
 }

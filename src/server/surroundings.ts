@@ -103,8 +103,8 @@ export class Surroundings implements Http2Guard, AcceptingGuard {
     this.#guard.enter(exchange);
   }
 
-  meet(listener: object, exchange: Exchange): void {
-    this.#guard.meet(listener, exchange);
+  recognise(listener: object, exchange: Exchange): void {
+    this.#guard.recognise(listener, exchange);
   }
 
   failed(exchange: Exchange, error: unknown, rethrows?: boolean): void {

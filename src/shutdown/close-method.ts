@@ -8,7 +8,7 @@ interface Closed {
   told: ReadonlySet<unknown> | undefined;
 }
 
-/** Functions that stand in front of `close`. */
+/** Functions that override `close`. */
 const standing = new WeakSet<object>();
 
 /** Servers that had a `close` of the app's own before the guard stood in front of it. */
@@ -37,7 +37,7 @@ export function closeInPlace(server: Server): void {
 }
 
 /**
- * Stands in front of `server.close()`.
+ * Overrides `server.close()`.
  * @param act - closes a server that listens
  * @returns a function that gives the server its own `close` back
  */

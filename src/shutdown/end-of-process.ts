@@ -15,7 +15,7 @@ import { SAME_SIGNAL_MS } from "./same-signal.js";
 import { SHUTDOWN_DEFAULTS, type ShutdownSettings } from "./shutdown-options.js";
 
 /** A guard, as far as the end of the process concerns it. */
-export interface Participant {
+export interface Subscriber {
   readonly crash: "drain" | "answer" | false;
   readonly shutdown: false | ShutdownSettings;
   /** Servers it is attached to. */
@@ -52,13 +52,13 @@ interface End {
 
 /** Whom an event concerns. */
 interface Concerned {
-  readonly guards: readonly Participant[];
+  readonly guards: readonly Subscriber[];
   /** Their servers that listened when it came, and the listeners that accept connections for one that does not. */
   readonly listening: readonly { readonly listening: boolean }[];
 }
 
 /** Kept by their servers; once the last has been collected, the process gets its default actions back. */
-const participants = new WeakCollection<Participant>(() => install());
+const subscribers = new WeakCollection<Subscriber>(() => install());
 const installed = new Map<string, (...args: never[]) => void>();
 let end: End | undefined;
 let undoKill: (() => void) | undefined;
@@ -67,11 +67,11 @@ let undoKill: (() => void) | undefined;
  * Takes the place of Node's default action for signals, uncaught exceptions and the end of the process while at least
  * one guard is attached. Listeners of the app may end the process before; see `giveTime`.
  */
-export function joinProcess(participant: Participant): () => void {
-  participants.add(participant);
+export function joinProcess(subscriber: Subscriber): () => void {
+  subscribers.add(subscriber);
   install();
   return () => {
-    participants.delete(participant);
+    subscribers.delete(subscriber);
     install();
   };
 }
@@ -79,7 +79,7 @@ export function joinProcess(participant: Participant): () => void {
 /** Listens for what the guards that are left want to know, and for nothing else. */
 function install(): void {
   const wanted = new Map<string, (...args: never[]) => void>();
-  for (const { shutdown, crash } of participants) {
+  for (const { shutdown, crash } of subscribers) {
     wanted.set("exit", onExit);
     if (crash !== false) wanted.set("uncaughtException", onUncaught as never);
     if (shutdown === false) continue;
@@ -137,8 +137,8 @@ function onDisconnect(): void {
 }
 
 /** Notes whom an event concerns, before any listener of the app has run. */
-function concern(concerns: (participant: Participant) => boolean): Concerned {
-  const guards = [...participants].filter(concerns);
+function concern(concerns: (subscriber: Subscriber) => boolean): Concerned {
+  const guards = [...subscribers].filter(concerns);
   const servers = guards
     .flatMap(({ servers }) => [...servers])
     .flatMap((server) => [server as { readonly listening: boolean }, ...frontsOf(server)]);
@@ -174,7 +174,7 @@ async function giveTime(
   for (const guard of guards) containPromise(undefined, guard.drain("by the app"));
   await wait(patienceMs, undefined, { ref: false });
   if (end !== mine || mine.decided) return;
-  const left = guards.filter((guard) => participants.has(guard));
+  const left = guards.filter((guard) => subscribers.has(guard));
   if (left.length === 0) end = undefined;
   if (left.length === 0 || listening.some((server) => !server.listening)) return;
   mine.decided = true;
@@ -186,7 +186,7 @@ async function giveTime(
   await finish(mine, left);
 }
 
-function graceOf(guards: readonly Participant[]): number {
+function graceOf(guards: readonly Subscriber[]): number {
   return Math.max(
     ...guards.map(({ shutdown }) => {
       const { lameDuckMs, graceMs } = shutdown === false ? SHUTDOWN_DEFAULTS : shutdown;
@@ -196,7 +196,7 @@ function graceOf(guards: readonly Participant[]): number {
 }
 
 /** Ends the process once every request is answered. @param leastMs - not before this time, in milliseconds */
-async function finish(mine: End, guards: readonly Participant[], leastMs = 0): Promise<void> {
+async function finish(mine: End, guards: readonly Subscriber[], leastMs = 0): Promise<void> {
   const atLeast = leastMs > 0 ? wait(leastMs) : undefined;
   await Promise.allSettled(guards.map((guard) => guard.drain("in a quiet moment")));
   const closing = Promise.allSettled(guards.map(async (guard) => guard.afterDrain?.()));
@@ -243,5 +243,5 @@ function crashed(others: Others, isKnown: boolean, concerned: Concerned, print: 
 
 /** Nothing asynchronous happens any more; but a socket takes octets at once as long as its buffer has room. */
 function onExit(): void {
-  for (const guard of participants) contain(undefined, () => guard.exits());
+  for (const guard of subscribers) contain(undefined, () => guard.exits());
 }

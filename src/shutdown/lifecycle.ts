@@ -7,7 +7,7 @@ import { arrivingAt } from "./arriving.js";
 import { type Closing, closeListeners } from "./close-listeners.js";
 import { answerTheRest, type DrainedGuard, drain } from "./drain.js";
 import { DrainHooks } from "./drain-hooks.js";
-import { joinProcess, type Participant } from "./end-of-process.js";
+import { joinProcess, type Subscriber } from "./end-of-process.js";
 import { resolveTimes, type ShutdownOptions, type ShutdownSettings } from "./shutdown-options.js";
 
 /** How a guard drains, in milliseconds; what is left out is as in the option `shutdown`. */
@@ -19,13 +19,13 @@ const LAST_MS = 1_000;
 /** What its end needs of a guard beside that. */
 interface EndingGuard extends DrainedGuard {
   readonly supervisor: DrainedGuard["supervisor"] & {
-    readonly settings: Pick<Participant, "crash" | "shutdown">;
+    readonly settings: Pick<Subscriber, "crash" | "shutdown">;
     warn(record: object, message: string): void;
   };
 }
 
 /** How one guard ends: its state, its drain, and its part in the end of the process. */
-export class Lifecycle implements Participant {
+export class Lifecycle implements Subscriber {
   state: "serving" | "draining" | "closed" = "serving";
   /** What new requests are answered with; undefined while they are served. */
   refusal: Failure | undefined;

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
 import { contained } from "../containment.js";
-import { putInFront } from "../put-in-front.js";
+import { overrideMethod } from "../override-method.js";
 
 /** No signal takes longer from a process to itself, in milliseconds. */
 const ARRIVES_MS = 1_000;
@@ -10,7 +10,7 @@ const ARRIVES_MS = 1_000;
 const awaited = new Map<string, NodeJS.Timeout>();
 
 /**
- * Stands in front of `process.kill()`. A signal that nobody listens for ends a process there and then; one that somebody
+ * Overrides `process.kill()`. A signal that nobody listens for ends a process there and then; one that somebody
  * listens for is an event, for which Node keeps no process. An app that has tidied up and sends itself the signal again
  * (Nest, Apollo) would end with code 0, before the guard has heard of it.
  * @param isHeard - whether the guard listens for a signal
@@ -31,7 +31,7 @@ export function awaitOwnSignals(isHeard: (signal: string) => boolean): () => voi
     }
     return sent;
   }
-  putInFront(process, "kill", awaitsOwn);
+  overrideMethod(process, "kill", awaitsOwn);
   return () => {
     if ((process.kill as unknown) === awaitsOwn) Object.defineProperty(process, "kill", before);
   };

@@ -54,7 +54,7 @@ function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; s
 }
 
 /**
- * Stands in front of `server.close()`, which destroys idle connections at once, and with them requests that are on their
+ * Overrides `server.close()`, which destroys idle connections at once, and with them requests that are on their
  * way. `node:cluster` calls it when a worker is let go, and most apps do on a signal.
  * @returns a function that gives the server its own `close` back
  */

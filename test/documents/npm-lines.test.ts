@@ -30,7 +30,10 @@ const lines = [
 );
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
-const tests = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" }).map((path) => `test/${path}`);
+const tests = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" })
+  // Other tests compile programs there, and take them away again.
+  .filter((path) => !path.includes(".program-"))
+  .map((path) => `test/${path}`);
 
 /** Words behind `--`, which a script gets. */
 const flagsOf = (words: readonly string[]) => (words.includes("--") ? words.slice(words.indexOf("--") + 1) : []);

@@ -1,5 +1,5 @@
-/** Puts a method in front of another: with its name and length, and enumerable where that was. */
-export function putInFront(target: object, name: string, method: unknown): void {
+/** Overrides a method: with its name and length, and enumerable where that was. */
+export function overrideMethod(target: object, name: string, method: unknown): void {
   const below = (target as Record<string, { name: string; length: number }>)[name];
   let owner = target;
   while (!Object.hasOwn(owner, name)) owner = Object.getPrototypeOf(owner) as object;
@@ -15,10 +15,10 @@ interface Emitting {
   emit(event: string | symbol, ...args: unknown[]): boolean;
 }
 
-/** Puts a method in front of `emit` of a server. @returns what takes it away, unless another stands in front of it by then */
-export function putInFrontOfEmit(server: Emitting, emit: Emitting["emit"]): () => void {
+/** Overrides `emit` of a server. @returns what undoes that, unless another has overridden it by then */
+export function overrideEmit(server: Emitting, emit: Emitting["emit"]): () => void {
   const before = Object.getOwnPropertyDescriptor(server, "emit");
-  putInFront(server, "emit", emit);
+  overrideMethod(server, "emit", emit);
   if (before === undefined) Object.defineProperty(server, "emit", { enumerable: false });
   return () => {
     if (server.emit !== emit) return;

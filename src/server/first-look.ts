@@ -6,7 +6,7 @@ import { DIRECT, type Failure } from "../report/incidents.js";
 import { callerOf } from "../trust/caller.js";
 
 /** What a guard says to a request before the app hears of it: the health check, and whom it refuses. */
-export class Greeting {
+export class FirstLook {
   readonly #health: Health;
   readonly #lifecycle: { readonly refusal: Failure | undefined };
   readonly #recorder: Recorder | undefined;
@@ -28,7 +28,7 @@ export class Greeting {
   /** @returns whether the request has its answer */
   answers(exchange: Exchange): boolean {
     // Asked again where it is mounted: only a guard inside another one has not had its look.
-    if (exchange.greeted) return this.#rejectsDirect && this.refusesDirect(exchange);
+    if (exchange.examined) return this.#rejectsDirect && this.refusesDirect(exchange);
     const { request } = exchange;
     if (request === null) return false;
     // The response is asked for last: over HTTP/2 it is made then.
