@@ -81,6 +81,18 @@ describe("lines with npm in the documents", () => {
   });
 });
 
+describe.skipIf(process.platform === "win32")("other commands for maintainers", () => {
+  const commands = [...textOf("CONTRIBUTING.md").matchAll(/`((?:grep|node) [^`]+)`/g)].map(
+    ([, command = ""]) => command,
+  );
+
+  it.each(commands)("%s", (command) => {
+    expect(execFileSync("sh", ["-c", command], { cwd: ROOT, encoding: "utf8" })).toMatch(/(?:FR-6|MC-5)\b/);
+  });
+
+  it("are found", () => expect(commands.length).toBeGreaterThan(2));
+});
+
 /** npm prints its commands and ends with 1. */
 function help(): string {
   try {
