@@ -10,6 +10,8 @@ export interface Outcome {
   readonly rate: number;
   readonly p99: number;
   readonly served: number;
+  /** Those that came within a second. */
+  readonly inTime: number;
   /** Complete 503s with Retry-After and no-store, on connections that stay. */
   readonly refused: number;
   /** Anything else: cut, malformed, closed, never answered. */
@@ -148,6 +150,7 @@ class Run {
       rate: (times.length / ms) * 1_000,
       p99: times[Math.ceil(times.length * 0.99) - 1] ?? Number.POSITIVE_INFINITY,
       served: times.length,
+      inTime: times.filter((ms) => ms <= 1_000).length,
       refused: this.#refused,
       wrong: [...this.#wrong],
     };
