@@ -37,7 +37,9 @@ export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknow
 
 /** Overrides `end()`: what the app has in mind is known, and nothing of it may be out yet. */
 export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown, callback?: unknown) {
-  const { stream, native } = exchange;
+  const { stream, native, onItsWay } = exchange;
+  // Node ends a stream that the client has closed, and calls nobody back whose write was on its way.
+  if (onItsWay !== null && isClosedByClient(exchange)) process.nextTick(onItsWay, null);
   const pass = () => {
     native.end.call(stream, ...([chunk, encoding, callback] as never[]));
     return stream;

@@ -45,6 +45,8 @@ export class Http2Exchange extends Exchange {
   held: Piece[][] | null = null;
   heldOctets = 0;
   heldCallback: Callback | null = null;
+  /** What waits for the write that the session has been given and has not sent. */
+  onItsWay: Callback | null = null;
   /** What was held is on its way, and the Writable does not know of it; what it goes on with meanwhile. */
   declare isPassingHeld: boolean;
   declare behindHeld: (() => void) | undefined;

@@ -14,11 +14,16 @@ export function pass(exchange: Http2Exchange, pieces: Piece[], callback: Callbac
   const { stream, native } = exchange;
   let octets = 0;
   if (!exchange.passing) for (const { chunk, encoding } of pieces) octets += octetsOf(chunk, encoding) ?? 0;
+  let isOver = false;
   const taken = (error?: Error | null) => {
+    if (isOver) return;
+    isOver = true;
+    exchange.onItsWay = null;
     // Node calls back as well where a stream is gone, with whatever was still waiting for its window.
     if (!error && (!stream.closed || (stream.rstCode === NO_ERROR && !stream.aborted))) exchange.left += octets;
     callback(error);
   };
+  exchange.onItsWay = taken;
   const [piece] = pieces;
   if (pieces.length === 1 && piece !== undefined)
     native._write.call(stream, ...([piece.chunk, piece.encoding, taken] as never[]));
