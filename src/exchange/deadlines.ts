@@ -92,7 +92,7 @@ export class Deadlines {
     if (exchange.phase.isCommitted || exchange.phase.discards) return;
     // Still uncommitted, since the app has it corked or has written no whole header section: the deadline goes on.
     const { firstByteDeadlineMs } = exchange.settings;
-    if (firstByteDeadlineMs !== false && exchange.activeAt + firstByteDeadlineMs <= performance.now())
+    if (firstByteDeadlineMs !== false && lastActive(exchange) + firstByteDeadlineMs <= performance.now())
       this.#look(exchange);
     else this.#queue("hold on", exchange.settings.holdBackMs).add(exchange, performance.now());
   };
@@ -109,7 +109,7 @@ export class Deadlines {
     const { isUploading, settings } = exchange;
     if (isUploading || exchange.watched === "request") hasMoved(exchange, "request");
     const ms = settings.firstByteDeadlineMs;
-    const left = leftOf(ms, Math.max(exchange.activeAt, exchange.movedAt));
+    const left = leftOf(ms, Math.max(lastActive(exchange), exchange.movedAt));
     if (left > 1) this.#wait(exchange, isUploading && ms !== false ? Math.min(left, ms / LOOKS.request) : left);
     else this.#overdue(exchange, firstByteDeadline(settings));
   }
@@ -120,7 +120,7 @@ export class Deadlines {
     // Until it had gone out, the app may have waited for that.
     if (exchange.watched === "response") exchange.movedAt = performance.now();
     exchange.watched = null;
-    const left = leftOf(limitOf(exchange), Math.max(exchange.activeAt, exchange.movedAt));
+    const left = leftOf(limitOf(exchange), Math.max(lastActive(exchange), exchange.movedAt));
     if (left > 1) {
       this.#wait(exchange, Math.min(left, responseLook(exchange)));
     } else if (exchange.hasHeartbeat) {
@@ -148,6 +148,11 @@ export class Deadlines {
     // What is replaced or torn down has to leave the process, too; what is only reported has been.
     if (exchange.fail(failure) && !exchange.phase.isSettled) this.watch(exchange);
   }
+}
+
+/** When the response moved last, or its request arrived. */
+function lastActive({ startedAt, activeAt }: Exchange): number {
+  return Math.max(startedAt, activeAt);
 }
 
 /** Whether octets have moved since the last look at the same direction; the first look only remembers where they are. */

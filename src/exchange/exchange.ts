@@ -68,7 +68,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** Octets on their way to the connection are Node's own, or the guard's. */
   passing = false;
   /** Not worth a line in the log: a health check. */
-  quiet = false;
+  declare quiet: boolean;
   outcome: RequestRecord["outcome"] = "intact";
   /** Leads from code to this exchange, where an uncaught exception is to be told its request. */
   trace: Trace | undefined = undefined;
@@ -77,10 +77,10 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** Error an adapter has seen, for the incident that may follow from it. */
   declare cause: unknown;
   /** Logger of the framework for this request, where it has one. */
-  logger: Logger | undefined = undefined;
+  declare logger: Logger | undefined;
   readonly startedAt: number = performance.now();
-  /** Time of the last movement of the response. */
-  activeAt: number = this.startedAt;
+  /** Time of the last movement of the response, and 0 before the first. */
+  declare activeAt: number;
   /** Whose octets are watched, how far they had got at the last look, and when they were last seen to move. */
   declare watched: "request" | "response" | null;
   declare progress: number;
@@ -102,7 +102,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   declare kept: KeptConnection | undefined;
   /** Called once the fate is known and the whole response has been handed over. */
   declare whenSettled: (() => void) | undefined;
-  private known: ExchangeContext | undefined = undefined;
+  declare private known: ExchangeContext | undefined;
   /** Something late has been told. */
   declare private isLate: boolean;
 
@@ -336,6 +336,10 @@ export abstract class Exchange implements Waiting, Circumstances {
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Exchange.prototype, {
   hasNodeResponse: false,
+  quiet: false,
+  logger: undefined,
+  activeAt: 0,
+  known: undefined,
   isWatched: false,
   covered: null,
   admittedBy: null,

@@ -32,19 +32,19 @@ export class GuardedConnection {
   first: Http1Exchange | null = null;
   #last: Http1Exchange | null = null;
   /** The exchange on whose behalf the app touches the socket, where that is known. */
-  culprit: Http1Exchange | SocketExchange | null = null;
+  declare culprit: Http1Exchange | SocketExchange | null;
   /** An exchange whose app has detached the socket from Node's response. */
-  detached: Http1Exchange | null = null;
+  declare detached: Http1Exchange | null;
   /** An upgrade, a CONNECT or a request that could not be parsed: nothing but the socket to answer on. */
-  bare: SocketExchange | null = null;
+  declare bare: SocketExchange | null;
   /** Told of what fails in the guard itself; undefined until there has been a request. */
   witness: Witness | undefined;
   /** Its response is the last one and with the socket, which is ending: no call of the app may cut it short. */
-  #lastResponse: Http1Exchange | null = null;
+  declare private lastResponse: Http1Exchange | null;
   /** Who is at its other end, once somebody has asked. */
   peer: Peer | null = null;
   /** The parser has given up on this connection: no further request can follow. */
-  broken = false;
+  declare broken: boolean;
   /** What the socket is destroyed with, in the app's view; undefined where it is not, or without an error. */
   declare error: unknown;
   /** The app has been told of that error, while the socket was still open. */
@@ -62,17 +62,17 @@ export class GuardedConnection {
   /** They have been told in this turn. */
   declare isTelling: boolean;
   /** What it has given up on is no request: the connection ends behind its last response, without an answer to that. */
-  endsSilently = false;
+  declare endsSilently: boolean;
   /** The last response is out, or the app has taken it over: requests that still arrive are not served. */
-  lingering = false;
+  declare lingering: boolean;
   /** False while every guard that sees this connection only reports. */
   enforces = false;
   /** From here on the socket belongs to the app alone: its calls go straight through. */
-  released = false;
+  declare released: boolean;
   #awaitsEnd = false;
   #own = false;
   /** Octets that were still queued as the connection was destroyed; -1 until then. */
-  #lost = -1;
+  declare private lost: number;
   #answered = false;
   /** The request that was answered last, while its content is still to come; kept no longer, since connections idle. */
   #unread: IncomingMessage | null = null;
@@ -139,7 +139,7 @@ export class GuardedConnection {
 
   /** Octets written to the socket that have not left the process. */
   get unsent(): number {
-    if (this.#lost >= 0) return this.#lost;
+    if (this.lost >= 0) return this.lost;
     const { socket } = this;
     const dispatched = socket._bytesDispatched ?? socket.bytesWritten ?? 0;
     return (socket.bytesWritten ?? 0) - dispatched + (socket._handle?.writeQueueSize ?? 0);
@@ -173,13 +173,13 @@ export class GuardedConnection {
     // The app may have assigned the socket to a response of its own making.
     const known = this.first?.response === message ? this.first : message ? anyExchangeOf(message) : undefined;
     const exchange = known?.hasNodeResponse ? (known as Http1Exchange) : undefined;
-    return this.culprit ?? this.detached ?? exchange ?? this.#lastResponse ?? this.bare ?? undefined;
+    return this.culprit ?? this.detached ?? exchange ?? this.lastResponse ?? this.bare ?? undefined;
   }
 
   /** Whether a destroy comes from the connection itself: the client is gone, and nothing can be answered any more. */
   isGone(error: unknown): boolean {
     const { socket } = this;
-    if (isDestroyed(socket) || (!isWritable(socket) && this.#lastResponse === null)) return true;
+    if (isDestroyed(socket) || (!isWritable(socket) && this.lastResponse === null)) return true;
     if (error === null || typeof error !== "object" || !("syscall" in error)) return false;
     // An app that destroys the socket with the error of its upstream hands over the very same codes; only the caller
     // tells the two apart.
@@ -203,7 +203,7 @@ export class GuardedConnection {
 
   call(name: SocketMethod, args: unknown[]): unknown {
     // Node forgets what was queued as it closes: the log is to count what has left.
-    if (this.#lost < 0 && (name === "destroy" || name === "resetAndDestroy")) this.#lost = this.unsent;
+    if (this.lost < 0 && (name === "destroy" || name === "resetAndDestroy")) this.lost = this.unsent;
     if (name === "destroy") this.destroying();
     if (name === "destroy" && this.error !== undefined) {
       if (this.toldError) markErrorEmitted(this.socket);
@@ -255,10 +255,10 @@ export class GuardedConnection {
     const { socket } = this;
     this.own(() => socket.write(octets));
     this.remove(exchange);
-    this.#lastResponse = exchange;
+    this.lastResponse = exchange;
     const { supervisor } = exchange;
     const finished = () => {
-      this.#lastResponse = null;
+      this.lastResponse = null;
       exchange.settle(true);
     };
     socket.prependOnceListener("finish", contained(supervisor, finished));
@@ -309,6 +309,15 @@ export class GuardedConnection {
 
 /** What most connections never set takes no room in any of them. */
 Object.assign(GuardedConnection.prototype, {
+  culprit: null,
+  detached: null,
+  bare: null,
+  lastResponse: null,
+  broken: false,
+  endsSilently: false,
+  lingering: false,
+  released: false,
+  lost: -1,
   error: undefined,
   toldError: false,
   looksGone: false,

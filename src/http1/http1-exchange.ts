@@ -34,7 +34,7 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   readonly native: NativeMethods;
   readonly connection: GuardedConnection;
   /** Next exchange on the same connection, in the order of the requests. */
-  following: Http1Exchange | null = null;
+  declare following: Http1Exchange | null;
 
   /** `end()` is on the stack. */
   inEnd = false;
@@ -45,8 +45,8 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   /** The callback of `end()` that emits `finish`, where it has been kept from the socket. */
   declare finishCallback: WriteCallback;
   /** Content that has not gone out, header section first. */
-  held: Piece[] | null = null;
-  heldOctets = 0;
+  declare held: Piece[] | null;
+  declare heldOctets: number;
   /** Octets that the app wrote and that never left, framing among them: 0 until that is known. */
   declare lostOctets: number;
   /** Field lines of a header section that was not rendered. */
@@ -55,9 +55,9 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   /** Status code of the header section, which `status` is once that is committed. */
   decidedStatus = 0;
   /** `commit()` follows in the next tick. */
-  commitsSoon = false;
+  declare commitsSoon: boolean;
   /** The app was told to wait, before anything was committed. */
-  full = false;
+  declare full: boolean;
   /** A raw response without framing goes straight out. */
   declare streamsRaw: boolean;
   /** Interim responses of this exchange, from the first on. */
@@ -279,6 +279,11 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Http1Exchange.prototype, {
   hasNodeResponse: true,
+  following: null,
+  held: null,
+  heldOctets: 0,
+  commitsSoon: false,
+  full: false,
   capturing: false,
   finishCallback: null,
   raw: null,

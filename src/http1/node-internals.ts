@@ -157,5 +157,15 @@ export function versionOf(request: IncomingMessage): "1.0" | "1.1" | "2.0" {
 export function addressOf(socket: NodeSocket): string | undefined {
   const found: { address?: string } = {};
   const asked = socket._handle?.getpeername?.(found);
-  return asked === 0 ? found.address : socket.remoteAddress;
+  const address = asked === 0 ? found.address : socket.remoteAddress;
+  if (address === undefined) return undefined;
+  const known = addresses.get(address);
+  if (known !== undefined) return known;
+  if (addresses.size >= MOST_ADDRESSES) addresses.clear();
+  addresses.set(address, address);
+  return address;
 }
+
+/** Each kept once: an edge has hundreds of connections from each of its own. */
+const addresses = new Map<string, string>();
+const MOST_ADDRESSES = 1_024;

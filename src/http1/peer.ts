@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { isDeepStrictEqual } from "node:util";
 import { parseRay } from "../cloudflare/ray.js";
 import type { Exchange, Supervisor } from "../exchange/exchange.js";
 import { MESSAGES } from "../report/log.js";
@@ -12,6 +13,10 @@ const advised = new WeakSet<Supervisor>();
 
 /** Sessions of HTTP/2, with whoever is at the other end. */
 const sessions = new WeakMap<object, Peer>();
+
+/** Peers by their address, each kept once: an edge has hundreds of connections from each of its own. */
+const peers = new Map<string, Peer>();
+const MOST_PEERS = 1_024;
 
 type Asking = Pick<Exchange, "request" | "supervisor">;
 
@@ -47,11 +52,25 @@ export function peerOfRequest({ request, supervisor }: Asking): Peer {
 
 function peerAt(socket: Socket, address: string | undefined, { settings }: Supervisor): Peer {
   const { trust } = settings;
-  return judgePeer(trust, {
-    address,
-    isUnix: address === undefined && isUnixSocket(socket),
-    hasCertificate: trust.clientCertificate && hasCertificate(socket as TLSSocket),
-  });
+  return keptOnce(
+    judgePeer(trust, {
+      address,
+      isUnix: address === undefined && isUnixSocket(socket),
+      hasCertificate: trust.clientCertificate && hasCertificate(socket as TLSSocket),
+    }),
+  );
+}
+
+/** The same peer, as it is kept for other connections from its address. */
+function keptOnce(peer: Peer): Peer {
+  const { address, trust } = peer;
+  if (address === null) return peer;
+  const known = peers.get(address);
+  // What is trusted may change, and need not hold for two connections from one address.
+  if (known?.trust === trust && isDeepStrictEqual(known, peer)) return known;
+  if (peers.size >= MOST_PEERS) peers.clear();
+  peers.set(address, peer);
+  return peer;
 }
 
 /** A TCP socket that is gone has no address either: the server knows for certain. */
