@@ -1,7 +1,9 @@
-import { ruleBroken } from "../report/incidents.js";
+import { type Failure, ruleBroken } from "../report/incidents.js";
 import { type HeadersArgument, readFields, readHeaders, valuesOf } from "../validity/draft.js";
 import { judge } from "../validity/guarded/index.js";
+import { coding, isPlainlyValid, isPlainStatus } from "../validity/scan.js";
 import { accept, KEPT_OPEN } from "./field-sections.js";
+import { readFirstLine } from "./first-line.js";
 import { codingOf, draftOf } from "./header-section.js";
 import { kOutHeaders } from "./node-internals.js";
 import { endsConnection } from "./take-over.js";
@@ -19,6 +21,29 @@ export function watchHeaderSection(exchange: WatchedExchange, firstLine: string,
   const headers = isOut ? given : readHeaders(given);
   // It throws.
   if (Array.isArray(headers) && headers.length % 2 !== 0) native._storeHeader.call(response, firstLine, headers);
+  const broken = isPlain(exchange, firstLine, headers, isOut) ? [] : judged(exchange, firstLine, headers, isOut);
+  if (isKeptOpen && !broken.some(({ code }) => code === KEPT_OPEN.code)) broken.push(KEPT_OPEN);
+  for (const failure of broken) exchange.repaired(failure);
+  accept(exchange, readFirstLine(firstLine).status);
+}
+
+/** The usual case: nothing to say. Node has rendered it. */
+function isPlain(exchange: WatchedExchange, firstLine: string, headers: HeadersArgument, isOut: boolean): boolean {
+  const { response, native, isHttp11, settings } = exchange;
+  const { status, isValid } = readFirstLine(firstLine);
+  if (!isValid || !isPlainStatus(status) || (response._removedTE && response._removedContLen)) return false;
+  if (!isHttp11 && response.useChunkedEncodingByDefault) return false;
+  const { shouldKeepAlive, sendDate } = response;
+  if (!isPlainlyValid(headers, isOut, isHttp11, shouldKeepAlive, sendDate, settings.maxFieldLines)) return false;
+  // It is that of the latest look.
+  const found = coding;
+  native._storeHeader.call(response, firstLine, headers);
+  if (found !== null) noteCoding(exchange, status, [found]);
+  return true;
+}
+
+function judged(exchange: WatchedExchange, firstLine: string, headers: HeadersArgument, isOut: boolean): Failure[] {
+  const { response, native } = exchange;
   const unwatch = watchTexts(headers, isOut);
   const draft = draftOf(exchange, firstLine, readFields(headers, isOut));
   try {
@@ -28,10 +53,11 @@ export function watchHeaderSection(exchange: WatchedExchange, firstLine: string,
   }
   for (const field of draft.fields) field.value = lastText(field.value);
   const { repairs, replace } = judge(draft);
-  const coding = codingOf(response, draft.status, valuesOf(draft, "content-encoding"));
-  if (coding !== null) exchange.coded = { coding, frames: 0 };
-  const broken = (replace === null ? repairs : [...repairs, replace]).map(({ rule, found }) => ruleBroken(rule, found));
-  if (isKeptOpen && !broken.some(({ code }) => code === KEPT_OPEN.code)) broken.push(KEPT_OPEN);
-  for (const failure of broken) exchange.repaired(failure);
-  accept(exchange, draft.status);
+  noteCoding(exchange, draft.status, valuesOf(draft, "content-encoding"));
+  return (replace === null ? repairs : [...repairs, replace]).map(({ rule, found }) => ruleBroken(rule, found));
+}
+
+function noteCoding(exchange: WatchedExchange, status: number, codings: readonly unknown[]): void {
+  const found = codingOf(exchange.response, status, codings);
+  if (found !== null) exchange.coded = { coding: found, frames: 0 };
 }
