@@ -92,6 +92,8 @@ const visited = new WeakSet<object>();
 export function coverPrototypes(prototype: object): void {
   if (prototype === covered) return;
   covered = prototype;
+  // One of another protocol has other parents: in front of theirs the guard would stand in front of every emitter there is.
+  if (!Object.prototype.isPrototypeOf.call(ServerResponse.prototype, prototype)) return;
   for (let at: object | null = prototype; at !== ServerResponse.prototype; at = Object.getPrototypeOf(at)) {
     if (at === null || visited.has(at)) return;
     visited.add(at);
