@@ -30,7 +30,10 @@ export function onError(request: FastifyRequest, reply: FastifyReply, error: unk
     watchErrorHandlers(request);
     // The last resort takes the status nobody has set, which is 200.
     if ("veto" in exchange) {
-      exchange.veto = () => (isLastResort(reply) && reply.raw.statusCode < 400 ? lastResort(error) : null);
+      exchange.veto = (thrown?: unknown) => {
+        const isWrong = thrown !== undefined || reply.raw.statusCode < 400;
+        return isWrong && isLastResort(reply) ? lastResort(error) : null;
+      };
     }
   }
   done();

@@ -1,9 +1,11 @@
+import { NONE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
 import { checkCoding } from "../http1/coded-content.js";
 import { handlerError, longContent, shortContent, sourceFailed } from "../report/incidents.js";
 import { hasNoContent } from "./fields.js";
 import { isClosedByClient, passHeld, wouldBeTaken } from "./held.js";
 import type { Http2Exchange } from "./http2-exchange.js";
+import { isShutDown } from "./internals.js";
 import { NO_ERROR } from "./leaving.js";
 import { octetsOf, type Piece, pass } from "./pieces.js";
 import { judgeHead } from "./response.js";
@@ -32,7 +34,9 @@ export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknow
     exchange.activeAt = performance.now();
     if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
   }
-  return native.write.call(stream, ...([chunk, encoding, callback] as never[])) as boolean;
+  const goesOn = native.write.call(stream, ...([chunk, encoding, callback] as never[])) as boolean;
+  endBehindError(exchange);
+  return goesOn;
 }
 
 /** Overrides `end()`: what the app has in mind is known, and nothing of it may be out yet. */
@@ -42,6 +46,7 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   if (onItsWay !== null && isClosedByClient(exchange)) process.nextTick(onItsWay, null);
   const pass = () => {
     native.end.call(stream, ...([chunk, encoding, callback] as never[]));
+    endBehindError(exchange);
     return stream;
   };
   const done = [chunk, encoding, callback].find((argument) => typeof argument === "function");
@@ -74,14 +79,25 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   exchange.sent += octets;
   if (failsSource(exchange)) return failed();
   if (failsLength(exchange)) return failed();
+  // An empty chunk is content as well, for which Node responds.
+  const isAnswer = exchange.head !== null || exchange.sent > 0 || (!isNothing && !stream.writableEnded);
+  // Whoever answers otherwise has no more use for the file that Node still looks for.
+  if (isAnswer) exchange.fromFile = false;
   exchange.ends();
-  if (
-    !exchange.phase.isCommitted &&
-    (exchange.head !== null || exchange.sent > 0) &&
-    !commit(exchange, pieceOf(chunk, encoding))
-  )
-    return stream;
+  if (!exchange.phase.isCommitted && isAnswer && !commit(exchange, pieceOf(chunk, encoding))) return stream;
   return pass();
+}
+
+/**
+ * Sees to the end of a response behind which the app has written: a Writable that has failed never comes to its end. What
+ * it was given before goes on to the session.
+ */
+export function endBehindError(exchange: Http2Exchange): void {
+  const { stream, native, head, framing, phase } = exchange;
+  if (exchange.isWatched || stream.errored === null || stream.writableFinished || phase !== PHASES.ended) return;
+  // With some header sections Node has sent the end at once.
+  if (head === null || framing === NONE || head.options?.endStream || stream.destroyed || stream.closed) return;
+  if (exchange.isHandedOver && isShutDown(stream) !== true) native._final.call(stream, noop as never);
 }
 
 /** Overrides `_write()` and `_writev()`, where the Writable hands its content to the session. */

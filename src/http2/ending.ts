@@ -1,12 +1,22 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { contained } from "../containment.js";
+import { NONE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
 import { type Failure, prematureClose } from "../report/incidents.js";
 import { commit } from "./content.js";
 import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { isAskedForTrailers, keepOpen } from "./internals.js";
-import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, REFUSED_STREAM, whenSent } from "./leaving.js";
+import { isAskedForTrailers, isDestroyed, keepOpen } from "./internals.js";
+import {
+  CANCEL,
+  DROPS_HEADERS,
+  destroyedWith,
+  isSent,
+  type Leaving,
+  NO_ERROR,
+  REFUSED_STREAM,
+  whenSent,
+} from "./leaving.js";
 import type { Head } from "./section.js";
 
 /** Overrides `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
@@ -17,6 +27,11 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
     exchange.native.destroy.call(stream, ...([error ?? exchange.leaving?.error, callback] as never[]));
     return stream;
   };
+  // `pipeline()` destroys a stream while that is being closed, and Node would forget the code it has yet to send.
+  if (exchange.isClosing && !stream.destroyed && exchange.phase === PHASES.cut) {
+    process.nextTick(contained(exchange.supervisor, pass));
+    return stream;
+  }
   if (exchange.passing || exchange.phase.isSettled || exchange.isTunnel || isGone(stream)) return pass();
   // The compatibility API destroys a stream to which it would have had to write behind its end.
   if (exchange.phase.isOver && (error as NodeJS.ErrnoException | undefined)?.code === "ERR_STREAM_WRITE_AFTER_END") {
@@ -40,8 +55,8 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
 
 /** Overrides `close()`, which Node calls for a socket that is gone, and behind a response. */
 export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unknown): void {
-  const { stream, native } = exchange;
-  const pass = () => void native.close.call(stream, ...([code, callback] as never[]));
+  const { stream } = exchange;
+  const pass = () => exchange.closes(code, callback);
   if (exchange.passing || exchange.phase.isSettled || exchange.isTunnel || isGone(stream)) {
     const isClosed = stream.closed;
     pass();
@@ -67,7 +82,7 @@ function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
   if (exchange.phase === PHASES.cut || exchange.hasLeft) return false;
   exchange.leaving ??= { ...given, waitsForReader: endsFirst(exchange, given) };
   if (exchange.phase.isOver || completes(exchange)) {
-    if (stream.writableFinished && !exchange.flushing) return false;
+    if (stream.writableFinished && !exchange.flushing) return leaveSent(exchange);
     leaveBehind(exchange);
     return true;
   }
@@ -80,6 +95,26 @@ function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
 export function failureOf({ code, error }: Pick<Leaving, "code" | "error">, how: string): Failure {
   const failure = prematureClose(how, error);
   return code === REFUSED_STREAM ? { ...failure, status: 503 } : failure;
+}
+
+/** Ends a stream whose whole answer is with Node. @returns false where Node does so as it has been asked to */
+function leaveSent(exchange: Http2Exchange): boolean {
+  const { stream, supervisor, isUploading, fitsWindow, framing, head } = exchange;
+  const wasSent = isSent(stream);
+  const isBare = framing === NONE || head?.options?.endStream === true;
+  if (!isUploading) {
+    if (!wasSent && !isBare) return false;
+    exchange.hasLeft = true;
+    if (wasSent || !DROPS_HEADERS) return false;
+    exchange.leave();
+    return true;
+  }
+  // Who gives the answer up does not wait for a recipient that does not take it; trailers are the app's to send.
+  const waitsForApp = isAskedForTrailers(stream) && stream.sentTrailers === undefined;
+  if (!wasSent && (!fitsWindow || waitsForApp)) return false;
+  // A recipient that is sending could take a code for the fate of the answer (RFC 9113, section 8.1).
+  whenSent(stream, supervisor, () => exchange.leave());
+  return true;
 }
 
 /** Closes the stream behind the answer: at once, where all of that goes out in front of it. */
@@ -145,7 +180,7 @@ export function isGone(stream: ServerHttp2Stream): boolean {
   if (stream.destroyed || stream.closed || stream.aborted) return true;
   const { session } = stream;
   // Node closes the streams of a socket that is gone before it closes the session.
-  return session === undefined || session.destroyed || session.socket?.destroyed !== false;
+  return session === undefined || isDestroyed(session) || session.socket?.destroyed !== false;
 }
 
 export function isFailedWrite(error: unknown): boolean {

@@ -15,7 +15,16 @@ import type { Peer } from "../trust/caller.js";
 import { commit, dropHeld } from "./content.js";
 import { isGone, leaveBehind } from "./ending.js";
 import { fieldsOf, framingOf, linesOf, plainFields, render, statusOf } from "./fields.js";
-import { CANCEL, DROPS_HEADERS, destroyedWith, endAs, INTERNAL_ERROR, type Leaving, NO_ERROR } from "./leaving.js";
+import {
+  CANCEL,
+  DROPS_HEADERS,
+  destroyedWith,
+  endAs,
+  INTERNAL_ERROR,
+  isSent,
+  type Leaving,
+  NO_ERROR,
+} from "./leaving.js";
 import { countUpload, type NativeStream, overrideStream } from "./overrides.js";
 import type { Piece } from "./pieces.js";
 import { hasContentToCome, StreamRequest } from "./request.js";
@@ -72,10 +81,12 @@ export class Http2Exchange extends Exchange {
   flushing = false;
   /** The whole answer is out, whatever the app has closed the stream with. */
   hasLeft = false;
+  /** Node is closing the stream at this moment. */
+  declare isClosing: boolean;
   /** The header section of the app has been replaced in this turn. */
   declare isRefused: boolean;
-  /** Set by an adapter that knows better than the app what is about to go wrong. */
-  declare veto: (() => Failure | null) | undefined;
+  /** Set by an adapter that knows better than the app what is about to go wrong, or who catches what Node throws for it. */
+  declare veto: ((thrown?: unknown) => Failure | null) | undefined;
   /** What has failed a source that is piped into the response. */
   declare sourceError: { readonly error: unknown } | undefined;
   /** What the app has written last, kept only where a heartbeat must know. */
@@ -100,9 +111,11 @@ export class Http2Exchange extends Exchange {
     this.native = overrideStream(stream, this);
     if (!stream.endAfterHeaders) countUpload(stream, this);
     const closed = () => {
-      const isOut = (this.ended || this.phase.isVoid || this.isTunnel) && (this.hasLeft || stream.rstCode === NO_ERROR);
+      const isEnded = this.ended || this.phase.isVoid || this.isTunnel;
+      const isOut = isEnded && (this.hasLeft || stream.rstCode === NO_ERROR);
       if (isOut) this.left = this.sent;
-      this.settle(isOut);
+      // The app may have ended the stream behind its answer: no client has left.
+      this.settle(isOut || (isEnded && this.leaving !== null && this.phase === PHASES.ended));
     };
     stream.once("close", contained(supervisor, closed));
     stream.on("pipe", watchSource);
@@ -188,7 +201,13 @@ export class Http2Exchange extends Exchange {
     // A stream that is closed while a write of the connection is under way, as each is where Node encrypts, may keep the
     // session from its end.
     const { _handle } = session.socket as { _handle?: { writeQueueSize?: number } | null };
-    if (_handle?.writeQueueSize !== 0) return false;
+    return _handle?.writeQueueSize === 0 && this.fitsWindow;
+  }
+
+  /** All of the response fits into what the client takes without being asked. */
+  get fitsWindow(): boolean {
+    const { session } = this.stream;
+    if (session === undefined || session.destroyed) return false;
     const { initialWindowSize = 0 } = session.remoteSettings;
     return this.sent <= initialWindowSize && this.sent - this.left <= (session.state.remoteWindowSize ?? 0);
   }
@@ -287,6 +306,16 @@ export class Http2Exchange extends Exchange {
     this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: this.status });
   }
 
+  /** Has Node close the stream. */
+  closes(code: unknown, callback?: unknown): void {
+    this.isClosing = true;
+    try {
+      this.native.close.call(this.stream, ...([code, callback] as never[]));
+    } finally {
+      this.isClosing = false;
+    }
+  }
+
   release(): void {
     if (this.phase.isVoid || this.phase.isCommitted || this.phase.isSettled || this.stream.destroyed) return;
     // The app will uncork when it is done; committing before would commit to nothing.
@@ -338,7 +367,7 @@ export class Http2Exchange extends Exchange {
         if (!leaves && stream.readableFlowing === null) stream.resume();
       } catch {
         this.flushing = false;
-        native.close.call(stream, INTERNAL_ERROR as never);
+        this.closes(INTERNAL_ERROR);
       }
     });
   }
@@ -349,16 +378,18 @@ export class Http2Exchange extends Exchange {
     if (this.stream.destroyed) return;
     this.hasLeft = true;
     const leaving = this.leaving ?? destroyedWith(undefined);
-    const isCancelled = leaving.code === CANCEL || (DROPS_HEADERS && this.sent === 0 && !this.isUploading);
+    const isHeard = isSent(this.stream);
+    const isCancelled =
+      !isHeard && (leaving.code === CANCEL || (DROPS_HEADERS && this.sent === 0 && !this.isUploading));
     endAs(this, leaving, this.phase.isVoid || !isCancelled ? NO_ERROR : CANCEL);
   }
 
   tearDown(): void {
-    const { stream, native, leaving } = this;
+    const { leaving } = this;
     dropHeld(this);
     this.flushing = false;
     if (leaving !== null) endAs(this, leaving, leaving.code || INTERNAL_ERROR);
-    else this.pass(() => void native.close.call(stream, INTERNAL_ERROR as never));
+    else this.pass(() => this.closes(INTERNAL_ERROR));
   }
 
   abandon(): void {
@@ -369,6 +400,7 @@ export class Http2Exchange extends Exchange {
 /** What most exchanges never set takes no room in any of them. */
 Object.assign(Http2Exchange.prototype, {
   isRefused: false,
+  isClosing: false,
   sourceError: undefined,
   veto: undefined,
   lastChunk: undefined,

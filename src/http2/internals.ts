@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from "node:http2";
+import type { Http2Session, ServerHttp2Stream } from "node:http2";
 
 /** What `node:http2` keeps of a stream in properties that are not documented; held by `test/node-contract.test.ts`. */
 interface StreamState {
@@ -30,6 +30,11 @@ export function keepOpen(stream: ServerHttp2Stream, isOpen: boolean): void {
 /** Whether Node waits for the trailers of a stream. */
 export function isAskedForTrailers(stream: ServerHttp2Stream): boolean {
   return stateOf(stream)?.trailersReady === true;
+}
+
+/** Whether Node has destroyed a session, whatever that shows: while it is being answered the app finds what it asked for. */
+export function isDestroyed(session: Http2Session): boolean {
+  return Reflect.get(Object.getPrototypeOf(session), "destroyed", session) as boolean;
 }
 
 export function stateOf(stream: ServerHttp2Stream): StreamState | undefined {

@@ -74,7 +74,7 @@ export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): 
   const end = () => exchange.pass(() => void native.destroy.call(stream, error as never));
   exchange.pass(() => {
     if (isBroken) Object.defineProperties(stream, UNREAD);
-    if (!isClosing && !(destroys && isKnown)) native.close.call(stream, (isKnown ? leaving.code : code) as never);
+    if (!isClosing && !(destroys && isKnown)) exchange.closes(isKnown ? leaving.code : code);
     if (isBroken) for (const name of Object.keys(UNREAD)) Reflect.deleteProperty(stream, name);
     if (destroys) native.destroy.call(stream, ...([error, callback] as never[]));
     if (isKnown) state.rstCode = leaving.code;

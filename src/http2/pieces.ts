@@ -1,3 +1,4 @@
+import { endBehindError } from "./content.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { NO_ERROR } from "./leaving.js";
 
@@ -22,6 +23,9 @@ export function pass(exchange: Http2Exchange, pieces: Piece[], callback: Callbac
     // Node calls back as well where a stream is gone, with whatever was still waiting for its window.
     if (!error && (!stream.closed || (stream.rstCode === NO_ERROR && !stream.aborted))) exchange.left += octets;
     callback(error);
+    // Nobody will uncork what has come to its end.
+    while (exchange.ended && stream.writableCorked > 0 && !exchange.isWatched) stream.uncork();
+    endBehindError(exchange);
   };
   exchange.onItsWay = taken;
   const [piece] = pieces;

@@ -1,4 +1,5 @@
 import { contained } from "../containment.js";
+import { type Failure, handlerError } from "../report/incidents.js";
 import { commit, failsLength } from "./content.js";
 import { framingOf, hasNoContent, judgeFields, repairInterim, repairTrailers } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
@@ -20,21 +21,25 @@ export function respond(exchange: Http2Exchange, headers: object | undefined, op
   const pass = () => native.respond.call(stream, ...([headers, options] as never[]));
   if (exchange.passing) return pass();
   if (exchange.isVoid && exchange.head === null) {
-    exchange.head = readHead(exchange, headers, options);
+    exchange.head = readAttended(exchange, headers, options) ?? exchange.head;
     return exchange.wroteLate();
   }
   if (exchange.head !== null || exchange.phase.isCommitted || stream.closed || stream.destroyed) return pass();
-  const head = judgeHead(exchange, readHead(exchange, headers, options));
+  const read = readAttended(exchange, headers, options);
+  const head = read === null ? null : judgeHead(exchange, read);
   if (head === null) return;
   exchange.head = head;
   // Node ends the stream with such a header section: the answer is whole, whatever becomes of the stream.
   if (options?.endStream || hasNoContent(head.fields, exchange.method)) exchange.ended = true;
   exchange.framing = framingOf(head.fields, exchange.method);
+  // Whoever answers in another way than with the file that Node still looks for, as a `statCheck` does, has no more use
+  // for that. Node asks at once whether there is an answer.
+  const { fromFile } = exchange;
+  exchange.fromFile = false;
   if (exchange.ended) {
     if (!failsLength(exchange)) commit(exchange);
   } else if (
-    // A `statCheck` that answers in another way: Node asks at once whether it has.
-    exchange.fromFile ||
+    fromFile ||
     settings.holdBackOctets === 0 ||
     exchange.method === "CONNECT" ||
     /^text\/event-stream/i.test(String(head.fields["content-type"]))
@@ -54,19 +59,35 @@ function readHead({ stream, native }: Http2Exchange, headers: unknown = {}, opti
   return { fields: byName(list), given: list, options: { ...options, sendDate: false } };
 }
 
+/** The same, where somebody may call who catches nothing. @returns `null` where the response has failed instead */
+function readAttended(exchange: Http2Exchange, headers: unknown, options?: RespondOptions): Head | null {
+  try {
+    return readHead(exchange, headers, options);
+  } catch (error) {
+    const failure = exchange.unattended > 0 ? handlerError(error) : exchange.veto?.(error);
+    if (!failure) throw error;
+    refuse(exchange, { fields: {}, given: {}, options }, failure);
+    return null;
+  }
+}
+
 /** Runs the rules over a header section. @returns `null` where the response has failed instead */
 export function judgeHead(exchange: Http2Exchange, head: Head): Head | null {
   const verdict = exchange.veto?.() ?? judgeFields(exchange, head);
   if (verdict === null) return head;
+  refuse(exchange, head, verdict);
+  return null;
+}
+
+function refuse(exchange: Http2Exchange, head: Head, failure: Failure): void {
   exchange.head = head;
-  exchange.fail(verdict);
+  exchange.fail(failure);
   // Whatever the app still does in this turn belongs to the response it had in mind.
   exchange.isRefused = true;
   const refused = contained(exchange.supervisor, () => {
     exchange.isRefused = false;
   });
   process.nextTick(refused);
-  return null;
 }
 
 /** Overrides `respondWithFD()` and `respondWithFile()`. Node commits once it has the file, and tells by `end()`. */

@@ -96,8 +96,10 @@ function emitStream(server: Http1Server, below: Http1Server["emit"], guard: Http
   }
   const enter = () => {
     const emitted = callListeners(guard, server, below, "stream", args, exchange);
-    // With nobody listening, an error of the stream would end the process: of the client's making as well.
-    if (!exchange.isWatched && stream.listenerCount("error") === 0) stream.on("error", ignore);
+    // With nobody listening, an error of the stream would end the process: of the client's making as well. Each `pipe()`
+    // listens, and throws it at whoever is left.
+    const isHeard = stream.listenerCount("error") > stream.listenerCount("unpipe");
+    if (!exchange.isWatched && !isHeard) stream.on("error", ignore);
     return emitted;
   };
   if (guard.overload !== undefined && !guard.overload.admits(exchange, enter)) return true;

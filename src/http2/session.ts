@@ -4,6 +4,7 @@ import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { prematureClose } from "../report/incidents.js";
 import type { Http2Exchange } from "./http2-exchange.js";
+import { isDestroyed } from "./internals.js";
 import { destroyedWith, type Leaving, NO_ERROR, whenSent } from "./leaving.js";
 
 /** What the interception of a session asks of its guard. */
@@ -34,30 +35,40 @@ export function guardSession(session: ServerHttp2Session, socket: unknown, guard
     below.call(session, error, code);
   };
   let asked: { error: unknown; code: unknown } | null = null;
+  const ending: Ending = { isUnderWay: false };
   const destroy = function destroy(this: ServerHttp2Session, error?: unknown, code?: unknown): void {
+    // Who asks once more is not to be in front of the answers either.
+    if (ending.isUnderWay && !isEnded(session, error)) return;
     // Node ends a closed session behind its last stream; it ends as the app has asked for.
     if (asked !== null) return void endSession(asked.error, asked.code);
-    if (isEnding(session, error)) return void endSession(error, code);
+    if (isEnded(session, error)) return void endSession(error, code);
     asked = { error, code };
-    answerAll(guard, session, "session.destroy", leavingOf(error, code), () => endSession(error, code));
+    answerAll(guard, session, ending, "session.destroy", leavingOf(error, code), () => endSession(error, code));
     // What the app has asked for is what it finds.
     if (!isDestroyed(session)) Object.defineProperty(session, "destroyed", { get: () => true, configurable: true });
   };
   Object.defineProperty(session, "destroy", { value: destroy, configurable: true, writable: true, enumerable: false });
-  if (socket instanceof Socket) guardSocket(socket, session, guard);
+  if (socket instanceof Socket) guardSocket(socket, session, ending, guard);
 }
 
-function guardSocket(socket: Socket, session: ServerHttp2Session, guard: SessionGuard): void {
+/** What a session owes is being answered, and its end waits for that. */
+interface Ending {
+  isUnderWay: boolean;
+}
+
+function guardSocket(socket: Socket, session: ServerHttp2Session, ending: Ending, guard: SessionGuard): void {
   let isAsked = false;
   const answers = (error: unknown, end: () => void) => {
     const { syscall, code } = (error ?? {}) as NodeJS.ErrnoException;
     // An end of the client's, or an error of the transport's.
     const isGone =
       !socket.writable || socket.readableEnded || syscall !== undefined || /^(?:EPROTO|ERR_SSL)/.test(code ?? "");
-    if (isAsked || isGone || socket.destroyed || isEnding(session, error)) return end();
+    if (isGone || socket.destroyed || isEnded(session, error)) return end();
+    if (ending.isUnderWay) return;
+    if (isAsked) return end();
     isAsked = true;
     const leaving = error ? leavingOf(error, undefined) : CLOSED;
-    answerAll(guard, session, "socket.destroy", leaving, end);
+    answerAll(guard, session, ending, "socket.destroy", leaving, end);
   };
   // The one ends the socket first, and its end would come in front of the answers.
   for (const name of ["destroy", "destroySoon"] as const) {
@@ -74,13 +85,17 @@ function guardSocket(socket: Socket, session: ServerHttp2Session, guard: Session
 function answerAll(
   { supervisor, witness }: SessionGuard,
   session: ServerHttp2Session,
+  ending: Ending,
   how: "session.destroy" | "socket.destroy",
   leaving: Leaving,
   end: () => void,
 ): void {
   const left = new Set<Http2Exchange>();
   const failure = prematureClose(how, leaving.error);
-  const endIt = contained(witness, end);
+  const endIt = contained(witness, () => {
+    ending.isUnderWay = false;
+    end();
+  });
   let owes = false;
   contain(witness, () => {
     for (const one of [...supervisor.exchanges()]) {
@@ -92,6 +107,7 @@ function answerAll(
     }
   });
   if (!owes) return end();
+  ending.isUnderWay = true;
   if (left.size === 0) return void setImmediate(endIt);
   // No stream is to come between. A session that is closed would leave its end to the client.
   session.goaway();
@@ -119,14 +135,9 @@ function leavingOf(error: unknown, code: unknown): Leaving {
   return destroyedWith(Object.assign(made, { code: "ERR_HTTP2_SESSION_ERROR" }), error);
 }
 
-/** Whether Node has destroyed a session, whatever it shows. */
-function isDestroyed(session: ServerHttp2Session): boolean {
-  return Reflect.get(Object.getPrototypeOf(session), "destroyed", session) as boolean;
-}
-
 /** Whether a session ends on its own account: the client has closed it, or has broken the protocol. */
-function isEnding(session: ServerHttp2Session, error: unknown): boolean {
-  if (session.destroyed || session.socket?.destroyed !== false) return true;
+function isEnded(session: ServerHttp2Session, error: unknown): boolean {
+  if (isDestroyed(session) || session.socket?.destroyed !== false) return true;
   const { goawayCode } = session as ServerHttp2Session & { readonly goawayCode?: number | null };
   return (goawayCode ?? 0) !== 0 || isProtocolError(error);
 }
