@@ -25,6 +25,8 @@ class Stream {
   reset: number | null = null;
   /** Why the client itself has given it up. */
   refused: string | undefined;
+  /** Nothing is to come of it: the client has reset it, or the server has said that it has not looked at it. */
+  cancelled = false;
 
   constructor(method: string, requested: boolean) {
     this.method = method;
@@ -156,6 +158,7 @@ export class Http2Wire {
     own.on("response", (section, _flags, ...raw: unknown[]) => {
       stream.status = Number(section[":status"]);
       stream.fields = fieldsOf(section, raw[0]);
+      this.#wakeAll();
     });
     own.on("headers", (section, _flags, ...raw: unknown[]) => {
       stream.interim.push({ status: Number(section[":status"]), reason: "", fields: fieldsOf(section, raw[0]) });
@@ -184,6 +187,9 @@ export class Http2Wire {
   /** Gives a stream up, as a client does that has no more use for it. */
   cancel(at = 0): void {
     this.#own[at]?.close(http2.constants.NGHTTP2_CANCEL);
+    const stream = this.streams[at];
+    if (stream !== undefined) stream.cancelled = true;
+    this.#wakeAll();
   }
 
   destroy(): void {
@@ -202,7 +208,9 @@ export class Http2Wire {
   answers(count: number, timeoutMs = this.timeoutMs): Promise<boolean> {
     const isOver = (stream: Stream, at: number) =>
       // Node tells of a header section a turn after its frame has been read.
-      stream.reset !== null || (stream.ended && (this.#own[at]?.closed === true || stream.status !== 0));
+      stream.cancelled ||
+      stream.reset !== null ||
+      (stream.ended && (this.#own[at]?.closed === true || stream.status !== 0));
     return this.#until(() => this.#end !== "open" || this.streams.slice(0, count).every(isOver), timeoutMs);
   }
 
@@ -254,12 +262,18 @@ export class Http2Wire {
       const stream = this.streams[(rest.readUInt32BE(5) - 1) / 2];
       const payload = rest.subarray(9, 9 + length);
       rest = rest.subarray(9 + length);
-      if (type === GOAWAY) this.#goaway = true;
+      if (type === GOAWAY) {
+        this.#goaway = true;
+        // Streams beyond the last one that the server names are never answered.
+        const last = payload.readUInt32BE(0) & 0x7fff_ffff;
+        for (const [at, one] of this.streams.entries()) if (at * 2 + 1 > last) one.cancelled = true;
+      }
       if (stream === undefined) continue;
       if (type === HEADERS) stream.sections++;
       if (type === DATA) {
         const isPadded = (flags & PADDED) !== 0;
-        stream.data.push(isPadded ? payload.subarray(1, payload.length - (payload[0] as number)) : payload);
+        const content = isPadded ? payload.subarray(1, payload.length - (payload[0] as number)) : payload;
+        stream.data.push(Buffer.from(content));
       }
       if ((type === DATA || type === HEADERS) && (flags & END_STREAM) !== 0) stream.ended = true;
       if (type === RST_STREAM) stream.reset ??= payload.readUInt32BE(0);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { catchAll, leftovers, runProgram, strayErrors } from "./campaign.js";
-import { FRAMEWORKS, type Framework, type Origin, startOrigin } from "./origins.js";
+import { FRAMEWORKS, type Framework, HTTP2_FRAMEWORKS, type Origin, startOrigin } from "./origins.js";
 import type { Operation, Program, RequestKind } from "./program.js";
 import { breaches } from "./verdict.js";
 
@@ -23,6 +23,10 @@ const EXPRESS = FRAMEWORKS.filter((framework) => framework.startsWith("express")
 const PLAIN_EXPRESS: readonly Framework[] = ["express5", "express4"];
 /** Without a framework that answers by itself. */
 const RAW: readonly Framework[] = ["node", "node, attached only", "express5", "express4", "fastify hijacked"];
+
+const OVER_HTTP2: readonly Framework[] = HTTP2_FRAMEWORKS.filter((framework) => !framework.endsWith("TLS"));
+const COMPATIBILITY = OVER_HTTP2.filter((framework) => !framework.startsWith("node core"));
+const CORE: readonly Framework[] = ["node core over HTTP/2", "node core over HTTP/2 and TLS"];
 
 function program(operations: readonly Operation[], request: RequestKind = "GET", rest: Partial<Program> = {}): Program {
   return { request, style: "callback", lenient: false, operations, ...rest };
@@ -773,11 +777,147 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
   ],
 };
 
+const HTTP2_COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
+  "over HTTP/2: no answer, or none that ends": [
+    {
+      name: "a stream with a pipeline() that the deadline breaks off",
+      program: program([["pipe", "stalls", "pipeline"]]),
+      outcome: ["torn down"],
+      on: CORE,
+    },
+    {
+      name: "a write behind the end holds back no end",
+      program: program([
+        ["end", "text"],
+        ["end", "text"],
+        ["write", "text"],
+      ]),
+      outcome: ["intact"],
+      status: 200,
+      on: CORE,
+    },
+    {
+      name: "a cork behind the end holds back no end",
+      program: program([["write", "buffer"], ["end", "buffer", "callback"], ["cork"]]),
+      outcome: ["intact"],
+      status: 200,
+      on: OVER_HTTP2,
+    },
+    {
+      name: "an empty chunk is a whole answer",
+      program: program([["end", "empty"]]),
+      outcome: ["intact"],
+      status: 200,
+      on: CORE,
+    },
+    {
+      name: "a session that is destroyed twice is answered first",
+      program: program([
+        ["session", "destroy"],
+        ["session", "destroy with code"],
+      ]),
+      outcome: ["replaced"],
+      status: 500,
+      on: OVER_HTTP2,
+    },
+    {
+      name: "a socket that is destroyed twice is answered first",
+      program: program([
+        ["destroy", "socket soon"],
+        ["destroy", "socket soon"],
+      ]),
+      outcome: ["replaced"],
+      status: 500,
+      on: OVER_HTTP2,
+    },
+    {
+      name: "a write behind the end, and behind the end of the session",
+      program: program([
+        ["end", "octets"],
+        ["session", "destroy with error"],
+        ["write", "octets"],
+      ]),
+      status: 200,
+      on: ["node over HTTP/2", "express5 over HTTP/2", "node core over HTTP/2"],
+    },
+  ],
+  "over HTTP/2: an answer that counts as another": [
+    {
+      name: "an app that closes the stream behind its answer is no client that leaves",
+      program: program([["end"], ["close", 2]], "HEAD"),
+      outcome: ["intact"],
+      status: 200,
+      on: COMPATIBILITY,
+    },
+    {
+      name: "a code behind the answer is none while the request is sent",
+      program: program([["end"], ["delay", "1 ms"], ["close", 2]], "POST in pieces"),
+      outcome: ["intact"],
+      status: 200,
+      on: COMPATIBILITY,
+    },
+    {
+      name: "an answer in place of a file that is not found",
+      program: program([
+        ["file", "missing"],
+        ["end", "text"],
+      ]),
+      outcome: ["intact"],
+      status: 200,
+      on: CORE,
+    },
+  ],
+  "over HTTP/2: uncaught errors": [
+    {
+      name: "a source that fails in a pipe() to a stream",
+      program: program([
+        ["pipe", "fails first", "pipe"],
+        ["write", "big"],
+      ]),
+      outcome: ["torn down"],
+      on: CORE,
+    },
+    {
+      name: "a field that HTTP/2 does not have, in the answer of Express's final handler",
+      program: program([
+        ["set", "Upgrade", "websocket"],
+        ["destroy", "req"],
+        ["answer", "error"],
+      ]),
+      on: ["express5 over HTTP/2", "express4 over HTTP/2 and TLS"],
+    },
+    {
+      name: "a field that HTTP/2 does not have, in Fastify's last resort",
+      program: program(
+        [
+          ["set", "Upgrade", "websocket"],
+          ["throw", "error"],
+        ],
+        "GET",
+        ASYNC,
+      ),
+      on: ["fastify over HTTP/2", "fastify over HTTP/2 and TLS"],
+      status: 500,
+    },
+    {
+      name: "an async listener, once Express runs over HTTP/2 in the same process",
+      program: program([["throw", "error"]], "GET", ASYNC),
+      outcome: ["replaced"],
+      status: 500,
+      on: CORE,
+    },
+  ],
+};
+const ALL: readonly Framework[] = [...FRAMEWORKS, ...HTTP2_FRAMEWORKS];
+
 let restore: () => void;
 const origins = new Map<Framework, Origin>();
 beforeAll(async () => {
   restore = catchAll();
-  for (const framework of FRAMEWORKS) origins.set(framework, await startOrigin(framework, true));
+  for (const framework of ALL) origins.set(framework, await startOrigin(framework, true));
+  // What Express does over HTTP/2 meets every other server of the process.
+  const first = program([["end", "text"]]);
+  await runProgram(origins.get("express5 over HTTP/2") as Origin, first);
 });
 afterAll(async () => {
   for (const origin of origins.values()) {
@@ -788,9 +928,9 @@ afterAll(async () => {
   expect(strayErrors.map((error) => (error instanceof Error ? error.stack : error))).toEqual([]);
 });
 
-describe.each(Object.entries(COUNTEREXAMPLES))("%s", (group, examples) => {
+describe.each(Object.entries({ ...COUNTEREXAMPLES, ...HTTP2_COUNTEREXAMPLES }))("%s", (group, examples) => {
   // One at a time where an error may escape that does not tell its program.
-  const isAlone = group === "uncaught errors";
+  const isAlone = group.endsWith("uncaught errors");
   const test = isAlone ? it : it.concurrent;
   const rows = examples.flatMap((example) =>
     (example.on ?? FRAMEWORKS).map((framework) => [example.name, framework, example] as const),

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage } from "node:http";
 import { pipeline, Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import type { Chunk, Delay, FieldLine, OddValue, Operation, Program, Raw, Thrown, Value } from "./program.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: programs misuse the API on purpose, so its types would only stand in the way
@@ -191,12 +192,15 @@ function act(run: Run, stage: Stage, operation: Operation): unknown {
         operation[1],
         operation[2] === undefined ? undefined : new Error("destroyed by the program"),
       );
+    // Over HTTP/2 these throw.
     case "socket.write":
+      socket.write(RAW_OCTETS[operation[1]]);
       run.touchedSocket = true;
-      return void socket.write(RAW_OCTETS[operation[1]]);
+      return;
     case "socket.end":
+      socket.end(RAW_OCTETS[operation[1]]);
       run.touchedSocket = true;
-      return void socket.end(RAW_OCTETS[operation[1]]);
+      return;
     case "pipe":
       return pipe(run, res, operation[1], operation[2]);
     case "on":
@@ -213,8 +217,58 @@ function act(run: Run, stage: Stage, operation: Operation): unknown {
       run.frameworkAnswers = run.otherContent = true;
       return void stage.next(operation[1] === "error" ? new Error("secret of next") : undefined);
     default:
+      return actOnStream(run, res.stream, operation);
+  }
+}
+
+function actOnStream(run: Run, stream: Misused, operation: Operation): void {
+  switch (operation[0]) {
+    case "respond": {
+      const [, lines, how] = operation;
+      stream.respond(objectOf(lines), how === "plain" ? undefined : { [how]: true });
+      if (how === "endStream") run.ended = true;
+      return;
+    }
+    case "sendTrailers":
+      return void stream.sendTrailers(objectOf(operation[1]));
+    case "close":
+      stream.close(operation[1], operation[2] === undefined ? undefined : () => {});
+      // Node ends what it closes, and what has no content is complete.
+      if (operation[1] === 0 && run.content.length === 0) run.ended = true;
+      return;
+    case "file":
+      return sendFile(run, stream, operation[1]);
+    case "push":
+      return void stream.pushStream({ ":path": "/pushed" }, () => {});
+    case "session":
+      return actOnSession(run, stream.session, operation[1]);
+    default:
       throw new Error(`no operation ${operation[0]}`);
   }
+}
+
+/** The file that programs send. */
+const FILE = fileURLToPath(import.meta.url);
+
+function sendFile(run: Run, stream: Misused, how: "whole" | "part" | "missing" | "closed descriptor"): void {
+  run.otherContent = true;
+  if (how === "whole") stream.respondWithFile(FILE, { "content-type": "text/plain" });
+  else if (how === "part") stream.respondWithFile(FILE, undefined, { offset: 7, length: 40 });
+  else if (how === "missing") stream.respondWithFile("/no/such/file");
+  else stream.respondWithFD(CLOSED_DESCRIPTOR);
+}
+
+/** So large a number that no file has it. */
+const CLOSED_DESCRIPTOR = 1_000_000;
+
+function actOnSession(run: Run, session: Misused, how: string): void {
+  if (how === "destroy") session.destroy();
+  else if (how === "destroy with error") session.destroy(new Error("destroyed by the program"));
+  else if (how === "destroy with code") session.destroy(2);
+  else if (how === "close") session.close();
+  else if (how === "goaway") session.goaway();
+  else session.goaway(2);
+  run.touchedSocket = true;
 }
 
 // -- content -----------------------------------------------------------------------------------------------------
@@ -277,8 +331,9 @@ function pipe(run: Run, res: Misused, how: string, by: "pipe" | "pipeline"): voi
     else if (how.startsWith("destroyed")) source.destroy();
     else if (how === "whole") source.push(null);
   };
-  if (by === "pipe") source.pipe(res);
-  else pipeline(source, res, () => {});
+  const sink = res.sink ?? res;
+  if (by === "pipe") source.pipe(sink);
+  else pipeline(source, sink, () => {});
   if (how.endsWith("first")) process.nextTick(fail);
   else setTimeout(fail, 5);
 }

@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { createServer, type IncomingMessage, type Server } from "node:http";
+import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import express5 from "express";
@@ -9,6 +10,9 @@ import { rayguard as expressGuard } from "../../adapters/express.js";
 import { rayguard as fastifyGuard } from "../../adapters/fastify.js";
 import { createGuard, type Guard } from "../../src/index.js";
 import type { RequestRecord } from "../../src/report/log.js";
+import { overHttp2 } from "../helpers/express-http2.js";
+import { selfSigned } from "../testing/certificate.js";
+import { CoreRequest, CoreResponse } from "./core-response.js";
 import { interpret, type Misused, type Run, type Stage } from "./interpreter.js";
 
 export const FRAMEWORKS = [
@@ -23,9 +27,28 @@ export const FRAMEWORKS = [
   "fastify",
   "fastify hijacked",
 ] as const;
-export type Framework = (typeof FRAMEWORKS)[number];
+/** Over HTTP/2; where nothing else is said, over cleartext. */
+export const HTTP2_FRAMEWORKS = [
+  "node over HTTP/2",
+  "node core over HTTP/2",
+  "express5 over HTTP/2",
+  "fastify over HTTP/2",
+  "node over HTTP/2 and TLS",
+  "node core over HTTP/2 and TLS",
+  "express4 over HTTP/2 and TLS",
+  "fastify over HTTP/2 and TLS",
+] as const;
+export type Framework = (typeof FRAMEWORKS)[number] | (typeof HTTP2_FRAMEWORKS)[number];
 
-const OPTIONS = { logger: false, lint: false } as const;
+export function isHttp2(framework: Framework): boolean {
+  return framework.includes("over HTTP/2");
+}
+
+export function isSecure(framework: Framework): boolean {
+  return framework.endsWith("TLS");
+}
+
+const OPTIONS = { logger: false, lint: false, crash: false } as const;
 type Options = typeof OPTIONS & { firstByteDeadlineMs: number; idleDeadlineMs: number };
 /** Longest time `/ok` waits for the program before it, in milliseconds: what happens late must meet it, within the deadline. */
 const PATIENCE_MS = 150;
@@ -34,6 +57,7 @@ const KEEP_ALIVE_MS = 905_000;
 
 /** A server that stays up for every program of a campaign. */
 export interface Origin {
+  readonly framework: Framework;
   readonly port: number;
   readonly guard: Guard | undefined;
   readonly server: Server;
@@ -69,13 +93,27 @@ export async function startOrigin(framework: Framework, guarded: boolean, deadli
       ? startExpress(framework, options, runOf)
       : await startFastify(framework, options, runOf);
   const { server, guard, close } = started;
-  if (!guarded) server.keepAliveTimeout = KEEP_ALIVE_MS;
+  if (!guarded && !isHttp2(framework)) server.keepAliveTimeout = KEEP_ALIVE_MS;
   if (!server.listening) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { port: (server.address() as AddressInfo).port, guard, server, runs, close };
+  return { framework, port: (server.address() as AddressInfo).port, guard, server, runs, close };
 }
 
 type Started = { server: Server; guard: Guard | undefined; close(): Promise<void> };
 type RunOf = (request: IncomingMessage) => Run | undefined;
+
+let certificate: ReturnType<typeof selfSigned> | undefined;
+function credentials(): ReturnType<typeof selfSigned> {
+  certificate ??= selfSigned();
+  return certificate;
+}
+
+function serverFor(framework: Framework, listener?: Misused): Misused {
+  if (!isHttp2(framework)) return createServer(listener);
+  const server = isSecure(framework) ? http2.createSecureServer(credentials()) : http2.createServer();
+  if (listener !== undefined) server.on("request", listener);
+  // Node's own default ends the process for what a client has done.
+  return server.on("sessionError", () => {});
+}
 
 function startNode(framework: Framework, options: Options | undefined, runOf: RunOf): Started {
   const guard = options ? createGuard(options) : undefined;
@@ -96,15 +134,21 @@ function startNode(framework: Framework, options: Options | undefined, runOf: Ru
     };
     return interpret(run, stage);
   };
-  const server = createServer(
-    framework === "node" && guard ? guard.listener(listener as Misused) : (listener as Misused),
-  );
+  const isCore = framework.startsWith("node core");
+  const isAttachedOnly = framework === "node, attached only" || isCore;
+  const own = isAttachedOnly || guard === undefined ? listener : guard.listener(listener as Misused);
+  const server = serverFor(framework, isCore ? undefined : own);
+  if (isCore)
+    server.on("stream", (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) =>
+      listener(new CoreRequest(stream, headers), new CoreResponse(stream)),
+    );
   guard?.attach(server);
   return { server, guard, close: () => closeServer(server, guard) };
 }
 
 function startExpress(framework: Framework, options: Options | undefined, runOf: RunOf): Started {
-  const app: Misused = framework.startsWith("express5") ? express5() : (express4 as Misused)();
+  const express: Misused = framework.startsWith("express5") ? express5 : express4;
+  const app: Misused = isHttp2(framework) ? overHttp2(express)() : express();
   app.set("env", "test"); // otherwise the final handler prints every error
   const guard = options ? expressGuard(options) : undefined;
   if (guard && !framework.endsWith("attached only")) app.use(guard);
@@ -129,13 +173,14 @@ function startExpress(framework: Framework, options: Options | undefined, runOf:
     return interpret(run, stage);
   });
   if (guard && framework.endsWith("errorHandler")) app.use(guard.errorHandler);
-  const server = createServer(app);
+  const server = serverFor(framework, app);
   guard?.attach(server);
   return { server, guard: guard as Guard | undefined, close: () => closeServer(server, guard) };
 }
 
 async function startFastify(framework: Framework, options: Options | undefined, runOf: RunOf): Promise<Started> {
-  const app: Misused = fastify({ keepAliveTimeout: KEEP_ALIVE_MS });
+  const secured = { http2: true, ...(isSecure(framework) && { https: credentials() }) };
+  const app: Misused = fastify((isHttp2(framework) ? secured : { keepAliveTimeout: KEEP_ALIVE_MS }) as Misused);
   if (options) await app.register(fastifyGuard, options);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request: Misused, _content: Misused, done: (error: null) => void) => done(null));
@@ -175,6 +220,8 @@ async function plain(run: Run | undefined, req: Misused, res: Misused): Promise<
   if (isFirst) await wait;
   else if (run !== undefined) await Promise.race([wait, run.done]);
   const content = `ok ${req.url}`;
+  // The core API throws where the client, or the program before it, has ended the stream.
+  if (res.stream?.destroyed || res.stream?.closed) return;
   res.writeHead(200, { "Content-Type": "text/plain", "Content-Length": Buffer.byteLength(content) });
   res.end(content);
 }
@@ -182,7 +229,7 @@ async function plain(run: Run | undefined, req: Misused, res: Misused): Promise<
 async function closeServer(server: Server, guard: Misused): Promise<void> {
   await new Promise((resolve) => {
     server.close(resolve);
-    server.closeIdleConnections();
+    (server as Partial<Server>).closeIdleConnections?.();
   });
   guard?.close();
 }
