@@ -378,9 +378,9 @@ export class Http2Exchange extends Exchange {
     if (this.stream.destroyed) return;
     this.hasLeft = true;
     const leaving = this.leaving ?? destroyedWith(undefined);
-    const isHeard = isSent(this.stream);
-    const isCancelled =
-      !isHeard && (leaving.code === CANCEL || (DROPS_HEADERS && this.sent === 0 && !this.isUploading));
+    const isCancelled = this.isUploading
+      ? leaving.code === CANCEL && !isSent(this.stream)
+      : leaving.code === CANCEL || (DROPS_HEADERS && this.sent === 0);
     endAs(this, leaving, this.phase.isVoid || !isCancelled ? NO_ERROR : CANCEL);
   }
 
