@@ -27,14 +27,14 @@ export function oversee({ blockedMs, readyMs, maxMemory }: KeeperOptions, overse
   let askedAt = 0;
   function look(): void {
     const now = performance.now();
-    // Where the keeper itself had no time, nobody else is late.
-    const isLate = now - lookedAt > 5 * LOOK_MS;
+    // Where the keeper itself had no time, nobody else is late in it: that time does not count.
+    const missedMs = now - lookedAt > 5 * LOOK_MS ? now - lookedAt - LOOK_MS : 0;
     lookedAt = now;
     const asks = now - askedAt >= PING_MS;
     if (asks) askedAt = now;
     overseen.waited();
     for (const worker of overseen.workers) {
-      if (isLate) worker.seenAt = now;
+      if (missedMs > 0) worker.seenAt = Math.min(worker.seenAt + missedMs, now);
       if (worker.readyAt === undefined) {
         if (now - worker.startedAt >= readyMs) overseen.stuck(worker, `it did not listen within ${readyMs} ms`);
         continue;

@@ -70,14 +70,14 @@ describe("under load, a process that", { timeout: 120_000 }, () => {
   });
 
   it("stands still is replaced", async () => {
-    const program = Program.start(...PROGRAMS.node, { keeper: ["--blocked-ms", "1000"], env: ENV });
+    const program = Program.start(...PROGRAMS.node, { keeper: ["--blocked-ms", "3000"], env: ENV });
     const [port = 0] = await program.ports();
     const seen = await under(new Load(port, CLIENTS), 3, () => die(port, "loop"));
     kept(seen);
   });
 
   it("is stopped is replaced", async () => {
-    const program = Program.start(...PROGRAMS.node, { keeper: ["--blocked-ms", "1000"], env: ENV });
+    const program = Program.start(...PROGRAMS.node, { keeper: ["--blocked-ms", "3000"], env: ENV });
     const [port = 0] = await program.ports();
     const seen = await under(new Load(port, CLIENTS), 2, async () => {
       const pid = await program.worker();
