@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import { pipeline, Readable } from "node:stream";
+import { PassThrough, pipeline, Readable } from "node:stream";
 import { pipeline as pipelineOf } from "node:stream/promises";
 import express from "express";
 import express4 from "express4";
@@ -390,6 +390,37 @@ describe.each(["enforce", "report"] as const)("a field value that is an object, 
     await wire.answers(1);
     expect(wire.finish().octets.toString("latin1")).toContain(`X-Value: ${text}\r\n`);
     expect(await requests(1)).toEqual([expect.objectContaining({ outcome: "intact" })]);
+  });
+});
+
+const CUTS: [string, string, (socket: Socket) => unknown][] = [
+  ["its end", "Content-Length: 500\r\n\r\n{", (socket) => socket.end()],
+  ["no chunk", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", (socket) => socket.write("ZZ\r\n")],
+];
+
+describe.each(["enforce", "report"] as const)("an app that answers an upload cut short, in mode %s", (mode) => {
+  it.each(CUTS)("writes nothing late: %s", async (_what, head, cut) => {
+    const { logger, lines, requests } = logOf();
+    const guard = createGuard({ logger, mode });
+    const answered: Promise<unknown>[] = [];
+    const server = createServer((request, response) => {
+      const answer = async () => {
+        await pipelineOf(request, new PassThrough().resume()).catch(() => {});
+        await new Promise((resolve) => setImmediate(resolve));
+        response.writeHead(400);
+        response.end("incomplete");
+      };
+      answered.push(answer());
+    });
+    guard.attach(server);
+    const arrives = once(server, "request");
+    const socket = connect(await listening(server), "127.0.0.1").on("error", () => {});
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${head}`);
+    await arrives;
+    cut(socket.resume());
+    await Promise.all(answered);
+    await requests(1);
+    expect(lines.filter(({ code }) => code === "LATE_WRITE")).toEqual([]);
   });
 });
 

@@ -301,6 +301,9 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** Notes something the app did to a response that was over; once for each exchange, since loops do it by the hundred. */
   late(failure: Failure): void {
     if (this.isLate) return;
+    // Who answers a request that was cut short, as soon as that is told, writes late through no fault of the app.
+    const isCut = this.outcome === "client gone" || this.incident === "CLIENT_ERROR";
+    if (isCut && failure.code === "LATE_WRITE") return;
     this.isLate = true;
     this.supervisor.report(this, failure, this.supervisor.mode.late);
   }
