@@ -1,6 +1,6 @@
 import http2, { type Http2SecureServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { pipeline, Readable } from "node:stream";
+import { PassThrough, pipeline, Readable } from "node:stream";
 import { describe, expect, it, vi } from "vitest";
 import { createGuard } from "../src/index.js";
 import { selfSigned } from "./testing/certificate.js";
@@ -109,6 +109,21 @@ const CORE: Readonly<Record<string, Shape>> = {
   "no trailers after all, in a while": (stream, note) =>
     withTrailers(stream, note, () => setTimeout(() => stream.close(), 20)),
 };
+/** Answers with what it was sent. */
+const ECHO: Readonly<Record<string, Shape>> = {
+  "pipe()": (stream) => {
+    stream.respond();
+    stream.pipe(stream);
+  },
+  "pipeline()": (stream, note) => {
+    stream.respond();
+    pipeline(stream, new PassThrough(), stream, called(note, "pipeline"));
+  },
+  "write(), end() behind the request": (stream) => {
+    stream.respond();
+    stream.on("data", (chunk: Buffer) => stream.write(chunk)).on("end", () => stream.end());
+  },
+};
 const COMPAT: Readonly<Record<string, Shape>> = {
   ...BOTH,
   "writeHead(204)": (response, note) => response.writeHead(204).end(called(note, "end")),
@@ -128,7 +143,7 @@ const COMPAT: Readonly<Record<string, Shape>> = {
     response.end(called(note, "end"));
   },
 };
-const SHAPES = { core: CORE, compat: COMPAT };
+const SHAPES = { core: CORE, compat: COMPAT, echo: ECHO };
 
 function withTrailers(stream: Out, note: Note, asked: () => void): void {
   stream.respond({ ":status": 200 }, { waitForTrailers: true });
@@ -163,12 +178,12 @@ async function told(mode: "bare" | "enforce" | "report", { api, isSecure, method
   const take = (stream: ServerHttp2Stream) => {
     listen("stream", stream, ["prefinish", "finish", "drain", "end", "aborted", "error", "close"]);
     stream.once("close", close);
-    if (method === "POST") stream.resume();
+    if (method === "POST" && api !== "echo") stream.resume();
   };
-  if (api === "core")
+  if (api !== "compat")
     server.on("stream", (stream) => {
       take(stream);
-      CORE[shape]?.(stream, note);
+      SHAPES[api][shape]?.(stream, note);
     });
   else
     server.on("request", (request, response) => {
@@ -216,5 +231,20 @@ describe.each([false, true])("over TLS: %s", (isSecure) => {
         },
       );
     });
+  });
+});
+
+describe("an app that answers with what it was sent", () => {
+  it.concurrent.each(Object.keys(ECHO))("is told all in the order in which Node tells it: %s", async (shape) => {
+    const warned: Error[] = [];
+    const note = (warning: Error) => void warned.push(warning);
+    process.on("warning", note);
+    const way = { api: "echo", isSecure: false, method: "POST", shape } as const;
+    const bare = await told("bare", way);
+    expect({ mode: "report", ...(await told("report", way)) }).toEqual({ mode: "report", ...bare });
+    expect({ mode: "enforce", ...(await told("enforce", way)) }).toEqual({ mode: "enforce", ...bare });
+    process.off("warning", note);
+    // `pipeline()` listens for all that a stream may be asked: one more would be too many.
+    expect(warned).toEqual([]);
   });
 });

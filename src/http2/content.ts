@@ -3,7 +3,7 @@ import { PHASES } from "../exchange/state.js";
 import { checkCoding } from "../http1/coded-content.js";
 import { handlerError, longContent, shortContent, sourceFailed } from "../report/incidents.js";
 import { hasNoContent } from "./fields.js";
-import { isClosedByClient, passHeld, wouldBeTaken } from "./held.js";
+import { isClosedByClient, openAgain, passHeld, wouldBeTaken } from "./held.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isShutDown } from "./internals.js";
 import { NO_ERROR } from "./leaving.js";
@@ -118,6 +118,7 @@ export function final(exchange: Http2Exchange, callback: Callback): void {
   // What was held has been called back for a stream that is gone, of which Node no longer knows the session.
   if (stream.destroyed) return callback();
   if (exchange.phase.isCommitted || exchange.passing || stream.closed) {
+    openAgain(exchange);
     if (exchange.isPassingHeld && !isClosedByClient(exchange)) exchange.behindHeld = () => final(exchange, callback);
     else native._final.call(stream, callback as never);
     return;
@@ -142,6 +143,10 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
   exchange.held.push(pieces.map(({ chunk, encoding }) => ({ chunk, encoding })));
   for (const { chunk, encoding } of pieces) exchange.heldOctets += octetsOf(chunk, encoding) ?? 0;
   exchange.heldCallback = callback;
+  exchange.isHeldApart = false;
+  process.nextTick(() => {
+    exchange.isHeldApart = !exchange.stream.writableEnded;
+  });
   // What is to come of a file is not sent where there is an answer already, which Node asks itself.
   if (exchange.heldOctets >= exchange.settings.holdBackOctets || exchange.fromFile) {
     exchange.fromFile = false;

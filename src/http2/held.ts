@@ -36,8 +36,10 @@ export function passHeld(exchange: Http2Exchange, writes: Piece[][], callback: C
   if (!exchange.hasLeft) keepOpen(stream, exchange.isPassingHeld);
   if (next === undefined || stream.destroyed || exchange.phase.isVoid || isClosedByClient(exchange))
     passed(exchange, callback);
-  else if (callback !== null && isLast) pass(exchange, next, callback);
-  else {
+  else if (callback !== null && isLast) {
+    passLast(exchange, next, callback);
+  } else {
+    exchange.isHeldApart = false;
     // What is written while the session calls back leaves at once, and the end of the stream behind it in a frame of its own.
     let isOver = false;
     const goOn: Callback = (error) => {
@@ -53,6 +55,25 @@ export function passHeld(exchange: Http2Exchange, writes: Piece[][], callback: C
     const timer = setInterval(contained(exchange.supervisor, look), LOOK_MS).unref();
     pass(exchange, next, goOn);
   }
+}
+
+/**
+ * Node sends the end of a stream with what is written in the same turn, and then tells nobody that the stream has finished
+ * where the client has sent all of its request. An app that has ended its stream later is told.
+ */
+function passLast(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
+  const { stream, isHeldApart, hasLeft } = exchange;
+  exchange.isHeldApart = isHeldApart && !hasLeft && isShutDown(stream) === false;
+  if (exchange.isHeldApart) keepOpen(stream, true);
+  pass(exchange, pieces, callback);
+  if (exchange.isHeldApart) process.nextTick(openAgain, exchange);
+}
+
+/** What was held has been handed over: the end of the stream may follow. */
+export function openAgain(exchange: Http2Exchange): void {
+  if (!exchange.isHeldApart) return;
+  exchange.isHeldApart = false;
+  keepOpen(exchange.stream, false);
 }
 
 /** Nothing of the response leaves any more, and what is on its way is not called back. */

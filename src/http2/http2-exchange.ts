@@ -54,6 +54,8 @@ export class Http2Exchange extends Exchange {
   held: Piece[][] | null = null;
   heldOctets = 0;
   heldCallback: Callback | null = null;
+  /** The app did not end the stream in the turn in which it wrote that. */
+  declare isHeldApart: boolean;
   /** What waits for the write that the session has been given and has not sent. */
   onItsWay: Callback | null = null;
   /** What was held is on its way, and the Writable does not know of it; what it goes on with meanwhile. */
@@ -117,6 +119,9 @@ export class Http2Exchange extends Exchange {
       // The app may have ended the stream behind its answer: no client has left.
       this.settle(isOut || (isEnded && this.leaving !== null && this.phase === PHASES.ended));
     };
+    // The app may add as many listeners of its own as it could without the guard: a `pipeline()` adds up to ten.
+    const most = stream.getMaxListeners();
+    if (most > 0) stream.setMaxListeners(most + 1);
     stream.once("close", contained(supervisor, closed));
     stream.on("pipe", watchSource);
   }
@@ -404,6 +409,7 @@ Object.assign(Http2Exchange.prototype, {
   sourceError: undefined,
   veto: undefined,
   lastChunk: undefined,
+  isHeldApart: false,
   isPassingHeld: false,
   behindHeld: undefined,
   unsentWrites: 0,
