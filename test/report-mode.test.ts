@@ -49,6 +49,20 @@ describe("mode: report", () => {
     },
     { what: "a closed connection", listener: (q) => q.socket.destroy(), codes: ["MC-2"] },
     {
+      what: "a Proxy of a response, for which Node has no socket",
+      listener: (_, r) => void new Proxy(r, {}).writeHead(201).end("never sent"),
+      codes: [],
+      exchanging: { timeoutMs: 100 },
+    },
+    {
+      what: "an object that inherits from a response",
+      listener: (_, r) => {
+        Object.create(r).write("a");
+        r.end("b");
+      },
+      codes: [],
+    },
+    {
       what: "a destroyed response",
       listener: (_, r) => {
         r.destroy();

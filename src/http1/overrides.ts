@@ -93,11 +93,16 @@ function exchangeBehind(response: object): Http1Exchange | undefined {
   const socket = (response as NodeResponse).socket as NodeSocket | null | undefined;
   const message = socket?._httpMessage;
   if (!socket || !message) return undefined;
-  if (message !== response) return overHttp1(anyExchangeOf(message));
+  // Without the guard Node sends nothing that is written to either of them.
+  if (message !== response) return guarded(overHttp1(anyExchangeOf(message)));
   const first = knownConnection(socket)?.first;
   if (first?.response !== response) return undefined;
   hangOverHttp1(response, first);
   return first;
+}
+
+function guarded(exchange: Http1Exchange | undefined): Http1Exchange | undefined {
+  return exchange?.isWatched ? undefined : exchange;
 }
 
 function overHttp1(exchange: Exchange | undefined): Http1Exchange | undefined {
