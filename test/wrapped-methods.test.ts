@@ -129,3 +129,28 @@ describe.each(["present", "bare"] as const)("a wrapper that calls the method %s 
     });
   });
 });
+
+describe.each(["express", "express4"])("a method of app.response of %s that counts its arguments", (version) => {
+  it.each(["enforce", "report"] as const)("is given those of the app, in mode %s", async (mode) => {
+    const counts: string[] = [];
+    const app = freshExpress(version)();
+    for (const name of ["write", "end"]) {
+      const below = (app.response as unknown as Methods)[name] as Method;
+      (app.response as unknown as Methods)[name] = function (...args) {
+        counts.push(`${name} ${args.length}`);
+        return below.apply(this, args);
+      };
+    }
+    const guard = rayguard({ ...OPTIONS, mode });
+    app.use(guard);
+    app.get("/a", (_request, response) => {
+      response.write("a");
+      response.write("b", "latin1");
+      response.end();
+    });
+    const server = createServer(app as RequestListener);
+    expect(await statuses(server)).toEqual([200, 200, 200]);
+    expect(counts.slice(0, 3)).toEqual(["write 1", "write 2", "end 0"]);
+    guard.close();
+  });
+});

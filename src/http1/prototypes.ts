@@ -117,6 +117,8 @@ type Method = (...args: unknown[]) => unknown;
 /** A method whose calls the guard has seen already, and does not look at again where it calls the guard's own. */
 function seen(name: ResponseMethod, method: Method): Method {
   return function (this: object, ...args) {
+    // The guard's own pass on as many arguments as there can be: to a method that counts them, those not given are none.
+    while (args.length > 0 && args.at(-1) === undefined) args.pop();
     const exchange = exchangeOfReceiver(this);
     if (exchange === undefined) return method.apply(this, args);
     const was = exchange.covered;
