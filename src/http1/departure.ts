@@ -90,7 +90,7 @@ export function abortRequest(request: IncomingMessage): void {
 export function leaveConnection(request: IncomingMessage): void {
   // The parser goes on reading, but hands nothing to a stream that would ask it to stop.
   (request as IncomingMessage & { _dumped: boolean })._dumped = true;
-  Object.defineProperty(request, "_destroy", { value: destroyAlone, configurable: true, writable: true });
+  Reflect.defineProperty(request, "_destroy", { value: destroyAlone, configurable: true, writable: true });
 }
 
 function destroyAlone(this: IncomingMessage, error: Error | null, callback: (error?: Error | null) => void): void {
@@ -123,7 +123,7 @@ export function finishUnseen(exchange: Http1Exchange): boolean {
     // The app has never ended it; that it is over is still to be told from its socket.
     response.finished = false;
     (response as { socket: Socket | null }).socket = socket;
-    Object.defineProperty(response, "writableFinished", { value: false, configurable: true });
+    Reflect.defineProperty(response, "writableFinished", { value: false, configurable: true });
   }
   return true;
 }
@@ -135,7 +135,7 @@ export function finishUnseen(exchange: Http1Exchange): boolean {
 export function isNeverFinished({ capturing, response }: Http1Exchange): boolean {
   if (capturing) return true;
   if (response._closed) return false;
-  Object.defineProperty(response, "writableFinished", { value: false, configurable: true });
+  Reflect.defineProperty(response, "writableFinished", { value: false, configurable: true });
   return true;
 }
 
@@ -165,7 +165,7 @@ function closeResponse(response: NodeResponse): void {
 /** From Node 26 on `uncork()` drops the chunks of a response that is destroyed. */
 function keepUncorking(response: NodeResponse): void {
   const { uncork } = response;
-  Object.defineProperty(response, "uncork", {
+  Reflect.defineProperty(response, "uncork", {
     value: function keptUncork(this: NodeResponse) {
       const { destroyed } = this;
       this.destroyed = false;
@@ -188,7 +188,7 @@ function closeQueued(response: NodeResponse): void {
 export function markDestroyed(response: NodeResponse, error: Error | undefined): void {
   response.destroyed = true;
   // A property of the response alone: where Node finds an error, it never finishes the answer that follows.
-  Object.defineProperty(response, "errored", { value: error, configurable: true });
+  Reflect.defineProperty(response, "errored", { value: error, configurable: true });
 }
 
 /** Node before 24 tells nobody of a response that has not had its turn; the change came with this one. */

@@ -31,7 +31,7 @@ export function discardCalls(exchange: Discarding): void {
   const { response } = exchange;
   const note = () => exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: 0 });
   const define = (name: string, value: unknown) =>
-    Object.defineProperty(response, name, { value, configurable: true, writable: true, enumerable: false });
+    Reflect.defineProperty(response, name, { value, configurable: true, writable: true, enumerable: false });
   for (const [name, returnsItself] of Object.entries(METHODS)) {
     if (typeof (response as unknown as Record<string, unknown>)[name] !== "function") continue;
     define(name, function voided(this: ServerResponse) {

@@ -40,5 +40,5 @@ export function setStatus(response: NodeResponse, status: number, reason: string
     ["statusCode", status],
     ["statusMessage", reason],
   ])
-    Object.defineProperty(response, name as string, { value, configurable: true, enumerable: true, writable: true });
+    Reflect.defineProperty(response, name as string, { value, configurable: true, enumerable: true, writable: true });
 }

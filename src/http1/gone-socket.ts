@@ -33,7 +33,7 @@ function show(connection: Shown, names: readonly Name[]): void {
   if (!(socket instanceof Duplex)) return;
   connection.looksGone = true;
   for (const name of names) {
-    if (!Object.hasOwn(socket, name)) Object.defineProperty(socket, name, accessor(name));
+    if (!Object.hasOwn(socket, name)) Reflect.defineProperty(socket, name, accessor(name));
   }
 }
 

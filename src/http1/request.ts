@@ -30,7 +30,7 @@ export function guardRequestPrototype(prototype: object): void {
         return (anyExchangeOf(this) ?? exchangeBehind(this))?.context;
       },
       set(this: IncomingMessage, value: unknown) {
-        Object.defineProperty(this, "rayguard", { value, configurable: true, writable: true });
+        Reflect.defineProperty(this, "rayguard", { value, configurable: true, writable: true });
       },
     },
   });

@@ -19,7 +19,7 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
   showGone(connection);
   // From Node 24 on a response is not finished on a socket that has an error, and the next one never gets its turn.
   const get = () => (/node:_http_outgoing/.test(runningFunctions()[1] ?? "") ? null : error);
-  Object.defineProperty(socket, "errored", { get, configurable: true });
+  Reflect.defineProperty(socket, "errored", { get, configurable: true });
   // Whatever a listener throws reaches the process, as without a guard.
   process.nextTick(() => {
     if (isDestroyed(socket)) return; // Node tells
@@ -48,7 +48,7 @@ function asDestroyed(connection: GuardedConnection, run: () => void): void {
   const { socket } = connection;
   connection.seemsDestroyed = true;
   const before = SHOWN.map((name) => Object.getOwnPropertyDescriptor(socket, name));
-  for (const name of SHOWN) Object.defineProperty(socket, name, { value: name === "destroyed", configurable: true });
+  for (const name of SHOWN) Reflect.defineProperty(socket, name, { value: name === "destroyed", configurable: true });
   try {
     run();
   } finally {
@@ -59,5 +59,5 @@ function asDestroyed(connection: GuardedConnection, run: () => void): void {
 
 function restore(socket: object, name: string, before: PropertyDescriptor | undefined): void {
   if (before === undefined) Reflect.deleteProperty(socket, name);
-  else Object.defineProperty(socket, name, before);
+  else Reflect.defineProperty(socket, name, before);
 }

@@ -115,5 +115,5 @@ export function openUpgraded(
 function showContext(request: object, exchange: Exchange): void {
   hangOn(request, exchange);
   if ((request as { rayguard?: unknown }).rayguard === undefined)
-    Object.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
+    Reflect.defineProperty(request, "rayguard", { configurable: true, get: () => exchange.context });
 }
