@@ -7,16 +7,7 @@ import { commit } from "./content.js";
 import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isAskedForTrailers, isDestroyed, keepOpen } from "./internals.js";
-import {
-  CANCEL,
-  DROPS_HEADERS,
-  destroyedWith,
-  isSent,
-  type Leaving,
-  NO_ERROR,
-  REFUSED_STREAM,
-  whenSent,
-} from "./leaving.js";
+import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, REFUSED_STREAM, whenSent } from "./leaving.js";
 import type { Head } from "./section.js";
 
 /** Overrides `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
@@ -105,7 +96,7 @@ function leaveSent(exchange: Http2Exchange): boolean {
   if (!isUploading) {
     if (!wasSent && !isBare) return false;
     exchange.hasLeft = true;
-    if (wasSent || !DROPS_HEADERS) return false;
+    if (wasSent) return false;
     exchange.leave();
     return true;
   }

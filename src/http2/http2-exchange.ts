@@ -15,19 +15,11 @@ import type { Peer } from "../trust/caller.js";
 import { commit, dropHeld } from "./content.js";
 import { isGone, leaveBehind } from "./ending.js";
 import { fieldsOf, framingOf, linesOf, plainFields, render, statusOf } from "./fields.js";
-import {
-  CANCEL,
-  DROPS_HEADERS,
-  destroyedWith,
-  endAs,
-  INTERNAL_ERROR,
-  isSent,
-  type Leaving,
-  NO_ERROR,
-} from "./leaving.js";
+import { CANCEL, destroyedWith, endAs, INTERNAL_ERROR, type Leaving, NO_ERROR } from "./leaving.js";
 import { countUpload, type NativeStream, overrideStream } from "./overrides.js";
 import type { Piece } from "./pieces.js";
 import { hasContentToCome, StreamRequest } from "./request.js";
+import { resetsBehind } from "./reset.js";
 import type { Fields, Head } from "./section.js";
 import { watchSource } from "./source.js";
 
@@ -383,10 +375,9 @@ export class Http2Exchange extends Exchange {
     if (this.stream.destroyed) return;
     this.hasLeft = true;
     const leaving = this.leaving ?? destroyedWith(undefined);
-    const isCancelled = this.isUploading
-      ? leaving.code === CANCEL && !isSent(this.stream)
-      : leaving.code === CANCEL || (DROPS_HEADERS && this.sent === 0);
-    endAs(this, leaving, this.phase.isVoid || !isCancelled ? NO_ERROR : CANCEL);
+    // A recipient that is sending could take a code for the fate of the answer (RFC 9113, section 8.1).
+    const isCancelled = leaving.code === CANCEL && !this.isUploading && !this.phase.isVoid;
+    endAs(this, leaving, isCancelled ? CANCEL : NO_ERROR);
   }
 
   tearDown(): void {
@@ -394,7 +385,10 @@ export class Http2Exchange extends Exchange {
     dropHeld(this);
     this.flushing = false;
     if (leaving !== null) endAs(this, leaving, leaving.code || INTERNAL_ERROR);
-    else this.pass(() => this.closes(INTERNAL_ERROR));
+    else {
+      resetsBehind(this.stream, this.supervisor, false);
+      this.pass(() => this.closes(INTERNAL_ERROR));
+    }
   }
 
   abandon(): void {

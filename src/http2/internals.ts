@@ -9,8 +9,11 @@ interface StreamState {
   trailersReady?: boolean;
 }
 
-interface StreamHandle {
+export interface StreamHandle {
   rstStream?(code: number): void;
+  destroy?(): void;
+  getAsyncId?(): number;
+  onread?: unknown;
 }
 
 /** Earlier versions note it from when it is so. */

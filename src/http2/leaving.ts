@@ -1,7 +1,8 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { contained, type Witness } from "../containment.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { handleOf, stateOf } from "./internals.js";
+import { stateOf } from "./internals.js";
+import { resetsBehind } from "./reset.js";
 
 /** RFC 9113, section 7. */
 export const NO_ERROR = 0;
@@ -9,12 +10,6 @@ export const NO_ERROR = 0;
 export const INTERNAL_ERROR = 2;
 export const REFUSED_STREAM = 7;
 export const CANCEL = 8;
-
-/**
- * Newer versions of Node may drop a header section that is still to leave where its stream is closed, but for a
- * cancellation: in front of that they send what is there. A recipient that has the whole answer heeds neither.
- */
-export const DROPS_HEADERS = Number.parseInt(process.versions.node, 10) >= 22;
 
 /** Longest time between two looks at a stream whose recipient takes its time, in milliseconds. */
 const LONGEST_LOOK_MS = 64;
@@ -61,13 +56,11 @@ export function isSent(stream: ServerHttp2Stream): boolean {
 export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): void {
   const { stream, native } = exchange;
   const { error, destroys, callback, waitsForReader } = leaving;
-  const handle = handleOf(stream);
   const state = stateOf(stream);
-  const isKnown = typeof handle?.rstStream === "function" && state !== undefined && "rstCode" in state;
-  if (isKnown && leaving.code !== code) {
-    const { rstStream } = handle as { rstStream(code: number): void };
-    (handle as { rstStream: unknown }).rstStream = () => rstStream.call(handle, code);
-  }
+  const isKnown =
+    resetsBehind(stream, exchange.supervisor, exchange.hasLeft, leaving.code === code ? undefined : code) &&
+    state !== undefined &&
+    "rstCode" in state;
   const isClosing = stream.closed;
   // A stream that is closed with a code waits for no reader, and tells of the code. Node sees to it where it sends one.
   const isBroken = !destroys && !waitsForReader && leaving.code !== NO_ERROR && code === NO_ERROR;

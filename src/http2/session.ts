@@ -6,6 +6,7 @@ import { prematureClose } from "../report/incidents.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isDestroyed } from "./internals.js";
 import { destroyedWith, type Leaving, NO_ERROR, whenSent } from "./leaving.js";
+import { behindResets } from "./reset.js";
 
 /** What the interception of a session asks of its guard. */
 export interface SessionGuard {
@@ -92,10 +93,10 @@ function answerAll(
 ): void {
   const left = new Set<Http2Exchange>();
   const failure = prematureClose(how, leaving.error);
-  const endIt = contained(witness, () => {
+  const endIt = () => {
     ending.isUnderWay = false;
     end();
-  });
+  };
   let owes = false;
   contain(witness, () => {
     for (const one of [...supervisor.exchanges()]) {
@@ -108,13 +109,13 @@ function answerAll(
   });
   if (!owes) return end();
   ending.isUnderWay = true;
-  if (left.size === 0) return void setImmediate(endIt);
+  if (left.size === 0) return void setImmediate(contained(witness, endIt));
   // No stream is to come between. A session that is closed would leave its end to the client.
   session.goaway();
   for (const exchange of left) {
     const { stream } = exchange;
     const done = contained(witness, () => {
-      if (left.delete(exchange) && left.size === 0) setImmediate(endIt);
+      if (left.delete(exchange) && left.size === 0) behindResets(witness, endIt);
     });
     stream.once(
       "finish",

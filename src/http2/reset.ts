@@ -1,0 +1,66 @@
+import { executionAsyncId } from "node:async_hooks";
+import type { ServerHttp2Stream } from "node:http2";
+import { contained, type Witness } from "../containment.js";
+import { handleOf, isDestroyed, type StreamHandle } from "./internals.js";
+
+const VERSION = Number.parseInt(process.versions.node, 10);
+
+/** With these versions of Node RST_STREAM overtakes what is still to leave of its stream, which is then dropped. */
+const OVERTAKES = VERSION === 22 || VERSION > 24;
+
+/**
+ * Has RST_STREAM leave behind all that the session has been given before it. What the app finds of its stream does not
+ * wait for that.
+ * @param isWhole - the end of the content is among that
+ * @param code - in place of the one that Node is going to give
+ * @returns whether Node has what this takes
+ */
+export function resetsBehind(stream: ServerHttp2Stream, witness: Witness, isWhole: boolean, code?: number): boolean {
+  const handle = handleOf(stream);
+  const { session } = stream;
+  if (typeof handle?.rstStream !== "function" || typeof handle.destroy !== "function") return false;
+  const { rstStream, destroy } = handle;
+  handle.rstStream = (given) => {
+    const reset = () => rstStream.call(handle, code ?? given);
+    if (!OVERTAKES || session === undefined || session.state.outboundQueueSize === 0) return reset();
+    let isOver = false;
+    let isDestroyedMeanwhile = false;
+    handle.destroy = () => {
+      isDestroyedMeanwhile = true;
+      // Node destroys on its own what is closed meanwhile, and ends the process for whoever resets that.
+      if (isWhole) {
+        // Nobody is left to read it.
+        handle.onread = ignore;
+        return onUse(handle, stream, () => (isOver = true));
+      }
+      reset();
+      isOver = true;
+    };
+    const go = () => {
+      if (!isOver && !isDestroyed(session)) reset();
+      if (isDestroyedMeanwhile) destroy.call(handle);
+    };
+    setImmediate(contained(witness, go));
+  };
+  return true;
+}
+
+/** Runs `act` once every stream that is reset in this turn has been. */
+export function behindResets(witness: Witness, act: () => void): void {
+  const go = contained(witness, act);
+  if (OVERTAKES) setImmediate(contained(witness, () => void setImmediate(go)));
+  else setImmediate(go);
+}
+
+/** Calls `used` when the session speaks for a stream: it looks for that at the handle, as a write does that is over. */
+function onUse(handle: StreamHandle, stream: ServerHttp2Stream, used: () => void): void {
+  const owner = Object.getOwnPropertySymbols(handle).find((key) => Reflect.get(handle, key) === stream);
+  if (owner === undefined) return used();
+  const get = () => {
+    if (executionAsyncId() === handle.getAsyncId?.()) used();
+    return stream;
+  };
+  Object.defineProperty(handle, owner, { get, configurable: true });
+}
+
+function ignore(): void {}
