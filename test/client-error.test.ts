@@ -182,6 +182,26 @@ describe("a listener for clientError that does not answer", () => {
   });
 });
 
+describe("a listener for clientError that asks whether it can write, as Node's documentation does", () => {
+  it.each([
+    ["an upload that its client cuts short", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"],
+    ["a chunk cut short", `${CHUNKED}5\r\nabc`],
+  ])("answers %s", async (_what, octets) => {
+    const reading: RequestListener = (request) => request.resume().on("error", () => {});
+    const wire = await open(reading, (server) =>
+      server.on("clientError", (_error, socket) => {
+        if (socket.writable) socket.end("HTTP/1.1 400 Mine\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        else socket.destroy();
+      }),
+    );
+    wire.send(octets, [{ method: "POST", version: "1.1" }]);
+    wire.socket.end();
+    expect(await wire.ended()).toBe(true);
+    const { responses, problems } = wire.finish();
+    expect({ problems, reason: responses[0]?.reason }).toEqual({ problems: [], reason: "Mine" });
+  });
+});
+
 describe("octets that arrive behind malformed ones, until somebody ends the connection", () => {
   type Heard = (socket: Socket, times: number) => void;
   const MINE = "HTTP/1.1 400 Mine\r\nDate: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

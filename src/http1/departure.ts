@@ -44,7 +44,8 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & Connection)
   }
   // What has come with the end of the connection gets its turn first, as it would while Node closes its own side.
   if (waiting.length === 0) return;
-  showEnded(connection);
+  // In the middle of a request, Node leaves its own side to the listeners for `clientError`, which ask whether they can write.
+  if (waiting.every(({ request }) => request.complete)) showEnded(connection);
   setImmediate(tellNow);
 }
 
