@@ -40,17 +40,23 @@ export function negotiatedContent(request: IncomingMessage | null, facts: Fallba
 const MOST_FIELDS = 64;
 const MOST_OCTETS = 512;
 const kinds = new Map<string, number>();
+/** The latest one again, nearly always: to compare it costs less than to look it up. */
+let latest = { accept: "", kind: -1 };
 
 /** Which of `CONTENT_TYPES` a request asks for. */
 export function kindOf(request: IncomingMessage | null): number {
-  const accept = request?.headers.accept;
   const last = CONTENT_TYPES.length - 1;
   if (request === null) return last;
-  const known = kinds.get(accept ?? "");
-  if (known !== undefined) return known;
+  const accept = request.headers.accept ?? "";
+  if (latest.accept === accept && latest.kind !== -1) return latest.kind;
+  const known = kinds.get(accept);
+  if (known !== undefined) {
+    latest = { accept, kind: known };
+    return known;
+  }
   const at = CONTENT_TYPES.indexOf(preferredType(request, CONTENT_TYPES) ?? "");
   const kind = at === -1 ? last : at;
-  if (kinds.size < MOST_FIELDS && (accept ?? "").length <= MOST_OCTETS) kinds.set(accept ?? "", kind);
+  if (kinds.size < MOST_FIELDS && accept.length <= MOST_OCTETS) kinds.set(accept, kind);
   return kind;
 }
 

@@ -32,6 +32,12 @@ const kKept: unique symbol = Symbol.for("rayguard.kept") as never;
 
 /** One interim response and no more: the final one may take any form. 101 is the last word of HTTP on its connection. */
 const INTERIM = /^HTTP\/1\.1 1(?!01)(?:[^\r]|\r(?!\n\r\n))*\r\n\r\n$/;
+const STATUS_AT = "HTTP/1.1 ".length;
+
+/** Asked of every response: nearly all are told by the first digit of their status. */
+function isInterim(octets: unknown): boolean {
+  return typeof octets === "string" && octets[STATUS_AT] === "1" && INTERIM.test(octets);
+}
 
 /**
  * A connection of which the keeper holds a second descriptor. Stands where octets leave for the kernel and where the
@@ -136,10 +142,9 @@ export class KeptConnection {
     // An answer of Node's own, to a request that nobody has been told of.
     if (head === undefined) this.#arriving?.ledger.mark(this.#arriving.slot, encodeMark(STATE.answering, 0));
     if (head === undefined || (head.isOut && next === undefined)) return false;
-    const isInterim = typeof octets === "string" && INTERIM.test(octets);
-    if (head.isOut) return isInterim || typeof octets !== "string";
+    if (head.isOut) return typeof octets !== "string" || isInterim(octets);
     this.#markOut(head);
-    return isInterim;
+    return isInterim(octets);
   }
 
   /** Octets of an interim response have left. @param isTaken - by the kernel, all that was to be written */

@@ -57,7 +57,7 @@ export const MAX_SLOTS = 65_536;
 
 /** First octets of a file. */
 export const MAGIC = "RAYGUARD";
-const VERSION = 2;
+const VERSION = 3;
 
 // Header: magic 8, version 4, octets of a slot 4, number of slots 4, checksum 4, length of the JSON 2, JSON; the last
 // octet is 1 once a request has found no slot, and is outside the checksum.
@@ -72,7 +72,8 @@ const HEADER = {
 } as const;
 
 // Slot: mark 4 (state 1, detail 1, status 2), checksum 4, start 8, connection 4, sequence 4, ray 16, colo 3, length
-// of the method 1, of the URL 2, method 16, URL. The mark changes on its own and is outside the checksum.
+// of the method 1, of the URL 2, method 16, URL. The mark changes on its own and is outside the checksum, which is 0
+// where nothing behind the sequence counts.
 const SLOT = {
   detail: 1,
   checksum: 4,
@@ -86,6 +87,9 @@ const SLOT = {
   method: 46,
   url: 62,
 } as const;
+const RAY_OCTETS = SLOT.colo - SLOT.ray;
+const COLO_OCTETS = SLOT.methodLength - SLOT.colo;
+const HYPHEN = 0x2d;
 const DELIMITED = 0x80;
 const KIND = 0x03;
 const MAX_METHOD = SLOT.url - SLOT.method;
@@ -109,7 +113,7 @@ export function encodeEmpty(owner: ProcessIdentity, slots: number): Buffer {
   file.writeUInt32LE(slots, HEADER.slots);
   file.writeUInt16LE(Math.min(json.length, HEADER.full - HEADER.owner), HEADER.length);
   file.write(json, HEADER.owner, HEADER.full - HEADER.owner, "latin1");
-  file.writeUInt32LE(crc32(file, HEADER.length, HEADER.full), HEADER.checksum);
+  file.writeInt32LE(checksum(file, HEADER.length, HEADER.full), HEADER.checksum);
   return file;
 }
 
@@ -122,7 +126,7 @@ export function decodeHeader(file: Buffer): { owner: ProcessIdentity; slots: num
     return "it is no file of a recorder";
   const version = file.readUInt32LE(HEADER.version);
   if (version !== VERSION) return `it has format ${version}, and this version of rayguard reads ${VERSION}`;
-  if (file.readUInt32LE(HEADER.checksum) !== crc32(file, HEADER.length, HEADER.full)) return "its header is damaged";
+  if (file.readInt32LE(HEADER.checksum) !== checksum(file, HEADER.length, HEADER.full)) return "its header is damaged";
   const slots = file.readUInt32LE(HEADER.slots);
   const length = file.readUInt16LE(HEADER.length);
   if (file.readUInt32LE(HEADER.slotOctets) !== SLOT_OCTETS || slots < 1 || slots > MAX_SLOTS)
@@ -148,6 +152,7 @@ export function wasFull(file: Buffer): boolean {
 
 /**
  * Writes a request into `slot`, which has `SLOT_OCTETS`.
+ * @param request - its `ray` may be the value of a field, which has the data centre, too, and is looked at by who reads it
  * @param connection - number that the keeper has given it, or 0
  * @param kind - of error content, an index into `CONTENT_TYPES`
  * @returns the number of octets used; those after them are never looked at
@@ -158,28 +163,51 @@ export function encodeSlot(slot: Buffer, request: Recorded, connection = 0, kind
   const isLong = url.length > MAX_URL;
   const kept = isLong ? `${url.slice(0, MAX_URL - 3)}...` : url;
   const end = SLOT.url + kept.length;
-  slot[0] = status === 0 ? STATE.waiting : STATE.answering;
-  slot[SLOT.detail] = kind;
-  slot[2] = status;
-  slot[3] = status >> 8;
+  encodeArrival(slot, connection, kind);
+  if (status !== 0) putMark(slot, STATE.answering, kind, status);
   slot.writeDoubleLE(startedAt, SLOT.start);
-  slot.writeUInt32LE(connection, SLOT.connection);
-  slot.writeUInt32LE(sequence++, SLOT.sequence);
-  sequence >>>= 0;
-  put(slot, ray ?? "", SLOT.ray, SLOT.colo - SLOT.ray);
-  put(slot, colo ?? "", SLOT.colo, SLOT.methodLength - SLOT.colo);
+  putRay(slot, ray ?? "", colo ?? "");
   slot[SLOT.methodLength] = methodLength;
   slot[SLOT.urlLength] = kept.length;
   slot[SLOT.urlLength + 1] = kept.length >> 8;
   put(slot, method, SLOT.method, methodLength);
   put(slot, kept, SLOT.url, kept.length);
-  slot.writeUInt32LE(crc32(slot, SLOT.start, end), SLOT.checksum);
+  put32(slot, checksum(slot, SLOT.start, end), SLOT.checksum);
   return end;
 }
 
+/**
+ * Writes into `slot` that a request has begun to arrive, and no more: it is written again when that is all there.
+ * @returns the number of octets used
+ */
+export function encodeArrival(slot: Buffer, connection: number, kind: number): number {
+  putMark(slot, STATE.waiting, kind, 0);
+  put32(slot, 0, SLOT.checksum);
+  put32(slot, connection, SLOT.connection);
+  put32(slot, sequence, SLOT.sequence);
+  sequence = (sequence + 1) >>> 0;
+  return SLOT.ray;
+}
+
+/** A whole field has the data centre behind a hyphen. */
+function putRay(slot: Buffer, ray: string, colo: string): void {
+  const isWhole = ray.length === RAY_OCTETS + 1 + COLO_OCTETS && ray.charCodeAt(RAY_OCTETS) === HYPHEN;
+  put(slot, isWhole || ray.length === RAY_OCTETS ? ray : "", SLOT.ray, RAY_OCTETS);
+  if (isWhole) put(slot, ray, SLOT.colo, COLO_OCTETS, RAY_OCTETS + 1);
+  else put(slot, colo, SLOT.colo, COLO_OCTETS);
+}
+
 /** For so few characters, `Buffer.write()` takes longer to be called. What is missing is zeros. */
-function put(slot: Buffer, text: string, at: number, length: number): void {
-  for (let i = 0; i < length; i++) slot[at + i] = i < text.length ? text.charCodeAt(i) : 0;
+function put(slot: Buffer, text: string, at: number, length: number, from = 0): void {
+  for (let i = 0; i < length; i++) slot[at + i] = from + i < text.length ? text.charCodeAt(from + i) : 0;
+}
+
+/** As `Buffer.writeUInt32LE()`, which looks at what it is given first. */
+function put32(slot: Buffer, number: number, at: number): void {
+  slot[at] = number;
+  slot[at + 1] = number >>> 8;
+  slot[at + 2] = number >>> 16;
+  slot[at + 3] = number >>> 24;
 }
 
 const mark = new Uint8Array(4);
@@ -189,11 +217,15 @@ const mark = new Uint8Array(4);
  * @returns octets that hold until the next call: two of them are made for every response
  */
 export function encodeMark(state: SlotState, status: number, isDelimited = false, kind = 0): Uint8Array {
-  mark[0] = state;
-  mark[1] = (isDelimited ? DELIMITED : 0) | kind;
-  mark[2] = status;
-  mark[3] = status >> 8;
+  putMark(mark, state, (isDelimited ? DELIMITED : 0) | kind, status);
   return mark;
+}
+
+function putMark(octets: Uint8Array, state: SlotState, detail: number, status: number): void {
+  octets[0] = state;
+  octets[SLOT.detail] = detail;
+  octets[2] = status;
+  octets[3] = status >> 8;
 }
 
 /** The requests of a file with a sound header: `"torn"` for one of which only that much is known. */
@@ -227,13 +259,15 @@ export function takenSlots(file: Buffer, slots: number): Slot[] {
 function decodeSlot(slot: Buffer): Recorded | "torn" {
   const methodLength = slot[SLOT.methodLength] as number;
   const end = SLOT.url + slot.readUInt16LE(SLOT.urlLength);
-  if (slot.readUInt32LE(SLOT.checksum) !== crc32(slot, SLOT.start, end)) return "torn";
-  const colo = slot.toString("latin1", SLOT.colo, SLOT.methodLength);
+  const sum = slot.readInt32LE(SLOT.checksum);
+  if (sum === 0) return { ray: null, colo: null, method: "", url: "", startedAt: 0, status: slot.readUInt16LE(2) };
+  if (sum !== checksum(slot, SLOT.start, end)) return "torn";
+  const colo = slot.toString("latin1", SLOT.colo, SLOT.methodLength).toUpperCase();
   const ray = parseRay(slot.toString("latin1", SLOT.ray, SLOT.colo));
   const method = slot.toString("latin1", SLOT.method, SLOT.method + methodLength);
   return {
     ray: ray === null ? null : ray.id,
-    colo: /^[A-Z]{3}$/.test(colo) ? colo : null,
+    colo: ray !== null && /^[A-Z]{3}$/.test(colo) ? colo : null,
     method: /^[A-Za-z-]*$/.test(method) ? method : "",
     url: loggableUrl(slot.toString("latin1", SLOT.url, end)),
     startedAt: slot.readDoubleLE(SLOT.start),
@@ -241,15 +275,15 @@ function decodeSlot(slot: Buffer): Recorded | "torn" {
   };
 }
 
-const CRC = Int32Array.from({ length: 256 }, (_, octet) => {
-  let crc = octet;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
-/** CRC-32 of ISO 3309. `zlib.crc32()` came with Node 22.2. */
-export function crc32(octets: Uint8Array, start: number, end: number): number {
-  let crc = -1;
-  for (let i = start; i < end; i++) crc = (CRC[(crc ^ (octets[i] as number)) & 0xff] as number) ^ (crc >>> 8);
-  return ~crc >>> 0;
+/** Four octets at a time, since it is made for every request. @returns a number that is not 0 */
+function checksum(octets: Uint8Array, start: number, end: number): number {
+  let sum = end - start;
+  for (let i = start; i < end; i += 4) {
+    const high = i + 3 < end ? (octets[i + 3] as number) << 24 : 0;
+    const third = i + 2 < end ? (octets[i + 2] as number) << 16 : 0;
+    const second = i + 1 < end ? (octets[i + 1] as number) << 8 : 0;
+    sum = Math.imul(sum ^ high ^ third ^ second ^ (octets[i] as number), 0x01000193);
+    sum ^= sum >>> 15;
+  }
+  return sum === 0 ? 1 : sum;
 }

@@ -1,5 +1,4 @@
 import { closeSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs";
-import { parseRay } from "../cloudflare/ray.js";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { kindOf } from "../fallback/content.js";
@@ -9,12 +8,12 @@ import { loggableUrl } from "../report/log.js";
 import { urlOf } from "../report/records.js";
 import { ownIdentity } from "./process-identity.js";
 import {
+  encodeArrival,
   encodeEmpty,
   encodeMark,
   encodeSlot,
   FREE_MARK,
   FULL,
-  type Recorded,
   SLOT_OCTETS,
   STATE,
 } from "./recorder-file.js";
@@ -28,9 +27,6 @@ export interface RecorderListener extends Finder, Witness {
   /** A request found no slot. Told once. */
   full(slots: number): void;
 }
-
-/** A request, or a connection, of which there is nothing to tell. */
-const UNKNOWN: Recorded = { ray: null, colo: null, method: "", url: "", startedAt: 0, status: 0 };
 
 /** Every recorder with a file: one listener for the exit of the process serves all. */
 const open = new Set<Recorder>();
@@ -56,6 +52,8 @@ export class Recorder {
   #search: NodeJS.Timeout | undefined;
   #closing = false;
   #toldFull = false;
+  /** When the clock of the exchanges began, by that of the system, which may be set anew. */
+  #epoch = Date.now() - performance.now();
 
   /** Opens a file of this process at once, and looks for those of dead ones when the app has set up its logger. */
   constructor(settings: RecorderSettings, listener: RecorderListener) {
@@ -82,13 +80,14 @@ export class Recorder {
       if (kept !== undefined) kept.isUnrecorded = true;
       return;
     }
-    const ray = request === null ? null : parseRay(request.headers["cf-ray"]);
+    // It is looked at when the file is read.
+    const field = request?.headers["cf-ray"];
     const recorded = {
-      ray: ray === null ? null : ray.id,
-      colo: ray === null ? null : ray.colo,
+      ray: typeof field === "string" ? field : null,
+      colo: null,
       method: request?.method ?? "",
       url: request === null ? "" : loggableUrl(urlOf(request)),
-      startedAt: Date.now(),
+      startedAt: this.#epoch + exchange.startedAt,
       status: 0,
     };
     exchange.slot = slot;
@@ -104,7 +103,7 @@ export class Recorder {
   /** Writes down that a request is arriving on a connection, of which nothing is known yet. */
   expect(kept: KeptConnection): number | undefined {
     const slot = this.#fd === -1 ? undefined : this.#take();
-    if (slot !== undefined) this.#write(this.#scratch, encodeSlot(this.#scratch, UNKNOWN, kept.id, kindOf(null)), slot);
+    if (slot !== undefined) this.#write(this.#scratch, encodeArrival(this.#scratch, kept.id, kindOf(null)), slot);
     return slot;
   }
 
@@ -112,7 +111,7 @@ export class Recorder {
   occupy(kept: KeptConnection): void {
     const slot = this.#fd === -1 ? undefined : this.#take();
     if (slot === undefined) return;
-    const length = encodeSlot(this.#scratch, UNKNOWN, kept.id);
+    const length = encodeArrival(this.#scratch, kept.id, 0);
     this.#scratch[0] = STATE.opaque;
     this.#write(this.#scratch, length, slot);
     kept.occupy(slot, this);
@@ -211,6 +210,7 @@ export class Recorder {
   /** Tells processes of other containers, which cannot look for this one, that it lives. */
   #touch(): void {
     const now = new Date();
+    this.#epoch = now.getTime() - performance.now();
     try {
       futimesSync(this.#fd, now, now);
     } catch (error) {

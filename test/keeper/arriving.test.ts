@@ -92,3 +92,31 @@ it("a request that was read with one that ends the process sees its connection e
   // Nobody is left who has read it: handed on, the connection would be silent.
   expect(await client.rest).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\n\r\n\/kill \d+$/);
 });
+
+describe("a connection whose request has been answered goes on with the next process", { timeout: 60_000 }, () => {
+  it.each(Object.entries(PROGRAMS))("when its own is killed: %s", async (_, [file, text]) => {
+    const program = Program.start(file, text, { keeper: [], env: ENV });
+    const [port = 0] = await program.ports();
+    const client = await used(port);
+    await new Promise((resolve) => setTimeout(resolve, 200)); // it is behind this turn of its event loop
+    const pid = await program.worker();
+    process.kill(pid, "SIGKILL");
+    await program.ports(2);
+    client.write("GET /second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect(await client.rest).toMatch(/^HTTP\/1\.1 200 .*\r\n\r\n\/second/s);
+  });
+
+  it("when its own ends in the same turn of the event loop", async () => {
+    const text = `import { createServer } from "node:http";
+    const server = createServer((request, response) => {
+      if (request.url === "/first") response.once("close", () => process.exit(3));
+      response.end(request.url);
+    }).listen(0, "127.0.0.1", () => process.send(server.address().port));`;
+    const program = Program.start("app.mjs", text, { keeper: [], env: ENV });
+    const [port = 0] = await program.ports();
+    const client = await used(port);
+    await program.ports(2);
+    client.write("GET /second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect(await client.rest).toMatch(/^HTTP\/1\.1 200 .*\r\n\r\n\/second/s);
+  });
+});

@@ -10,6 +10,10 @@ const SCENARIOS = {
     pipelined: true,
   },
   "a response without an end of its own": { asked: [{ endless: true }] },
+  "a response without an end of its own, pipelined": {
+    asked: [{}, { endless: true }],
+    pipelined: true,
+  },
   "a response that is cut": { asked: [{ fails: true }, {}] },
   "a response without an end of its own that is cut": {
     asked: [{ endless: true, fails: true }],
@@ -61,6 +65,7 @@ const STATES: Record<keyof typeof SCENARIOS, number> = {
   "a response that ends its connection": 51,
   "a response that ends its connection, and a request behind it": 503,
   "a response without an end of its own": 51,
+  "a response without an end of its own, pipelined": 357,
   "a response that is cut": 168,
   "a response without an end of its own that is cut": 87,
   "another protocol": 69,

@@ -4,6 +4,7 @@ import { fateOf } from "../../src/keeper/fate.js";
 import { type KeptConnection, keep, type Ledger } from "../../src/kept/kept-connection.js";
 import { ownIdentity } from "../../src/recorder/process-identity.js";
 import {
+  encodeArrival,
   encodeEmpty,
   encodeSlot,
   FREE_MARK,
@@ -189,7 +190,7 @@ class Model {
         if (this.#mutant === "a request is written down once its header section has arrived") return undefined;
         const slot = this.#freeSlots.pop();
         if (slot === undefined) this.#file.set(FULL.octet, FULL.at);
-        else this.#encode(slot, "");
+        else this.#arrive(slot);
         this.#happened();
         return slot;
       },
@@ -245,7 +246,7 @@ class Model {
   #occupy(): void {
     const slot = this.#freeSlots.pop() as number;
     if (this.#mutant !== "TLS is not marked") {
-      this.#encode(slot, "");
+      this.#arrive(slot);
       this.#file[slot * SLOT_OCTETS] = STATE.opaque;
     }
     this.#kept.occupy(slot, this.#ledger);
@@ -253,11 +254,15 @@ class Model {
     this.#happened();
   }
 
+  #arrive(slot: number): void {
+    encodeArrival(this.#file.subarray(slot * SLOT_OCTETS, (slot + 1) * SLOT_OCTETS), ID, 0);
+  }
+
   #encode(slot: number, url: string): void {
     const recorded = {
       ray: null,
       colo: null,
-      method: url === "" ? "" : "GET",
+      method: "GET",
       url,
       startedAt: 0,
       status: 0,
