@@ -14,6 +14,8 @@ export type Flags = {
   /** Requests of one variant in one round. */
   requests: (framework: Framework) => number;
   node: string;
+  /** No major garbage collection has found the servers without a request. */
+  isFresh: boolean;
   check: boolean;
   json: boolean;
 };
@@ -28,6 +30,7 @@ export const USAGE = `npm run bench -- [flags]
   --rounds N                    rounds of the CPU measures (6), each in fresh processes
   --requests N                  requests of one variant in one round (express 20000, fastify 60000)
   --node PATH                   Node binary that runs the servers
+  --fresh                       CPU time of servers that no major garbage collection has found without a request
   --check                       exit code 1 where a budget is missed
   --json                        all figures as JSON instead of a table`;
 
@@ -51,6 +54,7 @@ export function readFlags(args: string[]): Flags | "help" {
       rounds: { type: "string", default: "6" },
       requests: { type: "string" },
       node: { type: "string", default: process.execPath },
+      fresh: { type: "boolean", default: false },
       check: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
@@ -68,6 +72,7 @@ export function readFlags(args: string[]): Flags | "help" {
     rounds: whole("rounds", values.rounds),
     requests: (framework) => requests ?? REQUESTS[framework],
     node: values.node,
+    isFresh: values.fresh,
     check: values.check,
     json: values.json,
   };

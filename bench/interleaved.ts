@@ -6,6 +6,8 @@ export type CpuOptions = {
   framework: Framework;
   variants: readonly Variant[];
   node: string;
+  /** Nothing was forgotten of their first requests; see `origins/main.js`. */
+  isFresh: boolean;
   rounds: number;
   /** What is asked of each, over and over. */
   open(port: number): Promise<Load>;
@@ -40,12 +42,12 @@ export async function measureCpu(options: CpuOptions): Promise<CpuTimes> {
   for (let round = 0; round < options.rounds; round++) {
     const contenders = await Promise.all(slots.map((slot) => enter(slot, options)));
     try {
-      for (let turn = -WARM_UP_TURNS; turn < TURNS; turn++) {
-        for (let place = 0; place < contenders.length; place++) {
-          const contender = contenders[(place + turn + WARM_UP_TURNS) % contenders.length] as Contender;
-          await takeTurn(contender, Math.ceil(options.requests / TURNS), turn >= 0);
-        }
+      if (!options.isFresh) {
+        await takeTurns(contenders, WARM_UP_TURNS, options.requests, false);
+        for (const { origin } of contenders) await origin.ask("idle");
       }
+      await takeTurns(contenders, WARM_UP_TURNS, options.requests, false);
+      await takeTurns(contenders, TURNS, options.requests, true);
       for (const { slot, cpu, requests } of contenders) times.get(slot)?.push(cpu / requests);
     } finally {
       await Promise.all(contenders.map(leave));
@@ -60,8 +62,17 @@ type Contender = { slot: Slot; origin: Origin; load: Load; cpu: number; requests
 async function enter(slot: Slot, options: CpuOptions): Promise<Contender> {
   const { framework, node, variants } = options;
   const variant = slot === "again" ? (variants[0] as Variant) : slot;
-  const origin = await startOrigin({ framework, variant, node });
+  const origin = await startOrigin({ framework, variant, node, nodeFlags: ["--expose-gc"] });
   return { slot, origin, load: await options.open(origin.port), cpu: 0, requests: 0 };
+}
+
+async function takeTurns(contenders: Contender[], turns: number, requests: number, counts: boolean): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) {
+    for (let place = 0; place < contenders.length; place++) {
+      const contender = contenders[(place + turn) % contenders.length] as Contender;
+      await takeTurn(contender, Math.ceil(requests / TURNS), counts);
+    }
+  }
 }
 
 async function takeTurn(contender: Contender, requests: number, counts: boolean): Promise<void> {

@@ -19,6 +19,7 @@ export type Answers = {
   cpu: number;
   memory: number;
   timers: number;
+  idle: undefined;
   waiting: number;
   startProfile: undefined;
   stopProfile: string;

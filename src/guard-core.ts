@@ -44,6 +44,7 @@ import { FirstLook } from "./server/first-look.js";
 import { requestHeaderLimit } from "./server/keep-alive.js";
 import { openHttp1, openHttp2, openSocket, openStream } from "./server/open-exchange.js";
 import { settingsUnder, unsupportedRuntime } from "./server/runtime.js";
+import { keepTickShape } from "./server/tick-shape.js";
 import type { Closing } from "./shutdown/close-listeners.js";
 import { type DrainOptions, Lifecycle } from "./shutdown/lifecycle.js";
 import { GuardSupervisor } from "./supervisor.js";
@@ -95,6 +96,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     this.supervisor = new GuardSupervisor(settings); // last, since it opens the file of the recorder: nothing may throw now
     this.passThrough = runtime === undefined ? undefined : new PassThrough(runtime, this.supervisor, this.health);
     this.lifecycle = new Lifecycle(this);
+    keepTickShape();
     const { supervisor } = this;
     this.rejectsDirect = settings.direct === "reject";
     const firstLook = new FirstLook(this.health, this.lifecycle, supervisor.recorder, this.rejectsDirect);

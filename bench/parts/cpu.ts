@@ -11,7 +11,7 @@ import { type Framework, REQUEST_LOGGERS } from "../variants.js";
 
 /** Server CPU time per request of every variant, as ratios. */
 export async function cpuRows(framework: Framework, flags: Flags): Promise<Row[]> {
-  const { node, rounds } = flags;
+  const { node, isFresh, rounds } = flags;
   const variants = flags.variants(framework);
   for (const variant of variants) {
     progress(`${framework}: checking that ${variant} answers and logs`);
@@ -24,6 +24,7 @@ export async function cpuRows(framework: Framework, flags: Flags): Promise<Row[]
       framework,
       variants,
       node,
+      isFresh,
       rounds,
       open: openLoad,
       requests: flags.requests(framework),

@@ -22,12 +22,13 @@ export async function keeperRows(framework: Framework, flags: Flags): Promise<Ro
     progress("no /proc with the CPU time of other processes here: the keeper is not measured");
     return [];
   }
-  const { node, rounds } = flags;
+  const { node, isFresh, rounds } = flags;
   const measure = (what: string, open: typeof openLoad, requests: number) =>
     measureCpu({
       framework,
       variants: VARIANTS,
       node,
+      isFresh,
       rounds,
       open,
       requests,

@@ -31,9 +31,11 @@ export async function profileText(framework: Framework, flags: Flags): Promise<s
 /** Self time per request and function, in nanoseconds. */
 async function profileOf(framework: Framework, variant: Variant, flags: Flags): Promise<Map<Frame, number>> {
   const requests = flags.requests(framework);
-  const origin = await startOrigin({ framework, variant, node: flags.node });
+  const origin = await startOrigin({ framework, variant, node: flags.node, nodeFlags: ["--expose-gc"] });
   try {
     const load = await openLoad(origin.port);
+    await load.send(requests);
+    if (!flags.isFresh) await origin.ask("idle");
     await load.send(requests);
     await origin.ask("startProfile");
     await load.send(requests); // optimized code is made again for the profiler
