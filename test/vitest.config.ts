@@ -45,6 +45,7 @@ const OF_MOST_NODES = [
   "test/trust/**",
   "test/keeper/options*",
   "test/keeper/bad-input*",
+  "test/keeper/deaths*",
   "test/keeper/ends*",
   "test/keeper/blocked*",
   "test/lifecycle/listeners*",
