@@ -85,7 +85,11 @@ function appendObservers(app: ExpressApp, guard: AdapterGuard): void {
     next(error);
   });
   app.use(function rayguardUnanswered(request: IncomingMessage, response: ServerResponse, next: Next) {
-    if (exchangeOf(response) !== undefined) answerInTime(guard, request, response, { status: 404 });
+    const exchange = exchangeOf(response);
+    if (exchange !== undefined) {
+      if (guard.enforces && !request.complete) leaveUnattended(exchange, request, response, () => false);
+      answerInTime(guard, request, response, { status: 404 });
+    }
     next();
   });
 }
