@@ -1,3 +1,4 @@
+import { contained } from "../containment.js";
 import { NONE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
 import { checkCoding } from "../http1/coded-content.js";
@@ -94,7 +95,11 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
  */
 export function endBehindError(exchange: Http2Exchange): void {
   const { stream, native, head, framing, phase } = exchange;
-  if (exchange.isWatched || stream.errored === null || stream.writableFinished || phase !== PHASES.ended) return;
+  if (exchange.isWatched || stream.errored === null) return;
+  // Node destroys a closed stream behind the end of its request, of which one that has failed is not told.
+  if (stream.closed && phase.isOver)
+    process.nextTick(contained(exchange.supervisor, () => void native.destroy.call(stream)));
+  if (stream.writableFinished || phase !== PHASES.ended) return;
   // With some header sections Node has sent the end at once.
   if (head === null || framing === NONE || head.options?.endStream || stream.destroyed || stream.closed) return;
   if (exchange.isHandedOver && isShutDown(stream) !== true) native._final.call(stream, noop as never);

@@ -8,6 +8,7 @@ import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isAskedForTrailers, isDestroyed, keepOpen } from "./internals.js";
 import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, REFUSED_STREAM, whenSent } from "./leaving.js";
+import { OVERTAKES } from "./reset.js";
 import type { Head } from "./section.js";
 
 /** Overrides `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
@@ -90,18 +91,24 @@ export function failureOf({ code, error }: Pick<Leaving, "code" | "error">, how:
 
 /** Ends a stream whose whole answer is with Node. @returns false where Node does so as it has been asked to */
 function leaveSent(exchange: Http2Exchange): boolean {
-  const { stream, supervisor, isUploading, fitsWindow, framing, head } = exchange;
+  const { stream, supervisor, isUploading, fitsWindow, framing, head, sent } = exchange;
   const wasSent = isSent(stream);
+  // Who gives the answer up does not wait for a recipient that does not take it; trailers are the app's to send.
+  const waitsForApp = isAskedForTrailers(stream) && stream.sentTrailers === undefined;
   const isBare = framing === NONE || head?.options?.endStream === true;
   if (!isUploading) {
+    // Its end waits for trailers, of which the compatibility API sends none: RST_STREAM would come in front of all of it.
+    const waitsForNone = OVERTAKES && sent === 0 && !waitsForApp && fitsWindow;
+    if (!wasSent && waitsForNone && !isBare) {
+      whenSent(stream, supervisor, () => exchange.leave());
+      return true;
+    }
     if (!wasSent && !isBare) return false;
     exchange.hasLeft = true;
     if (wasSent) return false;
     exchange.leave();
     return true;
   }
-  // Who gives the answer up does not wait for a recipient that does not take it; trailers are the app's to send.
-  const waitsForApp = isAskedForTrailers(stream) && stream.sentTrailers === undefined;
   if (!wasSent && (!fitsWindow || waitsForApp)) return false;
   // A recipient that is sending could take a code for the fate of the answer (RFC 9113, section 8.1).
   whenSent(stream, supervisor, () => exchange.leave());

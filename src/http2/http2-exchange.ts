@@ -384,11 +384,9 @@ export class Http2Exchange extends Exchange {
     const { leaving } = this;
     dropHeld(this);
     this.flushing = false;
-    if (leaving !== null) endAs(this, leaving, leaving.code || INTERNAL_ERROR);
-    else {
-      resetsBehind(this.stream, this.supervisor, false);
-      this.pass(() => this.closes(INTERNAL_ERROR));
-    }
+    if (leaving !== null) return endAs(this, leaving, leaving.code || INTERNAL_ERROR);
+    resetsBehind(this);
+    this.pass(() => this.closes(INTERNAL_ERROR));
   }
 
   abandon(): void {

@@ -58,9 +58,7 @@ export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): 
   const { error, destroys, callback, waitsForReader } = leaving;
   const state = stateOf(stream);
   const isKnown =
-    resetsBehind(stream, exchange.supervisor, exchange.hasLeft, leaving.code === code ? undefined : code) &&
-    state !== undefined &&
-    "rstCode" in state;
+    resetsBehind(exchange, leaving.code === code ? undefined : code) && state !== undefined && "rstCode" in state;
   const isClosing = stream.closed;
   // A stream that is closed with a code waits for no reader, and tells of the code. Node sees to it where it sends one.
   const isBroken = !destroys && !waitsForReader && leaving.code !== NO_ERROR && code === NO_ERROR;

@@ -1,34 +1,46 @@
 import { executionAsyncId } from "node:async_hooks";
 import type { ServerHttp2Stream } from "node:http2";
 import { contained, type Witness } from "../containment.js";
-import { handleOf, isDestroyed, type StreamHandle } from "./internals.js";
+import { handleOf, isDestroyed, isShutDown, keepOpen, type StreamHandle } from "./internals.js";
 
 const VERSION = Number.parseInt(process.versions.node, 10);
 
 /** With these versions of Node RST_STREAM overtakes what is still to leave of its stream, which is then dropped. */
-const OVERTAKES = VERSION === 22 || VERSION > 24;
+export const OVERTAKES = VERSION === 22 || VERSION > 24;
+
+/** A stream that is about to be reset. */
+interface Resetting {
+  readonly stream: ServerHttp2Stream;
+  readonly supervisor: Witness;
+  /** The session has been given the whole answer. */
+  readonly hasLeft: boolean;
+  /** Node sends a file, to the end of which the session comes by itself. */
+  readonly fromFile: boolean;
+}
 
 /**
  * Has RST_STREAM leave behind all that the session has been given before it. What the app finds of its stream does not
  * wait for that.
- * @param isWhole - the end of the content is among that
  * @param code - in place of the one that Node is going to give
  * @returns whether Node has what this takes
  */
-export function resetsBehind(stream: ServerHttp2Stream, witness: Witness, isWhole: boolean, code?: number): boolean {
+export function resetsBehind({ stream, supervisor, hasLeft, fromFile }: Resetting, code?: number): boolean {
   const handle = handleOf(stream);
   const { session } = stream;
   if (typeof handle?.rstStream !== "function" || typeof handle.destroy !== "function") return false;
   const { rstStream, destroy } = handle;
+  // What is broken off is not to come to its end first.
+  const isEnding = !hasLeft && (fromFile || isShutDown(stream) === true);
+  if (!hasLeft) keepOpen(stream, true);
   handle.rstStream = (given) => {
     const reset = () => rstStream.call(handle, code ?? given);
-    if (!OVERTAKES || session === undefined || session.state.outboundQueueSize === 0) return reset();
+    if (!OVERTAKES || isEnding || session === undefined || session.state.outboundQueueSize === 0) return reset();
     let isOver = false;
     let isDestroyedMeanwhile = false;
     handle.destroy = () => {
       isDestroyedMeanwhile = true;
       // Node destroys on its own what is closed meanwhile, and ends the process for whoever resets that.
-      if (isWhole) {
+      if (hasLeft) {
         // Nobody is left to read it.
         handle.onread = ignore;
         return onUse(handle, stream, () => (isOver = true));
@@ -40,7 +52,7 @@ export function resetsBehind(stream: ServerHttp2Stream, witness: Witness, isWhol
       if (!isOver && !isDestroyed(session)) reset();
       if (isDestroyedMeanwhile) destroy.call(handle);
     };
-    setImmediate(contained(witness, go));
+    setImmediate(contained(supervisor, go));
   };
   return true;
 }

@@ -61,9 +61,14 @@ function guardSocket(socket: Socket, session: ServerHttp2Session, ending: Ending
   let isAsked = false;
   const answers = (error: unknown, end: () => void) => {
     const { syscall, code } = (error ?? {}) as NodeJS.ErrnoException;
-    // An end of the client's, or an error of the transport's.
+    // An end of the client's, or an error of the transport's; of the one below TLS that is all there is to see.
+    const { _parent: below } = socket as Socket & { readonly _parent?: Socket };
     const isGone =
-      !socket.writable || socket.readableEnded || syscall !== undefined || /^(?:EPROTO|ERR_SSL)/.test(code ?? "");
+      below?.destroyed === true ||
+      !socket.writable ||
+      socket.readableEnded ||
+      syscall !== undefined ||
+      /^(?:EPROTO|ERR_SSL)/.test(code ?? "");
     if (isGone || socket.destroyed || isEnded(session, error)) return end();
     if (ending.isUnderWay) return;
     if (isAsked) return end();
