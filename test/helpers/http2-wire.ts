@@ -101,7 +101,8 @@ export class Http2Wire {
     this.socket = socket;
     const tap = new Duplex({
       read: () => void socket.resume(),
-      write: (chunk, _encoding, callback) => void (socket.destroyed ? callback() : socket.write(chunk, callback)),
+      write: (chunk, _encoding, callback) =>
+        void (socket.destroyed ? callback() : socket.write(chunk, () => callback())),
       final: (callback) => void socket.end(callback),
       destroy: (error, callback) => {
         socket.destroy();

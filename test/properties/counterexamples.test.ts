@@ -786,6 +786,35 @@ const HTTP2_COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       on: CORE,
     },
     {
+      name: "an end behind the guard's answer, of a request that has arrived, keeps no stream open",
+      program: program(
+        [
+          ["delay", "60 ms"],
+          ["close", 0],
+          ["end", "text"],
+        ],
+        "POST in pieces",
+        ASYNC,
+      ),
+      outcome: ["replaced"],
+      status: 500,
+      on: CORE,
+    },
+    {
+      name: "an answer in front of the end of the connection, while the request is sent",
+      program: program(
+        [
+          ["destroy", "socket soon"],
+          ["respond", [], "plain"],
+          ["close", 8],
+        ],
+        "POST in pieces",
+      ),
+      outcome: ["replaced"],
+      status: 500,
+      on: CORE,
+    },
+    {
       name: "a write behind the end holds back no end",
       program: program([
         ["end", "text"],
@@ -857,6 +886,44 @@ const HTTP2_COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       on: COMPATIBILITY,
     },
     {
+      name: "a cancellation behind an answer without content is none while the request is sent",
+      program: program(
+        [
+          ["status", 304],
+          ["write", "empty"],
+          ["close", 8, "callback"],
+        ],
+        "POST unfinished",
+      ),
+      outcome: ["intact"],
+      status: 304,
+      on: COMPATIBILITY,
+    },
+    {
+      name: "content that is short behind an empty chunk does not come to an end",
+      program: program(
+        [["file", "whole"], ["append", "Content-Length", 4], ["write", "empty"], ["end"]],
+        "POST in pieces",
+        ASYNC,
+      ),
+      outcome: ["torn down"],
+      on: CORE,
+    },
+    {
+      name: "what is behind a file that cannot be read does not come to an end",
+      program: program(
+        [
+          ["file", "closed descriptor"],
+          ["delay", "tick"],
+          ["end", "buffer"],
+        ],
+        "pipelined in front",
+        ASYNC,
+      ),
+      outcome: ["torn down"],
+      on: CORE,
+    },
+    {
       name: "an answer in place of a file that is not found",
       program: program([
         ["file", "missing"],
@@ -877,6 +944,19 @@ const HTTP2_COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       outcome: ["torn down"],
       on: CORE,
     },
+    ...([["nothing"], ["error"]] as const).flatMap(([how]) =>
+      (["GET", "POST unfinished"] as const).map((request) => ({
+        name: `a field that HTTP/2 does not have, in front of next() with ${how}, of a ${request}`,
+        program: program(
+          [
+            ["set", "Keep-Alive", "timeout=5"],
+            ["next", how],
+          ],
+          request,
+        ),
+        on: ["express5 over HTTP/2", "express4 over HTTP/2 and TLS"] as const,
+      })),
+    ),
     {
       name: "a field that HTTP/2 does not have, in the answer of Express's final handler",
       program: program([

@@ -234,7 +234,7 @@ function actOnStream(run: Run, stream: Misused, operation: Operation): void {
     case "close":
       stream.close(operation[1], operation[2] === undefined ? undefined : () => {});
       // Node ends what it closes, and what has no content is complete.
-      if (operation[1] === 0 && run.content.length === 0) run.ended = true;
+      if (operation[1] === 0 && run.content.every(({ length }) => length === 0)) run.ended = true;
       return;
     case "file":
       return sendFile(run, stream, operation[1]);

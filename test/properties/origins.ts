@@ -1,7 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import http2 from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { Readable } from "node:stream";
 import express5 from "express";
 import express4 from "express4";
@@ -62,6 +62,8 @@ export interface Origin {
   readonly guard: Guard | undefined;
   readonly server: Server;
   readonly runs: Map<string, Run>;
+  /** Connections that are open. */
+  readonly sockets: ReadonlySet<Socket>;
   close(): Promise<void>;
 }
 
@@ -94,8 +96,13 @@ export async function startOrigin(framework: Framework, guarded: boolean, deadli
       : await startFastify(framework, options, runOf);
   const { server, guard, close } = started;
   if (!guarded && !isHttp2(framework)) server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   if (!server.listening) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { framework, port: (server.address() as AddressInfo).port, guard, server, runs, close };
+  return { framework, port: (server.address() as AddressInfo).port, guard, server, runs, sockets, close };
 }
 
 type Started = { server: Server; guard: Guard | undefined; close(): Promise<void> };
@@ -127,7 +134,7 @@ function startNode(framework: Framework, options: Options | undefined, runOf: Ru
       answersFor: "nothing",
       answer: (how) => {
         if (how === "nothing") return;
-        if (how === "stream") Readable.from(["stream"]).pipe(res);
+        if (how === "stream") Readable.from(["stream"]).pipe(res.sink ?? res);
         else res.writeHead(how === "error" ? 500 : 200, { "Content-Type": "text/plain" }).end(`answer ${how}`);
       },
       next: () => {},

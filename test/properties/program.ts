@@ -529,8 +529,16 @@ export const anyHttp2Program: fc.Arbitrary<Program> = fc
       size: "max",
     }),
   })
-  // Express answers 404 where nobody catches what Node throws for a field that HTTP/2 does not have.
-  .filter(({ operations }) => !operations.some(([name, what]) => name === "next" && what === "nothing"));
+  .filter((program) => !isEndlessInNode(program));
+
+/** Node 20 itself never comes back from the reset of a stream that is corked, and that a pipeline writes to. */
+function isEndlessInNode({ operations }: Pick<Program, "operations">): boolean {
+  if (!process.versions.node.startsWith("20.")) return false;
+  return (
+    operations.some(([name]) => name === "cork") &&
+    operations.some(([name, , by]) => name === "pipe" && by === "pipeline")
+  );
+}
 
 // -- programs without a fault ------------------------------------------------------------------------------------
 
