@@ -161,10 +161,11 @@ export class GuardedConnection {
   }
 
   /**
-   * Between two responses nothing may go out: a recipient would take the octets for the start of the next one (MC-7).
+   * Between two responses nothing may go out: a recipient would take the octets for the start of the next one (MC-7). One
+   * that no guard has seen, since that has been closed or an app has made it, is a response as well.
    */
   get isBetweenResponses(): boolean {
-    return this.#answered && !this.broken && this.enforces;
+    return this.#answered && !this.broken && this.enforces && !this.socket._httpMessage;
   }
 
   /** Whom the app means when it touches the socket. */
