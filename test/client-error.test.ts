@@ -200,6 +200,29 @@ describe("a listener for clientError that asks whether it can write, as Node's d
     const { responses, problems } = wire.finish();
     expect({ problems, reason: responses[0]?.reason }).toEqual({ problems: [], reason: "Mine" });
   });
+
+  it("has answered when the app comes to know, which writes nothing late", async () => {
+    let answered = () => {};
+    const hasAnswered = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    const answering: RequestListener = (request, response) => {
+      request.resume().on("error", () => {
+        setImmediate(() => {
+          response.end("incomplete");
+          answered();
+        });
+      });
+    };
+    const wire = await open(answering, (server) =>
+      server.on("clientError", (_error, socket) => void socket.end("HTTP/1.1 400 Mine\r\nContent-Length: 0\r\n\r\n")),
+    );
+    wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc", [{ method: "POST", version: "1.1" }]);
+    wire.socket.end();
+    await hasAnswered;
+    expect(await wire.ended()).toBe(true);
+    expect(incidents).toEqual([]);
+  });
 });
 
 describe("octets that arrive behind malformed ones, until somebody ends the connection", () => {

@@ -302,10 +302,14 @@ export abstract class Exchange implements Waiting, Circumstances {
   late(failure: Failure): void {
     if (this.isLate) return;
     // Who answers a request that was cut short, as soon as that is told, writes late through no fault of the app.
-    const isCut = this.outcome === "client gone" || this.incident === "CLIENT_ERROR";
-    if (isCut && failure.code === "LATE_WRITE") return;
+    if (failure.code === "LATE_WRITE" && this.isCutShort) return;
     this.isLate = true;
     this.supervisor.report(this, failure, this.supervisor.mode.late);
+  }
+
+  /** The request has not arrived as a whole, and will not. */
+  protected get isCutShort(): boolean {
+    return this.outcome === "client gone" || this.incident === "CLIENT_ERROR";
   }
 
   /** Not all of what the app has written is with the operating system, and it will not get there. */

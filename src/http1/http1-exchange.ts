@@ -223,6 +223,11 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
     this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status, err });
   }
 
+  /** Listeners for `clientError` may have answered it. */
+  protected override get isCutShort(): boolean {
+    return super.isCutShort || (this.connection.broken && !this.request.complete);
+  }
+
   override get streamsEvents(): boolean {
     return this.phase.isCommitted && EVENT_STREAM.test(this.response._header ?? "");
   }
