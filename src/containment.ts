@@ -1,6 +1,8 @@
 /** Whoever is told that something of the guard's own has failed. */
 export interface Witness {
   ownFailure(error: unknown): void;
+  /** It has been closed, and looks after nothing that begins from then on. */
+  readonly isClosed?: boolean;
 }
 
 /**

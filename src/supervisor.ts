@@ -22,6 +22,7 @@ export class GuardSupervisor implements Supervisor {
   readonly enforces: boolean;
   readonly mode: Mode;
   readonly closing = new Set<object>();
+  isClosed = false;
   readonly reporter: Reporter;
   readonly recorder: Recorder | undefined;
   /** That of the reporter: asked for each response. */
@@ -98,6 +99,7 @@ export class GuardSupervisor implements Supervisor {
   }
 
   close(): void {
+    this.isClosed = true;
     this.reporter.close();
     this.recorder?.close();
     this.#deadlines.close();

@@ -162,10 +162,11 @@ export class GuardedConnection {
 
   /**
    * Between two responses nothing may go out: a recipient would take the octets for the start of the next one (MC-7). One
-   * that no guard has seen, since that has been closed or an app has made it, is a response as well.
+   * of an app's own making is a response as well, and what goes out when the guard is closed is none of its business.
    */
   get isBetweenResponses(): boolean {
-    return this.#answered && !this.broken && this.enforces && !this.socket._httpMessage;
+    if (!this.#answered || this.broken || !this.enforces || this.witness?.isClosed) return false;
+    return !this.socket._httpMessage;
   }
 
   /** Whom the app means when it touches the socket. */
