@@ -196,7 +196,7 @@ function otherBreaches(seen: Observation, response: ParsedResponse, target: stri
 }
 
 function recordBreaches(
-  { program, records, run, result }: Observation,
+  { program, records, incidents, run, result }: Observation,
   response: ParsedResponse | undefined,
 ): string[] {
   if (!run.started) return [];
@@ -204,6 +204,9 @@ function recordBreaches(
   // Behind a GOAWAY of its own Node may leave a stream open until the end of its session, and notice late who has left.
   const isLate = GIVES_UP.has(program.request) || program.operations.some(([name]) => name === "session");
   if (records.length === 0 && isOverHttp2 && isLate) return [];
+  // It never closes a stream of its own accord that has failed behind a whole answer.
+  const isOwn = !incidents.some((incident) => /replaced|torn down/.test(incident));
+  if (records.length === 0 && isOverHttp2 && response?.complete && isOwn) return [];
   if (records.length !== 1) return [`record: ${records.length} request records`];
   const [record] = records;
   if (response?.complete && record?.status !== response.status)
