@@ -16,7 +16,7 @@ import {
   type NodeResponse,
 } from "../src/http1/node-internals.js";
 import { tellSocketClosed } from "../src/http1/socket-close.js";
-import { keepOpen } from "../src/http2/internals.js";
+import { handleOf, keepOpen } from "../src/http2/internals.js";
 import { exchange } from "../src/testing/index.js";
 import { selfSigned } from "./testing/certificate.js";
 import { listen } from "./testing/servers.js";
@@ -686,6 +686,32 @@ describe("a stream of node:http2", () => {
     await once(request, "end");
     expect(await ended).toBe(false);
     client.close();
+    server.close();
+  });
+
+  it("has a handle that resets it, is destroyed with it, and leads back to it", async () => {
+    const server = http2.createServer();
+    const seen: unknown[] = [];
+    server.on("stream", (stream) => {
+      const handle = handleOf(stream);
+      const { rstStream, destroy, getAsyncId, onread } = handle ?? {};
+      seen.push(...[rstStream, destroy, getAsyncId, onread].map((method) => typeof method));
+      const owners = Object.getOwnPropertySymbols(handle).filter(
+        (key) => Reflect.get(handle as object, key) === stream,
+      );
+      seen.push(owners.map(({ description }) => description));
+      Object.assign(handle as object, { rstStream: (code: number) => void seen.push(code) });
+      stream.respond({ ":status": 200 }, { endStream: true });
+      stream.close(8);
+      seen.push(stream.closed);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    client.request({ ":path": "/", ":method": "POST" }).on("error", () => {});
+    await expect.poll(() => seen.at(-1)).toBe(true);
+    expect(seen).toEqual(["function", "function", "function", "function", ["owner_symbol"], 8, true]);
+    client.destroy();
     server.close();
   });
 
