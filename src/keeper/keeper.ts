@@ -43,7 +43,7 @@ export class Keeper {
   constructor(options: KeeperOptions, register: string) {
     this.#options = options;
     this.#register = register;
-    this.#ledgers = new LedgerDirectory(options.ledger);
+    this.#ledgers = new LedgerDirectory(options.ledger, options.workers);
     const over = () => void this.#close({ code: 0, signal: null });
     this.#workers = new Workers(options.workers, () => this.#spawn(), over);
     this.#connections = new Connections((key) => this.#workers.for(key), options.waitMs);

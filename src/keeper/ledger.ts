@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statfsSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -12,7 +13,8 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { RayguardError } from "../errors.js";
 import { fateOf, ownIdentity, type ProcessIdentity } from "../recorder/process-identity.js";
-import { decodeHeader, type Slot, takenSlots, wasFull } from "../recorder/recorder-file.js";
+import { decodeHeader, SLOT_OCTETS, type Slot, takenSlots, wasFull } from "../recorder/recorder-file.js";
+import { LEDGER_SLOTS } from "./options.js";
 
 /** Where files are memory. */
 const SHARED_MEMORY = "/dev/shm";
@@ -35,9 +37,12 @@ export class LedgerDirectory {
   /** Base name of the files. */
   readonly path: string;
 
-  /** @throws {RayguardError} `ERR_RAYGUARD_LEDGER` */
-  constructor(parent: string | undefined) {
-    const place = parent ?? (isWritable(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir());
+  /**
+   * @param workers - number of processes at a time
+   * @throws {RayguardError} `ERR_RAYGUARD_LEDGER`
+   */
+  constructor(parent: string | undefined, workers: number) {
+    const place = parent ?? (hasRoom(SHARED_MEMORY, workers) ? SHARED_MEMORY : tmpdir());
     try {
       this.#directory = mkdtempSync(join(place, PREFIX));
       writeFileSync(join(this.#directory, OWNER), JSON.stringify(ownIdentity()), { mode: 0o600 });
@@ -100,10 +105,12 @@ function removeLeft(place: string): void {
   }
 }
 
-function isWritable(directory: string): boolean {
+/** Whether the ledgers can be written there: those of each process, and of the one that takes its place. */
+function hasRoom(directory: string, workers: number): boolean {
   try {
     accessSync(directory, constants.W_OK | constants.X_OK);
-    return true;
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize > 2 * workers * LEDGER_SLOTS * SLOT_OCTETS;
   } catch {
     return false;
   }
