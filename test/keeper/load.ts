@@ -20,11 +20,8 @@ export interface Seen {
   readonly processes: Set<string>;
 }
 
-/**
- * Longest time for an answer, in milliseconds: as long as a visitor's edge has. On a busy machine a process takes several
- * seconds to start.
- */
-const PATIENCE_MS = 30_000;
+/** Longest time for an answer, in milliseconds: on a busy machine a process takes several seconds to start. */
+const PATIENCE_MS = 15_000;
 
 /** Clients with a kept-alive connection each, which ask again a few milliseconds behind every answer. */
 export class Load {
