@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import express from "express";
 import fastify from "fastify";
 import { describe, expect, it } from "vitest";
@@ -7,6 +7,9 @@ import fastifyGuard from "../adapters/fastify.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
+
+/** From Node 25 on `end()` meets an assertion of Node's own behind a `write()` to an object that inherits from the response. */
+const ENDS_WHAT_INHERITS = Number.parseInt(process.versions.node, 10) < 25;
 
 type Options = Parameters<typeof exchange>[2];
 
@@ -54,14 +57,18 @@ describe("mode: report", () => {
       codes: [],
       exchanging: { timeoutMs: 100 },
     },
-    {
-      what: "an object that inherits from a response",
-      listener: (_, r) => {
-        Object.create(r).write("a");
-        r.end("b");
-      },
-      codes: [],
-    },
+    ...(ENDS_WHAT_INHERITS
+      ? [
+          {
+            what: "an object that inherits from a response",
+            listener: (_: unknown, r: ServerResponse) => {
+              Object.create(r).write("a");
+              r.end("b");
+            },
+            codes: [],
+          },
+        ]
+      : []),
     {
       what: "a destroyed response",
       listener: (_, r) => {

@@ -11,7 +11,7 @@ const ALONE = [
 ];
 
 // The same on every version of Node: the package, its files and documents, the page, other servers and runtimes, the
-// command's text, what a machine can do.
+// command's text, how a keeper fares under load, what a machine can do.
 const OF_ANY_NODE = [
   "test/package.test.ts",
   "test/public-types.test.ts",
@@ -24,6 +24,7 @@ const OF_ANY_NODE = [
   "test/cloudflare/**",
   "test/playground/**",
   "test/proxies/**",
+  "test/keeper/deaths*",
   "test/deploy/**",
   "test/lifecycle/container*",
   "test/lifecycle/deadline-scale*",
@@ -45,7 +46,6 @@ const OF_MOST_NODES = [
   "test/trust/**",
   "test/keeper/options*",
   "test/keeper/bad-input*",
-  "test/keeper/deaths*",
   "test/keeper/ends*",
   "test/keeper/blocked*",
   "test/lifecycle/listeners*",
