@@ -46,7 +46,11 @@ describe("the figures of the cost are those of their page", () => {
   });
 
   it("in the comparison", () => {
-    expectMarked("docs/comparison.md", "cost", taken(["`morgan` alone", LOGGER, USUAL, WITHOUT_LOG, WITH_LINES, ...FRESH]));
+    expectMarked(
+      "docs/comparison.md",
+      "cost",
+      taken(["`morgan` alone", LOGGER, USUAL, WITHOUT_LOG, WITH_LINES, ...FRESH]),
+    );
   });
 
   it("and no other page has a table of its own", () => {
