@@ -2,8 +2,8 @@ import { createServer, type RequestListener } from "node:http";
 import { describe, expect, it } from "vitest";
 import { lookUp } from "../src/cli/rule/look-up.js";
 import { createGuard, type Incident } from "../src/index.js";
+import { EVENTS } from "../src/report/events.js";
 import {
-  EVENTS,
   firstByteDeadline,
   handlerError,
   idleDeadline,

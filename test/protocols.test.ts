@@ -8,7 +8,7 @@ import fastify from "fastify";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import rayguard from "../adapters/fastify.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
-import { EVENTS } from "../src/report/incidents.js";
+import { EVENTS } from "../src/report/events.js";
 import { GUARDED_RULES } from "../src/validity/guarded/index.js";
 import { Http2Wire } from "./helpers/http2-wire.js";
 

@@ -6,7 +6,7 @@ import { EDGE_PROFILES } from "../src/cloudflare/edge.js";
 import { ERROR_CODES } from "../src/errors.js";
 import { HEALTH_DEFAULTS } from "../src/health/health.js";
 import { DEFAULTS, resolveOptions } from "../src/options/options.js";
-import { EVENTS } from "../src/report/incidents.js";
+import { EVENTS } from "../src/report/events.js";
 import { WATCHDOG_DEFAULTS } from "../src/watchdog/watchdog-options.js";
 import { expectMarked, markedPart } from "./helpers/marked.js";
 

@@ -358,8 +358,6 @@ const CIRCLES: readonly (readonly string[])[] = [
     "watched-stream",
   ),
   inRoom("src/keeper", "held-connection", "keeper-log", "worker-process"),
-  inRoom("src", "options/options", "report/incidents", "validity/edge-effects"),
-  inRoom("src/server", "accepting", "excess"),
 ];
 
 function inRoom(room: string, ...names: string[]): string[] {

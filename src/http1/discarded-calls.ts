@@ -1,10 +1,10 @@
 import type { ServerResponse } from "node:http";
-import { EVENTS } from "../report/incidents.js";
+import { type Failure, lateWrite } from "../report/incidents.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
 
 interface Discarding {
   readonly response: ServerResponse;
-  late(failure: { code: string; message: string; prevented: null; status: number }): void;
+  late(failure: Failure): void;
 }
 
 /** Methods of the header section, and whether Node returns the response from them. */
@@ -29,7 +29,7 @@ const METHODS = {
  */
 export function discardCalls(exchange: Discarding): void {
   const { response } = exchange;
-  const note = () => exchange.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: 0 });
+  const note = () => exchange.late(lateWrite(0));
   const define = (name: string, value: unknown) =>
     Reflect.defineProperty(response, name, { value, configurable: true, writable: true, enumerable: false });
   for (const [name, returnsItself] of Object.entries(METHODS)) {

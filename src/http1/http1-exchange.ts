@@ -6,7 +6,7 @@ import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
 import type { FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
-import { EVENTS, type Failure, longContent, shortContent, sourceFailed } from "../report/incidents.js";
+import { type Failure, lateWrite, longContent, shortContent, sourceFailed } from "../report/incidents.js";
 import { MESSAGES } from "../report/log.js";
 import type { Peer } from "../trust/caller.js";
 import type { CodedContent } from "./coded-content.js";
@@ -219,8 +219,7 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   }
 
   wroteLate(err?: unknown): void {
-    const { statusCode: status } = this.response;
-    this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status, err });
+    this.late(lateWrite(this.response.statusCode, err));
   }
 
   /** Listeners for `clientError` may have answered it. */

@@ -1,5 +1,6 @@
 import { METHODS } from "../node-http.js";
-import { EVENTS, type Failure } from "../report/incidents.js";
+import { EVENTS } from "../report/events.js";
+import type { Failure } from "../report/incidents.js";
 
 const CLIENT_ERROR_STATUS: ReadonlyMap<unknown, number> = new Map([
   ["HPE_HEADER_OVERFLOW", 431],

@@ -1,7 +1,7 @@
 import { CHUNKED, CLOSE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
 import { endOfSection } from "../http/message.js";
-import { EVENTS, prematureClose } from "../report/incidents.js";
+import { prematureClose, rawWrite } from "../report/incidents.js";
 import { tellDeparture } from "./departure.js";
 import { discardCalls } from "./discarded-calls.js";
 import type { Http1Exchange } from "./http1-exchange.js";
@@ -14,7 +14,7 @@ import { canPersist, takeOver } from "./take-over.js";
 /** The app writes to the socket itself. @param last - it ends the connection with these octets */
 export function writeRaw(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
   if (exchange.phase.isVoid || exchange.phase.isCommitted) {
-    exchange.late({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
+    exchange.late(rawWrite());
     return;
   }
   if (exchange.raw === null) {
@@ -57,14 +57,7 @@ export function closeRaw(exchange: Http1Exchange, how: string, error: unknown): 
     return true;
   }
   if (exchange.raw !== null && !exchange.phase.isCommitted) {
-    return exchange.fail({
-      code: "RAW_WRITE",
-      message: EVENTS.RAW_WRITE,
-      prevented: 520,
-      status: 500,
-      err: error,
-      closes: true,
-    });
+    return exchange.fail(rawWrite({ err: error, closes: true }));
   }
   return exchange.fail(prematureClose(how, error));
 }
@@ -87,7 +80,7 @@ export function releaseRaw(exchange: Http1Exchange): void {
 /** The app has answered through the response object after all. */
 export function dropRaw(exchange: Http1Exchange): void {
   exchange.raw = null;
-  exchange.repaired({ code: "RAW_WRITE", message: EVENTS.RAW_WRITE, prevented: 520, status: 500 });
+  exchange.repaired(rawWrite());
 }
 
 /** A raw response that is complete and valid takes the place of one through the response object. */

@@ -4,7 +4,7 @@ import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { endOfSection, type FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
-import { EVENTS, type Failure, prematureClose, ruleBroken } from "../report/incidents.js";
+import { type Failure, prematureClose, rawWrite, ruleBroken } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
 import type { GuardedConnection } from "./connection.js";
 import { tellClientLeft } from "./departure.js";
@@ -224,14 +224,7 @@ export class SocketExchange extends Exchange {
       return true;
     }
     if (this.#raw.octets.byteLength > 0) {
-      return this.fail({
-        code: "RAW_WRITE",
-        message: EVENTS.RAW_WRITE,
-        prevented: 520,
-        status: this.#otherwise.status,
-        err: error,
-        closes: true,
-      });
+      return this.fail(rawWrite({ status: this.#otherwise.status, err: error, closes: true }));
     }
     if (this.request === null) return this.fail(this.#otherwise);
     // No other protocol can be spoken with a client that has ended its side: it has left, and the app lets go of it.

@@ -10,7 +10,7 @@ import type { Page } from "../fallback/page.js";
 import type { FieldLine } from "../http/message.js";
 import { peerOfSession } from "../http1/peer.js";
 import type { RouteSettings } from "../options/options.js";
-import { EVENTS, type Failure } from "../report/incidents.js";
+import { type Failure, lateWrite } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
 import { commit, dropHeld } from "./content.js";
 import { isGone, leaveBehind } from "./ending.js";
@@ -300,7 +300,7 @@ export class Http2Exchange extends Exchange {
 
   wroteLate(): void {
     if (this.isRefused) return;
-    this.late({ code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status: this.status });
+    this.late(lateWrite(this.status));
   }
 
   /** Has Node close the stream. */

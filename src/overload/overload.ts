@@ -1,7 +1,7 @@
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { announcesContent } from "../http/message.js";
-import { EVENTS, type Failure } from "../report/incidents.js";
+import { overloaded } from "../report/incidents.js";
 import { MESSAGES } from "../report/log.js";
 import { whileKept } from "../weak-interval.js";
 import { Admission } from "./admission.js";
@@ -189,16 +189,8 @@ export class Overload {
   #refuse(exchange: Exchange, { reason, message }: Refusal, unseen: boolean): void {
     const { request } = exchange;
     const isFirst = this.#note(reason);
-    const failure: Failure = {
-      code: "OVERLOAD",
-      message: `${EVENTS.OVERLOAD} ${message}`,
-      prevented: null,
-      status: 503,
-      retryAfterS: this.#settings.retryAfterS,
-      // Thousands of lines a second would be a load of their own: the first one says why, the last one how many.
-      unlogged: !isFirst,
-      unseen,
-    };
+    // Thousands of lines a second would be a load of their own: the first one says why, the last one how many.
+    const failure = overloaded(message, this.#settings.retryAfterS, null, { unlogged: !isFirst, unseen });
     const hasContent = request !== null && !request.complete && announcesContent(request.headers);
     // Content that came in the same packet is parsed by then, and the connection can stay.
     if (hasContent && this.#enforces) setImmediate(contained(this.#listener, () => void exchange.fail(failure)));

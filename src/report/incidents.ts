@@ -1,5 +1,5 @@
-import type { RouteSettings } from "../options/options.js";
 import { EDGE_EFFECTS, edgeEffectOf } from "../validity/edge-effects.js";
+import { EVENTS } from "./events.js";
 
 export type Action = "repaired" | "replaced" | "torn down" | "ignored" | "reported";
 
@@ -35,36 +35,6 @@ export interface Incident {
   readonly blockedMs?: number;
 }
 
-/** Codes of what is no rule about a message, but an event in the life of the app. */
-export const EVENTS = {
-  HANDLER_ERROR: "The app failed before it answered.",
-  LATE_ERROR: "The app failed after its response was complete; the response went out unharmed.",
-  LATE_WRITE:
-    "The app wrote, or set a field, after its response was over; nothing of it was sent. Return after answering.",
-  GATEWAY_STATUS:
-    "The app's own 502 or 504 went out as 500 or 503, since the edge replaces the content of 502 and 504.",
-  CLIENT_ERROR:
-    "The request could not be parsed, or did not arrive in time; it was answered and the connection closed.",
-  UNCAUGHT:
-    "An exception that nobody caught came from this request, and the process has to end. Catch it where it is thrown.",
-  CRASHING: "Refused: the process ends after an exception that nobody caught.",
-  SHUTDOWN: "The process ended before the app had answered. Answer sooner, or raise shutdown.graceMs.",
-  EXIT: "The app ended the process (process.exit) before it had answered. Let guard.drain() finish first.",
-  RAW_WRITE:
-    "Octets written straight to the socket were no complete valid response. Answer through the response object.",
-  KILLED:
-    "The process ended while this request was in flight; the next start reports it, or the keeper at once. Look for an OOM kill or a SIGKILL.",
-  NO_WORKER: "Under a keeper: no process of the app came to listen in time. Look for why the last one ended.",
-  BLOCKED:
-    "The event loop was blocked: no request was read or answered meanwhile. See err for the code that ran; move such work to a thread or split it.",
-  RECIPIENT_DEADLINE:
-    "The recipient took nothing of the response for longer than recipientDeadlineMs; the connection was closed.",
-  GUARD_FAULT:
-    "Something of rayguard's own failed. It was contained, and the app goes on without it; please report it with err.",
-  DIRECT: "The request did not come through the edge; it was refused with 403 (option direct).",
-  OVERLOAD: "The process could not take the request; it was refused with 503 and Retry-After.",
-} as const;
-
 /** A reason to end an exchange in another way than the app had in mind. */
 export interface Failure {
   readonly code: string;
@@ -87,39 +57,31 @@ export interface Failure {
   readonly unseen?: boolean;
 }
 
+/** One whose code says what the edge would have shown. */
+function failureOf(code: string, message: string, rest: Partial<Failure> = {}): Failure {
+  return { code, message, prevented: preventedBy(code), status: 500, ...rest };
+}
+
 export function handlerError(err: unknown, status = 500, headers?: Record<string, unknown>): Failure {
-  return {
-    code: "HANDLER_ERROR",
-    message: `${EVENTS.HANDLER_ERROR} See err; answer errors with an error handler of your own to choose the content.`,
-    prevented: preventedBy("HANDLER_ERROR"),
-    status,
-    err,
-    headers,
-  };
+  const advice = "See err; answer errors with an error handler of your own to choose the content.";
+  return failureOf("HANDLER_ERROR", `${EVENTS.HANDLER_ERROR} ${advice}`, { status, err, headers });
 }
 
 /** An error on the socket of a connection that is neither the client's leaving nor one of the parser. */
 export function socketFailed(err: unknown): Failure {
-  return {
-    code: "CLIENT_ERROR",
-    message:
-      "An error on the socket ended the connection before the response was complete. See err for where it is from.",
-    prevented: 520,
-    status: 400,
-    err,
-    closes: true,
-  };
+  const message =
+    "An error on the socket ended the connection before the response was complete. See err for where it is from.";
+  return { code: "CLIENT_ERROR", message, prevented: 520, status: 400, err, closes: true };
+}
+
+/** Octets of the app's own on the socket that cannot be its response. */
+export function rawWrite(rest: Partial<Failure> = {}): Failure {
+  return failureOf("RAW_WRITE", EVENTS.RAW_WRITE, rest);
 }
 
 export function prematureClose(how: string, err?: unknown): Failure {
-  return {
-    code: "MC-2",
-    message: `The app closed the connection (${how}) before a response was complete. Answer with an error status instead of closing.`,
-    prevented: preventedBy("MC-2"),
-    status: 500,
-    err,
-    closes: true,
-  };
+  const message = `The app closed the connection (${how}) before a response was complete. Answer with an error status instead of closing.`;
+  return failureOf("MC-2", message, { err, closes: true });
 }
 
 /** Failure for something a listener threw: the status it asks for, where it is a sane 4xx or 5xx. */
@@ -149,61 +111,55 @@ export function lateError(status: number, err: unknown, left: boolean): Failure 
   return { code: "LATE_ERROR", message, prevented: null, status, err };
 }
 
-export function firstByteDeadline(settings: Pick<RouteSettings, "firstByteDeadlineMs">): Failure {
-  return {
-    code: "MC-10",
-    message: `No response within ${settings.firstByteDeadlineMs} ms. Find what the handler waits for, or give the route a longer deadline.`,
-    prevented: preventedBy("MC-10"),
-    status: 503,
-  };
+/** The app has done something to a response that is over. */
+export function lateWrite(status: number, err?: unknown): Failure {
+  return { code: "LATE_WRITE", message: EVENTS.LATE_WRITE, prevented: null, status, err };
 }
 
-export function idleDeadline(settings: Pick<RouteSettings, "idleDeadlineMs">): Failure {
-  return {
-    code: "MC-10",
-    message: `Nothing moved inside the response for ${settings.idleDeadlineMs} ms. Find the source that stalled, or give the route a longer deadline.`,
-    prevented: preventedBy("MC-10"),
-    status: 503,
-  };
+export function firstByteDeadline({ firstByteDeadlineMs: ms }: { firstByteDeadlineMs: number | false }): Failure {
+  const message = `No response within ${ms} ms. Find what the handler waits for, or give the route a longer deadline.`;
+  return failureOf("MC-10", message, { status: 503 });
 }
 
-export function recipientDeadline(settings: Pick<RouteSettings, "recipientDeadlineMs">): Failure {
-  return {
-    code: "RECIPIENT_DEADLINE",
-    message: `${EVENTS.RECIPIENT_DEADLINE} It was ${settings.recipientDeadlineMs} ms; octets of the request line are those that left.`,
-    prevented: null,
-    status: 503,
-  };
+export function idleDeadline({ idleDeadlineMs: ms }: { idleDeadlineMs: number | false }): Failure {
+  const message = `Nothing moved inside the response for ${ms} ms. Find the source that stalled, or give the route a longer deadline.`;
+  return failureOf("MC-10", message, { status: 503 });
+}
+
+export function recipientDeadline({ recipientDeadlineMs: ms }: { recipientDeadlineMs: number | false }): Failure {
+  const message = `${EVENTS.RECIPIENT_DEADLINE} It was ${ms} ms; octets of the request line are those that left.`;
+  return failureOf("RECIPIENT_DEADLINE", message, { status: 503 });
 }
 
 export function shortContent(expected: number, sent: number): Failure {
-  return {
-    code: "MC-5",
-    message: `Content-Length said ${expected} octets and the app wrote ${sent}. Set the length of what is really sent, or none.`,
-    prevented: preventedBy("MC-5"),
-    status: 500,
-  };
+  return failureOf("MC-5", `Content-Length said ${expected} octets and the app wrote ${sent}. ${SET_LENGTH}`);
 }
 
 export function longContent(expected: number, written: number): Failure {
-  return {
-    code: "MC-7",
-    message: `Content-Length said ${expected} octets and the app wrote at least ${written}. Set the length of what is really sent, or none.`,
-    prevented: preventedBy("MC-7"),
-    status: 500,
-  };
+  return failureOf(
+    "MC-7",
+    `Content-Length said ${expected} octets and the app wrote at least ${written}. ${SET_LENGTH}`,
+  );
 }
 
+const SET_LENGTH = "Set the length of what is really sent, or none.";
+
 export function sourceFailed(err: unknown): Failure {
-  return {
-    code: "MC-9",
-    message:
-      "The source of a pipe() into the response failed in mid-content, which pipe() does not pass on. Use pipeline(), or destroy the response when the source fails.",
-    prevented: preventedBy("MC-9"),
-    status: 500,
-    err,
-  };
+  const message =
+    "The source of a pipe() into the response failed in mid-content, which pipe() does not pass on. Use pipeline(), or destroy the response when the source fails.";
+  return failureOf("MC-9", message, { err });
 }
+
+/** What an incident says that is about no request in particular. */
+const OF_NO_REQUEST = {
+  ray: null,
+  colo: null,
+  clientIp: null,
+  verified: false,
+  method: "",
+  url: "",
+  status: null,
+} as const;
 
 /**
  * A block of the event loop that is over.
@@ -219,13 +175,7 @@ export function blockedLoop(blockedMs: number, stack: string | null, readTimeout
     // What was waiting for longer than that got it; nothing here has kept it from happening.
     prevented: blockedMs > readTimeoutMs ? 524 : null,
     message: EVENTS.BLOCKED,
-    ray: null,
-    colo: null,
-    clientIp: null,
-    verified: false,
-    method: "",
-    url: "",
-    status: null,
+    ...OF_NO_REQUEST,
     err,
     blockedMs,
   };
@@ -233,30 +183,17 @@ export function blockedLoop(blockedMs: number, stack: string | null, readTimeout
 
 /** Something of the guard's own has failed, on behalf of no request in particular. */
 export function guardFault(err: unknown): Incident {
-  return {
-    code: "GUARD_FAULT",
-    action: "ignored",
-    prevented: null,
-    message: EVENTS.GUARD_FAULT,
-    ray: null,
-    colo: null,
-    clientIp: null,
-    verified: false,
-    method: "",
-    url: "",
-    status: null,
-    err,
-  };
+  const { GUARD_FAULT: message } = EVENTS;
+  return { code: "GUARD_FAULT", action: "ignored", prevented: null, message, ...OF_NO_REQUEST, err };
 }
 
 export function ruleBroken(rule: string, found: string, status = 500): Failure {
-  const message = rule in EVENTS ? found : `${found} Run npx rayguard rule ${rule} for more.`;
-  return { code: rule, message, prevented: preventedBy(rule), status };
+  return failureOf(rule, rule in EVENTS ? found : `${found} Run npx rayguard rule ${rule} for more.`, { status });
 }
 
 /** The process ends, and this request has to end with it. */
 export function endOfProcess(code: "CRASHING" | "SHUTDOWN" | "EXIT"): Failure {
-  return { code, message: EVENTS[code], prevented: preventedBy(code), status: 503, closes: code !== "CRASHING" };
+  return failureOf(code, EVENTS[code], { status: 503, closes: code !== "CRASHING" });
 }
 
 /** A request that nobody vouches for. Its own line in the log tells: scans would else write two. */
@@ -270,12 +207,15 @@ export const DIRECT: Failure = {
 
 /** The request an uncaught exception came from. */
 export function uncaught(err: unknown): Failure {
-  return {
-    code: "UNCAUGHT",
-    message: EVENTS.UNCAUGHT,
-    prevented: preventedBy("UNCAUGHT"),
-    status: 500,
-    err,
-    closes: true,
-  };
+  return failureOf("UNCAUGHT", EVENTS.UNCAUGHT, { err, closes: true });
+}
+
+/** A request that the process, or the server, has no room for. */
+export function overloaded(
+  message: string,
+  retryAfterS: number,
+  prevented: Prevented,
+  rest: Partial<Failure>,
+): Failure {
+  return { code: "OVERLOAD", message: `${EVENTS.OVERLOAD} ${message}`, prevented, status: 503, retryAfterS, ...rest };
 }

@@ -4,7 +4,8 @@ import type { Exchange } from "../exchange/exchange.js";
 import type { Recorded } from "../recorder/recorder-file.js";
 import type { Remains } from "../recorder/recorder-search.js";
 import { callerOf, claimedIpOf, clientAddress, NO_HEADERS } from "../trust/caller.js";
-import { type Action, EVENTS, type Failure, type Incident } from "./incidents.js";
+import { EVENTS } from "./events.js";
+import type { Action, Failure, Incident } from "./incidents.js";
 import { loggableUrl, type RequestRecord } from "./log.js";
 import { loggableText } from "./loggable.js";
 

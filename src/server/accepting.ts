@@ -1,7 +1,7 @@
 import { contain } from "../containment.js";
 import { Descriptors, type Shortage } from "../overload/descriptors.js";
 import { MESSAGES } from "../report/log.js";
-import { Excess, type ExcessGuard, type Handle } from "./excess.js";
+import { Excess, type ExcessGuard, type Handle, type LimitedServer } from "./excess.js";
 
 /** What libuv tells of new connections. */
 interface ListeningHandle {
@@ -9,10 +9,8 @@ interface ListeningHandle {
 }
 
 /** A server as Node's own code sees it when somebody connects. */
-export interface AcceptingServer {
+interface AcceptingServer extends LimitedServer {
   _handle?: ListeningHandle | null;
-  _connections?: number;
-  maxConnections?: number | null;
 }
 
 /** What is told once: both limits are the same for every connection. */

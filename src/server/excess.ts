@@ -10,8 +10,7 @@ import { onceClosed } from "../http1/socket-close.js";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "../node-http.js";
 import type { Shortage } from "../overload/descriptors.js";
 import type { RefusalTally } from "../overload/refusal-tally.js";
-import { EVENTS, type Failure } from "../report/incidents.js";
-import type { AcceptingServer } from "./accepting.js";
+import { type Failure, overloaded } from "../report/incidents.js";
 import { answerHttp2 } from "./excess-http2.js";
 import { shakeHands } from "./excess-tls.js";
 import { isHttp1Server } from "./recognise.js";
@@ -21,6 +20,12 @@ export interface Handle {
   /** Number of its descriptor; -1 on Windows. */
   readonly fd?: number;
   close(...args: ((() => void) | undefined)[]): void;
+}
+
+/** A server that may have no room for a connection. */
+export interface LimitedServer {
+  _connections?: number;
+  maxConnections?: number | null;
 }
 
 /** What the connections a server has no room for ask of its guard. */
@@ -47,14 +52,14 @@ const MOST_WASTE = 8;
  * nothing of them but what Node tells it (`drop`): they belong to a server of the guard's own, which does not listen.
  */
 export class Excess {
-  readonly #server: AcceptingServer;
+  readonly #server: LimitedServer;
   readonly #guard: ExcessGuard;
   readonly #open = new Set<Socket>();
   /** Why each of them was not let in; over TLS by the secure socket, too. */
   readonly #why = new WeakMap<object, Failure>();
   #http1: Server | undefined;
 
-  constructor(server: AcceptingServer, guard: ExcessGuard) {
+  constructor(server: LimitedServer, guard: ExcessGuard) {
     this.#server = server;
     this.#guard = guard;
   }
@@ -82,15 +87,7 @@ export class Excess {
   }
 
   #failure(message: string, prevented: Failure["prevented"]): Failure {
-    const { retryAfterS } = this.#guard;
-    return {
-      code: "OVERLOAD",
-      message: `${EVENTS.OVERLOAD} ${message}`,
-      prevented,
-      status: 503,
-      retryAfterS,
-      closes: true,
-    };
+    return overloaded(message, this.#guard.retryAfterS, prevented, { closes: true });
   }
 
   #take(handle: Handle, most: number, failure: Failure): boolean {

@@ -1,4 +1,4 @@
-import type { EVENTS } from "../report/incidents.js";
+import type { EVENTS } from "../report/events.js";
 import type { RULES, RuleId } from "./catalogue.js";
 
 /** Status the edge shows, where it shows one of its own. */

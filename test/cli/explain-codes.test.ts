@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CODES, explanationOf } from "../../src/cli/explain/explanations.js";
-import { EVENTS } from "../../src/report/incidents.js";
+import { EVENTS } from "../../src/report/events.js";
 import { RULES } from "../../src/validity/catalogue.js";
 
 const rules = readFileSync(join(import.meta.dirname, "../../docs/reference/rules.md"), "utf8");

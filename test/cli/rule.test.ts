@@ -3,7 +3,7 @@ import { ERRORS, EVENT_TESTS } from "../../src/cli/rule/code-tests.js";
 import { ALL_CODES, lookUp } from "../../src/cli/rule/look-up.js";
 import { nearest } from "../../src/cli/rule/nearest.js";
 import { ERROR_CODES } from "../../src/errors.js";
-import { EVENTS } from "../../src/report/incidents.js";
+import { EVENTS } from "../../src/report/events.js";
 import { RULES } from "../../src/validity/catalogue.js";
 import { expectMentioned } from "../helpers/mentioned.js";
 import { rayguard } from "./command.js";

@@ -1,4 +1,4 @@
-import { EVENTS } from "../../report/incidents.js";
+import { EVENTS } from "../../report/events.js";
 import { RULES, type Rule } from "../../validity/catalogue.js";
 import { EDGE_EFFECTS, edgeEffectOf } from "../../validity/edge-effects.js";
 import { nextStepOf } from "./next-steps.js";

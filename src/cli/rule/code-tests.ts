@@ -1,5 +1,5 @@
 import type { ERROR_CODES } from "../../errors.js";
-import type { EVENTS } from "../../report/incidents.js";
+import type { EVENTS } from "../../report/events.js";
 
 /** Tests in the repository that provoke an event. */
 export const EVENT_TESTS: Readonly<Record<keyof typeof EVENTS, readonly string[]>> = {

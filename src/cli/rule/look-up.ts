@@ -1,5 +1,5 @@
 import { ERROR_CODES } from "../../errors.js";
-import { EVENTS } from "../../report/incidents.js";
+import { EVENTS } from "../../report/events.js";
 import { RULES, type RuleAction, type RuleId, type RuleTier } from "../../validity/catalogue.js";
 import { askedOf } from "../../validity/edge-effects.js";
 import { explanationOf } from "../explain/explanations.js";
