@@ -1,11 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Exchange } from "./exchange.js";
+import type { Exchange, Trace } from "./exchange.js";
 import type { RequestContext } from "./request-context.js";
-
-/** What leads from running code to its request. Emptied when that is settled: a connection keeps the last one it has had. */
-export interface Trace {
-  exchange: Exchange | null;
-}
 
 const traces = new AsyncLocalStorage<Trace>();
 

@@ -3,14 +3,11 @@ import type { Witness } from "../containment.js";
 import { ERROR_CODES, RayguardError } from "../errors.js";
 import type { Page } from "../fallback/page.js";
 import type { FieldLine } from "../http/message.js";
-import type { KeptConnection } from "../kept/kept-connection.js";
 import { BESIDE } from "../options/beside.js";
 import type { RouteSettings, Settings, Terms } from "../options/options.js";
-import type { Admitter } from "../overload/admission.js";
 import type { Action, Failure } from "../report/incidents.js";
 import type { Logger, RequestRecord } from "../report/log.js";
 import type { Caller, Peer } from "../trust/caller.js";
-import type { Trace } from "./current-exchange.js";
 import type { DeadlineQueue, Waiting } from "./deadline-queue.js";
 import { CHUNKED, type Framing } from "./framing.js";
 import type { Mode } from "./mode.js";
@@ -37,6 +34,16 @@ export interface Supervisor extends Witness {
   /** A line about the guard itself. */
   warn(record: object, message: string): void;
   compose(exchange: Exchange, failure: Failure): Page;
+}
+
+/** Who let an exchange in, or has it wait: told when the fate of the exchange is known. */
+export interface Admitter {
+  left(exchange: Exchange): void;
+}
+
+/** What leads from running code to its request. Emptied when that is settled: a connection keeps the last one it has had. */
+export interface Trace {
+  exchange: Exchange | null;
 }
 
 /**
@@ -99,7 +106,7 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** Where the flight recorder keeps it, or -1. */
   declare slot: number;
   /** Its connection, where a keeper holds that as well. */
-  declare kept: KeptConnection | undefined;
+  declare kept: { end(exchange: Exchange): void } | undefined;
   /** Called once the fate is known and the whole response has been handed over. */
   declare whenSettled: (() => void) | undefined;
   declare private known: ExchangeContext | undefined;

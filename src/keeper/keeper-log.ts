@@ -3,13 +3,6 @@ import type { Incident } from "../report/incidents.js";
 import { defaultLogger, MESSAGES } from "../report/log.js";
 import { loggableRecord } from "../report/loggable.js";
 import { ANSWER_STATUS } from "./fate.js";
-import type { End } from "./worker-process.js";
-
-/** How a process has ended, in words. */
-export function endInWords({ code, signal }: End, killedFor?: string): string {
-  if (killedFor !== undefined) return killedFor;
-  return signal === null ? `exit code ${code}` : `signal ${signal}`;
-}
 
 /** One line for each event of the keeper's own, in the shape of those that a guard writes. */
 export const keeperLog = {

@@ -3,12 +3,12 @@ import type { FromKeeper, ToKeeper } from "../kept/messages.js";
 import { addressText } from "../report/address-text.js";
 import { MESSAGES } from "../report/log.js";
 import { Connections } from "./connections.js";
-import { endInWords, keeperLog } from "./keeper-log.js";
+import { keeperLog } from "./keeper-log.js";
 import { LedgerDirectory } from "./ledger.js";
 import { ListeningSockets } from "./listening-sockets.js";
 import { type KeeperOptions, LEDGER_SLOTS } from "./options.js";
 import { oversee } from "./oversight.js";
-import { type End, WorkerProcess } from "./worker-process.js";
+import { type End, endInWords, WorkerProcess } from "./worker-process.js";
 import { Workers } from "./workers.js";
 
 /** How the last process of a program has ended. */

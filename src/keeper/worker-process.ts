@@ -11,6 +11,12 @@ export interface End {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** How a process has ended, in words. */
+export function endInWords({ code, signal }: End, killedFor?: string): string {
+  if (killedFor !== undefined) return killedFor;
+  return signal === null ? `exit code ${code}` : `signal ${signal}`;
+}
+
 /** Whom a worker's process tells of itself. */
 export interface WorkerOwner {
   said(worker: WorkerProcess, message: ToKeeper, server: Server | undefined): void;

@@ -1,14 +1,9 @@
 import { AsyncResource } from "node:async_hooks";
 import { contained, type Witness } from "../containment.js";
 import { DeadlineQueue, type Waiting } from "../exchange/deadline-queue.js";
-import type { Exchange } from "../exchange/exchange.js";
+import type { Admitter, Exchange } from "../exchange/exchange.js";
 import { Newcomers } from "./newcomers.js";
 import type { OverloadSettings } from "./overload-options.js";
-
-/** Who let an exchange in, or has it wait: told when the fate of the exchange is known. */
-export interface Admitter {
-  left(exchange: Exchange): void;
-}
 
 /** A place in the queue. What runs when its turn comes belongs to its own request, not to the one that made room. */
 class Ticket extends AsyncResource implements Waiting, Admitter {
