@@ -9,8 +9,8 @@ export type { GuardedListener, GuardedRequest, RequestContext } from "./exchange
 export type { FallbackContent } from "./fallback/content.js";
 export type { Guard } from "./guard.js";
 export { createGuard } from "./guard-core.js";
-export type { HealthOptions } from "./health/health.js";
 export type { HealthCheck } from "./health/health-checks.js";
+export type { HealthOptions } from "./health/health-options.js";
 export { DEFAULTS, type GuardOptions, type RouteSettings } from "./options/options.js";
 export { OVERLOAD_DEFAULTS, type OverloadOptions } from "./overload/overload-options.js";
 export type { RecorderOptions } from "./recorder/recorder-options.js";

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { EDGE_PROFILES } from "../src/cloudflare/edge.js";
 import { ERROR_CODES } from "../src/errors.js";
-import { HEALTH_DEFAULTS } from "../src/health/health.js";
+import { HEALTH_DEFAULTS } from "../src/health/health-options.js";
 import { DEFAULTS, resolveOptions } from "../src/options/options.js";
 import { EVENTS } from "../src/report/events.js";
 import { WATCHDOG_DEFAULTS } from "../src/watchdog/watchdog-options.js";

@@ -149,7 +149,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/option-checks.ts",
     "src/report",
   ],
-  "src/health": ["src/containment.ts", "src/errors.ts", "src/fallback"],
+  "src/health": ["src/containment.ts", "src/errors.ts", "src/fallback", "src/option-checks.ts"],
   "src/shutdown": [
     "src/containment.ts",
     "src/errors.ts",

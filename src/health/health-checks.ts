@@ -29,12 +29,7 @@ export class HealthChecks {
 
   /** Adds a check, or replaces the one of that name. @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT` */
   register(name: string, check: HealthCheck): void {
-    if (typeof name !== "string" || name === "" || typeof check !== "function") {
-      throw new RayguardError(
-        "ERR_RAYGUARD_INVALID_ARGUMENT",
-        `A check has a name and a function; got ${String(name)}, ${typeof check}.`,
-      );
-    }
+    checkNamed(name, check);
     this.#checks.set(name, check);
     this.#cached = null;
   }
@@ -89,4 +84,13 @@ async function runCheck(check: HealthCheck, timeoutMs: number): Promise<CheckRes
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT` */
+export function checkNamed(name: unknown, check: unknown): void {
+  if (typeof name === "string" && name !== "" && typeof check === "function") return;
+  throw new RayguardError(
+    "ERR_RAYGUARD_INVALID_ARGUMENT",
+    `A check has a name and a function; got ${String(name)}, ${typeof check}.`,
+  );
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { EDGE_PROFILES, type EdgeName, type EdgeProfile, POOL_MARGIN_MS } from "../cloudflare/edge.js";
 import { RayguardError } from "../errors.js";
 import type { FallbackContent } from "../fallback/content.js";
-import type { HealthOptions } from "../health/health.js";
+import { checkHealth, type HealthOptions } from "../health/health-options.js";
 import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "../option-checks.js";
 import { type OverloadOptions, type OverloadSettings, resolveOverload } from "../overload/overload-options.js";
 import { checkRecorder, type RecorderOptions, type RecorderSettings } from "../recorder/recorder-options.js";
@@ -256,12 +256,6 @@ function resolveLint(lint: GuardOptions["lint"]): boolean {
 function resolveCrash(crash: GuardOptions["crash"] = DEFAULTS.crash): Settings["crash"] {
   if (crash === false || crash === "drain" || crash === "answer") return crash;
   throw invalid("crash", '"drain", "answer" or false', crash);
-}
-
-function checkHealth(health: unknown): false | HealthOptions {
-  if (health === false) return false;
-  if (health === null || typeof health !== "object") throw invalid("health", "false or an object", health);
-  return health as HealthOptions;
 }
 
 function duration(

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { EDGE_PROFILES, REQUEST_HEADER_OCTETS } from "../../src/cloudflare/edge.js";
-import { HEALTH_DEFAULTS } from "../../src/health/health.js";
+import { HEALTH_DEFAULTS } from "../../src/health/health-options.js";
 import { DEFAULTS } from "../../src/options/options.js";
 import { findInPath } from "../proxies/proxy.js";
 import { DEPLOY } from "./shipped.js";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { HEALTH_DEFAULTS } from "../../src/health/health.js";
+import { HEALTH_DEFAULTS } from "../../src/health/health-options.js";
 import { createGuard } from "../../src/index.js";
 import { textOf } from "./documents.js";
 

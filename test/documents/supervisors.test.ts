@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { lastingPort } from "../../playground/process/lasting-port.js";
-import { HEALTH_DEFAULTS } from "../../src/health/health.js";
+import { HEALTH_DEFAULTS } from "../../src/health/health-options.js";
 import { DEFAULTS, type GuardOptions } from "../../src/options/options.js";
 import { findInPath } from "../proxies/proxy.js";
 import { snippetsIn } from "./documents.js";
