@@ -46,6 +46,10 @@ describe("rayguard rule", () => {
     ["KILED", "Near it: KILLED."],
     ["MC-77", "Near it: MC-7,"],
     ["quite\u001b[31msomething", 'There is no code "quite\\x1b[31msomething". See "rayguard rule" for all of them.'],
+    [
+      "520",
+      'There is no code "520". It is a status that Cloudflare shows: node_modules/rayguard/docs/guides/520-now.md leads to its cause.',
+    ],
   ])("names what is near %j, and fails", async (name, told) => {
     const { code, out, err } = await rayguard(["rule", name]);
     expect({ code, out }).toEqual({ code: 2, out: "" });

@@ -58,6 +58,12 @@ describe("rayguard run", { timeout: 30_000 }, () => {
     expect(program.stderr).toContain('ERR_RAYGUARD_PROGRAM: There is no program "none.mjs"');
   });
 
+  it("ends with 2 and says why where the program is there, and Node cannot have it", async () => {
+    const program = Program.start("app.js", LISTENS, { keeper: [], files: { "package.json": "{ typo" } });
+    expect(await program.end()).toBe(2);
+    expect(program.stderr).toMatch(/ERR_RAYGUARD_PROGRAM: ".*app\.js" cannot be started: .*package\.json/);
+  });
+
   it("passes on the exit code of a program that fails to start", async () => {
     const program = Program.start("app.mjs", "process.exit(5);", { keeper: [] });
     expect(await program.end()).toBe(5);

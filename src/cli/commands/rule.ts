@@ -43,9 +43,14 @@ Exit codes: 0 the code is known; 2 there is no such code.`,
 function pageOf(name: string): CodePage {
   const page = lookUp(name);
   if (page !== null) return page;
+  throw new CommandError(`There is no code "${printable(name, 60)}". ${adviceFor(name)}`);
+}
+
+function adviceFor(name: string): string {
+  if (/^52\d$/.test(name))
+    return "It is a status that Cloudflare shows: node_modules/rayguard/docs/guides/520-now.md leads to its cause.";
   const near = nearest(name, ALL_CODES);
-  const advice = near.length === 0 ? 'See "rayguard rule" for all of them.' : `Near it: ${near.join(", ")}.`;
-  throw new CommandError(`There is no code "${printable(name, 60)}". ${advice}`);
+  return near.length === 0 ? 'See "rayguard rule" for all of them.' : `Near it: ${near.join(", ")}.`;
 }
 
 function tell({ code, kind, what, source, guard, edge, next, tests }: CodePage): ProseLine[] {

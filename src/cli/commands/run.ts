@@ -94,10 +94,13 @@ function showStatus(keeper: Keeper, { err }: Terminal): void {
 function fileOf(program: string): string {
   const path = resolve(program);
   try {
-    createRequire(resolve("x")).resolve(path);
+    createRequire(path).resolve(path);
     return path;
-  } catch {
-    throw new CommandError(`ERR_RAYGUARD_PROGRAM: There is no program "${program}".`);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isMissing = code === "MODULE_NOT_FOUND";
+    const why = isMissing ? `There is no program "${program}".` : `"${program}" cannot be started: ${message}`;
+    throw new CommandError(`ERR_RAYGUARD_PROGRAM: ${why}`);
   }
 }
 
