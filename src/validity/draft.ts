@@ -140,6 +140,17 @@ export function valuesOf(draft: Draft, key: string): unknown[] {
   return values;
 }
 
+/** Elements of a list, in lower case, without the empty ones. */
+export function elementsIn(list: string): string[] {
+  const elements = list.split(",").map((element) => element.trim().toLowerCase());
+  return elements.filter((element) => element !== "");
+}
+
+/** The same over all lines of `key` (lower case). */
+export function elementsOf(draft: Draft, key: string): string[] {
+  return elementsIn(valuesOf(draft, key).join(","));
+}
+
 export function dropField(draft: Draft, key: string): void {
   draft.fields = draft.fields.filter((field) => keyOf(field) !== key);
 }

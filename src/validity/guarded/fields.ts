@@ -2,116 +2,98 @@ import { isHttpDate } from "../../http/date.js";
 import { SINGLE_VALUED_IN_HTTP } from "../../http/fields.js";
 import { cleanValue, isToken } from "../../http/grammar.js";
 import { type Draft, type DraftField, dropField, isPlainObject, keyOf, valuesOf } from "../draft.js";
-import type { GuardedRule } from "./rule.js";
+import type { GuardedRules } from "./rule.js";
 
 /** Field lines (RFC 9110, section 5; RFC 9112, section 5). */
-export const fieldRules: readonly GuardedRule[] = [
-  {
-    id: "HF-17",
-    check: (draft) => {
-      const empty = draft.fields.filter((field) => items(field).some(isNothing));
-      if (empty.length === 0) return null;
-      return {
-        found: `The app gave no text as the value of ${names(empty)}.`,
-        repair: (d) => {
-          d.fields = d.fields.flatMap((field) => {
-            const kept = items(field).filter((value) => !isNothing(value));
-            if (kept.length === 0) return [];
-            return [{ name: field.name, value: Array.isArray(field.value) ? kept : kept[0] }];
-          });
-        },
-      };
-    },
+export const fieldRules: GuardedRules = {
+  "HF-17": (draft) => {
+    const empty = draft.fields.filter((field) => items(field).some(isNothing));
+    if (empty.length === 0) return null;
+    return {
+      found: `The app gave no text as the value of ${names(empty)}.`,
+      repair: (d) => {
+        d.fields = d.fields.flatMap((field) => {
+          const kept = items(field).filter((value) => !isNothing(value));
+          if (kept.length === 0) return [];
+          return [{ name: field.name, value: Array.isArray(field.value) ? kept : kept[0] }];
+        });
+      },
+    };
   },
-  {
-    // Node refuses such values where it can see them. These got past it: lists changed after they were set, objects
-    // that stringify differently the second time.
-    id: "HF-3",
-    check: (draft) => {
-      const texts = new Map<DraftField, string[]>();
-      let found = "";
-      for (const field of draft.fields) {
-        const before = items(field);
-        const read = before.map(text);
-        const after = read.map((value) => cleanValue(value ?? ""));
-        const differs = after.some((value, i) => value !== before[i] && typeof before[i] !== "number");
-        if (!differs) continue;
-        texts.set(field, after);
-        if (after.some((value, i) => value !== read[i])) found ||= String(field.name);
+  // Node refuses such values where it can see them. These got past it: lists changed after they were set, objects
+  // that stringify differently the second time.
+  "HF-3": (draft) => {
+    const texts = new Map<DraftField, string[]>();
+    let found = "";
+    for (const field of draft.fields) {
+      const before = items(field);
+      const read = before.map(text);
+      const after = read.map((value) => cleanValue(value ?? ""));
+      const differs = after.some((value, i) => value !== before[i] && typeof before[i] !== "number");
+      if (!differs) continue;
+      texts.set(field, after);
+      if (after.some((value, i) => value !== read[i])) found ||= String(field.name);
+    }
+    if (texts.size === 0) return null;
+    const repair = (d: Draft) => {
+      for (const field of d.fields) {
+        const values = texts.get(field);
+        if (values !== undefined) field.value = Array.isArray(field.value) ? values : values[0];
       }
-      if (texts.size === 0) return null;
-      const repair = (d: Draft) => {
-        for (const field of d.fields) {
-          const values = texts.get(field);
-          if (values !== undefined) field.value = Array.isArray(field.value) ? values : values[0];
-        }
-      };
-      if (found !== "") return { found: `The value of ${printable(found)} holds what no field value may.`, repair };
-      repair(draft); // true, a Date, a URL and the like: their text is all that was ever meant
-      return null;
-    },
+    };
+    if (found !== "") return { found: `The value of ${printable(found)} holds what no field value may.`, repair };
+    repair(draft); // true, a Date, a URL and the like: their text is all that was ever meant
+    return null;
   },
-  {
-    id: "HF-1",
-    check: (draft) => {
-      // Node throws for these; only HTTP/2 and hand-made arrays reach this point.
-      const bad = draft.fields.filter((field) => typeof field.name !== "string" || !isToken(field.name));
-      if (bad.length === 0 || draft.version !== "2.0") return null;
-      return {
-        found: `${names(bad)} is no field name.`,
-        repair: (d) => {
-          d.fields = d.fields.filter((field) => isToken(String(field.name)));
-        },
-      };
-    },
+  "HF-1": (draft) => {
+    // Node throws for these; only HTTP/2 and hand-made arrays reach this point.
+    const bad = draft.fields.filter((field) => typeof field.name !== "string" || !isToken(field.name));
+    if (bad.length === 0 || draft.version !== "2.0") return null;
+    return {
+      found: `${names(bad)} is no field name.`,
+      repair: (d) => {
+        d.fields = d.fields.filter((field) => isToken(String(field.name)));
+      },
+    };
   },
-  {
-    id: "HF-10",
-    check: (draft) => {
-      const seen = new Set<string>();
-      const again = new Set<string>();
-      for (const field of draft.fields) {
-        const key = keyOf(field);
-        if (!SINGLE_VALUED_IN_HTTP.has(key) || items(field).length === 0) continue;
-        if (seen.has(key) || (Array.isArray(field.value) && field.value.length > 1)) again.add(key);
-        seen.add(key);
-      }
-      if (again.size === 0) return null;
-      return {
-        found: `The app sent more than one line of ${[...again].join(", ")}; the last one went out.`,
-        repair: (d) => {
-          for (const key of again) keepLast(d, key);
-        },
-      };
-    },
+  "HF-10": (draft) => {
+    const seen = new Set<string>();
+    const again = new Set<string>();
+    for (const field of draft.fields) {
+      const key = keyOf(field);
+      if (!SINGLE_VALUED_IN_HTTP.has(key) || items(field).length === 0) continue;
+      if (seen.has(key) || (Array.isArray(field.value) && field.value.length > 1)) again.add(key);
+      seen.add(key);
+    }
+    if (again.size === 0) return null;
+    return {
+      found: `The app sent more than one line of ${[...again].join(", ")}; the last one went out.`,
+      repair: (d) => {
+        for (const key of again) keepLast(d, key);
+      },
+    };
   },
-  {
-    id: "HF-20",
-    check: (draft) => {
-      let lines = 4; // Date, Connection, Keep-Alive and framing are Node's own
-      for (const field of draft.fields) lines += Array.isArray(field.value) ? field.value.length : 1;
-      if (lines <= draft.maxFieldLines) return null;
-      return {
-        found: `The app sent about ${lines} field lines, and the edge takes ${draft.maxFieldLines}: mostly ${mostRepeated(draft)}.`,
-      };
-    },
+  "HF-20": (draft) => {
+    let lines = 4; // Date, Connection, Keep-Alive and framing are Node's own
+    for (const field of draft.fields) lines += Array.isArray(field.value) ? field.value.length : 1;
+    if (lines <= draft.maxFieldLines) return null;
+    return {
+      found: `The app sent about ${lines} field lines, and the edge takes ${draft.maxFieldLines}: mostly ${mostRepeated(draft)}.`,
+    };
   },
-  {
-    id: "MD-1",
-    check: (draft) => {
-      const dates = valuesOf(draft, "date");
-      const isNone = dates.some((value) => !isHttpDate(String(value).trim()));
-      if (!isNone && (draft.addsDate || draft.status < 200 || dates.length > 0)) return null;
-      return {
-        found: isNone ? "The app sent a Date that is no date." : "The app took the Date field away.",
-        repair: (d) => {
-          dropField(d, "date");
-          d.needsDate = d.status >= 200;
-        },
-      };
-    },
+  "MD-1": (draft) => {
+    const dates = valuesOf(draft, "date");
+    const isNone = dates.some((value) => !isHttpDate(String(value).trim()));
+    if (!isNone && (draft.addsDate || draft.status < 200 || dates.length > 0)) return null;
+    return {
+      found: isNone ? "The app sent a Date that is no date." : "The app took the Date field away.",
+      repair: (d) => {
+        dropField(d, "date");
+        d.needsDate = d.status >= 200;
+      },
+    };
   },
-];
+};
 
 function items(field: DraftField): unknown[] {
   return Array.isArray(field.value) ? field.value : [field.value];

@@ -2,16 +2,15 @@ import type { Draft } from "../draft.js";
 import { connectionRules } from "./connection.js";
 import { fieldRules } from "./fields.js";
 import { framingRules } from "./framing.js";
-import type { GuardedRule } from "./rule.js";
 import { statusRules } from "./status.js";
 
 /** Every guarded rule that a header section can break, in the order in which repairs build on each other. */
-export const GUARDED_RULES: readonly GuardedRule[] = [
+export const GUARDED_RULES = Object.entries({
   ...statusRules,
   ...fieldRules,
   ...framingRules,
   ...connectionRules,
-];
+}).map(([id, check]) => ({ id, check }));
 
 export interface Judgement {
   readonly repairs: readonly { readonly rule: string; readonly found: string }[];

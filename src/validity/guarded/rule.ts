@@ -8,9 +8,5 @@ export interface Violation {
   readonly repair?: (draft: Draft) => void;
 }
 
-/** A guarded rule: a pure function of what is about to be sent. */
-export interface GuardedRule {
-  /** Id in docs/reference/rules.md, or an event of `EVENTS`. */
-  readonly id: string;
-  readonly check: (draft: Draft) => Violation | null;
-}
+/** Guarded rules, each a pure function of what is about to be sent; by id in docs/reference/rules.md, or event of `EVENTS`. */
+export type GuardedRules = Readonly<Record<string, (draft: Draft) => Violation | null>>;

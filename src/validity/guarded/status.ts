@@ -1,79 +1,47 @@
 import { NOT_IN_VALUE } from "../../http/grammar.js";
 import { reasonOf, withoutGateway } from "../../http/status.js";
-import { setField, valuesOf } from "../draft.js";
-import type { GuardedRule } from "./rule.js";
+import { elementsIn, elementsOf, setField } from "../draft.js";
+import type { GuardedRules } from "./rule.js";
 
 /** Status line (RFC 9110, section 15; RFC 9112, section 4). */
-export const statusRules: readonly GuardedRule[] = [
-  {
-    id: "SL-1",
-    check: ({ status }) =>
-      Number.isInteger(status) && status >= 100 && status <= 599
-        ? null
-        : { found: `The app answered with status ${status}.` },
+export const statusRules: GuardedRules = {
+  "SL-1": ({ status }) =>
+    Number.isInteger(status) && status >= 100 && status <= 599
+      ? null
+      : { found: `The app answered with status ${status}.` },
+  // Node refuses such a phrase where it sees it; this one was another when Node looked.
+  "SL-4": ({ reason }) =>
+    NOT_IN_VALUE.test(reason) ? { found: "The reason phrase holds what none may hold, such as CR or LF." } : null,
+  "SL-3": ({ status }) =>
+    status >= 200 || status === 101 ? null : { found: `The app ended its response with the interim status ${status}.` },
+  "SL-16": ({ status, version }) =>
+    status === 101 && version === "2.0" ? { found: "The app answered 101, which HTTP/2 does not have." } : null,
+  "SL-8": (draft) => {
+    if (draft.status !== 101) return null;
+    const offered = draft.version === "1.1" ? elementsIn(draft.upgradeOffered ?? "") : [];
+    const chosen = elementsOf(draft, "upgrade");
+    const agreed = offered.length > 0 && chosen.every((name) => offered.includes(name));
+    return agreed ? null : { found: "The app answered 101 to a request that did not offer that protocol." };
   },
-  {
-    // Node refuses such a phrase where it sees it; this one was another when Node looked.
-    id: "SL-4",
-    check: ({ reason }) =>
-      NOT_IN_VALUE.test(reason) ? { found: "The reason phrase holds what none may hold, such as CR or LF." } : null,
+  "SL-9": (draft) => {
+    if (draft.status !== 101) return null;
+    if (elementsOf(draft, "upgrade").length === 0) return { found: "The app answered 101 without an Upgrade field." };
+    const named = elementsOf(draft, "connection").includes("upgrade");
+    if (named) return null;
+    return {
+      found: "The app answered 101 without Connection: upgrade.",
+      repair: (d) => setField(d, "Connection", "Upgrade"),
+    };
   },
-  {
-    id: "SL-3",
-    check: ({ status }) =>
-      status >= 200 || status === 101
-        ? null
-        : { found: `The app ended its response with the interim status ${status}.` },
+  GATEWAY_STATUS: ({ status, gatewayStatus }) => {
+    const instead = withoutGateway(status);
+    if (instead === status || gatewayStatus === "keep") return null;
+    return {
+      found: `The app answered ${status}, whose content the edge replaces; ${instead} went out.`,
+      repair: (d) => {
+        if (d.reason === reasonOf(status)) d.reason = reasonOf(instead) as string;
+        d.status = instead;
+      },
+    };
   },
-  {
-    id: "SL-16",
-    check: ({ status, version }) =>
-      status === 101 && version === "2.0" ? { found: "The app answered 101, which HTTP/2 does not have." } : null,
-  },
-  {
-    id: "SL-8",
-    check: (draft) => {
-      if (draft.status !== 101) return null;
-      const offered = draft.version === "1.1" ? protocols(draft.upgradeOffered) : [];
-      const chosen = protocols(valuesOf(draft, "upgrade").join(","));
-      const agreed = offered.length > 0 && chosen.every((name) => offered.includes(name));
-      return agreed ? null : { found: "The app answered 101 to a request that did not offer that protocol." };
-    },
-  },
-  {
-    id: "SL-9",
-    check: (draft) => {
-      if (draft.status !== 101) return null;
-      if (protocols(valuesOf(draft, "upgrade").join(",")).length === 0)
-        return { found: "The app answered 101 without an Upgrade field." };
-      const named = protocols(valuesOf(draft, "connection").join(",")).includes("upgrade");
-      if (named) return null;
-      return {
-        found: "The app answered 101 without Connection: upgrade.",
-        repair: (d) => setField(d, "Connection", "Upgrade"),
-      };
-    },
-  },
-  {
-    id: "GATEWAY_STATUS",
-    check: ({ status, gatewayStatus }) => {
-      const instead = withoutGateway(status);
-      if (instead === status || gatewayStatus === "keep") return null;
-      return {
-        found: `The app answered ${status}, whose content the edge replaces; ${instead} went out.`,
-        repair: (d) => {
-          if (d.reason === reasonOf(status)) d.reason = reasonOf(instead) as string;
-          d.status = instead;
-        },
-      };
-    },
-  },
-];
-
-function protocols(list: string | undefined): string[] {
-  if (list === undefined) return [];
-  return list
-    .split(",")
-    .map((name) => name.trim().toLowerCase())
-    .filter((name) => name !== "");
-}
+};
