@@ -23,6 +23,21 @@ export function isLogger(value: unknown): value is Logger {
   );
 }
 
+/** The members of an object of options, each under a name that is known. @throws `ERR_RAYGUARD_UNKNOWN_OPTION` too */
+export function membersOf(
+  value: unknown,
+  name: string,
+  expected: string,
+  known: readonly string[],
+): Record<string, unknown> {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) throw invalid(name, expected, value);
+  const unknown = Object.keys(value).find((member) => !known.includes(member));
+  if (unknown === undefined) return value as Record<string, unknown>;
+  const path = name === "options" ? unknown : `${name}.${unknown}`;
+  const message = `There is no option "${path}". Known options: ${known.join(", ")}.`;
+  throw new RayguardError("ERR_RAYGUARD_UNKNOWN_OPTION", message);
+}
+
 /** A whole number, or its default. */
 export function whole(
   value: unknown,

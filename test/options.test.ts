@@ -367,8 +367,8 @@ describe("overload", () => {
 
 describe("a part of trust nobody knows", () => {
   it.each([
-    [{ cidrs: "loopback" }, /"trust\.cidrs"\. Known: edge, hops, secret, clientCertificate, trueClientIp\.$/],
-    [{ secret: { header: "x", secret: "y" } }, /"trust\.secret\.secret"\. Known: header, value, values\.$/],
+    [{ cidrs: "loopback" }, /"trust\.cidrs"\. Known options: edge, hops, secret, clientCertificate, trueClientIp\.$/],
+    [{ secret: { header: "x", secret: "y" } }, /"trust\.secret\.secret"\. Known options: header, value, values\.$/],
   ])("is refused: %j", (trust, message) => {
     expect(codeOf(() => resolve({ trust }))).toBe("ERR_RAYGUARD_UNKNOWN_OPTION");
     expect(() => resolve({ trust })).toThrow(message);

@@ -92,7 +92,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/overload": [
     "src/containment.ts",
-    "src/errors.ts",
     "src/exchange",
     "src/http",
     "src/option-checks.ts",
@@ -138,11 +137,10 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/report",
     "src/trust",
   ],
-  "src/watchdog": ["src/containment.ts", "src/errors.ts", "src/fallback", "src/option-checks.ts", "src/report"],
+  "src/watchdog": ["src/containment.ts", "src/fallback", "src/option-checks.ts", "src/report"],
   "src/recorder": [
     "src/cloudflare",
     "src/containment.ts",
-    "src/errors.ts",
     "src/exchange",
     "src/fallback",
     "src/kept",

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { RayguardError } from "../errors.js";
-import { invalid, whole } from "../option-checks.js";
+import { invalid, membersOf, whole } from "../option-checks.js";
 import { checkNamed, type HealthCheck } from "./health-checks.js";
 
 /** Options of the health check. */
@@ -32,15 +31,8 @@ const KNOWN = [...PATHS, "checks", "timeoutMs", "cacheMs", "details"];
  */
 export function checkHealth(value: unknown): false | HealthOptions {
   if (value === false) return false;
-  if (value === null || typeof value !== "object") throw invalid("health", "false or an object", value);
-  for (const name of Object.keys(value)) {
-    if (!KNOWN.includes(name))
-      throw new RayguardError(
-        "ERR_RAYGUARD_UNKNOWN_OPTION",
-        `There is no option "health.${name}". Known options: ${KNOWN.join(", ")}.`,
-      );
-  }
-  const { checks = {}, timeoutMs, cacheMs, details = false, ...paths } = value as HealthOptions;
+  const given: HealthOptions = membersOf(value, "health", "false or an object", KNOWN);
+  const { checks = {}, timeoutMs, cacheMs, details = false, ...paths } = given;
   for (const name of PATHS) {
     const path: unknown = paths[name];
     if (path !== undefined && (typeof path !== "string" || !/^\/[\x21-\x7e]*$/.test(path) || path.includes("?")))
@@ -52,5 +44,5 @@ export function checkHealth(value: unknown): false | HealthOptions {
     throw invalid("health.details", "true, false or a function", details);
   if (checks === null || typeof checks !== "object") throw invalid("health.checks", "an object of functions", checks);
   for (const [name, check] of Object.entries(checks)) checkNamed(name, check);
-  return value;
+  return given;
 }

@@ -1,9 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { EDGE_PROFILES, type EdgeName, type EdgeProfile, POOL_MARGIN_MS } from "../cloudflare/edge.js";
-import { RayguardError } from "../errors.js";
 import type { FallbackContent } from "../fallback/content.js";
 import { checkHealth, type HealthOptions } from "../health/health-options.js";
-import { invalid, isLogger, MAX_TIMER_MS, oneOf, whole } from "../option-checks.js";
+import { invalid, isLogger, MAX_TIMER_MS, membersOf, oneOf, whole } from "../option-checks.js";
 import { type OverloadOptions, type OverloadSettings, resolveOverload } from "../overload/overload-options.js";
 import { checkRecorder, type RecorderOptions, type RecorderSettings } from "../recorder/recorder-options.js";
 import type { Incident } from "../report/incidents.js";
@@ -148,31 +147,15 @@ export const DEFAULTS = {
   overload: false,
 } as const;
 
-const KNOWN = new Set([
-  ...Object.keys(DEFAULTS),
-  "lint",
-  "maxHeaderSectionOctets",
-  "maxFieldLines",
-  "errorContent",
-  "logger",
-]);
+const OTHERS = ["lint", "maxHeaderSectionOctets", "maxFieldLines", "errorContent", "logger"];
+const KNOWN = [...Object.keys(DEFAULTS), ...OTHERS].sort();
 
 /**
  * Checks the options and fills in the defaults.
  * @throws {RayguardError} `ERR_RAYGUARD_UNKNOWN_OPTION`, `ERR_RAYGUARD_INVALID_OPTION`
  */
 export function resolveOptions(options: GuardOptions = {}): Settings {
-  if (options === null || typeof options !== "object" || Array.isArray(options)) {
-    throw invalid("options", "an object", options);
-  }
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) {
-      throw new RayguardError(
-        "ERR_RAYGUARD_UNKNOWN_OPTION",
-        `There is no option "${name}". Known options: ${[...KNOWN].sort().join(", ")}.`,
-      );
-    }
-  }
+  membersOf(options, "options", "an object", KNOWN);
   const edge = resolveEdge(options.edge);
   const { errorContent, logger, health = DEFAULTS.health } = options;
   if (errorContent !== undefined && typeof errorContent !== "function") {

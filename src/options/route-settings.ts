@@ -21,7 +21,7 @@ export function resolveRoute(options: Partial<RouteSettings>, base: RouteSetting
   if (!known) {
     throw new RayguardError(
       "ERR_RAYGUARD_UNKNOWN_OPTION",
-      `A route may set firstByteDeadlineMs, idleDeadlineMs, recipientDeadlineMs, heartbeatMs, holdBackOctets, holdBackMs, maxHeaderSectionOctets and maxFieldLines; got ${Object.keys(options).join(", ")}.`,
+      `A route may set ${[...ROUTE].join(", ")}; got ${Object.keys(options).join(", ")}.`,
     );
   }
   const resolved = resolveOptions(options) as unknown as Record<string, unknown>;

@@ -1,5 +1,4 @@
-import { RayguardError } from "../errors.js";
-import { invalid, MAX_TIMER_MS, ratio, whole } from "../option-checks.js";
+import { MAX_TIMER_MS, membersOf, ratio, whole } from "../option-checks.js";
 
 /** Limits beyond which a request is refused with a complete 503; `false` turns a single one off. */
 export interface OverloadOptions {
@@ -43,17 +42,7 @@ export const OVERLOAD_DEFAULTS: OverloadSettings = Object.freeze({
 export function resolveOverload(overload: unknown): false | OverloadSettings {
   if (overload === undefined || overload === false) return false;
   if (overload === true) return OVERLOAD_DEFAULTS;
-  if (overload === null || typeof overload !== "object" || Array.isArray(overload))
-    throw invalid("overload", "true, false or an object", overload);
-  for (const name of Object.keys(overload)) {
-    if (!Object.hasOwn(OVERLOAD_DEFAULTS, name)) {
-      throw new RayguardError(
-        "ERR_RAYGUARD_UNKNOWN_OPTION",
-        `There is no option "overload.${name}". Known: ${Object.keys(OVERLOAD_DEFAULTS).join(", ")}.`,
-      );
-    }
-  }
-  const given = overload as Record<keyof OverloadOptions, unknown>;
+  const given = membersOf(overload, "overload", "true, false or an object", Object.keys(OVERLOAD_DEFAULTS));
   const number = (name: keyof OverloadOptions, least: number, most?: number) =>
     whole(given[name], `overload.${name}`, OVERLOAD_DEFAULTS[name] as number, least, most);
   const part = (name: keyof OverloadOptions) => ratio(given[name], `overload.${name}`, OVERLOAD_DEFAULTS[name]);

@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
-import { RayguardError } from "../errors.js";
-import { invalid, whole } from "../option-checks.js";
+import { invalid, membersOf, whole } from "../option-checks.js";
 import { MAX_SLOTS } from "./recorder-file.js";
 
 /** Options of the flight recorder. */
@@ -24,13 +23,7 @@ export const RECORDER_DEFAULTS = { slots: 1_024 } as const;
  */
 export function checkRecorder(recorder: unknown = false): false | RecorderSettings {
   if (recorder === false) return false;
-  if (recorder === null || typeof recorder !== "object")
-    throw invalid("recorder", "false or { path, slots }", recorder);
-  for (const name of Object.keys(recorder)) {
-    if (name !== "path" && name !== "slots")
-      throw new RayguardError("ERR_RAYGUARD_UNKNOWN_OPTION", `There is no option "recorder.${name}".`);
-  }
-  const { path, slots } = recorder as Record<string, unknown>;
+  const { path, slots } = membersOf(recorder, "recorder", "false or { path, slots }", ["path", "slots"]);
   if (typeof path !== "string" || !/[^/\\\0]$/.test(path) || path.includes("\0"))
     throw invalid("recorder.path", "the path of a file", path);
   return Object.freeze({

@@ -1,6 +1,5 @@
 import { constants } from "node:os";
-import { RayguardError } from "../errors.js";
-import { invalid, MAX_TIMER_MS, whole } from "../option-checks.js";
+import { invalid, MAX_TIMER_MS, membersOf, whole } from "../option-checks.js";
 
 /** What happens on a signal. */
 export interface ShutdownOptions {
@@ -27,15 +26,7 @@ export const SHUTDOWN_DEFAULTS: ShutdownSettings = Object.freeze({
 export function resolveShutdown(options: false | ShutdownOptions | undefined): false | ShutdownSettings {
   if (options === undefined) return SHUTDOWN_DEFAULTS;
   if (options === false) return false;
-  if (options === null || typeof options !== "object" || Array.isArray(options))
-    throw invalid("shutdown", "false or an object", options);
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(SHUTDOWN_DEFAULTS, name))
-      throw new RayguardError(
-        "ERR_RAYGUARD_UNKNOWN_OPTION",
-        `There is no option "shutdown.${name}". Known options: ${Object.keys(SHUTDOWN_DEFAULTS).join(", ")}.`,
-      );
-  }
+  membersOf(options, "shutdown", "false or an object", Object.keys(SHUTDOWN_DEFAULTS));
   const { signals = SHUTDOWN_DEFAULTS.signals } = options;
   if (
     !Array.isArray(signals) ||

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { RayguardError } from "../errors.js";
 import { isToken } from "../http/grammar.js";
-import { invalid } from "../option-checks.js";
+import { invalid, membersOf } from "../option-checks.js";
 
 /** A header that only the edge can send, as a Transform Rule or a Worker of your own zone sets it. */
 export interface SecretOptions {
@@ -45,16 +45,8 @@ export class SharedSecret {
 
 /** Checks `trust.secret`. @throws {RayguardError} `ERR_RAYGUARD_INVALID_OPTION` */
 export function resolveSecret(secret: unknown): SharedSecret {
-  if (secret === null || typeof secret !== "object" || Array.isArray(secret))
-    throw invalid("trust.secret", "an object { header, value } or { header, values }", secret);
-  const { header, value, values, ...rest } = secret as Record<string, unknown>;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) {
-    throw new RayguardError(
-      "ERR_RAYGUARD_UNKNOWN_OPTION",
-      `There is no option "trust.secret.${unknown}". Known: header, value, values.`,
-    );
-  }
+  const expected = "an object { header, value } or { header, values }";
+  const { header, value, values } = membersOf(secret, "trust.secret", expected, ["header", "value", "values"]);
   if (typeof header !== "string" || !isToken(header))
     throw invalid("trust.secret.header", "the name of a field", header);
   const all = values === undefined ? [value] : values;

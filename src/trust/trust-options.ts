@@ -1,6 +1,5 @@
 import { isCloudflare } from "../cloudflare/ranges.js";
-import { RayguardError } from "../errors.js";
-import { invalid } from "../option-checks.js";
+import { invalid, membersOf } from "../option-checks.js";
 import { entriesOf, type HopTest, hopTest, type TrustedHops } from "./hops.js";
 import { resolveSecret, type SecretOptions, type SharedSecret } from "./shared-secret.js";
 
@@ -64,14 +63,7 @@ function resolveList(entries: readonly string[]): Trust {
 }
 
 function resolveObject(trust: TrustOptions): Trust {
-  for (const name of Object.keys(trust)) {
-    if (!KNOWN.includes(name)) {
-      throw new RayguardError(
-        "ERR_RAYGUARD_UNKNOWN_OPTION",
-        `There is no option "trust.${name}". Known: ${KNOWN.join(", ")}.`,
-      );
-    }
-  }
+  membersOf(trust, "trust", "an object", KNOWN);
   const { edge, hops, secret, clientCertificate = false, trueClientIp = false } = trust;
   if (typeof clientCertificate !== "boolean")
     throw invalid("trust.clientCertificate", "true or false", clientCertificate);

@@ -1,6 +1,5 @@
 import { isIP } from "node:net";
-import { RayguardError } from "../errors.js";
-import { invalid, MAX_TIMER_MS, whole } from "../option-checks.js";
+import { invalid, MAX_TIMER_MS, membersOf, whole } from "../option-checks.js";
 
 /** Options of the watchdog, a thread that answers health checks while the event loop is blocked. */
 export interface WatchdogOptions {
@@ -20,14 +19,9 @@ export const WATCHDOG_DEFAULTS: WatchdogSettings = { port: 9_520, host: "127.0.0
 export function resolveWatchdog(value: unknown): WatchdogSettings | false {
   if (value === undefined || value === false) return false;
   if (value === true) return Object.freeze({ ...WATCHDOG_DEFAULTS });
-  if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    throw invalid("watchdog", "true, false or an object with port, host and thresholdMs", value);
-  }
-  for (const name of Object.keys(value)) {
-    if (!Object.hasOwn(WATCHDOG_DEFAULTS, name))
-      throw new RayguardError("ERR_RAYGUARD_UNKNOWN_OPTION", `There is no option "watchdog.${name}".`);
-  }
-  const { port, host = WATCHDOG_DEFAULTS.host, thresholdMs } = value as Record<string, unknown>;
+  const expected = "true, false or an object with port, host and thresholdMs";
+  const given = membersOf(value, "watchdog", expected, Object.keys(WATCHDOG_DEFAULTS));
+  const { port, host = WATCHDOG_DEFAULTS.host, thresholdMs } = given;
   if (typeof host !== "string" || (host !== "localhost" && isIP(host) === 0))
     throw invalid("watchdog.host", 'an IP address or "localhost"', host);
   return Object.freeze({
