@@ -126,7 +126,7 @@ export class Keeper {
         void this.#listens(worker, message.key, message.address, server);
         break;
       case "listen":
-        void this.#listen(worker, message.key, { ...message.options, path: message.path });
+        void this.#listen(worker, message.key, { ...message.options, path: message.path }, message.umask);
         break;
       case "close":
         this.#closes(worker, message.key);
@@ -157,8 +157,8 @@ export class Keeper {
     this.#hasListener(worker, key, address as string);
   }
 
-  async #listen(worker: WorkerProcess, key: string, where: object): Promise<void> {
-    const address = await this.#sockets.listen(key, where);
+  async #listen(worker: WorkerProcess, key: string, where: object, umask?: number): Promise<void> {
+    const address = await this.#sockets.listen(key, where, umask);
     if (typeof address === "object" && "error" in address)
       worker.tell({ rayguard: "listen failed", key, error: address.error } satisfies FromKeeper);
     else this.#hasListener(worker, key, address as string);

@@ -33,14 +33,24 @@ export class ListeningSockets {
     this.#add(key, address, server);
   }
 
-  /** Listens. @returns what has gone wrong, if anything */
-  async listen(key: string, where: object): Promise<string | Address | { error: ListenFailure }> {
+  /**
+   * Listens.
+   * @param umask - of the program, which says who may connect to a Unix socket
+   * @returns what has gone wrong, if anything
+   */
+  async listen(
+    key: string,
+    where: object,
+    umask = process.umask(),
+  ): Promise<string | Address | { error: ListenFailure }> {
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
     try {
       await new Promise<void>((resolve, reject) => {
         const fail = contained(keeperWitness, reject);
         server.once("error", fail);
+        const own = process.umask(umask);
         server.listen(where, resolve);
+        process.umask(own);
       });
     } catch (error) {
       const { message, code, errno, syscall, address, port } = error as NodeJS.ErrnoException & Partial<Address>;

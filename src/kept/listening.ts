@@ -1,5 +1,6 @@
 import { subscribe } from "node:diagnostics_channel";
 import { isIPv4, Server } from "node:net";
+import { isAbsolute, resolve } from "node:path";
 import { contained } from "../containment.js";
 import { SERVER_LISTENS } from "../server/first-contact.js";
 import { guardsOf, isServer } from "../server/recognise.js";
@@ -25,6 +26,8 @@ type Listen = (this: Server, ...args: unknown[]) => Server;
 interface Asked extends ListenArguments {
   /** Tells its listening socket from the others of the program. */
   readonly key: string;
+  /** Path of a Unix socket as the keeper finds it, which does not go where the program goes. */
+  readonly absolute: string;
 }
 
 /** A server whose listening socket is still its own, and which Node's own `listen()` has been called for. */
@@ -49,6 +52,8 @@ export class Listening {
   /** Held open by servers that are none of HTTP, in place of a port that is still to come. */
   readonly #probes = new Set<Listener>();
   readonly #toCome: PortsToCome;
+  /** Where the keeper is. */
+  readonly #home = process.cwd();
   #anyPorts = 0;
 
   constructor(channel: Channel, known: readonly KeptListener[]) {
@@ -90,8 +95,8 @@ export class Listening {
       // The keeper makes the socket of a path, which goes when the one who made it closes it.
       this.#waiting.set(found.key, { server, asked: found });
       this.#channel.ref();
-      const { key, path = "", options } = found;
-      this.#channel.tell({ rayguard: "listen", key, path, options: plain(options) });
+      const { key, absolute: path, options } = found;
+      this.#channel.tell({ rayguard: "listen", key, path, umask: process.umask(), options: plain(options) });
     }
     return server;
   }
@@ -118,7 +123,18 @@ export class Listening {
     const read = readListenArguments(args);
     if (read === undefined) return undefined;
     const { path, port, host = "*" } = read;
-    return { ...read, key: path ?? `${port === 0 ? `any port ${this.#anyPorts++}` : port} at ${host}` };
+    const absolute = path === undefined ? "" : this.#absolute(path);
+    const place = absolute || `${port === 0 ? `any port ${this.#anyPorts++}` : port} at ${host}`;
+    // Of a second server at the same place Node, or the keeper, says that its address is in use.
+    let key = place;
+    for (let n = 1; this.#open.has(key) || this.#waiting.has(key); n++) key = `${place}, again ${n}`;
+    return { ...read, absolute, key };
+  }
+
+  /** One of Linux that is no file begins with NUL. */
+  #absolute(path: string): string {
+    const isHere = isAbsolute(path) || path.startsWith("\0") || process.cwd() === this.#home;
+    return isHere ? path : resolve(path);
   }
 
   /** A server listens by Node's own means. */
@@ -146,7 +162,8 @@ export class Listening {
     server._handle = listener;
   }
 
-  #open_(server: ListeningServer, asked: Asked, address: string | Address): void {
+  #open_(server: ListeningServer, asked: Asked, found: string | Address): void {
+    const address = asked.path ?? found;
     this.#listenWith(server, this.#listener(server, asked.key, address), asked, address);
   }
 
@@ -210,9 +227,12 @@ export class Listening {
 
   failed(key: string, { message, ...rest }: ListenFailure): void {
     const waiting = this.#waiting.get(key);
+    if (waiting === undefined) return;
     this.#waiting.delete(key);
     this.#reference();
-    waiting?.server.emit("error", Object.assign(new Error(message), rest));
+    const { path: address = "", absolute } = waiting.asked;
+    const error = Object.assign(new Error(message.replace(absolute, address)), rest, { address });
+    waiting.server.emit("error", error);
   }
 
   closed(key: string): void {

@@ -58,7 +58,7 @@ export type ToKeeper =
   /** With a server that has begun to listen, or without one where the keeper knows the key already. */
   | { rayguard: "listens"; key: string; address: string | Address }
   /** Path of a Unix socket to listen at. */
-  | { rayguard: "listen"; key: string; path: string; options: object }
+  | { rayguard: "listen"; key: string; path: string; umask: number; options: object }
   | { rayguard: "close"; key: string }
   /** A connection is over, or, `released`, to be handed on as it is. */
   | {

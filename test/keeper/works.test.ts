@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
+import { lastingPort } from "../../playground/process/lasting-port.js";
 import { selfSigned } from "../testing/certificate.js";
 import { endPrograms, Program } from "../zero-code/program.js";
 
@@ -186,6 +187,31 @@ describe("a program under a keeper finds what it finds by itself:", { timeout: 6
     });
   });
 
+  it("an address that another server of its own is at", async () => {
+    const taken = await lastingPort();
+    const text = `const told = [];
+    const answer = (request, response) => response.end(JSON.stringify(told));
+    const server = http.createServer(answer).listen(${taken}, "127.0.0.1", () => {
+      const second = http.createServer((_request, response) => response.end("second"));
+      second.on("listening", () => told.push("listens"));
+      second.on("error", ({ message, code, address, port }) => told.push([message, code, address, port]));
+      second.on("error", ${TELL});
+      second.on("listening", ${TELL});
+      second.listen(${taken}, "127.0.0.1");
+    });`;
+    const found = await compare(text, async (port, program) => {
+      const before = contentOf(await talk(port, get("/")));
+      const [pid] = program.workers();
+      if (pid === undefined) return before;
+      process.kill(pid, "SIGKILL");
+      await expect.poll(() => program.workers()[0]).not.toBe(pid);
+      // Once it is there, it listens first, and is told a moment later.
+      await expect.poll(async () => contentOf(await talk(port, get("/")))).toBe(before);
+      return before;
+    });
+    expect(found).toContain("EADDRINUSE");
+  });
+
   it("a server that closes, and listens again", async () => {
     const text = `const server = http.createServer((request, response) => {
       response.end("fine");
@@ -265,6 +291,31 @@ describe("a kept program listens", { timeout: 60_000 }, () => {
     const program = Program.start("app.mjs", text, { keeper: [], env: ENV });
     expect(await program.ports()).toEqual([1]);
     await survives(program, async () => contentOf(await talk(PATH, get("/"))));
+  });
+
+  it("at a Unix socket where the program has gone, with the rights that it gives", async () => {
+    const found: unknown[] = [];
+    for (const [, start] of WAYS) {
+      const folder = mkdtempSync(join(tmpdir(), "rayguard-keeper-"));
+      const text = `${HTTP}import { readdirSync, statSync } from "node:fs";
+        process.chdir(${JSON.stringify(folder)});
+        process.umask(0o117);
+        const server = http.createServer((request, response) => response.end("fine")).listen("own.sock", () => {
+          const again = http.createServer().on("error", ({ message, code, address }) => {
+            const rights = (statSync("own.sock").mode & 0o777).toString(8);
+            process.send([readdirSync("."), rights, server.address(), message, code, address]);
+          }).listen({ path: "own.sock" });
+        });`;
+      const program = Program.start("app.mjs", text, start);
+      found.push(await program.ports());
+      expect(contentOf(await talk(join(folder, "own.sock"), get("/")))).toBe("fine");
+      await endPrograms();
+      rmSync(folder, { recursive: true, force: true });
+    }
+    expect(found[1]).toEqual(found[0]);
+    expect(found[1]).toEqual([
+      [["own.sock"], "660", "own.sock", expect.stringContaining("own.sock"), "EADDRINUSE", "own.sock"],
+    ]);
   });
 
   it("at an IPv6 address", async () => {
