@@ -12,6 +12,7 @@ import { expectMarked, markedPart } from "./helpers/marked.js";
 
 const root = join(import.meta.dirname, "..");
 const README = "README.md";
+const FAILURES = "docs/reference/failures.md";
 const OPTIONS = "docs/reference/options.md";
 const CODES = "docs/reference/codes.md";
 
@@ -41,7 +42,13 @@ function statedOptions(file: string, name: string): Map<string, string> {
   return new Map([...rows].map(([, option = "", value = ""]) => [option, value]));
 }
 
-describe("README.md", () => {
+/** Rows of a table between its marks, by their first cells. */
+function rowsOf(file: string, name: string): Map<string, string> {
+  const [, , ...rows] = markedPart(file, name).split("\n");
+  return new Map(rows.map((text) => [text.split(" | ", 1)[0] as string, text]));
+}
+
+describe(FAILURES, () => {
   it("shows for each failure what a strict client receives today", async () => {
     const [first, second] = (await survey()).entries();
     const [names, [express = [], fastify = []]] = [
@@ -56,11 +63,22 @@ describe("README.md", () => {
       return row(cause, both(bare, other[1]), both(guarded, other[2]), both(code, other[3]));
     });
     expectMarked(
-      README,
+      FAILURES,
       "failures",
       [row("failure", `bare (${names.join(" / ")})`, "guarded", "code"), "|---|---|---|---|", ...rows].join("\n"),
     );
   }, 120_000);
+});
+
+describe(README, () => {
+  it("shows some of the failures as the page of all has them, and the one that cannot be repaired", () => {
+    const all = rowsOf(FAILURES, "failures");
+    const some = [...rowsOf(README, "failures").keys()];
+    expect(some.length).toBeGreaterThan(9);
+    expect(some.at(-1)).toBe([...all.keys()].at(-1));
+    const [head, line] = markedPart(FAILURES, "failures").split("\n");
+    expectMarked(README, "failures", [head, line, ...some.map((name) => all.get(name) ?? `${name}: ?`)].join("\n"));
+  });
 
   it("states of ten options the defaults that the table of all has", () => {
     const all = statedOptions(OPTIONS, "options");
