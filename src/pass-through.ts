@@ -11,21 +11,17 @@ import { judgePeer } from "./trust/caller.js";
  * shown a context, and answers the health check through public methods.
  */
 export class PassThrough {
-  readonly #runtime: string;
-  readonly #supervisor: GuardSupervisor;
-  readonly #health: Health;
-
-  constructor(runtime: string, supervisor: GuardSupervisor, health: Health) {
-    this.#runtime = runtime;
-    this.#supervisor = supervisor;
-    this.#health = health;
-  }
+  constructor(
+    private readonly runtime: string,
+    private readonly supervisor: GuardSupervisor,
+    private readonly health: Health,
+  ) {}
 
   /** Says, once for the process, that nothing is guarded. */
   tell(): void {
-    if (this.#supervisor.settings.logger === false) return;
+    if (this.supervisor.settings.logger === false) return;
     shared("unsupported runtime", () => {
-      this.#supervisor.warn({ runtime: this.#runtime }, MESSAGES.unsupportedRuntime);
+      this.supervisor.warn({ runtime: this.runtime }, MESSAGES.unsupportedRuntime);
       return true;
     });
   }
@@ -33,9 +29,9 @@ export class PassThrough {
   /** @returns whether the request was a health check, and has its answer */
   answers(request: IncomingMessage, response: ServerResponse): boolean {
     this.tell();
-    if (request.rayguard === undefined) giveContext(request, this.#supervisor);
-    if (!this.#health.matches(request)) return false;
-    this.#health.answer(request, response);
+    if (request.rayguard === undefined) giveContext(request, this.supervisor);
+    if (!this.health.matches(request)) return false;
+    this.health.answer(request, response);
     return true;
   }
 

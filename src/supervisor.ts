@@ -18,7 +18,6 @@ import { callerOf } from "./trust/caller.js";
  * it, so it leads back to no guard.
  */
 export class GuardSupervisor implements Supervisor {
-  readonly settings: Settings;
   readonly enforces: boolean;
   readonly mode: Mode;
   readonly closing = new Set<object>();
@@ -43,8 +42,7 @@ export class GuardSupervisor implements Supervisor {
   /** A certificate can be seen only while the connection is open, and a secret until the app has taken it out of sight. */
   readonly #judgesAtOnce: boolean;
 
-  constructor(settings: Settings) {
-    this.settings = settings;
+  constructor(readonly settings: Settings) {
     this.enforces = settings.mode === "enforce";
     this.mode = this.enforces ? ENFORCE : REPORT;
     this.#judgesAtOnce = settings.trust.clientCertificate || settings.trust.secret !== null;

@@ -14,11 +14,6 @@ export interface Waiting {
  * Equal waits end in the order they began, so the first entry is always the next one due: one timer serves all.
  */
 export class DeadlineQueue {
-  readonly #ms: number;
-  readonly #onDue: (entry: Waiting) => void;
-  readonly #lateMs: number;
-  readonly #onEmpty: (() => void) | undefined;
-  readonly #keepsAlive: boolean;
   #first: Waiting | null = null;
   #last: Waiting | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -36,18 +31,12 @@ export class DeadlineQueue {
    * @param keepsAlive - the process does not end before they are due
    */
   constructor(
-    ms: number,
-    onDue: (entry: Waiting) => void,
-    lateMs = Number.POSITIVE_INFINITY,
-    onEmpty: (() => void) | undefined = undefined,
-    keepsAlive = false,
-  ) {
-    this.#ms = ms;
-    this.#onDue = onDue;
-    this.#lateMs = lateMs;
-    this.#onEmpty = onEmpty;
-    this.#keepsAlive = keepsAlive;
-  }
+    private readonly ms: number,
+    private readonly onDue: (entry: Waiting) => void,
+    private readonly lateMs = Number.POSITIVE_INFINITY,
+    private readonly onEmpty: (() => void) | undefined = undefined,
+    private readonly keepsAlive = false,
+  ) {}
 
   /** The entry that has waited longest. */
   get first(): Waiting | null {
@@ -68,7 +57,7 @@ export class DeadlineQueue {
     if (entry.queue !== null) entry.queue.remove(entry);
     entry.queue = this;
     this.#size++;
-    entry.dueAt = since + this.#ms;
+    entry.dueAt = since + this.ms;
     entry.previous = this.#last;
     entry.next = null;
     if (this.#last === null) this.#first = entry;
@@ -114,13 +103,13 @@ export class DeadlineQueue {
     const wait = Math.max(1, Math.ceil(ms));
     this.#firesAt = performance.now() + wait;
     const timer = setTimeout(this.#timerFires, wait);
-    this.#timer = this.#keepsAlive ? timer : timer.unref();
+    this.#timer = this.keepsAlive ? timer : timer.unref();
   }
 
   #onTimer(): void {
     this.#timer = null;
     const now = performance.now();
-    if (now - this.#firesAt <= this.#lateMs) return this.#sweep(now);
+    if (now - this.#firesAt <= this.lateMs) return this.#sweep(now);
     // In the first turn it is read, in the second who deferred to the app has looked at what that made of it.
     const sweep = contained(undefined, () => {
       this.#lateSweep = null;
@@ -139,13 +128,13 @@ export class DeadlineQueue {
       this.remove(entry);
       // What fails is one entry: those behind it have their turn all the same.
       try {
-        this.#onDue(entry);
+        this.onDue(entry);
       } catch (error) {
         tellFailure(undefined, error);
       }
     }
     this.#sweeping = false;
     if (this.#first !== null) this.#arm(this.#first.dueAt - performance.now());
-    else this.#onEmpty?.();
+    else this.onEmpty?.();
   }
 }

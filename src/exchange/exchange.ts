@@ -55,9 +55,6 @@ export abstract class Exchange implements Waiting, Circumstances {
   previous: Waiting | null = null;
   next: Waiting | null = null;
   dueAt = 0;
-
-  readonly supervisor: Supervisor;
-  settings: RouteSettings;
   /** What holds for it in place of the terms of its guard, where it has not come to that; see `terms`. */
   declare ownTerms: Terms | undefined;
   /** Where its response stands. */
@@ -113,10 +110,10 @@ export abstract class Exchange implements Waiting, Circumstances {
   /** Something late has been told. */
   declare private isLate: boolean;
 
-  constructor(supervisor: Supervisor, settings: RouteSettings) {
-    this.supervisor = supervisor;
-    this.settings = settings;
-  }
+  constructor(
+    readonly supervisor: Supervisor,
+    public settings: RouteSettings,
+  ) {}
 
   /** Its response is one of `node:http` on a connection: what the methods in `http1/overrides.ts` can take for theirs. */
   declare readonly hasNodeResponse: boolean;

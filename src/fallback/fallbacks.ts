@@ -10,12 +10,9 @@ import { RefusalPages } from "./refusal-pages.js";
 /** Composes what a guard answers in place of a response: its own content, or what the user has for it. */
 export class Fallbacks {
   readonly #refusals = new RefusalPages();
-  readonly #failed: (error: unknown) => void;
 
   /** @param failed - told of what `errorContent` throws */
-  constructor(failed: (error: unknown) => void) {
-    this.#failed = failed;
-  }
+  constructor(private readonly failed: (error: unknown) => void) {}
 
   compose(exchange: Exchange, failure: Failure): Page {
     const status = isEdgeStatus(failure.status) ? 500 : withoutGateway(failure.status);
@@ -31,7 +28,7 @@ export class Fallbacks {
       try {
         content = errorContent(describeIncident(exchange, { ...failure, status }, "replaced"), request);
       } catch (error) {
-        this.#failed(error);
+        this.failed(error);
       }
     }
     return composePage({ status, ray, request, lost, headers, content, retryAfterS });

@@ -24,7 +24,6 @@ const NODE_REPORTS = /node:internal\/stream_base_commons|node:_tls_wrap|onwriteE
 
 /** One connection of an HTTP/1.x server: knows the exchanges on it, and overrides the methods of the socket. */
 export class GuardedConnection {
-  readonly socket: NodeSocket;
   /** Of the peer, asked for while the connection is open. */
   readonly address: string | undefined;
   readonly #native: NativeSocketMethods;
@@ -77,8 +76,7 @@ export class GuardedConnection {
   /** The request that was answered last, while its content is still to come; kept no longer, since connections idle. */
   #unread: IncomingMessage | null = null;
 
-  constructor(socket: NodeSocket) {
-    this.socket = socket;
+  constructor(readonly socket: NodeSocket) {
     this.#native = guardSocketMethods(socket, Holder.makeOverride);
     this.address = addressOf(socket);
   }

@@ -25,14 +25,9 @@ import { awaitsContent } from "./request.js";
 
 /** An exchange over HTTP/1.x: what is known of it, whatever a guard does about it. */
 export abstract class Http1Exchange extends Exchange implements RenderingContext {
-  readonly request: IncomingMessage;
   readonly isHttp11: boolean;
   /** False where Node has read in the request that the connection is to close; an app can change Node's own note of it. */
   persists = true;
-  readonly response: NodeResponse;
-  /** The methods that the guard overrides, as they were before. */
-  readonly native: NativeMethods;
-  readonly connection: GuardedConnection;
   /** Next exchange on the same connection, in the order of the requests. */
   declare following: Http1Exchange | null;
 
@@ -90,17 +85,14 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   constructor(
     supervisor: Supervisor,
     settings: RouteSettings,
-    request: IncomingMessage,
-    response: NodeResponse,
-    native: NativeMethods,
-    connection: GuardedConnection,
+    readonly request: IncomingMessage,
+    readonly response: NodeResponse,
+    /** The methods that the guard overrides, as they were before. */
+    readonly native: NativeMethods,
+    readonly connection: GuardedConnection,
   ) {
     super(supervisor, settings);
-    this.request = request;
     this.isHttp11 = request.httpVersionMinor === 1 && request.httpVersionMajor === 1;
-    this.response = response;
-    this.native = native;
-    this.connection = connection;
   }
 
   get octets(): number {

@@ -11,12 +11,8 @@ import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 /** Hands the requests of a server to whoever listens for them, each behind the look that the guard has at it. */
 export class Requests {
-  readonly #server: Http1Server;
-  readonly #below: Http1Server["emit"];
   /** Nobody else Overrides `emit`. */
   readonly #isFirst: boolean;
-  readonly #guard: ServerGuard;
-  readonly #arriving: Arriving;
   /** The listener that was called last: the guard has recognised what it is. */
   #recognised: Listener | undefined;
 
@@ -24,12 +20,13 @@ export class Requests {
    * @param below - emits the event where the guard does not
    * @param arriving - what the class of its responses has just opened
    */
-  constructor(server: Http1Server, below: Http1Server["emit"], guard: ServerGuard, arriving: Arriving) {
-    this.#server = server;
-    this.#below = below;
+  constructor(
+    private readonly server: Http1Server,
+    private readonly below: Http1Server["emit"],
+    private readonly guard: ServerGuard,
+    private readonly arriving: Arriving,
+  ) {
     this.#isFirst = (below as unknown) === EventEmitter.prototype.emit;
-    this.#guard = guard;
-    this.#arriving = arriving;
   }
 
   /** Emits an event that hands over a request. @returns what `emit` does */
@@ -37,24 +34,24 @@ export class Requests {
     let exchange: Http1Exchange;
     try {
       // Opened as its response was made; not one that an app has made itself.
-      const { exchange: opened } = this.#arriving;
-      this.#arriving.exchange = null;
+      const { exchange: opened } = this.arriving;
+      this.arriving.exchange = null;
       if (opened?.response === response) exchange = opened;
-      else exchange = (anyExchangeOf(response) as Http1Exchange | undefined) ?? this.#guard.open(request, response);
+      else exchange = (anyExchangeOf(response) as Http1Exchange | undefined) ?? this.guard.open(request, response);
       exchange.persists = response.shouldKeepAlive;
       const { connection } = exchange;
       if (connection.lingering) {
         exchange.passOver();
         return true;
       }
-      const { overload } = this.#guard;
-      if (this.#guard.answers(exchange)) return true;
+      const { overload } = this.guard;
+      if (this.guard.answers(exchange)) return true;
       exchange.examined = true;
       if (overload !== undefined && !this.#isAdmitted(event, exchange, overload)) return true;
     } catch (error) {
       // Whatever the guard cannot do, the app gets its request.
-      tellFailure(this.#guard.witness, error);
-      return Reflect.apply(this.#below, this.#server, [event, request, response]) as boolean;
+      tellFailure(this.guard.witness, error);
+      return Reflect.apply(this.below, this.server, [event, request, response]) as boolean;
     }
     return this.#callUp(event, exchange);
   }
@@ -69,13 +66,13 @@ export class Requests {
   }
 
   #callUp(event: string, exchange: Http1Exchange): boolean {
-    const server = this.#server;
-    const guard = this.#guard;
+    const server = this.server;
+    const guard = this.guard;
     const args = [exchange.request, exchange.response];
     // A copy of the list for each request would cost more than everything else here.
     const listener = this.#isFirst ? (server._events?.[event] as Listener | undefined) : undefined;
     if (typeof listener !== "function" || "listener" in listener)
-      return callListeners(guard, server, this.#below, event, args, exchange);
+      return callListeners(guard, server, this.below, event, args, exchange);
     if (listener !== this.#recognised) {
       guard.recognise(listener, exchange);
       this.#recognised = listener;

@@ -26,12 +26,8 @@ const LAST_READ_MS = 1_000;
  * Whoever listens answers on the socket, by hand.
  */
 export class SocketExchange extends Exchange {
-  readonly request: IncomingMessage | null;
-  readonly connection: GuardedConnection;
   status = 0;
   octets = 0;
-  /** `undefined`: of a request that could not be parsed, and may be a HEAD. */
-  readonly #method: string | undefined;
   #raw: RawResponse;
   #interims = 0;
   /** 100 (Continue) has gone out. */
@@ -48,22 +44,18 @@ export class SocketExchange extends Exchange {
   #hasSwitched = false;
   /** How the app has ended that. */
   #end: string | undefined;
-  /** What it becomes when nobody answers. */
-  readonly #otherwise: Failure;
 
   constructor(
     supervisor: Supervisor,
     settings: RouteSettings,
-    request: IncomingMessage | null,
-    connection: GuardedConnection,
-    otherwise: Failure,
-    method = request?.method,
+    readonly request: IncomingMessage | null,
+    readonly connection: GuardedConnection,
+    /** What it becomes when nobody answers. */
+    private readonly otherwise: Failure,
+    /** `undefined`: of a request that could not be parsed, and may be a HEAD. */
+    private readonly method = request?.method,
   ) {
     super(supervisor, settings);
-    this.request = request;
-    this.connection = connection;
-    this.#otherwise = otherwise;
-    this.#method = method;
     this.#raw = new RawResponse(method ?? "", request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1");
     connection.bare = this;
     connection.witness = supervisor;
@@ -224,9 +216,9 @@ export class SocketExchange extends Exchange {
       return true;
     }
     if (this.#raw.octets.byteLength > 0) {
-      return this.fail(rawWrite({ status: this.#otherwise.status, err: error, closes: true }));
+      return this.fail(rawWrite({ status: this.otherwise.status, err: error, closes: true }));
     }
-    if (this.request === null) return this.fail(this.#otherwise);
+    if (this.request === null) return this.fail(this.otherwise);
     // No other protocol can be spoken with a client that has ended its side: it has left, and the app lets go of it.
     if (this.connection.socket.readableEnded) return false;
     return this.fail(prematureClose(how, error));
@@ -235,18 +227,18 @@ export class SocketExchange extends Exchange {
   /** Whatever goes wrong with the answer to what is no request, Node's own answer is the right one. */
   override fail(failure: Failure): boolean {
     if (this.request !== null) return super.fail(failure);
-    return super.fail({ ...this.#otherwise, err: failure.err ?? this.#otherwise.err });
+    return super.fail({ ...this.otherwise, err: failure.err ?? this.otherwise.err });
   }
 
   /** Nobody has answered, and nobody will. */
   unanswered(): boolean {
-    return this.fail(this.#otherwise);
+    return this.fail(this.otherwise);
   }
 
   finish(): void {}
 
   replace(page: Page): void {
-    this.#send(renderHttp1(page, this.#method, true).octets, page.status);
+    this.#send(renderHttp1(page, this.method, true).octets, page.status);
   }
 
   #sendRaw({ octets, status, repair }: RawAnswer): void {

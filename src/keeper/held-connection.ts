@@ -11,17 +11,15 @@ let ids = 0;
 export class HeldConnection {
   /** Numbers from 1 on, over again behind 4 294 967 295. */
   readonly id: number;
-  readonly socket: Socket;
-  /** Where it was made to. */
-  readonly key: string;
   /** When it came to be without a worker, in milliseconds. */
   waitingSince = performance.now();
 
-  constructor(socket: Socket, key: string) {
+  constructor(
+    readonly socket: Socket /** Where it was made to. */,
+    readonly key: string,
+  ) {
     ids = (ids % 0xffff_ffff) + 1;
     this.id = ids;
-    this.socket = socket;
-    this.key = key;
     socket.on("error", () => undefined); // a client that is gone is nobody's fault here
     // A socket that was accepted by a server is counted there, and told to the worker as such.
     (socket as { server?: unknown }).server = undefined;

@@ -10,11 +10,8 @@ interface Listening extends KeptListener {
 /** The sockets on which the program listens, which outlive its processes. */
 export class ListeningSockets {
   readonly #open = new Map<string, Listening>();
-  readonly #connected: (socket: Socket, key: string) => void;
 
-  constructor(connected: (socket: Socket, key: string) => void) {
-    this.#connected = connected;
-  }
+  constructor(private readonly connected: (socket: Socket, key: string) => void) {}
 
   get all(): readonly KeptListener[] {
     return [...this.#open.values()].map(({ key, address }) => ({
@@ -67,7 +64,7 @@ export class ListeningSockets {
     (server as { allowHalfOpen?: boolean }).allowHalfOpen = true;
     server.on(
       "connection",
-      contained(keeperWitness, (socket: Socket) => this.#connected(socket, key)),
+      contained(keeperWitness, (socket: Socket) => this.connected(socket, key)),
     );
     server.on("error", () => undefined); // out of descriptors: those who wait are served when there are some
     this.#open.set(key, { key, address, server });

@@ -22,26 +22,22 @@ const HEARD_MS = 50;
 /** The processes of a program: how many there are to be, who takes whose place, and who is asked to end. */
 export class Workers {
   readonly #all = new Set<WorkerProcess>();
-  readonly #wanted: number;
-  readonly #spawn: () => WorkerProcess;
   /** Workers that retire as soon as a younger one listens, and since when, in milliseconds. */
   readonly #replacing = new Map<WorkerProcess, number>();
   readonly #backOff = new BackOff();
   /** Workers that are started after a pause. */
   #coming = 0;
   #endingSince = Number.NEGATIVE_INFINITY;
-  /** Told when none is left, nor will be. */
-  readonly #over: () => void;
 
   /**
    * @param wanted - number of workers
    * @param over - told where a worker that was to be started after a pause is not, and none is left
    */
-  constructor(wanted: number, spawn: () => WorkerProcess, over: () => void) {
-    this.#wanted = wanted;
-    this.#spawn = spawn;
-    this.#over = over;
-  }
+  constructor(
+    private readonly wanted: number,
+    private readonly spawn: () => WorkerProcess /** Told when none is left, nor will be. */,
+    private readonly over: () => void,
+  ) {}
 
   [Symbol.iterator](): Iterator<WorkerProcess> {
     return this.#all.values();
@@ -71,7 +67,7 @@ export class Workers {
   }
 
   start(): void {
-    const worker = this.#spawn();
+    const worker = this.spawn();
     this.#all.add(worker);
     keeperLog.event({ pid: worker.pid }, MESSAGES.workerStarted);
   }
@@ -83,7 +79,7 @@ export class Workers {
 
   /** A worker has come to listen: it is to take the place of one that is to be replaced, or there may be more of them. */
   ready(worker: WorkerProcess): void {
-    if (this.#replacing.size === 0 && this.#lasting < this.#wanted && !this.isEnding) this.start();
+    if (this.#replacing.size === 0 && this.#lasting < this.wanted && !this.isEnding) this.start();
     const late = contained(keeperWitness, () => this.#succeed(worker, () => true));
     setTimeout(late, COVERS_MS).unref();
     this.listens(worker);
@@ -145,14 +141,14 @@ export class Workers {
 
   /** Starts a worker where one is missing; later and later while they do not stay. */
   startInPlaceOf(worker: WorkerProcess): void {
-    if (this.#lasting + this.#coming >= this.#wanted) return;
+    if (this.#lasting + this.#coming >= this.wanted) return;
     const pauseMs = this.#backOff.next(worker.readyAt === undefined ? undefined : performance.now() - worker.readyAt);
     if (pauseMs > 0) keeperLog.event({ pauseMs }, MESSAGES.workerPause);
     this.#coming++;
     const start = contained(keeperWitness, () => {
       this.#coming--;
       if (!this.isEnding) this.start();
-      else if (this.#all.size === 0) this.#over();
+      else if (this.#all.size === 0) this.over();
     });
     setTimeout(start, pauseMs);
   }

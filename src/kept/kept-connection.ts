@@ -44,10 +44,6 @@ function isInterim(octets: unknown): boolean {
  * descriptor is closed, so that the ledger is always a step ahead of what a client can have seen.
  */
 export class KeptConnection {
-  /** Number that the keeper has given it. */
-  readonly id: number;
-  /** Told once its descriptor is closed here. */
-  readonly #closed: (connection: KeptConnection, reset: boolean) => void;
   /** Requests that are under way, in their order. */
   readonly #entries: Entry[] = [];
   #ledger: Ledger | undefined;
@@ -66,10 +62,11 @@ export class KeptConnection {
   /** Where requests are noted that begin to arrive. */
   ledgerOfArrivals: Ledger | undefined;
 
-  constructor(id: number, closed: (connection: KeptConnection, reset: boolean) => void) {
-    this.id = id;
-    this.#closed = closed;
-  }
+  constructor(
+    /** Number that the keeper has given it. */
+    readonly id: number /** Told once its descriptor is closed here. */,
+    private readonly closed: (connection: KeptConnection, reset: boolean) => void,
+  ) {}
 
   /** Nothing is under way on it, and it can be used again. */
   get isIdle(): boolean {
@@ -171,7 +168,7 @@ export class KeptConnection {
   closes(reset: boolean): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#closed(this, reset);
+    this.closed(this, reset);
   }
 
   /** The keeper knows that it is over. */

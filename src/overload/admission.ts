@@ -11,15 +11,13 @@ class Ticket extends AsyncResource implements Waiting, Admitter {
   previous: Waiting | null = null;
   next: Waiting | null = null;
   dueAt = 0;
-  readonly exchange: Exchange;
-  readonly enter: () => void;
-  readonly unseen: boolean;
 
-  constructor(exchange: Exchange, enter: () => void, unseen: boolean) {
+  constructor(
+    readonly exchange: Exchange,
+    readonly enter: () => void,
+    readonly unseen: boolean,
+  ) {
     super("RAYGUARD_QUEUED");
-    this.exchange = exchange;
-    this.enter = enter;
-    this.unseen = unseen;
   }
 
   /** The client has gone, or a deadline has passed, before its turn came. */

@@ -47,10 +47,6 @@ export interface OverloadListener extends Witness {
 export class Overload {
   /** Requests refused since the guard was made. */
   shed = 0;
-  readonly #settings: OverloadSettings;
-  readonly #enforces: boolean;
-  readonly #gauges: Gauges;
-  readonly #listener: OverloadListener;
   readonly #pressure: Pressure;
   readonly #admission: Admission;
   #connections = 0;
@@ -59,15 +55,11 @@ export class Overload {
   #closed = false;
 
   constructor(
-    settings: OverloadSettings,
-    enforces: boolean,
-    listener: OverloadListener,
-    gauges: Gauges = new ProcessGauges(),
+    private readonly settings: OverloadSettings,
+    private readonly enforces: boolean,
+    private readonly listener: OverloadListener,
+    private readonly gauges: Gauges = new ProcessGauges(),
   ) {
-    this.#settings = settings;
-    this.#enforces = enforces;
-    this.#listener = listener;
-    this.#gauges = gauges;
     this.#pressure = new Pressure(settings);
     const overdue: Refusal = { reason: "queued", message: `It had waited ${settings.maxQueuedMs} ms for its turn.` };
     const onOverdue = (exchange: Exchange, unseen: boolean) => this.#refuse(exchange, overdue, unseen);
@@ -81,7 +73,7 @@ export class Overload {
 
   /** Why new work is being refused, where that has gone on for long enough to be told to a load balancer. */
   get reason(): Reason | undefined {
-    if (!this.#enforces || this.#closed) return undefined;
+    if (!this.enforces || this.#closed) return undefined;
     if (this.#pressure.isOutOfMemory) return "heap";
     return this.#episode !== null && this.#episode.weight >= SUSTAINED ? this.#episode.reason : undefined;
   }
@@ -89,8 +81,8 @@ export class Overload {
   /** Starts to sample. No timer of it keeps the process alive. */
   start(): void {
     if (this.#timer !== null || this.#closed) return;
-    this.#gauges.start();
-    this.#timer = whileKept(this, (kept) => contain(kept.#listener, () => kept.sample()), SAMPLE_MS);
+    this.gauges.start();
+    this.#timer = whileKept(this, (kept) => contain(kept.listener, () => kept.sample()), SAMPLE_MS);
   }
 
   /** Stops to sample and lets everybody in who waits. */
@@ -98,7 +90,7 @@ export class Overload {
     this.#closed = true;
     if (this.#timer !== null) {
       clearInterval(this.#timer);
-      this.#gauges.stop();
+      this.gauges.stop();
     }
     this.#timer = null;
     this.#endEpisode();
@@ -133,8 +125,8 @@ export class Overload {
     if (!hasRoom) refusal ??= this.#fullQueue();
     if (refusal !== undefined) {
       this.#refuse(exchange, refusal, unseen);
-      if (this.#enforces) return false;
-    } else if (this.#enforces && !hasRoom) {
+      if (this.enforces) return false;
+    } else if (this.enforces && !hasRoom) {
       admission.enqueue(exchange, enter, unseen);
       return false;
     }
@@ -144,7 +136,7 @@ export class Overload {
 
   /** Takes a look at the process. */
   sample(): void {
-    this.#pressure.sample(this.#gauges.read(), this.#connections);
+    this.#pressure.sample(this.gauges.read(), this.#connections);
     this.#connections = 0;
     this.#admission.narrow(this.#isShort(), this.#pressure.window);
     const episode = this.#episode;
@@ -158,7 +150,7 @@ export class Overload {
 
   /** Whether others have the processors, or have had them until those were let in who had to wait for it. */
   #isShort(): boolean {
-    const { maxQueued, maxQueuedMs } = this.#settings;
+    const { maxQueued, maxQueuedMs } = this.settings;
     if (maxQueued === 0) return false;
     const { isShort } = this.#admission;
     const { processorPart } = this.#pressure;
@@ -172,10 +164,10 @@ export class Overload {
    */
   #late(exchange: Exchange, waitMs: number): Refusal | undefined {
     const { startedAt, isFirst } = exchange;
-    if (!isFirst || this.#settings.maxEventLoopDelayMs === false) return undefined;
+    if (!isFirst || this.settings.maxEventLoopDelayMs === false) return undefined;
     if (!this.#admission.newcomers.areSpare(startedAt)) return undefined;
     const unseenMs = this.#admission.newcomers.unseenMs(startedAt);
-    if (unseenMs + waitMs <= this.#settings.maxQueuedMs) return undefined;
+    if (unseenMs + waitMs <= this.settings.maxQueuedMs) return undefined;
     const message = `It may have waited up to ${Math.round(unseenMs)} ms to be let in.`;
     return { reason: "event-loop-delay", message };
   }
@@ -190,10 +182,10 @@ export class Overload {
     const { request } = exchange;
     const isFirst = this.#note(reason);
     // Thousands of lines a second would be a load of their own: the first one says why, the last one how many.
-    const failure = overloaded(message, this.#settings.retryAfterS, null, { unlogged: !isFirst, unseen });
+    const failure = overloaded(message, this.settings.retryAfterS, null, { unlogged: !isFirst, unseen });
     const hasContent = request !== null && !request.complete && announcesContent(request.headers);
     // Content that came in the same packet is parsed by then, and the connection can stay.
-    if (hasContent && this.#enforces) setImmediate(contained(this.#listener, () => void exchange.fail(failure)));
+    if (hasContent && this.enforces) setImmediate(contained(this.listener, () => void exchange.fail(failure)));
     else exchange.fail(failure);
   }
 
@@ -214,6 +206,6 @@ export class Overload {
     if (episode === null) return;
     this.#episode = null;
     const ms = Math.round(performance.now() - episode.startedAt);
-    this.#listener.warn({ code: "OVERLOAD", ms, refused: Object.fromEntries(episode.refused) }, MESSAGES.overloadOver);
+    this.listener.warn({ code: "OVERLOAD", ms, refused: Object.fromEntries(episode.refused) }, MESSAGES.overloadOver);
   }
 }

@@ -42,13 +42,10 @@ const PART_WEIGHT = 0.3;
 
 /** A limit with two thresholds: crossed above it, left well below it. */
 export class Threshold {
-  readonly limit: number | false;
   over = false;
   #run = 0;
 
-  constructor(limit: number | false) {
-    this.limit = limit;
-  }
+  constructor(readonly limit: number | false) {}
 
   /** Takes a sample. @returns whether it is above the limit */
   feed(value: number): boolean {

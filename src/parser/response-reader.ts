@@ -7,7 +7,6 @@ import type { Draft, ParsedResponse } from "./response.js";
 /** Reads the responses on one connection while their octets arrive. */
 export class ResponseReader {
   readonly responses: ParsedResponse[] = [];
-  readonly stream: OctetStream;
   readonly #requests: RequestFacts[] = [];
   readonly #problems: Problem[] = [];
   readonly #reading: Reading<void>;
@@ -15,8 +14,7 @@ export class ResponseReader {
   #tunnel = false;
   #over = false;
 
-  constructor(stream: OctetStream = new OctetStream()) {
-    this.stream = stream;
+  constructor(readonly stream: OctetStream = new OctetStream()) {
     this.#reading = this.#readAll();
   }
 

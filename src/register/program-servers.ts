@@ -43,16 +43,13 @@ export function guardProgram({ servers: isGuarded, ...options }: ProgramOptions)
 
 /** The guard of a program: made for the first server it is needed for, gone with the last. */
 class ProgramGuard {
-  readonly #options: ProgramOptions;
   #guard: GuardCore | undefined;
   #isTold = false;
 
-  constructor(options: ProgramOptions) {
-    this.#options = options;
-  }
+  constructor(private readonly options: ProgramOptions) {}
 
   take(server: object): void {
-    this.#guard ??= new GuardCore(this.#options);
+    this.#guard ??= new GuardCore(this.options);
     const guard = this.#guard;
     guard.attachUntilAnother(server, () => {
       if (guard.isAttached) return;

@@ -24,14 +24,11 @@ export interface LeftOut {
  */
 export class Noise {
   readonly #leftOut = new Map<string | null, { seen: number; count: number }>();
-  readonly #tell: (left: LeftOut) => void;
   #told = 0;
   #since = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(tell: (left: LeftOut) => void) {
-    this.#tell = tell;
-  }
+  constructor(private readonly tell: (left: LeftOut) => void) {}
 
   /** Whether what comes from a peer is told in full. @param address - null where it is not known */
   admits(address: string | null): boolean {
@@ -63,8 +60,8 @@ export class Noise {
     const left = [...this.#leftOut].filter(([, { count }]) => count > 0).sort(([, a], [, b]) => b.count - a.count);
     this.#leftOut.clear();
     this.#told = 0;
-    for (const [peer, { count }] of left.slice(0, MOST_LINES)) this.#tell({ peer, count, seconds });
+    for (const [peer, { count }] of left.slice(0, MOST_LINES)) this.tell({ peer, count, seconds });
     const rest = left.slice(MOST_LINES).reduce((sum, [, { count }]) => sum + count, 0);
-    if (rest > 0) this.#tell({ peer: null, count: rest, seconds });
+    if (rest > 0) this.tell({ peer: null, count: rest, seconds });
   }
 }

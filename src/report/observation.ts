@@ -40,14 +40,11 @@ export function observe(guard: object, observer: Observer): () => void {
 
 /** Those who observe a guard. One that fails must not take the response with it, nor the other observers. */
 export class Observers {
-  readonly #failed: (error: unknown) => void;
   /** By subscription: the same observer may come twice. */
   readonly #observers = new Map<object, Observer>();
 
   /** @param failed - told of what an observer throws */
-  constructor(failed: (error: unknown) => void) {
-    this.#failed = failed;
-  }
+  constructor(private readonly failed: (error: unknown) => void) {}
 
   get size(): number {
     return this.#observers.size;
@@ -71,7 +68,7 @@ export class Observers {
       try {
         act(observer);
       } catch (error) {
-        this.#failed(error);
+        this.failed(error);
       }
     }
   }

@@ -37,14 +37,11 @@ export function yieldsToAny(server: object): boolean {
 export class Attachments {
   /** For as long as they live. */
   readonly servers = new WeakCollection<object>();
-  readonly #guard: AttachingGuard;
   readonly #detach = new WeakMap<object, () => void>();
   /** Servers of which it sees a part. */
   readonly #surroundings = new WeakMap<object, Surroundings>();
 
-  constructor(guard: AttachingGuard) {
-    this.#guard = guard;
-  }
+  constructor(private readonly guard: AttachingGuard) {}
 
   /**
    * Attaches to a server, once.
@@ -58,7 +55,7 @@ export class Attachments {
         `attach() takes a server of node:http, node:https or node:http2; got ${server === null ? "null" : typeof server}.`,
       );
     }
-    const guard = this.#guard;
+    const guard = this.guard;
     const guards = guardsOf(server);
     if (guards.has(guard)) {
       if (isWhole) this.#widen(server);
@@ -109,24 +106,24 @@ export class Attachments {
 
   /** The same for one that nobody has attached, and that turns out to be the guard's. Throws nothing. */
   addFound(server: object, isWhole: boolean): void {
-    if (this.#guard.state !== "serving" || !("listening" in server)) return;
+    if (this.guard.state !== "serving" || !("listening" in server)) return;
     try {
       this.add(server, isWhole);
     } catch (error) {
-      this.#guard.supervisor.warn({ err: error }, MESSAGES.attachFailed);
+      this.guard.supervisor.warn({ err: error }, MESSAGES.attachFailed);
     }
   }
 
   /** The same at the first request that comes to the guard. */
   addAt(request: IncomingMessage, server: object | undefined): void {
-    const guard = this.#guard;
+    const guard = this.guard;
     if (server === undefined || guard.state !== "serving" || guardsOf(server).has(guard)) return;
     this.addFound(server, isRecognised(server, guard) || guard.seesAll?.(request) === true);
   }
 
   /** Leaves every server, and takes no more. */
   close(): void {
-    isClosed(this.#guard);
+    isClosed(this.guard);
     for (const server of this.servers) {
       this.servers.delete(server);
       this.#detach.get(server)?.();
@@ -143,9 +140,9 @@ export class Attachments {
 
   /** Takes a server of which the guard sees a part, until there is one for all of it. */
   #surround(server: object): void {
-    const surroundings = new Surroundings(this.#guard);
+    const surroundings = new Surroundings(this.guard);
     const detach = attachTo(server, surroundings);
-    const leave = () => guardsOf(server).delete(this.#guard);
+    const leave = () => guardsOf(server).delete(this.guard);
     const end = () => {
       if (yielding.get(server) === held) yielding.delete(server);
       this.#surroundings.delete(server);

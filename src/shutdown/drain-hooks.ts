@@ -9,11 +9,8 @@ const HOOK_TIMEOUT_MS = 5_000;
 /** What is to be done once every request is answered, in order, and never for longer than each may take. */
 export class DrainHooks {
   readonly #hooks: { hook: () => unknown; timeoutMs: number }[] = [];
-  readonly #warn: (record: object, message: string) => void;
 
-  constructor(warn: (record: object, message: string) => void) {
-    this.#warn = warn;
-  }
+  constructor(private readonly warn: (record: object, message: string) => void) {}
 
   /** @throws {RayguardError} `ERR_RAYGUARD_INVALID_ARGUMENT`, `ERR_RAYGUARD_INVALID_OPTION` */
   add(hook: () => unknown, timeoutMs: number | undefined): void {
@@ -28,14 +25,14 @@ export class DrainHooks {
       const tooLate = new Promise<void>((resolve) => {
         const onTimeout = () => {
           resolve();
-          this.#warn({ timeoutMs }, MESSAGES.hookLate);
+          this.warn({ timeoutMs }, MESSAGES.hookLate);
         };
         timer = setTimeout(contained(undefined, onTimeout), timeoutMs);
       });
       try {
         await Promise.race([hook(), tooLate]);
       } catch (error) {
-        this.#warn({ err: error }, MESSAGES.hookFailed);
+        this.warn({ err: error }, MESSAGES.hookFailed);
       }
       clearTimeout(timer);
     }

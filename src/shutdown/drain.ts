@@ -118,17 +118,14 @@ export function answerTheRest(guard: DrainedGuard, code: "SHUTDOWN" | "EXIT"): n
  * a busy one all the same after a while, since its client may try refused streams elsewhere (RFC 9113, section 6.8).
  */
 class SessionCloser {
-  readonly #sessions: ReadonlySet<ServerHttp2Session>;
   readonly #seen = new Map<ServerHttp2Session, { octets: number; since: number }>();
   readonly #startedAt = performance.now();
 
-  constructor(sessions: ReadonlySet<ServerHttp2Session>) {
-    this.#sessions = sessions;
-  }
+  constructor(private readonly sessions: ReadonlySet<ServerHttp2Session>) {}
 
   look(): void {
     const now = performance.now();
-    for (const session of this.#sessions) {
+    for (const session of this.sessions) {
       if (session.closed || session.destroyed) continue;
       const octets = session.socket.bytesRead;
       const seen = this.#seen.get(session);

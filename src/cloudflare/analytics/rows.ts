@@ -112,34 +112,29 @@ async function instantOf(pages: Pages, datetime: string, found: Map<string, Erro
 type Page = { readonly isLast: true } | { readonly isLast: false; readonly first: ErrorRow; readonly last: ErrorRow };
 
 class Pages {
-  readonly #transport: Transport;
-  readonly #limits: Limits;
-  readonly #zone: string;
-  readonly #filters: () => readonly string[];
-
-  constructor(transport: Transport, limits: Limits, zone: string, filters: () => readonly string[]) {
-    this.#transport = transport;
-    this.#limits = limits;
-    this.#zone = zone;
-    this.#filters = filters;
-  }
+  constructor(
+    private readonly transport: Transport,
+    private readonly limits: Limits,
+    private readonly zone: string,
+    private readonly filters: () => readonly string[],
+  ) {}
 
   /** Asks for one page and adds what is new in it to `found`. */
   async ask(where: Readonly<Record<string, string>>, orderBy: string, found: Map<string, ErrorRow>): Promise<Page> {
-    const limits = this.#limits;
+    const limits = this.limits;
     const limit = limits.pageSize;
     const names = Object.keys(where);
     const selection = {
       alias: "rows",
       dataset: limits.dataset,
       fields: limits.fields(REQUIRED, OPTIONAL),
-      filters: [...names.map((name) => `${name}: $${name}`), ...this.#filters()],
+      filters: [...names.map((name) => `${name}: $${name}`), ...this.filters()],
       orderBy: [orderBy],
       limit,
     };
     const types = names.map((name) => [name, name.startsWith("rayName") ? "string!" : "Time!"] as const);
     const query = selectQuery([selection], Object.fromEntries(types));
-    const answer = await askZone(this.#transport, query, { zone: this.#zone, ...where });
+    const answer = await askZone(this.transport, query, { zone: this.zone, ...where });
     const page = rowsOf(answer, "rows").map(rowOf);
     for (const row of page) found.set(`${row.datetime} ${row.ray} ${row.method} ${row.host} ${row.path}`, row);
     const [first, last] = [page[0], page.at(-1)];

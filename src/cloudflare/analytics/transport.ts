@@ -34,13 +34,10 @@ const FIRST_WAIT_MS = 1_000;
 
 /** Sends queries, one at a time, and keeps to the rate limit. */
 export class Transport {
-  readonly #settings: TransportSettings;
   #waitedMs = 0;
   #queries = 0;
 
-  constructor(settings: TransportSettings) {
-    this.#settings = settings;
-  }
+  constructor(private readonly settings: TransportSettings) {}
 
   /** Queries sent so far, refused ones among them. */
   get queries(): number {
@@ -67,7 +64,7 @@ export class Transport {
   }
 
   async #waitForLimit(ms: number): Promise<void> {
-    const { patienceMs, onWait } = this.#settings;
+    const { patienceMs, onWait } = this.settings;
     this.#waitedMs += ms;
     if (this.#waitedMs > patienceMs) {
       throw new RayguardError(
@@ -80,7 +77,7 @@ export class Transport {
   }
 
   async #send(query: string, variables: Variables): Promise<Outcome> {
-    const { endpoint, token, timeoutMs } = this.#settings;
+    const { endpoint, token, timeoutMs } = this.settings;
     this.#queries++;
     let response: Response;
     let text: string;
@@ -103,7 +100,7 @@ export class Transport {
   }
 
   #read({ status, headers }: Response, text: string): Outcome {
-    const { host } = this.#settings.endpoint;
+    const { host } = this.settings.endpoint;
     if (status === 429) return { fault: "limit", afterMs: retryAfterMs(headers.get("retry-after")) };
     if (status >= 500) return { fault: "passing", message: `${host} answered ${status}.` };
     if (status >= 300 && status < 400) {
@@ -147,7 +144,7 @@ export class Transport {
   /** What others write may quote what they were sent. */
   #safe(text: string): string {
     return text
-      .replaceAll(this.#settings.token, "[token]")
+      .replaceAll(this.settings.token, "[token]")
       .slice(0, 500)
       .replace(/[.\s]+$/, "");
   }
