@@ -58,9 +58,19 @@ export function readStatus(octets: Buffer): number | undefined {
   return code === undefined ? undefined : Number(code);
 }
 
-/** Whether a request announces content, of which some may be still to come. RFC 9112, section 6. */
-export function announcesContent(headers: NodeJS.Dict<string | string[]>): boolean {
+/**
+ * Whether content of a request is still to come (RFC 9112, section 6). That it is not complete does not tell: none is
+ * while its listener runs.
+ */
+export function awaitsContent({ complete, headers }: Arriving): boolean {
+  if (complete) return false;
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+/** A request, as far as it has arrived. */
+interface Arriving {
+  readonly complete: boolean;
+  readonly headers: NodeJS.Dict<string | string[]>;
 }
 
 /** Name and value of a field line as a sender writes it: what stands around the value but one space is part of it. */

@@ -1,12 +1,19 @@
 import { type Failure, ruleBroken } from "../report/incidents.js";
 import { isProvenOtherwise, LOOKED_AT } from "../validity/content-coding.js";
-import type { Http1Exchange } from "./http1-exchange.js";
+import type { NodeResponse } from "./node-internals.js";
 
 /** Content of which the header section says that it is coded, and of which nothing has been seen. */
 export interface CodedContent {
   readonly coding: string;
   /** Octets of framing that stand before the first chunk: its size, and CRLF. */
   frames: number;
+}
+
+/** An exchange with such content. */
+interface Coded {
+  coded: CodedContent | null;
+  readonly response: NodeResponse;
+  repaired(failure: Failure): boolean;
 }
 
 /** What the first octets show of the content coding; null where they are as announced, or cannot tell. */
@@ -20,7 +27,7 @@ export function checkCoding(coding: string, chunk: string | Uint8Array, encoding
 }
 
 /** Looks at the first octets of content that is said to be coded. */
-export function lookAtContent(exchange: Http1Exchange, data: string | Uint8Array, encoding: unknown): void {
+export function lookAtContent(exchange: Coded, data: string | Uint8Array, encoding: unknown): void {
   const { coded, response } = exchange;
   if (coded === null) return;
   if (response.chunkedEncoding && coded.frames < 2) {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { contain, contained, type Witness } from "../containment.js";
+import { awaitsContent } from "../http/message.js";
 import { Existing, shared } from "../shared.js";
 import { runningFunctions } from "../stack.js";
 import type { Peer } from "../trust/caller.js";
@@ -7,7 +8,6 @@ import { isDestroyed, isWritable } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
 import { addressOf, markErrorEmitted, type NodeSocket } from "./node-internals.js";
-import { awaitsContent } from "./request.js";
 import { onceClosed } from "./socket-close.js";
 import type { SocketExchange } from "./socket-exchange.js";
 import {

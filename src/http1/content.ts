@@ -3,20 +3,10 @@ import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { longContent } from "../report/incidents.js";
 import { countAsWritten, countNoMore } from "./bytes-written.js";
 import { lookAtContent } from "./coded-content.js";
-import type { Http1Exchange } from "./http1-exchange.js";
+import type { Http1Exchange, Piece } from "./http1-exchange.js";
 import { emitDrain, isFinishCallback, type WriteCallback, withoutDrain } from "./node-internals.js";
 import { dropRaw, releaseRaw } from "./raw-writes.js";
-import type { WatchedExchange } from "./watched-exchange.js";
-import { callBack, writeAfterDestroy } from "./write-callbacks.js";
-
-/** Content that the app has written and that has not gone out. */
-export interface Piece {
-  readonly data: string | Uint8Array;
-  readonly encoding: BufferEncoding | null | undefined;
-  /** Undefined from when it has been called. */
-  callback: WriteCallback;
-  readonly byteLength: number | undefined;
-}
+import { callBack, discard } from "./write-callbacks.js";
 
 /** Overrides `_send`, which every octet of content and every chunk frame passes. */
 export function sendContent(
@@ -36,7 +26,7 @@ export function sendContent(
   if (exchange.sent + octets > exchange.framing.most) {
     const failure = longContent(exchange.framing.length, exchange.sent + octets);
     // What the app calls in this turn throws what Node throws, where that is strict about the length.
-    if (exchange.inEnd || isAllOut(exchange)) exchange.fail(failure);
+    if (exchange.inEnd || exchange.isAllOut) exchange.fail(failure);
     else exchange.failSoon(failure);
     return discard(exchange, callback);
   }
@@ -77,7 +67,7 @@ export function sendContent(
 
 /** The same for a response that is only looked at. */
 export function watchContent(
-  exchange: WatchedExchange,
+  exchange: Http1Exchange,
   data: string | Uint8Array,
   encoding: BufferEncoding | null | undefined,
   callback: WriteCallback,
@@ -142,13 +132,6 @@ export function commit(exchange: Http1Exchange): boolean {
   return wantsMore;
 }
 
-/** Takes octets that will never go out; whoever wrote them must not wait. */
-export function discard(exchange: Http1Exchange, callback: WriteCallback): boolean {
-  if (isFinishCallback(callback)) exchange.finishCallback = callback;
-  else if (typeof callback === "function") process.nextTick(callback, null);
-  return true;
-}
-
 /** Keeps a piece of content back, so that a late failure can still be replaced. @returns whether the app may go on */
 function hold(exchange: Http1Exchange, piece: Piece, octets: number): boolean {
   if (exchange.held === null) {
@@ -189,15 +172,6 @@ function leaveTick(exchange: Http1Exchange): void {
   callBack(held, null);
 }
 
-/** Forgets what is held, since nobody is left to send it to. Node tells nobody of a response that has not had its turn. */
-export function dropHeld(exchange: Http1Exchange): void {
-  const { held, isQueued, connection } = exchange;
-  if (held === null || isQueued) return;
-  exchange.held = null;
-  countNoMore(connection.socket);
-  callBack(held, connection.socket.errored ?? writeAfterDestroy());
-}
-
 /** Node keeps what is written in one tick in a corked socket anyway: until then a failure can still be replaced. */
 function commitSoon(exchange: Http1Exchange): boolean {
   if (exchange.commitsSoon) return true;
@@ -223,11 +197,4 @@ export function releaseHeld(exchange: Http1Exchange): void {
   else if (exchange.held !== null) {
     if (commit(exchange)) emitDrain(exchange.response);
   } else if (exchange.raw !== null) releaseRaw(exchange);
-}
-
-/** Every octet that the header section announced is out. */
-export function isAllOut(exchange: Http1Exchange): boolean {
-  const { phase } = exchange;
-  if (!phase.isCommitted || phase.isVoid || phase.isSettled) return false;
-  return exchange.isOut && exchange.isWhole;
 }

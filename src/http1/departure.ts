@@ -2,7 +2,6 @@ import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { type IncomingMessage, OutgoingMessage } from "../node-http.js";
 import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
-import type { GuardedExchange } from "./guarded-exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { leaveServer } from "./leave-server.js";
 import { abortSignalOf, type NodeResponse, type NodeSocket } from "./node-internals.js";
@@ -138,21 +137,6 @@ export function isNeverFinished({ capturing, response }: Http1Exchange): boolean
   if (response._closed) return false;
   Reflect.defineProperty(response, "writableFinished", { value: false, configurable: true });
   return true;
-}
-
-/** Calls a method of a response that is destroyed only in the app's view. */
-export function asIfOpen<T>(exchange: GuardedExchange, call: () => T): T {
-  const { response } = exchange;
-  const { destroyed } = response;
-  exchange.answersAfterAll();
-  exchange.reopened = true;
-  response.destroyed = false;
-  try {
-    return call();
-  } finally {
-    response.destroyed = destroyed;
-    exchange.reopened = false;
-  }
 }
 
 function closeResponse(response: NodeResponse): void {

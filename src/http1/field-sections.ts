@@ -1,12 +1,10 @@
-import { CHUNKED, CLOSE, type Framing, NONE } from "../exchange/framing.js";
+import { awaitsContent } from "../http/message.js";
 import { ruleBroken } from "../report/incidents.js";
 import type { HeadersArgument } from "../validity/draft.js";
-import { sortTrailers } from "../validity/trailers.js";
+import { framingOf } from "./framing.js";
 import { checkSize, largestFields, type Rendering, renderHeaderSection } from "./header-section.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { dropBegun } from "./interim-gate.js";
-import type { NodeResponse } from "./node-internals.js";
-import { awaitsContent } from "./request.js";
 import { endsConnection } from "./take-over.js";
 
 /** Overrides `_storeHeader`, which renders the header section. */
@@ -74,25 +72,4 @@ export function accept(exchange: Http1Exchange, status: number): void {
   }
   exchange.framing = framingOf(response);
   supervisor.rendered?.(exchange, rendered);
-}
-
-/** Node has framed what it has rendered. */
-export function framingOf({
-  _hasBody,
-  _contentLength: length,
-  _removedContLen,
-  chunkedEncoding,
-}: NodeResponse): Framing {
-  if (!_hasBody) return NONE;
-  if (chunkedEncoding) return CHUNKED;
-  return typeof length === "number" && !_removedContLen ? { kind: "length", length, most: length } : CLOSE;
-}
-
-/** Drops what may not stand in a trailer section (RFC 9110, section 6.5.1). */
-export function checkTrailers(exchange: Http1Exchange): void {
-  const { response } = exchange;
-  const { kept, dropped } = sortTrailers(response._trailer);
-  if (dropped.length === 0) return;
-  const failure = ruleBroken("TR-2", `The app sent ${dropped.join(", ")} as a trailer.`);
-  if (exchange.repaired(failure)) response._trailer = kept;
 }

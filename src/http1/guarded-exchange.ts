@@ -4,10 +4,11 @@ import { failLater } from "../exchange/failing.js";
 import { ofLength } from "../exchange/framing.js";
 import { endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
+import { awaitsContent } from "../http/message.js";
 import type { Failure } from "../report/incidents.js";
-import { commit, isAllOut, releaseHeld } from "./content.js";
+import { commit, releaseHeld } from "./content.js";
 import { abortRequest, leaveConnection } from "./departure.js";
-import { sendDetached } from "./detached.js";
+import { detached, sendDetached } from "./detached.js";
 import { discardCalls } from "./discarded-calls.js";
 import { setStatus } from "./first-line.js";
 import { showGone } from "./gone-socket.js";
@@ -15,7 +16,6 @@ import { Http1Exchange } from "./http1-exchange.js";
 import { awaitLateAnswer } from "./late-answer.js";
 import { forgetContent } from "./node-internals.js";
 import { closeRaw, writeRaw } from "./raw-writes.js";
-import { awaitsContent } from "./request.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
@@ -64,11 +64,15 @@ export class GuardedExchange extends Http1Exchange {
     if (this.kept !== undefined) this.tellKeeper();
   }
 
+  override flushed(): void {
+    if (this.response.socket === null && !this.isDetached) detached(this);
+  }
+
   /** `end()` threw: nothing of it went out. */
   endThrew(): void {
     this.inEnd = false;
     if (this.response._header === null) forgetContent(this.response);
-    if (isAllOut(this)) process.nextTick(contained(this.supervisor, () => this.endAll()));
+    if (this.isAllOut) process.nextTick(contained(this.supervisor, () => this.endAll()));
     if (this.pending !== null) process.nextTick(contained(this.supervisor, () => this.failNow()));
   }
 

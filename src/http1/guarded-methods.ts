@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { handlerError } from "../report/incidents.js";
 import { sendContent } from "./content.js";
-import { asIfOpen, finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
+import { finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
 import { detached } from "./detached.js";
 import { writeEarlyHints, writeInformation } from "./early-hints.js";
 import { storeHeader } from "./field-sections.js";
@@ -9,11 +9,11 @@ import { showGone } from "./gone-socket.js";
 import type { GuardedExchange } from "./guarded-exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { passInterim, sendWaiting } from "./interim-gate.js";
+import type { ExchangeMethods, NativeMethods, WriteInformation } from "./native-methods.js";
 import { forgetContent, LOSES_CORKED_CHUNKS, type NodeSocket } from "./node-internals.js";
-import type { ExchangeMethods, NativeMethods, WriteInformation } from "./overrides.js";
 import { watchSource } from "./piped-source.js";
 import { leavesOut, RESET_CONTENT } from "./reset-content.js";
-import { addTrailers } from "./trailers.js";
+import { addTrailers, beforeEnd } from "./trailers.js";
 
 /** What the methods do to a response that is guarded. */
 export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedExchange> {
@@ -79,7 +79,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
         while (this.writableCorked > 0) this.uncork();
       }
       exchange.inEnd = true;
-      if (exchange.sourceError !== undefined || this._trailer !== "") exchange.ends();
+      if (exchange.sourceError !== undefined || this._trailer !== "") beforeEnd(exchange);
       try {
         native.end.call(this, chunk, encoding, callback);
       } catch (error) {
@@ -146,6 +146,21 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
     },
   };
   return guarded;
+}
+
+/** Calls a method of a response that is destroyed only in the app's view. */
+function asIfOpen<T>(exchange: GuardedExchange, call: () => T): T {
+  const { response } = exchange;
+  const { destroyed } = response;
+  exchange.answersAfterAll();
+  exchange.reopened = true;
+  response.destroyed = false;
+  try {
+    return call();
+  } finally {
+    response.destroyed = destroyed;
+    exchange.reopened = false;
+  }
 }
 
 function isGone(exchange: Http1Exchange, error: unknown): boolean {

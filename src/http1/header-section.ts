@@ -16,8 +16,8 @@ import { judge } from "../validity/guarded/index.js";
 import { isRefused } from "../validity/refused.js";
 import { coding, isPlainlyValid, isPlainStatus } from "../validity/scan.js";
 import { readFirstLine, setStatus } from "./first-line.js";
+import type { NativeMethods } from "./native-methods.js";
 import { kOutHeaders, type NodeResponse, versionOf } from "./node-internals.js";
-import type { NativeMethods } from "./overrides.js";
 
 /** What a header section became. */
 export interface Rendering {

@@ -4,24 +4,32 @@ import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { CHUNKED, isWhole } from "../exchange/framing.js";
 import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
-import type { FieldLine } from "../http/message.js";
+import { awaitsContent, type FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
-import { type Failure, lateWrite, longContent, shortContent, sourceFailed } from "../report/incidents.js";
+import { type Failure, lateWrite, longContent, shortContent } from "../report/incidents.js";
 import { MESSAGES } from "../report/log.js";
 import type { Peer } from "../trust/caller.js";
+import { countNoMore } from "./bytes-written.js";
 import type { CodedContent } from "./coded-content.js";
 import type { GuardedConnection } from "./connection.js";
-import { dropHeld, isAllOut, type Piece } from "./content.js";
-import { detached } from "./detached.js";
-import { checkTrailers, framingOf } from "./field-sections.js";
+import { framingOf } from "./framing.js";
 import { isDestroyed } from "./gone-socket.js";
 import { fieldsOf, type RenderingContext } from "./header-section.js";
-import type { Interims } from "./interim-gate.js";
+import type { Interims } from "./interim.js";
+import type { NativeMethods } from "./native-methods.js";
 import type { NodeResponse, WriteCallback } from "./node-internals.js";
-import type { NativeMethods } from "./overrides.js";
 import { peerOfConnection } from "./peer.js";
 import type { RawResponse } from "./raw-response.js";
-import { awaitsContent } from "./request.js";
+import { callBack, writeAfterDestroy } from "./write-callbacks.js";
+
+/** Content that the app has written and that has not gone out. */
+export interface Piece {
+  readonly data: string | Uint8Array;
+  readonly encoding: BufferEncoding | null | undefined;
+  /** Undefined from when it has been called. */
+  callback: WriteCallback;
+  readonly byteLength: number | undefined;
+}
 
 /** An exchange over HTTP/1.x: what is known of it, whatever a guard does about it. */
 export abstract class Http1Exchange extends Exchange implements RenderingContext {
@@ -119,6 +127,13 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
     return !this.isDetached && isWhole(this.framing, this.sent);
   }
 
+  /** Every octet that the header section announced is out. */
+  get isAllOut(): boolean {
+    const { phase } = this;
+    if (!phase.isCommitted || phase.isVoid || phase.isSettled) return false;
+    return this.isOut && this.isWhole;
+  }
+
   get peer(): Peer {
     const { peer } = this.connection;
     return peer?.trust === this.supervisor.settings.trust ? peer : peerOfConnection(this);
@@ -170,6 +185,8 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   abstract failSoon(failure: Failure): boolean;
   /** `end()` has returned. */
   abstract ended(): void;
+  /** `finish` has been emitted: Node has detached the socket, if only past a method that is no longer in its place. */
+  abstract flushed(): void;
   /**
    * The app writes to the socket itself.
    * @param last - it ends the connection with these octets
@@ -184,12 +201,6 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   /** Node is about to say that the client has left; where it does not, nobody else would. */
   override failsBehindClient(): void {
     setImmediate(contained(this.supervisor, () => this.gone()));
-  }
-
-  /** `end()` is about to run for content of a source, or with a trailer section: the last moment to look at them. */
-  ends(): void {
-    if (this.sourceError !== undefined && !isAllOut(this)) this.fail(sourceFailed(this.sourceError.error));
-    if (this.response._trailer !== "") checkTrailers(this);
   }
 
   protected tellKeeper(): void {
@@ -256,14 +267,18 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   /** The connection is gone. */
   gone(): void {
     // A recipient that has all it was promised may leave before the app has ended its response, or Node has said so.
-    dropHeld(this);
-    const isWhole = this.phase.isVoid ? this.outcome === "replaced" : isAllOut(this) || this.phase === PHASES.ended;
+    this.#dropHeld();
+    const isWhole = this.phase.isVoid ? this.outcome === "replaced" : this.isAllOut || this.phase === PHASES.ended;
     this.settle(isWhole && this.connection.unsent === 0);
   }
 
-  /** `finish` has been emitted: Node has detached the socket, if only past a method that is no longer in its place. */
-  flushed(): void {
-    if (this.response.socket === null && !this.isDetached) detached(this);
+  /** Forgets what is held, since nobody is left to send it to. Node tells nobody of a response that has not had its turn. */
+  #dropHeld(): void {
+    const { held, connection } = this;
+    if (held === null || this.isQueued) return;
+    this.held = null;
+    countNoMore(connection.socket);
+    callBack(held, connection.socket.errored ?? writeAfterDestroy());
   }
 
   /** `close` has been emitted on the response, by Node or by an app, before its fate was known. */

@@ -1,25 +1,11 @@
 import { ruleBroken } from "../report/incidents.js";
-import { discard } from "./content.js";
 import type { Http1Exchange } from "./http1-exchange.js";
-import { checkInterim } from "./interim.js";
+import { checkInterim, Interims } from "./interim.js";
 import { versionOf, type WriteCallback } from "./node-internals.js";
+import { discard } from "./write-callbacks.js";
 
 /** Longest header section of an interim response that is waited for, in octets. */
 const LONGEST_SECTION = 65_536;
-
-/** What is known of the interim responses of one exchange, from the first on. */
-export class Interims {
-  /** How many went out. */
-  count = 0;
-  /** There were too many, and that has been told. */
-  flooded = false;
-  /** A header section that has begun and not ended, as latin1. */
-  begun = "";
-  /** Those that wait for the turn of their request. */
-  readonly waiting: { readonly octets: string; readonly callback: WriteCallback }[] = [];
-  /** What Node renders now has been judged already. */
-  isMuted = false;
-}
 
 export function interimsOf(exchange: Http1Exchange): Interims {
   exchange.interims ??= new Interims();

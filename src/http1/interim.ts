@@ -1,6 +1,21 @@
 import { FRAMING } from "../http/fields.js";
 import { FIELD_LINE } from "../http/grammar.js";
 import { linesIn, sectionOf } from "../http/message.js";
+import type { WriteCallback } from "./node-internals.js";
+
+/** What is known of the interim responses of one exchange, from the first on. */
+export class Interims {
+  /** How many went out. */
+  count = 0;
+  /** There were too many, and that has been told. */
+  flooded = false;
+  /** A header section that has begun and not ended, as latin1. */
+  begun = "";
+  /** Those that wait for the turn of their request. */
+  readonly waiting: { readonly octets: string; readonly callback: WriteCallback }[] = [];
+  /** What Node renders now has been judged already. */
+  isMuted = false;
+}
 
 /** What is known when an interim response is about to go out. */
 export interface InterimFacts {

@@ -1,37 +1,11 @@
-import type { Socket } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
 import { knownConnection } from "./connection.js";
 import { guardedMethods } from "./guarded-methods.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf, hangOverHttp1, overrides } from "./http1-exchange-of.js";
-import type { NodeResponse, NodeSocket, WriteCallback } from "./node-internals.js";
+import type { NativeMethods } from "./native-methods.js";
+import type { NodeResponse, NodeSocket } from "./node-internals.js";
 import { watchedMethods } from "./watched-methods.js";
-
-/** The methods of a response as they are below the guard. */
-export interface NativeMethods {
-  _storeHeader: NodeResponse["_storeHeader"];
-  _send: NodeResponse["_send"];
-  _writeRaw: NodeResponse["_writeRaw"];
-  _flushOutput: NodeResponse["_flushOutput"];
-  write: (this: NodeResponse, chunk: unknown, encoding?: unknown, callback?: unknown) => boolean;
-  end: (this: NodeResponse, chunk?: unknown, encoding?: unknown, callback?: unknown) => NodeResponse;
-  destroy: (this: NodeResponse, error?: Error) => NodeResponse;
-  detachSocket: (this: NodeResponse, socket: Socket) => void;
-  addTrailers: (this: NodeResponse, trailers: unknown) => void;
-  writeEarlyHints: (this: NodeResponse, hints: unknown, callback?: WriteCallback) => unknown;
-  /** From Node 26 on. */
-  writeInformation?: WriteInformation;
-  emit: (this: NodeResponse, event: string | symbol, ...args: unknown[]) => boolean;
-}
-
-export type WriteInformation = (
-  this: NodeResponse,
-  status: unknown,
-  fields?: unknown,
-  callback?: WriteCallback,
-) => unknown;
-
-export type ResponseMethod = keyof NativeMethods;
 
 /** Methods in front of those of `below`: shared by every response of one prototype, so that a response costs no closure. */
 export interface Overrides {
@@ -67,15 +41,6 @@ export function createOverrides(source: NativeMethods): Overrides {
   if (native.writeInformation === undefined) delete methods.writeInformation;
   return { native, methods };
 }
-
-/** What they do to a response that has an exchange; `emit` returns undefined where the event goes on. */
-export type ExchangeMethods<E extends Http1Exchange> = {
-  readonly [K in ResponseMethod]-?: (
-    this: NodeResponse,
-    exchange: E,
-    ...args: Parameters<NonNullable<NativeMethods[K]>>
-  ) => unknown;
-};
 
 /** The exchange of a response on which a method is called. */
 export function exchangeOfReceiver(response: object): Http1Exchange | undefined {

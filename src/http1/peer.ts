@@ -6,7 +6,6 @@ import { parseRay } from "../cloudflare/ray.js";
 import type { Exchange, Supervisor } from "../exchange/exchange.js";
 import { MESSAGES } from "../report/log.js";
 import { judgePeer, type Peer } from "../trust/caller.js";
-import type { GuardedConnection } from "./connection.js";
 
 /** Guards that have told how to trust a peer on the own machine or network: once is enough. */
 const advised = new WeakSet<Supervisor>();
@@ -20,8 +19,16 @@ const MOST_PEERS = 1_024;
 
 type Asking = Pick<Exchange, "request" | "supervisor">;
 
+/** A connection of HTTP/1.x. */
+interface Connection {
+  readonly socket: Socket;
+  /** Of the peer, asked for while the connection is open. */
+  readonly address: string | undefined;
+  peer: Peer | null;
+}
+
 /** The peer of a connection of HTTP/1.x. */
-export function peerOfConnection(exchange: Asking & { readonly connection: GuardedConnection }): Peer {
+export function peerOfConnection(exchange: Asking & { readonly connection: Connection }): Peer {
   const { connection, supervisor } = exchange;
   if (connection.peer?.trust !== supervisor.settings.trust) {
     connection.peer = peerAt(connection.socket, connection.address, supervisor);

@@ -4,14 +4,9 @@ import { overrideMethod } from "../override-method.js";
 import { shared } from "../shared.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
+import type { NativeMethods, ResponseMethod } from "./native-methods.js";
 import type { NodeResponse } from "./node-internals.js";
-import {
-  createOverrides,
-  exchangeOfReceiver,
-  type NativeMethods,
-  type Overrides,
-  type ResponseMethod,
-} from "./overrides.js";
+import { createOverrides, exchangeOfReceiver, type Overrides } from "./overrides.js";
 import { guardRequestPrototype } from "./request.js";
 import type { ServerGuard } from "./server-guard.js";
 

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
 import type { RequestContext } from "../exchange/request-context.js";
-import { announcesContent } from "../http/message.js";
 import { overrideMethod } from "../override-method.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
@@ -50,9 +49,4 @@ export function guardRequestPrototype(prototype: object): void {
     return exchange.destroyRequest(below, error);
   };
   overrideMethod(prototype, "destroy", destroyOf(below as never, guarded as never, exchangeBehind));
-}
-
-/** Whether content of the request is still to come. `complete` alone does not tell inside the request listener. */
-export function awaitsContent(request: IncomingMessage): boolean {
-  return !request.complete && announcesContent(request.headers);
 }

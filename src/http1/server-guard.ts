@@ -5,8 +5,8 @@ import type { Exchange } from "../exchange/exchange.js";
 import type { Overload } from "../overload/overload.js";
 import type { Failure } from "../report/incidents.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import type { NativeMethods } from "./native-methods.js";
 import type { NodeResponse } from "./node-internals.js";
-import type { NativeMethods } from "./overrides.js";
 import type { SocketExchange } from "./socket-exchange.js";
 
 /** A `node:http` or `node:https` server, as far as the guard needs it. */

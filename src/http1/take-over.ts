@@ -1,12 +1,11 @@
 import { contained } from "../containment.js";
+import { awaitsContent } from "../http/message.js";
 import { countNoMore } from "./bytes-written.js";
-import type { Piece } from "./content.js";
 import { tellDeparture } from "./departure.js";
 import { discardCalls } from "./discarded-calls.js";
 import { isFollowed } from "./followed.js";
-import type { Http1Exchange } from "./http1-exchange.js";
+import type { Http1Exchange, Piece } from "./http1-exchange.js";
 import { isFinishCallback, versionOf, type WriteCallback } from "./node-internals.js";
-import { awaitsContent } from "./request.js";
 import { callBack, writeAfterDestroy } from "./write-callbacks.js";
 
 /** Whether another request can follow on this connection once this one is answered. */

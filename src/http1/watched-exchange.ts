@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { type Failure, prematureClose } from "../report/incidents.js";
 import { commit } from "./content.js";
+import { detached } from "./detached.js";
 import { Http1Exchange } from "./http1-exchange.js";
 import { watchRaw } from "./interim-gate.js";
 
@@ -18,6 +19,10 @@ export class WatchedExchange extends Http1Exchange {
     // Node never sends what is ended without a socket.
     if (!this.isDetached) this.phase = this.phase.after.end;
     if (this.kept !== undefined) this.tellKeeper();
+  }
+
+  override flushed(): void {
+    if (this.response.socket === null && !this.isDetached) detached(this);
   }
 
   override socketWrite(octets: Buffer): boolean {

@@ -3,9 +3,10 @@ import { watchContent } from "./content.js";
 import { detached } from "./detached.js";
 import { watchEarlyHints } from "./early-hints.js";
 import { watchInterims } from "./interim-gate.js";
-import type { ExchangeMethods, NativeMethods, WriteInformation } from "./overrides.js";
+import type { ExchangeMethods, NativeMethods, WriteInformation } from "./native-methods.js";
 import { watchSource } from "./piped-source.js";
 import { leavesOut, RESET_CONTENT } from "./reset-content.js";
+import { beforeEnd } from "./trailers.js";
 import type { WatchedExchange } from "./watched-exchange.js";
 import { watchHeaderSection } from "./watched-header-section.js";
 
@@ -41,7 +42,7 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
       }
       if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT) leavesOut(exchange, chunk);
       exchange.inEnd = true;
-      exchange.ends();
+      beforeEnd(exchange);
       try {
         native.end.call(this, chunk, encoding, callback);
       } catch (error) {

@@ -14,3 +14,10 @@ export function callBack(held: readonly { callback: WriteCallback }[], error: Er
 export function writeAfterDestroy(): Error {
   return Object.assign(new Error("Cannot call write after a stream was destroyed"), { code: "ERR_STREAM_DESTROYED" });
 }
+
+/** Takes octets that will never go out; whoever wrote them must not wait. */
+export function discard(exchange: { finishCallback: WriteCallback }, callback: WriteCallback): boolean {
+  if (isFinishCallback(callback)) exchange.finishCallback = callback;
+  else if (typeof callback === "function") process.nextTick(callback, null);
+  return true;
+}

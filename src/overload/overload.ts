@@ -1,6 +1,6 @@
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
-import { announcesContent } from "../http/message.js";
+import { awaitsContent } from "../http/message.js";
 import { overloaded } from "../report/incidents.js";
 import { MESSAGES } from "../report/log.js";
 import { whileKept } from "../weak-interval.js";
@@ -183,7 +183,7 @@ export class Overload {
     const isFirst = this.#note(reason);
     // Thousands of lines a second would be a load of their own: the first one says why, the last one how many.
     const failure = overloaded(message, this.settings.retryAfterS, null, { unlogged: !isFirst, unseen });
-    const hasContent = request !== null && !request.complete && announcesContent(request.headers);
+    const hasContent = request !== null && awaitsContent(request);
     // Content that came in the same packet is parsed by then, and the connection can stay.
     if (hasContent && this.enforces) setImmediate(contained(this.listener, () => void exchange.fail(failure)));
     else exchange.fail(failure);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  announcesContent,
+  awaitsContent,
   endOfSection,
   type FieldLine,
   fieldLinesIn,
@@ -72,6 +72,7 @@ describe("content of a request", () => {
     [{ "transfer-encoding": "chunked", "content-length": "0" }, true],
     [{ "content-type": "text/plain" }, false],
   ])("is announced by %j: %s", (headers, announced) => {
-    expect(announcesContent(headers)).toBe(announced);
+    expect(awaitsContent({ complete: false, headers })).toBe(announced);
+    expect(awaitsContent({ complete: true, headers })).toBe(false);
   });
 });

@@ -1,0 +1,37 @@
+import type { Socket } from "node:net";
+import type { NodeResponse, WriteCallback } from "./node-internals.js";
+
+/** The methods of a response as they are below the guard. */
+export interface NativeMethods {
+  _storeHeader: NodeResponse["_storeHeader"];
+  _send: NodeResponse["_send"];
+  _writeRaw: NodeResponse["_writeRaw"];
+  _flushOutput: NodeResponse["_flushOutput"];
+  write: (this: NodeResponse, chunk: unknown, encoding?: unknown, callback?: unknown) => boolean;
+  end: (this: NodeResponse, chunk?: unknown, encoding?: unknown, callback?: unknown) => NodeResponse;
+  destroy: (this: NodeResponse, error?: Error) => NodeResponse;
+  detachSocket: (this: NodeResponse, socket: Socket) => void;
+  addTrailers: (this: NodeResponse, trailers: unknown) => void;
+  writeEarlyHints: (this: NodeResponse, hints: unknown, callback?: WriteCallback) => unknown;
+  /** From Node 26 on. */
+  writeInformation?: WriteInformation;
+  emit: (this: NodeResponse, event: string | symbol, ...args: unknown[]) => boolean;
+}
+
+export type WriteInformation = (
+  this: NodeResponse,
+  status: unknown,
+  fields?: unknown,
+  callback?: WriteCallback,
+) => unknown;
+
+export type ResponseMethod = keyof NativeMethods;
+
+/** What they do to a response that has an exchange; `emit` returns undefined where the event goes on. */
+export type ExchangeMethods<E> = {
+  readonly [K in ResponseMethod]-?: (
+    this: NodeResponse,
+    exchange: E,
+    ...args: Parameters<NonNullable<NativeMethods[K]>>
+  ) => unknown;
+};
