@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import { contain, contained } from "../containment.js";
 import { type Failure, socketFailed } from "../report/incidents.js";
-import { connectionOf, type GuardedConnection } from "./connection.js";
+import type { GuardedConnection } from "./connection.js";
+import { connectionOf } from "./connection-of.js";
 import { tellClientLeft } from "./departure.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
 import { hasFailedHandshake } from "./handshake.js";
@@ -12,6 +13,7 @@ import type { Http1Server, ServerGuard } from "./server-guard.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
 import type { SocketExchange } from "./socket-exchange.js";
+import { closeSoon } from "./tear-down.js";
 
 /** How long a listener for `clientError` may take until the guard answers in its place, in milliseconds. */
 const CLIENT_ERROR_PATIENCE_MS = 1_000;
@@ -107,14 +109,14 @@ function answerAlone(heard: Heard): void {
   if (!isHeard) endWithError(connection, error);
   // What is malformed is the rest of a request that has been answered, or nothing that anybody has asked: a recipient
   // would take an answer to that for the one to its next request (MC-7).
-  const isSilent = connection.owesContent || (connection.hasAnswered && isNoRequest(error));
+  const isSilent = connection.unread !== null || (connection.hasAnswered && isNoRequest(error));
   if (!isDestroyed(socket) && isWritable(socket) && (isHeard || !isSilent)) {
     const exchange = heard.open();
     if (isSilent) unheeded(exchange);
     if (isHeard) heard.call(exchange);
     if (!isSilent) answerFor(heard, exchange);
   }
-  if (isSilent) connection.closeSoon();
+  if (isSilent) closeSoon(connection);
 }
 
 /**
@@ -142,7 +144,7 @@ function answerBehind(heard: Heard, last: Http1Exchange): void {
     if (isSilent && exchange !== undefined) unheeded(exchange);
     if (isHeard && exchange !== undefined) heard.call(exchange);
     const turn = () => {
-      if (isSilent || exchange === undefined) connection.closeSoon();
+      if (isSilent || exchange === undefined) closeSoon(connection);
       else if (isWritable(connection.socket) && !exchange.takeTurn()) answerFor(heard, exchange);
     };
     last.whenSettled = () => void setImmediate(contained(guard.witness, turn));
@@ -158,7 +160,7 @@ function failLast(heard: Heard, last: Http1Exchange): void {
     if (last.phase.isOver) return;
     // The app may answer it meanwhile; no other request can follow.
     connection.endsSilently = true;
-    last.whenSettled = () => void setImmediate(contained(guard.witness, () => connection.closeSoon()));
+    last.whenSettled = () => void setImmediate(contained(guard.witness, () => closeSoon(connection)));
     after(heard, CLIENT_ERROR_PATIENCE_MS, () => void last.fail(otherwise));
     return;
   }

@@ -1,23 +1,14 @@
 import type { IncomingMessage } from "node:http";
-import { contain, contained, type Witness } from "../containment.js";
+import { contained, type Witness } from "../containment.js";
 import { awaitsContent } from "../http/message.js";
-import { Existing, shared } from "../shared.js";
 import { runningFunctions } from "../stack.js";
 import type { Peer } from "../trust/caller.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
+import type { NativeSocketMethods, SocketMethod } from "./native-methods.js";
 import { addressOf, markErrorEmitted, type NodeSocket } from "./node-internals.js";
-import { onceClosed } from "./socket-close.js";
 import type { SocketExchange } from "./socket-exchange.js";
-import {
-  type Guarded,
-  guardSocketMethods,
-  type Native,
-  type NativeSocketMethods,
-  type SocketMethod,
-} from "./socket-methods.js";
-import { awaitAnswer, linger } from "./tear-down.js";
 
 /** Functions of Node that destroy a socket when its connection is gone. */
 const NODE_REPORTS = /node:internal\/stream_base_commons|node:_tls_wrap|onwriteError|errorOrDestroy/;
@@ -26,7 +17,6 @@ const NODE_REPORTS = /node:internal\/stream_base_commons|node:_tls_wrap|onwriteE
 export class GuardedConnection {
   /** Of the peer, asked for while the connection is open. */
   readonly address: string | undefined;
-  readonly #native: NativeSocketMethods;
   /** The exchange whose turn it is: the oldest that is not settled. */
   first: Http1Exchange | null = null;
   #last: Http1Exchange | null = null;
@@ -39,7 +29,7 @@ export class GuardedConnection {
   /** Told of what fails in the guard itself; undefined until there has been a request. */
   witness: Witness | undefined;
   /** Its response is the last one and with the socket, which is ending: no call of the app may cut it short. */
-  declare private lastResponse: Http1Exchange | null;
+  declare lastResponse: Http1Exchange | null;
   /** Who is at its other end, once somebody has asked. */
   peer: Peer | null = null;
   /** The parser has given up on this connection: no further request can follow. */
@@ -68,26 +58,27 @@ export class GuardedConnection {
   enforces = false;
   /** From here on the socket belongs to the app alone: its calls go straight through. */
   declare released: boolean;
-  #awaitsEnd = false;
+  /** It is told when the client has ended its side. */
+  awaitsEnd = false;
   #own = false;
   /** Octets that were still queued as the connection was destroyed; -1 until then. */
   declare private lost: number;
-  #answered = false;
-  /** The request that was answered last, while its content is still to come; kept no longer, since connections idle. */
+  /** A response has been answered on it. */
+  hasAnswered = false;
+  /** Kept no longer than its content is to come, since connections idle. */
   #unread: IncomingMessage | null = null;
 
-  constructor(readonly socket: NodeSocket) {
-    this.#native = guardSocketMethods(socket, Holder.makeOverride);
+  /** @param native - its methods below the guard */
+  constructor(
+    readonly socket: NodeSocket,
+    private readonly native: NativeSocketMethods,
+  ) {
     this.address = addressOf(socket);
   }
 
   add(exchange: Http1Exchange): void {
     this.witness = exchange.supervisor;
     this.enforces = !exchange.isWatched;
-    if (this.enforces && !this.#awaitsEnd) {
-      this.#awaitsEnd = true;
-      this.socket.prependListener("end", onEnd);
-    }
     if (this.#last === null) this.first = exchange;
     else this.#last.following = exchange;
     this.#last = exchange;
@@ -95,7 +86,7 @@ export class GuardedConnection {
 
   remove(exchange: Http1Exchange): void {
     const { request } = exchange;
-    this.#answered = true;
+    this.hasAnswered = true;
     this.#unread = !request.complete && awaitsContent(request) ? request : null;
     if (this.first === exchange) {
       this.first = exchange.following;
@@ -109,20 +100,9 @@ export class GuardedConnection {
     }
   }
 
-  /** The exchange of a request, while it is under way. */
-  find(request: IncomingMessage): Http1Exchange | undefined {
-    for (let at = this.first; at !== null; at = at.following) if (at.request === request) return at;
-    return undefined;
-  }
-
   /** Exchanges that are not settled, in the order of their requests. */
   *[Symbol.iterator](): Generator<Http1Exchange> {
     for (let at = this.first; at !== null; at = at.following) yield at;
-  }
-
-  /** Nothing has been answered on it yet. */
-  get isNew(): boolean {
-    return !this.#answered;
   }
 
   /** Nothing stands in the way of a further request. */
@@ -148,14 +128,9 @@ export class GuardedConnection {
     return (this.socket.bytesWritten ?? 0) - this.unsent;
   }
 
-  /** The content of the request that was answered last is still to come, and nobody will read it. */
-  get owesContent(): boolean {
-    return this.#unread !== null && !this.#unread.complete;
-  }
-
-  /** A response has been answered on it. */
-  get hasAnswered(): boolean {
-    return this.#answered;
+  /** The request that was answered last, while its content is still to come: nobody will read that. */
+  get unread(): IncomingMessage | null {
+    return this.#unread?.complete === false ? this.#unread : null;
   }
 
   /**
@@ -163,7 +138,7 @@ export class GuardedConnection {
    * of an app's own making is a response as well, and what goes out when the guard is closed is none of its business.
    */
   get isBetweenResponses(): boolean {
-    if (!this.#answered || this.broken || !this.enforces || this.witness?.isClosed) return false;
+    if (!this.hasAnswered || this.broken || !this.enforces || this.witness?.isClosed) return false;
     return !this.socket._httpMessage;
   }
 
@@ -211,7 +186,7 @@ export class GuardedConnection {
     }
     // A Duplex in the place of a socket has neither; Node, too, ends it then.
     const instead = name === "destroySoon" ? "end" : "destroy";
-    return (this.#native[name] ?? this.#native[instead]).apply(this.socket, args);
+    return (this.native[name] ?? this.native[instead]).apply(this.socket, args);
   }
 
   /** The socket is about to be destroyed: every end of a connection comes to that. */
@@ -238,63 +213,10 @@ export class GuardedConnection {
     });
   }
 
-  /** Writes to a socket that Node has been made to forget, and ends it. */
-  finishDetached(exchange: Http1Exchange, octets: Buffer): void {
-    this.detached = null;
-    const holder = this.socket._httpMessage;
-    if (holder && anyExchangeOf(holder)?.phase.isCommitted) {
-      // Another response has the socket already; octets of this one would end up in it.
-      exchange.settle(false);
-      return;
-    }
-    this.sendLast(exchange, octets);
-  }
-
-  /** Writes the last response of the connection past Node's own, and closes it once that is flushed. */
-  sendLast(exchange: Http1Exchange, octets: Buffer): void {
-    const { socket } = this;
-    this.own(() => socket.write(octets));
-    this.remove(exchange);
-    this.lastResponse = exchange;
-    const { supervisor } = exchange;
-    const finished = () => {
-      this.lastResponse = null;
-      exchange.settle(true);
-    };
-    socket.prependOnceListener("finish", contained(supervisor, finished));
-    const closed = contained(supervisor, () => exchange.settle(false));
-    onceClosed(socket, closed, true);
-    this.closeSoon();
-  }
-
-  /** From here on the app's own writes go straight out, until it ends the connection. */
-  passThrough(exchange: Http1Exchange, octets: Buffer): void {
-    this.own(() => this.socket.write(octets));
-    this.#release();
-    const closed = contained(exchange.supervisor, () => exchange.settle(true));
-    onceClosed(this.socket, closed, true);
-  }
-
   /** Gives the socket its own methods back: another protocol has taken over. */
   upgraded(): void {
     this.bare = null;
-    this.#release();
-  }
-
-  #release(): void {
     this.released = true;
-  }
-
-  /** Node wants the connection closed once its last response is flushed. */
-  closeSoon(): void {
-    const { socket } = this;
-    const request = this.#unread;
-    if (request === null || request.complete || socket.readableEnded || isDestroyed(socket)) {
-      this.own(() => this.call("destroySoon", []));
-      return;
-    }
-    this.lingering = true;
-    linger(this, request);
   }
 
   /** The socket is gone. Told by the response it was assigned to, which spares a listener on every socket. */
@@ -318,7 +240,6 @@ Object.assign(GuardedConnection.prototype, {
   lingering: false,
   released: false,
   lost: -1,
-  error: undefined,
   toldError: false,
   looksGone: false,
   seemsDestroyed: false,
@@ -327,52 +248,3 @@ Object.assign(GuardedConnection.prototype, {
   heardBy: null,
   isTelling: false,
 });
-
-function onEnd(this: NodeSocket): void {
-  const connection = connectionOf(this);
-  contain(connection.witness, () => awaitAnswer(connection));
-}
-
-const Holder = shared(
-  "connection",
-  () =>
-    class Holder extends Existing {
-      #connection: GuardedConnection;
-
-      constructor(socket: object) {
-        super(socket);
-        this.#connection = new GuardedConnection(socket as NodeSocket);
-      }
-
-      static of(socket: object): GuardedConnection {
-        if (#connection in socket) return socket.#connection;
-        new Holder(socket);
-        return Holder.of(socket);
-      }
-
-      static known(socket: object): GuardedConnection | undefined {
-        return #connection in socket ? socket.#connection : undefined;
-      }
-
-      /** Makes a method for sockets: those that no guard has seen, or another protocol has taken over, go on to `below`. */
-      static makeOverride(method: SocketMethod, below: Native, guarded: Guarded): Native {
-        return function (this: object, a?: unknown, b?: unknown, c?: unknown): unknown {
-          if (!(#connection in this)) return below.call(this, a, b, c);
-          const connection = this.#connection;
-          if (connection.released) {
-            if (method === "destroy") connection.destroying();
-            return below.call(this, a, b, c);
-          }
-          // Octets of the exchange whose turn it is: its own methods have looked at them.
-          if (method === "write" && connection.first?.passing) return below.call(this, a, b, c);
-          return guarded(connection, [a, b, c]);
-        };
-      }
-    },
-);
-
-/** The guarded connection of a socket; the first call overrides its methods. */
-export const connectionOf: (socket: object) => GuardedConnection = Holder.of;
-
-/** The same, for a socket that nobody else is to guard. */
-export const knownConnection: (socket: object) => GuardedConnection | undefined = Holder.known;

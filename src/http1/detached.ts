@@ -4,6 +4,7 @@ import { endOfSection } from "../http/message.js";
 import { discardCalls } from "./discarded-calls.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { finishDetached } from "./last-response.js";
 import { onceClosed } from "./socket-close.js";
 import { awaitRest } from "./tear-down.js";
 
@@ -18,7 +19,7 @@ export function detached(exchange: Http1Exchange): void {
     const isGone = looksGone ? isDestroyed(socket) : socket.destroyed;
     exchange.settle(!isGone || connection.unsent === 0);
     // Node turns to the next request first, or closes the connection.
-    if (!request.complete && connection.owesContent && !isWatched)
+    if (!request.complete && connection.unread !== null && !isWatched)
       setImmediate(contained(exchange.supervisor, () => awaitRest(connection, request)));
   } else {
     exchange.wasOut = exchange.isOut;
@@ -33,13 +34,13 @@ export function detached(exchange: Http1Exchange): void {
 
 /** Without its socket, Node keeps a response queued for ever. */
 export function sendDetached(exchange: Http1Exchange): void {
-  const { response, connection } = exchange;
+  const { response } = exchange;
   const pieces = response.outputData.map(({ data, encoding }) =>
     typeof data === "string" ? Buffer.from(data, (encoding ?? "utf8") as BufferEncoding) : data,
   );
   response.outputData = [];
   exchange.phase = exchange.phase.after.replace;
-  connection.finishDetached(exchange, announcingClose(Buffer.concat(pieces)));
+  finishDetached(exchange, announcingClose(Buffer.concat(pieces)));
   discardCalls(exchange);
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { connectionOf } from "./connection.js";
+import { connectionOf } from "./connection-of.js";
 import { callListeners } from "./listeners.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
@@ -16,7 +16,7 @@ export function emitDropped(
   socket: Socket,
 ): boolean {
   const connection = connectionOf(socket);
-  const exchange = connection.find(request);
+  const exchange = [...connection].find((one) => one.request === request);
   if (exchange === undefined) return Reflect.apply(below, server, ["dropRequest", request, socket]) as boolean;
   const [first] = connection;
   // A response before this one has announced the end, or is about to: what comes after it is not answered (CX-1).

@@ -6,6 +6,7 @@ import { endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { awaitsContent } from "../http/message.js";
 import type { Failure } from "../report/incidents.js";
+import { isBypassed } from "./bypass.js";
 import { commit, releaseHeld } from "./content.js";
 import { abortRequest, leaveConnection } from "./departure.js";
 import { detached, sendDetached } from "./detached.js";
@@ -19,6 +20,8 @@ import { closeRaw, writeRaw } from "./raw-writes.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
+import { closeSoon } from "./tear-down.js";
+import { tellKeeper } from "./with-kernel.js";
 
 /** An exchange over HTTP/1.x that a guard sees to: what the methods in `guarded-methods.ts` do to it. */
 export class GuardedExchange extends Http1Exchange {
@@ -50,7 +53,7 @@ export class GuardedExchange extends Http1Exchange {
 
   override ended(): void {
     this.inEnd = false;
-    if (!this.phase.isCommitted) this.isBypassed();
+    if (!this.phase.isCommitted) isBypassed(this);
     if (this.pending !== null) {
       this.failNow();
     } else if (this.framing.length >= 0 && this.sent !== this.framing.length) {
@@ -61,7 +64,7 @@ export class GuardedExchange extends Http1Exchange {
       if (!this.isDetached) this.phase = this.phase.after.end;
       else if (!this.phase.isVoid) sendDetached(this);
     }
-    if (this.kept !== undefined) this.tellKeeper();
+    if (this.kept !== undefined) tellKeeper(this);
   }
 
   override flushed(): void {
@@ -169,7 +172,7 @@ export class GuardedExchange extends Http1Exchange {
     const result = below.call(request, error);
     // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
     if (!this.phase.isSettled) this.requestDestroyed(error);
-    else if (awaitsContent(request)) connection.closeSoon();
+    else if (awaitsContent(request)) closeSoon(connection);
     return result;
   }
 

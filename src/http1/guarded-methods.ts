@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { handlerError } from "../report/incidents.js";
+import { isBypassed } from "./bypass.js";
 import { sendContent } from "./content.js";
 import { finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
 import { detached } from "./detached.js";
@@ -23,7 +24,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
     _send: sendContent,
 
     _writeRaw(exchange, data, encoding, callback, size) {
-      if (exchange.isBypassed()) return native._writeRaw.call(this, data, encoding, callback, size);
+      if (isBypassed(exchange)) return native._writeRaw.call(this, data, encoding, callback, size);
       if (typeof encoding === "function") return passInterim(exchange, data, null, encoding);
       return passInterim(exchange, data, encoding, callback);
     },

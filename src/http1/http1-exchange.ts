@@ -1,18 +1,16 @@
 import type { IncomingMessage } from "node:http";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
-import { CHUNKED, isWhole } from "../exchange/framing.js";
+import { isWhole } from "../exchange/framing.js";
 import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
 import { awaitsContent, type FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
 import { type Failure, lateWrite, longContent, shortContent } from "../report/incidents.js";
-import { MESSAGES } from "../report/log.js";
 import type { Peer } from "../trust/caller.js";
 import { countNoMore } from "./bytes-written.js";
 import type { CodedContent } from "./coded-content.js";
 import type { GuardedConnection } from "./connection.js";
-import { framingOf } from "./framing.js";
 import { isDestroyed } from "./gone-socket.js";
 import { fieldsOf, type RenderingContext } from "./header-section.js";
 import type { Interims } from "./interim.js";
@@ -203,18 +201,6 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
     setImmediate(contained(this.supervisor, () => this.gone()));
   }
 
-  protected tellKeeper(): void {
-    if (this.isWithKernel) this.supervisor.delivered(this);
-  }
-
-  /** All of it has been taken by the kernel at once: what Node says of that in the next tick may come too late. */
-  private get isWithKernel(): boolean {
-    // Further requests may have been read with this one, and are known once the parser has returned: before that tick.
-    if (!this.request.complete || this.following !== null) return false;
-    if (this.phase !== PHASES.ended || this.response.outputData.length > 0) return false;
-    return this.connection.socket.writableLength === 0 && this.connection.unsent === 0 && this.afterwards === "idle";
-  }
-
   /** Content of another length than was announced. */
   protected ofOtherLength(): Failure {
     const { length } = this.framing;
@@ -235,29 +221,7 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   }
 
   override get isFirst(): boolean {
-    return this.connection.isNew;
-  }
-
-  /** Octets reach the socket past the methods of the response. @returns true where they are Node's own */
-  goesPast(): boolean {
-    return this.passing || this.isBypassed();
-  }
-
-  /** Octets of Node's own have left through `_send` or `_flushOutput`, past the methods of the guard. */
-  isBypassed(): boolean {
-    const { response, supervisor } = this;
-    if (!response._headerSent || this.phase.isVoid || this.raw !== null) return false;
-    if (this.phase.isCommitted) return response.outputData.length > 0 && response.socket !== null;
-    // Too late to hold this one back: it is only watched.
-    this.passing = true;
-    this.phase = this.phase.after.commit;
-    const framing = framingOf(response);
-    // What has gone past the guard is counted by nobody.
-    this.framing = framing.kind === "length" ? CHUNKED : framing;
-    this.status = response.statusCode;
-    supervisor.committed(this);
-    supervisor.warn({}, MESSAGES.bypassed);
-    return true;
+    return !this.connection.hasAnswered;
   }
 
   protected override noteLost(): void {
@@ -301,16 +265,10 @@ Object.assign(Http1Exchange.prototype, {
   lost: null,
   lostOctets: 0,
   goneBy: null,
-  tellDeparture: undefined,
   reopened: false,
-  lateAnswer: undefined,
-  fault: undefined,
   streamsRaw: false,
   interims: null,
   coded: null,
   isDetached: false,
   wasOut: false,
-  sourceError: undefined,
-  lastChunk: undefined,
-  veto: undefined,
 });

@@ -35,3 +35,16 @@ export type ExchangeMethods<E> = {
     ...args: Parameters<NonNullable<NativeMethods[K]>>
   ) => unknown;
 };
+
+/** Methods of a socket that the guard overrides. */
+export const SOCKET_METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end", "write"] as const;
+
+export type SocketMethod = (typeof SOCKET_METHODS)[number];
+
+export type Native = (this: object, ...args: unknown[]) => unknown;
+
+/** A Duplex in the place of a socket has only some of them. */
+export type NativeSocketMethods = { [K in SocketMethod]?: Native | undefined } & Record<
+  "destroy" | "end" | "write",
+  Native
+>;

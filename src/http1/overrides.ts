@@ -1,5 +1,5 @@
 import type { Exchange } from "../exchange/exchange.js";
-import { knownConnection } from "./connection.js";
+import { knownConnection } from "./connection-of.js";
 import { guardedMethods } from "./guarded-methods.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf, hangOverHttp1, overrides } from "./http1-exchange-of.js";

@@ -6,6 +6,7 @@ import { tellDeparture } from "./departure.js";
 import { discardCalls } from "./discarded-calls.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { sendInterim } from "./interim-gate.js";
+import { passThrough, sendLast } from "./last-response.js";
 import { versionOf } from "./node-internals.js";
 import { type RawAnswer, RawResponse } from "./raw-response.js";
 import { endWithError } from "./socket-error.js";
@@ -74,7 +75,7 @@ export function releaseRaw(exchange: Http1Exchange): void {
   exchange.streamsRaw = true;
   exchange.framing = CLOSE;
   exchange.status = stream.status;
-  exchange.connection.passThrough(exchange, stream.octets);
+  passThrough(exchange, stream.octets);
 }
 
 /** The app has answered through the response object after all. */
@@ -93,7 +94,7 @@ function adopt(exchange: Http1Exchange, { octets, status, repair }: RawAnswer, c
   if (closes && exchange.held === null && !exchange.isDetached) {
     // Nothing follows: Node need not take its response for answered, and the app sees no `finish`, as without the guard.
     discardCalls(exchange);
-    exchange.connection.sendLast(exchange, octets);
+    sendLast(exchange, octets);
   } else {
     // What the app has begun through the response object never ends, in its view.
     if (closes && !exchange.response.finished) exchange.goneBy ??= "app";

@@ -114,11 +114,6 @@ export class SocketExchange extends Exchange {
     return peerOfConnection(this);
   }
 
-  /** There is no response whose octets could be Node's own. */
-  goesPast(): boolean {
-    return false;
-  }
-
   get isOut(): boolean {
     return this.phase.isCommitted;
   }

@@ -2,25 +2,16 @@ import { Socket } from "node:net";
 import { overrideMethod } from "../override-method.js";
 import { shared } from "../shared.js";
 import { runningFunctions } from "../stack.js";
+import { goesPast } from "./bypass.js";
 import type { GuardedConnection } from "./connection.js";
 import { isDestroyed, showEnded } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { type Native, type NativeSocketMethods, SOCKET_METHODS, type SocketMethod } from "./native-methods.js";
 import type { NodeSocket, WriteCallback } from "./node-internals.js";
 import { endWithoutError } from "./socket-error.js";
 import type { SocketExchange } from "./socket-exchange.js";
-
-/** Methods of a socket that the guard overrides. */
-export const SOCKET_METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end", "write"] as const;
-
-export type SocketMethod = (typeof SOCKET_METHODS)[number];
-
-export type Native = (this: object, ...args: unknown[]) => unknown;
-
-/** A Duplex in the place of a socket has only some of them. */
-export type NativeSocketMethods = { [K in SocketMethod]?: Native | undefined } & Record<
-  "destroy" | "end" | "write",
-  Native
->;
+import { closeSoon } from "./tear-down.js";
+import { writeAfterDestroy } from "./write-callbacks.js";
 
 /** What a method does to a socket that is guarded. */
 export type Guarded = (connection: GuardedConnection, args: unknown[]) => unknown;
@@ -74,7 +65,7 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
   const error = how === "destroy" ? args[0] : undefined;
   if (connection.isOwn || exchange === undefined || exchange.phase.isSettled || connection.isGone(error)) {
     if (how === "destroySoon" && !connection.isOwn && exchange === undefined) {
-      connection.closeSoon();
+      closeSoon(connection);
       return undefined;
     }
     return connection.call(how, args);
@@ -119,7 +110,7 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
 
 function write(connection: GuardedConnection, args: unknown[], last = false): unknown {
   const present = connection.current();
-  if (connection.isOwn || present?.goesPast()) return connection.call("write", args);
+  if (connection.isOwn || goesPast(present)) return connection.call("write", args);
   if (connection.toldError) return refuse(args);
   if (isDestroyed(connection.socket)) return connection.call("write", args);
   const exchange = connection.waiting ?? present;
@@ -148,10 +139,7 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
 /** Does what a socket that is destroyed does with octets. */
 function refuse(args: unknown[]): boolean {
   const done = args.find((argument) => typeof argument === "function");
-  const error = Object.assign(new Error("Cannot call write after a stream was destroyed"), {
-    code: "ERR_STREAM_DESTROYED",
-  });
-  if (done !== undefined) process.nextTick(done as (error: Error) => void, error);
+  if (done !== undefined) process.nextTick(done as (error: Error) => void, writeAfterDestroy());
   return false;
 }
 

@@ -5,6 +5,7 @@ import { tellDeparture } from "./departure.js";
 import { discardCalls } from "./discarded-calls.js";
 import { isFollowed } from "./followed.js";
 import type { Http1Exchange, Piece } from "./http1-exchange.js";
+import { finishDetached } from "./last-response.js";
 import { isFinishCallback, versionOf, type WriteCallback } from "./node-internals.js";
 import { callBack, writeAfterDestroy } from "./write-callbacks.js";
 
@@ -43,7 +44,7 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
   exchange.shownLength = 0;
   if (dropped !== null) countNoMore(exchange.connection.socket);
   if (exchange.isDetached) {
-    exchange.connection.finishDetached(exchange, octets);
+    finishDetached(exchange, octets);
     discardCalls(exchange);
     return;
   }

@@ -20,11 +20,22 @@ const UNREAD_SILENCE_MS = 5_000;
 /** Longest time nothing moves for a half-closed client, in milliseconds, until it counts as gone. */
 const HALF_CLOSED_MS = 1_000;
 
+/** Node wants the connection closed once its last response is flushed. */
+export function closeSoon(connection: GuardedConnection): void {
+  const { socket, unread } = connection;
+  if (unread === null || socket.readableEnded || isDestroyed(socket)) {
+    connection.own(() => connection.call("destroySoon", []));
+    return;
+  }
+  connection.lingering = true;
+  linger(connection, unread);
+}
+
 /**
  * Ends a connection whose client is still sending. Closing at once would answer its octets with RST, which can overtake
  * the response and wipe it out before it is read (RFC 9112, section 9.6): say that we are done, go on reading, then close.
  */
-export function linger(connection: GuardedConnection, request: IncomingMessage): void {
+function linger(connection: GuardedConnection, request: IncomingMessage): void {
   const { socket, witness } = connection;
   connection.own(() => connection.call("end", []));
   const close = () => connection.abort(false);
@@ -54,7 +65,7 @@ export function awaitRest(connection: GuardedConnection, request: IncomingMessag
   let read = socket.bytesRead;
   const look = () => {
     if (request.complete || connection.lingering || isDestroyed(socket)) return clearInterval(timer);
-    if (request.destroyed || socket.bytesRead === read) connection.closeSoon();
+    if (request.destroyed || socket.bytesRead === read) closeSoon(connection);
     read = socket.bytesRead;
   };
   const timer = setInterval(contained(connection.witness, look), UNREAD_SILENCE_MS).unref();

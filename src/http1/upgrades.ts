@@ -1,7 +1,7 @@
 import { contained } from "../containment.js";
 import { IncomingMessage } from "../node-http.js";
 import type { Failure } from "../report/incidents.js";
-import { connectionOf } from "./connection.js";
+import { connectionOf } from "./connection-of.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
 import { callListeners } from "./listeners.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";

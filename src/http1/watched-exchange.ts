@@ -1,9 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { type Failure, prematureClose } from "../report/incidents.js";
+import { isBypassed } from "./bypass.js";
 import { commit } from "./content.js";
 import { detached } from "./detached.js";
 import { Http1Exchange } from "./http1-exchange.js";
 import { watchRaw } from "./interim-gate.js";
+import { tellKeeper } from "./with-kernel.js";
 
 /** An exchange over HTTP/1.x that is only looked at (report mode): what the methods in `watched-methods.ts` do to it. */
 export class WatchedExchange extends Http1Exchange {
@@ -13,12 +15,12 @@ export class WatchedExchange extends Http1Exchange {
 
   override ended(): void {
     this.inEnd = false;
-    if (!this.phase.isCommitted) this.isBypassed();
+    if (!this.phase.isCommitted) isBypassed(this);
     if (this.framing.length >= 0 && this.sent !== this.framing.length) this.fail(this.ofOtherLength());
     else if (!this.phase.isCommitted) commit(this);
     // Node never sends what is ended without a socket.
     if (!this.isDetached) this.phase = this.phase.after.end;
-    if (this.kept !== undefined) this.tellKeeper();
+    if (this.kept !== undefined) tellKeeper(this);
   }
 
   override flushed(): void {

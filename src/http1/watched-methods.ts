@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { isBypassed } from "./bypass.js";
 import { watchContent } from "./content.js";
 import { detached } from "./detached.js";
 import { watchEarlyHints } from "./early-hints.js";
@@ -19,7 +20,7 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
 
     _writeRaw(exchange, data, encoding, callback, size) {
       const pass = () => native._writeRaw.call(this, data, encoding, callback, size);
-      if (exchange.isBypassed()) return pass();
+      if (isBypassed(exchange)) return pass();
       const charset = typeof encoding === "string" ? encoding : "utf8";
       watchInterims(exchange, typeof data === "string" ? Buffer.from(data, charset) : Buffer.from(data));
       return exchange.pass(pass);

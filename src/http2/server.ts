@@ -9,9 +9,9 @@ import type {
 import type { Socket } from "node:net";
 import { contain, tellFailure } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
-import { connectionOf } from "../http1/connection.js";
 import { connectionEvents } from "../http1/connection-events.js";
 import { withList } from "../http1/connection-lists.js";
+import { connectionOf } from "../http1/connection-of.js";
 import { anyExchangeOf } from "../http1/http1-exchange-of.js";
 import { callListeners } from "../http1/listeners.js";
 import type { NodeResponse } from "../http1/node-internals.js";

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { connectionOf } from "../http1/connection.js";
 import { idleSocketsOf, socketsOf } from "../http1/connection-lists.js";
+import { connectionOf } from "../http1/connection-of.js";
 import { isDestroyed } from "../http1/gone-socket.js";
 
 /**
@@ -13,7 +13,7 @@ export function arrivingAt(server: object): Set<Socket> {
   const arriving = socketsOf(server).filter((socket) => {
     if (isDestroyed(socket) || socket.bytesRead === 0 || idle.has(socket)) return false;
     const connection = connectionOf(socket);
-    return connection.isIdle && !connection.owesContent && !connection.lingering && !connection.broken;
+    return connection.isIdle && connection.unread === null && !connection.lingering && !connection.broken;
   });
   return new Set(arriving);
 }

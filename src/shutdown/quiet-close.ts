@@ -2,10 +2,11 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
 import { containPromise } from "../containment.js";
-import { connectionOf } from "../http1/connection.js";
 import { isGivenConnections, socketsOf, withoutIdleSockets } from "../http1/connection-lists.js";
+import { connectionOf } from "../http1/connection-of.js";
 import { isDestroyed } from "../http1/gone-socket.js";
 import { letGo } from "../http1/leave-server.js";
+import { closeSoon } from "../http1/tear-down.js";
 import { arrivingAt } from "./arriving.js";
 import { standsBeforeClose } from "./close-method.js";
 
@@ -48,7 +49,7 @@ function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; s
     const last = seen.get(socket);
     if (last === undefined || last.bytesRead !== socket.bytesRead || !connection.isIdle || arriving.has(socket))
       seen.set(socket, { bytesRead: socket.bytesRead, since: now });
-    else if (now - last.since >= QUIET_MS && !connection.lingering) connection.closeSoon();
+    else if (now - last.since >= QUIET_MS && !connection.lingering) closeSoon(connection);
   }
   return sockets.length;
 }
