@@ -1,4 +1,4 @@
-import { type Slot, STATE } from "../recorder/recorder-file.js";
+import { type Slot, STATE } from "../recorder/slots.js";
 
 /** Status of the answer in place of the one that a process cannot give any more. */
 export const ANSWER_STATUS = 503;

@@ -1,4 +1,4 @@
-import type { Recorded } from "../recorder/recorder-file.js";
+import type { Recorded } from "../recorder/slots.js";
 import type { Incident } from "../report/incidents.js";
 import { defaultLogger, MESSAGES } from "../report/log.js";
 import { loggableRecord } from "../report/loggable.js";

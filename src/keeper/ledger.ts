@@ -13,7 +13,8 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { RayguardError } from "../errors.js";
 import { fateOf, ownIdentity, type ProcessIdentity } from "../recorder/process-identity.js";
-import { decodeHeader, SLOT_OCTETS, type Slot, takenSlots, wasFull } from "../recorder/recorder-file.js";
+import { decodeHeader, wasFull } from "../recorder/recorder-file.js";
+import { SLOT_OCTETS, type Slot, takenSlots } from "../recorder/slots.js";
 import { LEDGER_SLOTS } from "./options.js";
 
 /** Where files are memory. */

@@ -2,7 +2,7 @@ import { parseRay } from "../cloudflare/ray.js";
 import { CONTENT_TYPES } from "../fallback/content.js";
 import { composePage, renderHttp1 } from "../fallback/page.js";
 import { createServer, type IncomingMessage, type Server } from "../node-http.js";
-import type { Recorded } from "../recorder/recorder-file.js";
+import type { Recorded } from "../recorder/slots.js";
 import { ANSWER_STATUS } from "./fate.js";
 import type { HeldConnection } from "./held-connection.js";
 

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, renameSync, unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fateOf, type ProcessIdentity } from "./process-identity.js";
-import { decodeHeader, decodeSlots, fileOctets, type Recorded, SLOT_OCTETS } from "./recorder-file.js";
+import { decodeHeader, fileOctets } from "./recorder-file.js";
+import { decodeSlots, type Recorded, SLOT_OCTETS } from "./slots.js";
 
 /** What a process that is gone has left behind. */
 export interface Remains {

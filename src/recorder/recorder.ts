@@ -2,23 +2,16 @@ import { closeSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { kindOf } from "../fallback/content.js";
-import { type KeptConnection, keptOf } from "../kept/kept-connection.js";
+import type { KeptConnection } from "../kept/kept-connection.js";
+import { keptOf } from "../kept/kept-handle.js";
 import { ledgerOfKeeper } from "../kept/kept-ledger.js";
 import { loggableUrl } from "../report/log.js";
 import { urlOf } from "../report/records.js";
 import { ownIdentity } from "./process-identity.js";
-import {
-  encodeArrival,
-  encodeEmpty,
-  encodeMark,
-  encodeSlot,
-  FREE_MARK,
-  FULL,
-  SLOT_OCTETS,
-  STATE,
-} from "./recorder-file.js";
+import { encodeEmpty, FULL } from "./recorder-file.js";
 import type { RecorderSettings } from "./recorder-options.js";
 import { type Finder, HEARTBEAT_MS, SILENCE_MS, searchRemains } from "./recorder-search.js";
+import { encodeArrival, encodeMark, encodeSlot, FREE_MARK, SLOT_OCTETS, STATE } from "./slots.js";
 
 /** Whom the recorder tells what it found, and what keeps it from its work. */
 export interface RecorderListener extends Finder, Witness {

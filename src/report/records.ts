@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { parseRay } from "../cloudflare/ray.js";
 import type { Exchange } from "../exchange/exchange.js";
-import type { Recorded } from "../recorder/recorder-file.js";
 import type { Remains } from "../recorder/recorder-search.js";
+import type { Recorded } from "../recorder/slots.js";
 import { callerOf, claimedIpOf, clientAddress, NO_HEADERS } from "../trust/caller.js";
 import { EVENTS } from "./events.js";
 import type { Action, Failure, Incident } from "./incidents.js";

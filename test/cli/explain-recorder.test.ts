@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { SLOT_OCTETS } from "../../src/recorder/recorder-file.js";
+import { SLOT_OCTETS } from "../../src/recorder/slots.js";
 import type { Told } from "../lifecycle/recorded-origin.js";
 import { path as base, directory, gone, leave, recorded } from "../lifecycle/recorder-directory.js";
 import { rayguard } from "./command.js";

@@ -1,19 +1,11 @@
 import type { Exchange } from "../../src/exchange/exchange.js";
 import { PHASES } from "../../src/exchange/state.js";
 import { fateOf } from "../../src/keeper/fate.js";
-import { type KeptConnection, keep, type Ledger } from "../../src/kept/kept-connection.js";
+import type { KeptConnection, Ledger } from "../../src/kept/kept-connection.js";
+import { keep } from "../../src/kept/kept-handle.js";
 import { ownIdentity } from "../../src/recorder/process-identity.js";
-import {
-  encodeArrival,
-  encodeEmpty,
-  encodeSlot,
-  FREE_MARK,
-  FULL,
-  SLOT_OCTETS,
-  STATE,
-  takenSlots,
-  wasFull,
-} from "../../src/recorder/recorder-file.js";
+import { encodeEmpty, FULL, wasFull } from "../../src/recorder/recorder-file.js";
+import { encodeArrival, encodeSlot, FREE_MARK, SLOT_OCTETS, STATE, takenSlots } from "../../src/recorder/slots.js";
 
 /** A request of a client, and how the app answers it. */
 export interface Asked {

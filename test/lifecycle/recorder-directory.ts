@@ -5,7 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, vi } from "vitest";
 import { createGuard, type Guard, type GuardOptions } from "../../src/index.js";
 import { ownIdentity, type ProcessIdentity } from "../../src/recorder/process-identity.js";
-import { encodeEmpty, encodeSlot, type Recorded, SLOT_OCTETS } from "../../src/recorder/recorder-file.js";
+import { encodeEmpty } from "../../src/recorder/recorder-file.js";
+import { encodeSlot, type Recorded, SLOT_OCTETS } from "../../src/recorder/slots.js";
 
 export const own = ownIdentity();
 

@@ -18,8 +18,9 @@ import { pino } from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { rayguard } from "../../adapters/fastify.js";
 import { Recorder } from "../../src/recorder/recorder.js";
-import { encodeEmpty, encodeSlot, SLOT_OCTETS } from "../../src/recorder/recorder-file.js";
+import { encodeEmpty } from "../../src/recorder/recorder-file.js";
 import { type Remains, searchRemains } from "../../src/recorder/recorder-search.js";
+import { encodeSlot, SLOT_OCTETS } from "../../src/recorder/slots.js";
 import { isMute, MESSAGES } from "../../src/report/log.js";
 import { directory, gone, leave, left, own, path, recorded, search, start } from "./recorder-directory.js";
 

@@ -1,4 +1,4 @@
-import type { Recorded } from "../../recorder/recorder-file.js";
+import type { Recorded } from "../../recorder/slots.js";
 import type { Action } from "../../report/incidents.js";
 import type { RequestRecord } from "../../report/log.js";
 

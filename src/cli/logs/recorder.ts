@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { fateOf, ownIdentity } from "../../recorder/process-identity.js";
-import { decodeHeader, decodeSlots, fileOctets } from "../../recorder/recorder-file.js";
+import { decodeHeader, fileOctets } from "../../recorder/recorder-file.js";
+import { decodeSlots } from "../../recorder/slots.js";
 import type { RecordedEntry } from "./entry.js";
 
 /** What stands in the file of a flight recorder, whose process may still write to it. */
