@@ -112,8 +112,7 @@ export class GuardedExchange extends Http1Exchange {
   }
 
   override socketWrite(octets: Buffer, last: boolean): boolean {
-    writeRaw(this, octets, last);
-    return true;
+    return writeRaw(this, octets, last);
   }
 
   override closing(how: string, error: unknown): boolean {

@@ -17,7 +17,7 @@ import type { Interims } from "./interim.js";
 import type { NativeMethods } from "./native-methods.js";
 import type { NodeResponse, WriteCallback } from "./node-internals.js";
 import { peerOfConnection } from "./peer.js";
-import type { RawResponse } from "./raw-response.js";
+import type { RawResponse, RawStream } from "./raw-response.js";
 import { callBack, writeAfterDestroy } from "./write-callbacks.js";
 
 /** Content that the app has written and that has not gone out. */
@@ -59,8 +59,8 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   declare commitsSoon: boolean;
   /** The app was told to wait, before anything was committed. */
   declare full: boolean;
-  /** A raw response without framing goes straight out. */
-  declare streamsRaw: boolean;
+  /** The rest of a raw response goes out as it comes. */
+  declare rawStream: RawStream | null;
   /** Interim responses of this exchange, from the first on. */
   declare interims: Interims | null;
   /** Who has ended the connection, in the app's view; null while it stands. */
@@ -113,7 +113,7 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
     if (!this.phase.isCommitted) return false;
     // A pipelined response waits for its turn in a queue of its own; until then it can still be taken back.
     const { response } = this;
-    if (this.isDetached) return this.wasOut || this.streamsRaw;
+    if (this.isDetached) return this.wasOut || this.rawStream !== null;
     return response.outputData.length === 0 || response.socket !== null;
   }
 
@@ -266,7 +266,7 @@ Object.assign(Http1Exchange.prototype, {
   lostOctets: 0,
   goneBy: null,
   reopened: false,
-  streamsRaw: false,
+  rawStream: null,
   interims: null,
   coded: null,
   isDetached: false,

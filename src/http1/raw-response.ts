@@ -1,13 +1,32 @@
+import { CHUNKED, CLOSE, type Framing, ofLength } from "../exchange/framing.js";
 import { isHttpDate } from "../http/date.js";
 import { SINGLE_VALUED_IN_HTTP } from "../http/fields.js";
-import { endOfSection, readStatus } from "../http/message.js";
+import { endOfSection, type FieldLine, readStatus, renderFields } from "../http/message.js";
+import { framingOf } from "../parser/framing.js";
 import type { ResponseEnd } from "../parser/octet-stream.js";
 import { parseResponse } from "../parser/parse-response.js";
+import type { Problem, ProblemCode } from "../parser/problems.js";
 import type { ParsedResponse } from "../parser/response.js";
 import { type Failure, ruleBroken } from "../report/incidents.js";
+import { RawContent } from "./raw-content.js";
 
 /** Largest raw response that is kept back for judgement, in octets. */
 const LIMIT = 1_048_576;
+
+/** A header section, with the empty lines in front of it, whatever its lines end with. */
+const SECTION = /^(?:\r\n)*[^\r\n][\s\S]*?\r?\n\r?\n/;
+
+/** What is wrong with a header section and leaves one way to read it. */
+const MENDABLE: ReadonlySet<string> = new Set<ProblemCode>([
+  "bare-lf",
+  "folded-line",
+  "framing-field-not-allowed",
+  "leading-empty-line",
+  "length-and-transfer-encoding",
+  "missing-reason-space",
+  "repeated-content-length",
+  "space-before-colon",
+]);
 
 export interface RawAnswer {
   readonly octets: Buffer;
@@ -17,12 +36,22 @@ export interface RawAnswer {
   readonly repair: Failure | null;
 }
 
+/** One whose content is still to come. */
+export interface RawStream extends RawAnswer {
+  readonly framing: Framing;
+  /** Its header section. */
+  readonly head: string;
+  readonly content: RawContent;
+}
+
 /** Collects what an app writes to the socket by hand, and tells whether that is a complete valid response. */
 export class RawResponse {
   readonly #method: string;
   readonly #version: "1.0" | "1.1";
   #pieces: Buffer[] = [];
   #octets = 0;
+  #isMended = false;
+  #mending: Failure | null = null;
 
   constructor(method: string, version: "1.0" | "1.1") {
     this.#method = method;
@@ -38,6 +67,11 @@ export class RawResponse {
 
   get isEmpty(): boolean {
     return this.#octets === 0;
+  }
+
+  /** There is more of it than is held of any other response: it is time to let it go. */
+  get isLarge(): boolean {
+    return this.#octets > 65_536;
   }
 
   /** Takes the interim responses that stand in front, each with the end of its header section. */
@@ -68,27 +102,72 @@ export class RawResponse {
    */
   answer(end: ResponseEnd, mustClose = end !== "open"): RawAnswer | null {
     if (this.#octets === 0 || this.#octets > LIMIT) return null;
+    this.#mend();
     const parsed = parseResponse(this.octets, { method: this.#method, end, requestVersion: this.#version });
     if (parsed === null || !parsed.complete || parsed.status < 200) return null;
-    if (!isPassable(parsed)) return null;
+    const surplus = parsed.problems.find(({ code }) => code === "surplus-octets");
+    if (!isPassable(parsed, surplus)) return null;
     let added = "";
     if (parsed.framing === "close") added += `Content-Length: ${parsed.content.byteLength}\r\n`;
     const closes = parsed.closes || mustClose;
     if (closes && parsed.field("connection") === undefined) added += "Connection: close\r\n";
-    const octets = withFields(withDate(this.octets, parsed), added);
-    return { octets, status: parsed.status, closes, repair: repairOf(parsed) };
+    const octets = withFields(withDate(this.octets.subarray(0, parsed.end), parsed), added);
+    const repair = this.#mending ?? repairOf(parsed) ?? (surplus === undefined ? null : brokenBy(surplus));
+    return { octets, status: parsed.status, closes, repair };
   }
 
-  /** A response that has begun well and ends with the connection: a stream; `null` where this is none. */
-  stream(): RawAnswer | null {
+  /**
+   * A response that has begun well, and may go on for as long as it likes; `null` where this is none.
+   * @param mustClose - the connection cannot be used after it in any case
+   */
+  stream(mustClose: boolean): RawStream | null {
+    this.#mend();
     const { octets } = this;
-    if (endOfSection(octets) === -1) return null;
-    const parsed = parseResponse(octets, { method: this.#method, end: "fin", requestVersion: this.#version });
-    if (parsed === null || parsed.framing !== "close" || parsed.status < 200) return null;
-    if (!isPassable(parsed)) return null;
-    const added = parsed.field("connection") === undefined ? "Connection: close\r\n" : "";
-    const mended = withFields(withDate(octets, parsed), added);
-    return { octets: mended, status: parsed.status, closes: true, repair: repairOf(parsed) };
+    const end = endOfSection(octets);
+    if (end === -1) return null;
+    const section = octets.subarray(0, end);
+    // As that of a response to HEAD it can be judged by itself.
+    const parsed = parseResponse(section, { method: "HEAD", end: "open", requestVersion: this.#version });
+    if (parsed === null || !parsed.complete || parsed.status < 200 || !isPassable(parsed)) return null;
+    const framing = this.#framingOf(parsed);
+    if (framing === null) return null;
+    const content = new RawContent(framing);
+    const taken = content.take(octets.subarray(end));
+    if (content.state === "broken") return null;
+    const closes = parsed.closes || mustClose || framing === CLOSE;
+    const added = closes && parsed.field("connection") === undefined ? "Connection: close\r\n" : "";
+    const mended = withFields(withDate(octets.subarray(0, end + taken), parsed), added);
+    const head = mended.toString("latin1", 0, endOfSection(mended));
+    const repair = this.#mending ?? repairOf(parsed);
+    return { octets: mended, head, framing, content, status: parsed.status, closes, repair };
+  }
+
+  /** How its content ends; null where it has none, or must not have what it says. */
+  #framingOf({ status, version, fields }: ParsedResponse): Framing | null {
+    const problems: Problem[] = [];
+    const subject = { method: this.#method, requestVersion: this.#version, status, version, fields };
+    const { framing, octets } = framingOf(subject, 0, problems);
+    if (framing === "none" || problems.some(({ rule }) => rule !== "FR-16")) return null;
+    return framing === "length" ? ofLength(octets) : framing === "chunked" ? CHUNKED : CLOSE;
+  }
+
+  /** Puts its header section right, once that is whole, where it can be read in one way. */
+  #mend(): void {
+    if (this.#isMended) return;
+    const { octets } = this;
+    const section = SECTION.exec(octets.toString("latin1"))?.[0];
+    if (section === undefined) return;
+    this.#isMended = true;
+    const head = Buffer.from(section, "latin1");
+    const parsed = parseResponse(head, { method: "HEAD", end: "open", requestVersion: this.#version });
+    if (parsed === null || !parsed.complete || parsed.status < 200) return;
+    const wrong = parsed.problems.filter(({ code, rule }) => MENDABLE.has(code) || !isLeft(rule, parsed));
+    const [first] = wrong;
+    if (first === undefined || wrong.some(({ code }) => !MENDABLE.has(code))) return;
+    const lines = `HTTP/${parsed.version} ${parsed.status} ${parsed.reason}\r\n${renderFields(oneFraming(parsed))}\r\n`;
+    this.#pieces = [Buffer.concat([Buffer.from(lines, "latin1"), octets.subarray(head.length)])];
+    this.#octets += lines.length - head.length;
+    this.#mending = brokenBy(first);
   }
 
   /** The header section of a response that hands the connection over to another protocol (101, or 2xx to CONNECT). */
@@ -100,11 +179,23 @@ export class RawResponse {
   }
 }
 
-/** Whether nothing is wrong with it but what is added here, or what no response of an app is touched for. */
-function isPassable(parsed: ParsedResponse): boolean {
-  return parsed.problems.every(
-    ({ rule }) => rule === "MD-1" || rule === "FR-16" || (rule === "HF-10" && !repeats(parsed)),
-  );
+/** Whether nothing is wrong with it but what is added here, what is left out, or what no response of an app is touched for. */
+function isPassable(parsed: ParsedResponse, leftOut?: Problem): boolean {
+  return parsed.problems.every((problem) => problem === leftOut || isLeft(problem.rule, parsed));
+}
+
+function isLeft(rule: string | undefined, parsed: ParsedResponse): boolean {
+  return rule === "MD-1" || rule === "FR-16" || (rule === "HF-10" && !repeats(parsed));
+}
+
+/** Its field lines, with one that says how long its content is. */
+function oneFraming(parsed: ParsedResponse): FieldLine[] {
+  let left = parsed.status === 204 || parsed.field("transfer-encoding") !== undefined ? 0 : 1;
+  return parsed.fields.filter(([name]) => name.toLowerCase() !== "content-length" || left-- > 0);
+}
+
+function brokenBy({ rule = "MC-7", message }: Problem): Failure {
+  return ruleBroken(rule, message);
 }
 
 function repeats(parsed: ParsedResponse): boolean {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
+import { CLOSE } from "../exchange/framing.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { endOfSection, type FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
@@ -13,7 +14,7 @@ import { checkInterim } from "./interim.js";
 import { KeptOctets } from "./kept-octets.js";
 import { versionOf, type WriteCallback } from "./node-internals.js";
 import { peerOfConnection } from "./peer.js";
-import { type RawAnswer, RawResponse } from "./raw-response.js";
+import { type RawAnswer, RawResponse, type RawStream } from "./raw-response.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
@@ -29,12 +30,16 @@ export class SocketExchange extends Exchange {
   status = 0;
   octets = 0;
   #raw: RawResponse;
+  /** Its header section is out, and its content goes out as it comes. */
+  #stream: RawStream | null = null;
   #interims = 0;
   /** 100 (Continue) has gone out. */
   #continued = false;
   /** Responses in front of it are under way: its own waits, once there is one. */
   #isQueued = false;
   #isAnswered = false;
+  /** The rest of what the app writes is waited for. */
+  #isAwaited = false;
   #answer: { octets: Buffer; status: number } | undefined;
   /** What goes out in front of that, or in its place, once it is its turn. */
   #held: Buffer[] = [];
@@ -140,12 +145,52 @@ export class SocketExchange extends Exchange {
     return [];
   }
 
-  release(): void {}
+  release(): void {
+    if (this.#isQueued || this.#hasSwitched || this.phase.isOver || this.phase.isCommitted) return;
+    const stream = this.#raw.stream(true);
+    if (stream === null) return;
+    if (stream.repair !== null) this.repaired(stream.repair);
+    this.#stream = stream;
+    this.phase = this.phase.after.commit;
+    this.status = stream.status;
+    this.framing = stream.framing;
+    this.octets = stream.content.octets;
+    this.supervisor.committed(this);
+    if (stream.content.state === "open") this.#put(stream.octets);
+    else this.#endStream(stream.octets);
+  }
 
-  /** @param last - the app ends the connection with these octets */
-  socketWrite(octets: Buffer, last: boolean): true {
-    this.#take(octets, last);
+  /**
+   * @param last - the app ends the connection with these octets
+   * @returns false where they go out as they are
+   */
+  socketWrite(octets: Buffer, last: boolean): boolean {
+    if (this.#stream === null || this.phase.isOver) {
+      this.#take(octets, last);
+      return true;
+    }
+    const { content } = this.#stream;
+    const belong = content.take(octets);
+    this.octets = content.octets;
+    if (content.state === "open") return false;
+    if (belong < octets.length && content.state === "whole") this.repaired(this.#badWrite());
+    this.#endStream(octets.subarray(0, belong));
     return true;
+  }
+
+  /** The content has come to its end, with these octets, or cannot be read. */
+  #endStream(rest: Buffer): void {
+    if (this.#stream?.content.state === "broken") {
+      this.#put(rest);
+      this.fail(this.#badWrite());
+      return;
+    }
+    this.phase = this.phase.after.end;
+    this.#sendLast(rest);
+  }
+
+  #badWrite(): Failure {
+    return rawWrite({ prevented: null, status: this.status });
   }
 
   #take(octets: Buffer, last: boolean): void {
@@ -167,6 +212,11 @@ export class SocketExchange extends Exchange {
     }
     const answer = this.#raw.answer(last ? "fin" : "open", true);
     if (answer !== null) this.#sendRaw(answer);
+    else if (this.#raw.isLarge) this.release();
+    else if (!this.#isAwaited && !this.#raw.isEmpty) {
+      this.#isAwaited = true;
+      this.supervisor.holdBack(this);
+    }
   }
 
   /** Sends octets as they are, or keeps them until it is their turn. */
@@ -204,13 +254,17 @@ export class SocketExchange extends Exchange {
     if (this.#isQueued && how !== "socket.end") tellClientLeft(connection);
     endWithError(connection, error);
     if (this.#hasSwitched) this.#end ??= how;
-    if (this.phase.isVoid) return true;
+    if (this.phase.isVoid || this.#isAnswered) return true;
+    if (this.#stream?.framing === CLOSE) {
+      this.#endStream(Buffer.alloc(0));
+      return true;
+    }
     const answer = this.#raw.answer("fin");
     if (answer !== null) {
       this.#sendRaw(answer);
       return true;
     }
-    if (this.#raw.octets.byteLength > 0) {
+    if (this.#stream === null && this.#raw.octets.byteLength > 0) {
       return this.fail(rawWrite({ status: this.otherwise.status, err: error, closes: true }));
     }
     if (this.request === null) return this.fail(this.otherwise);
@@ -242,16 +296,20 @@ export class SocketExchange extends Exchange {
   }
 
   #send(octets: Buffer, status: number): void {
-    const { connection } = this;
     this.phase = this.phase.after.replace;
     if (this.#isQueued) {
       this.#answer = { octets, status };
       return;
     }
-    this.#isAnswered = true;
     this.status = status;
     this.octets = octets.byteLength - endOfSection(octets);
+    this.#sendLast(octets);
+  }
+
+  #sendLast(octets: Buffer): void {
+    const { connection } = this;
     const { socket } = connection;
+    this.#isAnswered = true;
     connection.own(() => {
       for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
       socket.end(
