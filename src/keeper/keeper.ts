@@ -177,7 +177,7 @@ export class Keeper {
     worker.readyAt = worker.seenAt = performance.now();
     this.hasListened = true;
     this.changed();
-    keeperLog.event({ pid: worker.pid, address: this.addresses.join(", ") }, MESSAGES.workerReady);
+    keeperLog.event({ pid: worker.pid, address: this.addresses.join(", ") || undefined }, MESSAGES.workerReady);
     this.#workers.ready(worker);
   }
 

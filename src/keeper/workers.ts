@@ -19,6 +19,9 @@ const COVERS_MS = 10_000;
  */
 const HEARD_MS = 50;
 
+/** Time for a process that has never listened to end by itself, in milliseconds. */
+const TIDIES_UP_MS = 2_000;
+
 /** The processes of a program: how many there are to be, who takes whose place, and who is asked to end. */
 export class Workers {
   readonly #all = new Set<WorkerProcess>();
@@ -169,6 +172,10 @@ export class Workers {
   kill(worker: WorkerProcess, why: string): void {
     if (worker.killedFor !== undefined) return;
     worker.killedFor = why;
-    worker.kill("SIGKILL");
+    const kill = contained(keeperWitness, () => worker.kill("SIGKILL"));
+    if (worker.readyAt !== undefined) return kill();
+    // Nobody waits for this one, and it may have started processes of its own.
+    worker.kill("SIGTERM");
+    setTimeout(kill, TIDIES_UP_MS).unref();
   }
 }

@@ -16,6 +16,7 @@ import { keptLedger } from "./kept-ledger.js";
 import { whenLeaving } from "./leaving.js";
 import { Listening } from "./listening.js";
 import { type FromKeeper, KEPT_VARIABLE, type KeptEnvironment } from "./messages.js";
+import { onThreadServer, tellOfServers } from "./thread-servers.js";
 
 /** Time between two looks for connections that have become idle, in milliseconds. */
 const LOOK_MS = 20;
@@ -25,11 +26,12 @@ const FINISH_MS = 10_000;
 
 /** Puts this process under its keeper, where it has one. */
 export function beKept(environment: NodeJS.ProcessEnv): void {
+  if (!isMainThread) return tellOfServers();
   const text = environment[KEPT_VARIABLE];
   if (text === undefined) return;
   delete environment[KEPT_VARIABLE]; // it is not for processes of the app's
   const told = JSON.parse(text) as KeptEnvironment;
-  if (!isMainThread || told.keeper !== process.ppid || process.send === undefined) return;
+  if (told.keeper !== process.ppid || process.send === undefined) return;
   keptLedger({ path: told.ledger, slots: told.slots });
   new Worker(told);
 }
@@ -49,8 +51,9 @@ class Worker {
     this.#channel = new Channel(receive, leave, hasParent);
     this.#listening = new Listening(this.#channel, listeners);
     // Listening sockets of a cluster are its primary's own.
-    const forks = contained(undefined, () => this.#channel.tell({ rayguard: "on its own" }));
-    cluster.once("fork", forks);
+    const isOnItsOwn = contained(undefined, () => this.#channel.tell({ rayguard: "on its own" }));
+    cluster.once("fork", isOnItsOwn);
+    onThreadServer(isOnItsOwn);
     whenLeaving((cause) => {
       this.#isLeaving = true;
       this.#channel.tell({ rayguard: "leaving", cause });

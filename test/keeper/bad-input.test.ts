@@ -112,6 +112,27 @@ describe("rayguard run", { timeout: 30_000 }, () => {
     await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
   });
 
+  it("has a program that never becomes ready take along what it has started", async () => {
+    const text = `import { spawn } from "node:child_process";
+      const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1_000)"]);
+      process.on("SIGTERM", () => { child.kill(); process.exit(0); });
+      process.send(child.pid);`;
+    const program = Program.start("app.mjs", text, { keeper: ["--ready-ms", "1000"] });
+    const [pid = 0] = await program.ports();
+    expect(isAlive(pid)).toBe(true);
+    expect(await program.end()).toBe(2);
+    expect(program.stderr).toContain("ERR_RAYGUARD_NEVER_READY");
+    await expect.poll(() => isAlive(pid)).toBe(false);
+  });
+
+  it("ends one that never becomes ready and hears nothing", async () => {
+    const program = Program.start("app.mjs", 'process.on("SIGTERM", () => {});\nfor (;;);', {
+      keeper: ["--ready-ms", "500"],
+    });
+    expect(await program.end()).toBe(2);
+    for (const pid of program.workers()) expect(isAlive(pid)).toBe(false);
+  });
+
   it("takes away what a keeper has left that was killed", async () => {
     const ledger = mkdtempSync(join(tmpdir(), "rayguard-ledgers-"));
     const text = `import http from "node:http";

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { lastingPort } from "../../playground/process/lasting-port.js";
+import { MESSAGES } from "../../src/report/log.js";
 import { selfSigned } from "../testing/certificate.js";
 import { endPrograms, Program } from "../zero-code/program.js";
 
@@ -336,6 +337,21 @@ describe("a kept program listens", { timeout: 60_000 }, () => {
     const before = await ask();
     process.kill(await program.worker(), "SIGKILL");
     expect(await ask()).toEqual(before);
+  });
+
+  it("in a thread, with a socket of its own", async () => {
+    const text = `import { parentPort, Worker } from "node:worker_threads";
+      ${HTTP}if (parentPort === null) new Worker(new URL(import.meta.url)).on("message", (port) => process.send(port));
+      else {
+        const server = http.createServer((_request, response) => response.end("fine"));
+        server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
+      }`;
+    const program = Program.start("app.mjs", text, { keeper: ["--ready-ms", "10000"] });
+    const [port = 0] = await program.ports();
+    await expect.poll(() => program.lines(MESSAGES.workerReady)).toHaveLength(1);
+    expect(contentOf(await talk(port, get("/")))).toBe("fine");
+    program.signal("SIGTERM");
+    expect(await program.end()).toBe("SIGTERM");
   });
 
   it("over TLS, and over HTTP/2 in the clear and over TLS", async () => {
