@@ -8,7 +8,7 @@ import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isAskedForTrailers, isDestroyed, keepOpen } from "./internals.js";
 import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, REFUSED_STREAM, whenSent } from "./leaving.js";
-import { OVERTAKES } from "./reset.js";
+import { destroysBehind, OVERTAKES } from "./reset.js";
 import type { Head } from "./section.js";
 
 /** Overrides `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
@@ -23,6 +23,10 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
   if (exchange.isClosing && !stream.destroyed && exchange.phase === PHASES.cut) {
     process.nextTick(contained(exchange.supervisor, pass));
     return stream;
+  }
+  if (stream.closed && !stream.destroyed) {
+    const isReset = !exchange.isClosing && !awaitsReset(exchange);
+    if (!isReset || exchange.fromFile) destroysBehind(exchange, isReset);
   }
   if (exchange.passing || exchange.phase.isSettled || exchange.isTunnel || isGone(stream)) return pass();
   // The compatibility API destroys a stream to which it would have had to write behind its end.
@@ -179,6 +183,11 @@ export function isGone(stream: ServerHttp2Stream): boolean {
   const { session } = stream;
   // Node closes the streams of a socket that is gone before it closes the session.
   return session === undefined || isDestroyed(session) || session.socket?.destroyed !== false;
+}
+
+/** Whether Node has closed a stream, and waits with RST_STREAM for an end that is still to be sent. */
+function awaitsReset({ stream, resetsAtFinish }: Http2Exchange): boolean {
+  return resetsAtFinish && !stream.writableFinished && !isSent(stream);
 }
 
 export function isFailedWrite(error: unknown): boolean {

@@ -77,6 +77,8 @@ export class Http2Exchange extends Exchange {
   hasLeft = false;
   /** Node is closing the stream at this moment. */
   declare isClosing: boolean;
+  /** Node has closed it, and resets it once the Writable has finished. */
+  declare resetsAtFinish: boolean;
   /** The header section of the app has been replaced in this turn. */
   declare isRefused: boolean;
   /** Set by an adapter that knows better than the app what is about to go wrong, or who catches what Node throws for it. */
@@ -305,9 +307,11 @@ export class Http2Exchange extends Exchange {
 
   /** Has Node close the stream. */
   closes(code: unknown, callback?: unknown): void {
+    const { stream } = this;
     this.isClosing = true;
+    this.resetsAtFinish ||= code === NO_ERROR && stream.writableEnded && !stream.closed;
     try {
-      this.native.close.call(this.stream, ...([code, callback] as never[]));
+      this.native.close.call(stream, ...([code, callback] as never[]));
     } finally {
       this.isClosing = false;
     }
@@ -398,6 +402,7 @@ export class Http2Exchange extends Exchange {
 Object.assign(Http2Exchange.prototype, {
   isRefused: false,
   isClosing: false,
+  resetsAtFinish: false,
   sourceError: undefined,
   veto: undefined,
   lastChunk: undefined,

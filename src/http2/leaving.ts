@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from "node:http2";
 import { contained, type Witness } from "../containment.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { stateOf } from "./internals.js";
-import { resetsBehind } from "./reset.js";
+import { destroysBehind, resetsBehind } from "./reset.js";
 
 /** RFC 9113, section 7. */
 export const NO_ERROR = 0;
@@ -67,6 +67,7 @@ export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): 
     if (isBroken) Object.defineProperties(stream, UNREAD);
     if (!isClosing && !(destroys && isKnown)) exchange.closes(isKnown ? leaving.code : code);
     if (isBroken) for (const name of Object.keys(UNREAD)) Reflect.deleteProperty(stream, name);
+    if (destroys && exchange.fromFile) destroysBehind(exchange, false);
     if (destroys) native.destroy.call(stream, ...([error, callback] as never[]));
     if (isKnown) state.rstCode = leaving.code;
     // Node is closing it, behind the end of the answer.

@@ -2,6 +2,7 @@ import { executionAsyncId } from "node:async_hooks";
 import type { ServerHttp2Stream } from "node:http2";
 import { contained, type Witness } from "../containment.js";
 import { handleOf, isDestroyed, isShutDown, keepOpen, type StreamHandle } from "./internals.js";
+import { INTERNAL_ERROR, NO_ERROR } from "./leaving.js";
 
 const VERSION = Number.parseInt(process.versions.node, 10);
 
@@ -55,6 +56,31 @@ export function resetsBehind({ stream, supervisor, hasLeft, fromFile }: Resettin
     setImmediate(contained(supervisor, go));
   };
   return true;
+}
+
+/**
+ * Has Node destroy a stream behind its reset. At once it would forget a reset that waits for the end of the stream, and
+ * the session make empty frames without end of what is still to leave; and what it reads of a file meanwhile ends the
+ * process.
+ * @param isReset - Node has been asked for the reset
+ */
+export function destroysBehind({ stream, supervisor, hasLeft }: Resetting, isReset: boolean): void {
+  const handle = handleOf(stream);
+  const { session } = stream;
+  if (typeof handle?.rstStream !== "function" || typeof handle.destroy !== "function" || session === undefined) return;
+  const { rstStream, destroy } = handle;
+  handle.destroy = () => {
+    let isOver = isReset;
+    handle.onread = ignore;
+    onUse(handle, stream, () => (isOver = true));
+    const go = () => {
+      handle.destroy = destroy;
+      const code = hasLeft ? NO_ERROR : stream.rstCode || INTERNAL_ERROR;
+      if (!isOver && !isDestroyed(session)) rstStream.call(handle, code);
+      handle.destroy();
+    };
+    setImmediate(contained(supervisor, go));
+  };
 }
 
 /** Runs `act` once every stream that is reset in this turn has been. */

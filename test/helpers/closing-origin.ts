@@ -1,0 +1,94 @@
+import http2, { type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { pipeline, Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { createGuard } from "../../src/index.js";
+
+/** Ways of an app to destroy a stream that Node is closing: some end the process of a bare one. */
+const WAYS: Readonly<Record<string, (stream: ServerHttp2Stream) => void>> = {
+  "end(), close() and destroy()": (stream) => {
+    stream.respond();
+    stream.end("hello");
+    stream.close(0);
+    stream.destroy();
+  },
+  "close() of a pipeline()": (stream) => {
+    const source = new Readable({ read() {} });
+    stream.respond();
+    source.push("hello");
+    pipeline(source, stream, () => {});
+    setTimeout(() => stream.close(0), 5);
+  },
+  "close() of a pipeline() before it has begun": (stream) => {
+    pipeline(new Readable({ read() {} }), stream, () => {});
+    stream.close(0);
+  },
+  "destroy() of a file": (stream) => {
+    sendFile(stream);
+    soon(() => stream.destroy());
+  },
+  "close() and destroy() of a file": (stream) => {
+    sendFile(stream);
+    soon(() => {
+      stream.close(2);
+      stream.destroy();
+    });
+  },
+  "close() and later destroy() of a file": (stream) => {
+    sendFile(stream);
+    soon(() => {
+      stream.close(2);
+      process.nextTick(() => stream.destroy());
+    });
+  },
+  "destroy() of the session of a file": (stream) => {
+    sendFile(stream);
+    soon(() => stream.session?.destroy());
+  },
+};
+
+function sendFile(stream: ServerHttp2Stream): void {
+  stream.respondWithFile(fileURLToPath(import.meta.url));
+}
+
+let asked = 0;
+
+/** What Node reads of a file comes back at a moment of its own. */
+function soon(act: () => void): void {
+  setTimeout(act, asked++ % 5);
+}
+
+const TIMES = 10;
+const AT_ONCE = 8;
+
+const [, , way = ""] = process.argv;
+const server = http2.createServer();
+server.on("stream", (stream) => {
+  stream.on("error", () => {});
+  WAYS[way]?.(stream);
+});
+createGuard({ logger: false, crash: false, shutdown: false }).attach(server);
+server.listen(0, "127.0.0.1", async () => {
+  process.send?.({ listening: true });
+  const { port } = server.address() as AddressInfo;
+  const ends: string[] = [];
+  for (let n = 0; n < TIMES; n++) ends.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => ask(port)))));
+  process.send?.({ ends }, () => process.exit());
+});
+
+/** How one stream ends for its client. */
+function ask(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const client = http2.connect(`http://127.0.0.1:${port}`).on("error", () => {});
+    const stream = client.request();
+    let status: unknown;
+    let isEnded = false;
+    stream.on("response", ({ ":status": given }) => (status = given));
+    stream.on("error", () => {}).on("end", () => (isEnded = true));
+    stream.on("close", () => {
+      client.destroy();
+      resolve(stream.rstCode === 0 && isEnded ? `${status}, whole` : `broken off with ${stream.rstCode}`);
+    });
+    stream.resume();
+  });
+}
