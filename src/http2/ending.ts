@@ -3,11 +3,12 @@ import { contained } from "../containment.js";
 import { NONE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
 import { type Failure, prematureClose } from "../report/incidents.js";
+import { CANCEL, NO_ERROR, REFUSED_STREAM } from "./codes.js";
 import { commit } from "./content.js";
 import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isAskedForTrailers, isDestroyed, keepOpen } from "./internals.js";
-import { CANCEL, destroyedWith, isSent, type Leaving, NO_ERROR, REFUSED_STREAM, whenSent } from "./leaving.js";
+import { destroyedWith, isSent, type Leaving, whenSent } from "./leaving.js";
 import { destroysBehind, OVERTAKES } from "./reset.js";
 import type { Head } from "./section.js";
 

@@ -1,15 +1,9 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { contained, type Witness } from "../containment.js";
+import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "./codes.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { stateOf } from "./internals.js";
 import { destroysBehind, resetsBehind } from "./reset.js";
-
-/** RFC 9113, section 7. */
-export const NO_ERROR = 0;
-/** What nobody takes for the end of a complete response, as NO_ERROR could be. */
-export const INTERNAL_ERROR = 2;
-export const REFUSED_STREAM = 7;
-export const CANCEL = 8;
 
 /** Longest time between two looks at a stream whose recipient takes its time, in milliseconds. */
 const LONGEST_LOOK_MS = 64;

@@ -1,6 +1,6 @@
+import { NO_ERROR } from "./codes.js";
 import { endBehindError } from "./content.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { NO_ERROR } from "./leaving.js";
 
 type Callback = (error?: Error | null) => void;
 

@@ -1,8 +1,8 @@
 import { executionAsyncId } from "node:async_hooks";
 import type { ServerHttp2Stream } from "node:http2";
 import { contained, type Witness } from "../containment.js";
+import { INTERNAL_ERROR, NO_ERROR } from "./codes.js";
 import { handleOf, isDestroyed, isShutDown, keepOpen, type StreamHandle } from "./internals.js";
-import { INTERNAL_ERROR, NO_ERROR } from "./leaving.js";
 
 const VERSION = Number.parseInt(process.versions.node, 10);
 

@@ -3,9 +3,10 @@ import { Socket } from "node:net";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { prematureClose } from "../report/incidents.js";
+import { NO_ERROR } from "./codes.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isDestroyed } from "./internals.js";
-import { destroyedWith, type Leaving, NO_ERROR, whenSent } from "./leaving.js";
+import { destroyedWith, type Leaving, whenSent } from "./leaving.js";
 import { behindResets } from "./reset.js";
 
 /** What the interception of a session asks of its guard. */

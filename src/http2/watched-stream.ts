@@ -1,11 +1,11 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { exchangeOf } from "../exchange/exchange-of.js";
 import { prematureClose } from "../report/incidents.js";
+import { NO_ERROR } from "./codes.js";
 import { failsLength, failsSource } from "./content.js";
 import { endsEmpty, failureOf, isCode, isFailedWrite, isGone } from "./ending.js";
 import { repairInterim, repairTrailers } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { NO_ERROR } from "./leaving.js";
 import { octetsOf, type Piece, pass } from "./pieces.js";
 import { byName, type Fields, type RespondOptions } from "./section.js";
 import type { WatchedHttp2Exchange } from "./watched-exchange.js";
