@@ -10,6 +10,9 @@ interface Control {
 
 type Send = (message: unknown, handle?: Server, options?: object, sent?: (error: Error | null) => void) => boolean;
 
+/** What a process has of a pipe to its parent, and only then. */
+const OF_PIPE = ["send", "disconnect", "connected", "channel"] as const;
+
 /**
  * The pipe to the keeper. The app does not see it: it has no messages that are not its own, no parent that the keeper has
  * not got, and lives no longer for it.
@@ -17,6 +20,8 @@ type Send = (message: unknown, handle?: Server, options?: object, sent?: (error:
 export class Channel {
   readonly #send: Send;
   readonly #control: Control;
+  /** Whose code is running: Node's own, which has to find all of it, or the app's. */
+  #isNode = false;
 
   /**
    * @param received - what the keeper says; a connection comes as the handle libuv has of it
@@ -31,7 +36,9 @@ export class Channel {
     this.#send = (process.send as Send).bind(process);
     this.#control = process.channel as unknown as Control;
     const { emit } = process;
+    const asNode = <T>(run: () => T) => this.#asNode(run);
     function emitApart(this: NodeJS.Process, event: string | symbol, ...args: unknown[]): boolean {
+      if (event === "internalMessage") return asNode(() => Reflect.apply(emit, this, [event, ...args]) as boolean);
       if (event === "disconnect") contain(undefined, left);
       const [message, socket] = args as [FromKeeper | null | undefined, { _handle?: object | null } | undefined];
       const isOurs = event === "message" && typeof message === "object" && message !== null && "rayguard" in message;
@@ -47,18 +54,53 @@ export class Channel {
     // Node keeps messages back until somebody listens.
     process.on("message", () => undefined);
     this.#control.unref();
-    if (!hasParent) {
-      // What an app that has been started by hand finds.
-      process.send = undefined as never;
-      process.disconnect = undefined as never;
+    if (!hasParent) this.#hide();
+  }
+
+  /** Has the app find of the pipe what one that has been started by hand finds: nothing. */
+  #hide(): void {
+    const kHandle = Object.getOwnPropertySymbols(process).find(({ description }) => description === "kChannelHandle");
+    const pipe =
+      kHandle && (Reflect.get(process, kHandle) as { onread?: (this: object, ...args: unknown[]) => unknown });
+    const below = pipe?.onread;
+    if (pipe === undefined || below === undefined) return;
+    const asNode = <T>(run: () => T) => this.#asNode(run);
+    // At the end of the pipe it calls what is hidden.
+    pipe.onread = function (this: object, ...args: unknown[]) {
+      return asNode(() => Reflect.apply(below, this, args));
+    };
+    for (const name of OF_PIPE) {
+      let nodes: unknown = process[name];
+      let apps: unknown;
+      Object.defineProperty(process, name, {
+        configurable: true,
+        enumerable: false,
+        get: () => (this.#isNode ? nodes : apps),
+        set: (value: unknown) => {
+          if (this.#isNode) nodes = value;
+          else apps = value;
+        },
+      });
+    }
+  }
+
+  #asNode<T>(run: () => T): T {
+    const before = this.#isNode;
+    this.#isNode = true;
+    try {
+      return run();
+    } finally {
+      this.#isNode = before;
     }
   }
 
   /** @param sent - the message, and the handle, are with the kernel */
   tell(message: ToKeeper, server?: Server, sent?: () => void): void {
-    if (!process.connected) return;
-    this.#send(message, server, {}, (error) => {
-      if (error === null) sent?.();
+    this.#asNode(() => {
+      if (!process.connected) return;
+      this.#send(message, server, {}, (error) => {
+        if (error === null) sent?.();
+      });
     });
   }
 

@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { lastingPort } from "../../playground/process/lasting-port.js";
+import { exchange } from "../../src/testing/index.js";
+
+const COMMAND = join(import.meta.dirname, "../../dist/src/cli/main.js");
+
+/** Says what it finds of a pipe to its parent, and what nobody has caught. */
+const program = (port: number) => `import http from "node:http";
+process.on("uncaughtExceptionMonitor", (error) => console.error("uncaught", error));
+process.on("exit", () => console.error("ends"));
+const { send, disconnect, connected, channel } = process;
+const found = JSON.stringify([typeof send, typeof disconnect, connected ?? null, channel ?? null, Object.keys(process)
+  .filter((name) => /^(?:send|disconnect|connected|channel)$/.test(name))]);
+http.createServer((request, response) => {
+  if (request.url === "/slow") setTimeout(() => response.end("slow"), 500);
+  else response.end(found);
+}).listen(${port}, "127.0.0.1");`;
+
+let folder: string;
+let child: ChildProcess | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "rayguard-channel-"));
+});
+
+afterEach(() => {
+  child?.kill("SIGKILL");
+  rmSync(folder, { recursive: true });
+});
+
+/** Starts a program as from a shell, which has no pipe for it. */
+async function start(before: readonly string[]): Promise<{ port: number; errors: () => string }> {
+  const port = await lastingPort();
+  const file = join(folder, "app.mjs");
+  writeFileSync(file, program(port));
+  const env = { ...process.env, NODE_ENV: "production", RAYGUARD_OPTIONS: '{"logger":false}' };
+  const started = spawn(process.execPath, [...before, file], { stdio: ["ignore", "ignore", "pipe"], env });
+  child = started;
+  let errors = "";
+  started.stderr.setEncoding("utf8").on("data", (text: string) => {
+    errors += text;
+  });
+  return { port, errors: () => errors };
+}
+
+async function answer(port: number, path: string): Promise<string | undefined> {
+  return (await exchange({ port }, { path })).responses[0]?.text();
+}
+
+describe.skipIf(process.platform === "win32")("the pipe to the keeper", { timeout: 60_000 }, () => {
+  it("is not there for a program that has no parent of its own", async () => {
+    const found = [];
+    for (const before of [[], [COMMAND, "run"]]) {
+      const { port } = await start(before);
+      await expect.poll(() => answer(port, "/").catch(() => undefined), { timeout: 20_000 }).toBeDefined();
+      found.push(await answer(port, "/"));
+      child?.kill("SIGTERM");
+    }
+    expect(found[1]).toBe(found[0]);
+    expect(found[1]).toBe('["undefined","undefined",null,null,[]]');
+  });
+
+  it("ends with the keeper, and the program drains behind it", async () => {
+    const { port, errors } = await start([COMMAND, "run"]);
+    await expect.poll(() => answer(port, "/").catch(() => undefined), { timeout: 20_000 }).toBeDefined();
+    const slow = answer(port, "/slow");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    child?.kill("SIGKILL");
+    expect(await slow).toBe("slow");
+    await expect.poll(errors, { timeout: 20_000 }).toContain("ends");
+    expect(errors()).not.toContain("uncaught");
+  });
+});
