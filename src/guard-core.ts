@@ -11,21 +11,18 @@ import type { AdapterGuard, AppListener } from "./adapter-guard.js";
 import { RayguardError } from "./errors.js";
 import { enterExchange } from "./exchange/current-exchange.js";
 import type { Exchange } from "./exchange/exchange.js";
-import { isOnAccountOfLeaving } from "./exchange/leaving.js";
+import { appFailed } from "./exchange/leaving.js";
 import type { GuardedListener } from "./exchange/request-context.js";
 import type { Guard } from "./guard.js";
 import { Health } from "./health/health.js";
 import { HEALTH_DEFAULTS } from "./health/health-options.js";
-import { GuardedExchange } from "./http1/guarded-exchange.js";
 import type { Http1Exchange } from "./http1/http1-exchange.js";
 import { anyExchangeOf } from "./http1/http1-exchange-of.js";
 import { guardedListener } from "./http1/listeners.js";
 import type { NodeResponse } from "./http1/node-internals.js";
 import { coverPrototypes } from "./http1/prototypes.js";
 import type { SocketExchange } from "./http1/socket-exchange.js";
-import { WatchedExchange } from "./http1/watched-exchange.js";
-import { Http2Exchange } from "./http2/http2-exchange.js";
-import { WatchedHttp2Exchange } from "./http2/watched-exchange.js";
+import type { Http2Exchange } from "./http2/http2-exchange.js";
 import { IncomingMessage, ServerResponse } from "./node-http.js";
 import { type GuardOptions, type RouteSettings, resolveOptions } from "./options/options.js";
 import { resolveRoute } from "./options/route-settings.js";
@@ -34,7 +31,7 @@ import { Overload } from "./overload/overload.js";
 import { OVERLOAD_DEFAULTS } from "./overload/overload-options.js";
 import { RefusalTally } from "./overload/refusal-tally.js";
 import { PassThrough } from "./pass-through.js";
-import { type Failure, lateError, type Prevented, thrown } from "./report/incidents.js";
+import type { Failure, Prevented } from "./report/incidents.js";
 import type { Logger } from "./report/log.js";
 import { kObserve, type Observer } from "./report/observation.js";
 import type { GuardStats } from "./report/stats.js";
@@ -43,7 +40,7 @@ import { type AttachingGuard, Attachments } from "./server/attachments.js";
 import { leadsTo } from "./server/first-contact.js";
 import { FirstLook } from "./server/first-look.js";
 import { requestHeaderLimit } from "./server/keep-alive.js";
-import { openHttp1, openHttp2, openSocket, openStream } from "./server/open-exchange.js";
+import { openersOf, openSocket } from "./server/open-exchange.js";
 import { settingsUnder, unsupportedRuntime } from "./server/runtime.js";
 import { keepTickShape } from "./server/tick-shape.js";
 import type { Closing } from "./shutdown/close-listeners.js";
@@ -104,11 +101,10 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     this.answers = firstLook.answers.bind(firstLook);
     this.refuses = firstLook.refuses.bind(firstLook);
     this.refusesDirect = firstLook.refusesDirect.bind(firstLook);
-    const { enforces } = supervisor;
-    const OverHttp2 = enforces ? Http2Exchange : WatchedHttp2Exchange;
-    this.open = openHttp1.bind(undefined, enforces ? GuardedExchange : WatchedExchange, supervisor);
-    this.openStream = openStream.bind(undefined, OverHttp2, supervisor);
-    this.openHttp2 = openHttp2.bind(undefined, OverHttp2, supervisor);
+    const { http1, stream, http2 } = openersOf(supervisor);
+    this.open = http1;
+    this.openStream = stream;
+    this.openHttp2 = http2;
     this.attach = this.attach.bind(this);
     this.listener = this.listener.bind(this);
   }
@@ -143,15 +139,11 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   }
 
   attach<T extends object>(server: T): T {
-    if (this.passThrough === undefined) this.attachments.add(server, true);
-    else this.passThrough.tell();
-    return server;
+    return this.#attach(server, () => this.attachments.add(server, true));
   }
 
   attachInPart<T extends object>(server: T): T {
-    if (this.passThrough === undefined) this.attachments.add(server, false);
-    else this.passThrough.tell();
-    return server;
+    return this.#attach(server, () => this.attachments.add(server, false));
   }
 
   /**
@@ -159,8 +151,13 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
    * @param left - it has
    */
   attachUntilAnother(server: object, left: () => void): void {
-    if (this.passThrough === undefined) this.attachments.addUntilAnother(server, left);
+    this.#attach(server, () => this.attachments.addUntilAnother(server, left));
+  }
+
+  #attach<T>(server: T, add: () => void): T {
+    if (this.passThrough === undefined) add();
     else this.passThrough.tell();
+    return server;
   }
 
   /** Attaches to a server whose every request comes here, as that begins to listen. */
@@ -229,15 +226,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   }
 
   failed(exchange: Exchange, error: unknown, rethrows = false, bare?: Prevented): void {
-    const failure = thrown(error);
-    const taken = exchange.fail(bare === undefined ? failure : { ...failure, prevented: bare });
-    if (taken) return;
-    if (!this.enforces) {
-      if (rethrows) throw error;
-      return;
-    }
-    const left = exchange.isLeft || exchange.outcome === "client gone";
-    if (!left || !isOnAccountOfLeaving(exchange, error)) exchange.late(lateError(exchange.status, error, left));
+    appFailed(exchange, error, this.enforces, rethrows, bare);
   }
 
   recognise(listener: object, exchange: Exchange): void {

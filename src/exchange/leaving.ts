@@ -1,4 +1,4 @@
-import { thrown } from "../report/incidents.js";
+import { lateError, type Prevented, thrown } from "../report/incidents.js";
 import type { Exchange } from "./exchange.js";
 
 /** How code fails, or is made to fail by the app, because the client it worked for has left. */
@@ -30,7 +30,29 @@ const MISTAKES = [TypeError, ReferenceError, RangeError];
  * that broke, an answer in other words (a body parser throws a 400), or whatever the reader of a request makes of half
  * of it.
  */
-export function isOnAccountOfLeaving({ request }: Exchange, error: unknown): boolean {
+function isOnAccountOfLeaving({ request }: Exchange, error: unknown): boolean {
   if (isOfLeaving(error) || thrown(error).status < 500) return true;
   return request?.complete === false && !MISTAKES.some((mistake) => error instanceof mistake);
+}
+
+/**
+ * Something of the app's threw on behalf of an exchange.
+ * @param rethrows - nobody else has seen the error: where the guard only reports, it must go on its way
+ * @param bare - what the edge would show of what the framework does with it; without one the process would end
+ */
+export function appFailed(
+  exchange: Exchange,
+  error: unknown,
+  enforces: boolean,
+  rethrows: boolean,
+  bare: Prevented | undefined,
+): void {
+  const failure = thrown(error);
+  if (exchange.fail(bare === undefined ? failure : { ...failure, prevented: bare })) return;
+  if (!enforces) {
+    if (rethrows) throw error;
+    return;
+  }
+  const left = exchange.isLeft || exchange.outcome === "client gone";
+  if (!left || !isOnAccountOfLeaving(exchange, error)) exchange.late(lateError(exchange.status, error, left));
 }

@@ -4,18 +4,15 @@ import { longContent } from "../report/incidents.js";
 import { countAsWritten, countNoMore } from "./bytes-written.js";
 import { lookAtContent } from "./coded-content.js";
 import type { Http1Exchange, Piece } from "./http1-exchange.js";
-import { emitDrain, isFinishCallback, type WriteCallback, withoutDrain } from "./node-internals.js";
+import { emitDrain, isFinishCallback, type NodeResponse, withoutDrain } from "./node-internals.js";
 import { dropRaw, releaseRaw } from "./raw-writes.js";
 import { callBack, discard } from "./write-callbacks.js";
 
+/** `_send` of the response of an exchange. */
+type Send = (exchange: Http1Exchange, ...args: Parameters<NodeResponse["_send"]>) => boolean;
+
 /** Overrides `_send`, which every octet of content and every chunk frame passes. */
-export function sendContent(
-  exchange: Http1Exchange,
-  data: string | Uint8Array,
-  encoding: BufferEncoding | null | undefined,
-  callback: WriteCallback,
-  byteLength: number | undefined,
-): boolean {
+export const sendContent: Send = (exchange, data, encoding, callback, byteLength) => {
   if (exchange.phase.discards || exchange.capturing) return discard(exchange, callback);
   const octets =
     typeof data === "string"
@@ -63,16 +60,10 @@ export function sendContent(
   } finally {
     exchange.passing = was;
   }
-}
+};
 
 /** The same for a response that is only looked at. */
-export function watchContent(
-  exchange: Http1Exchange,
-  data: string | Uint8Array,
-  encoding: BufferEncoding | null | undefined,
-  callback: WriteCallback,
-  byteLength: number | undefined,
-): boolean {
+export const watchContent: Send = (exchange, data, encoding, callback, byteLength) => {
   const octets = typeof data === "string" ? Buffer.byteLength(data, encoding ?? "utf8") : data.byteLength;
   if (!exchange.inEnd && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
   if (exchange.coded !== null && octets > 0) lookAtContent(exchange, data, encoding);
@@ -80,15 +71,9 @@ export function watchContent(
   exchange.sent += octets;
   exchange.activeAt = performance.now();
   return pass(exchange, data, encoding, callback, byteLength);
-}
+};
 
-function pass(
-  exchange: Http1Exchange,
-  data: string | Uint8Array,
-  encoding: BufferEncoding | null | undefined,
-  callback: WriteCallback,
-  byteLength: number | undefined,
-): boolean {
+const pass: Send = (exchange, data, encoding, callback, byteLength) => {
   const was = exchange.passing;
   exchange.passing = true;
   try {
@@ -96,7 +81,7 @@ function pass(
   } finally {
     exchange.passing = was;
   }
-}
+};
 
 /** Asked only where content comes in pieces. */
 function commitsAtOnce(exchange: Http1Exchange): boolean {

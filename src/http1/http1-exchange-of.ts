@@ -136,14 +136,7 @@ const Holder = shared(
               return (exchange.isWatched ? watched : guarded).end.call(this, exchange, a, b, c);
             return native.end.call(this, a, b, c);
           },
-          destroy(this: object, a: unknown) {
-            const { req } = this as Message;
-            const known = typeof req === "object" && req !== null && #exchange in req ? req.#exchange : undefined;
-            const exchange = known?.response === this ? known : behind(this);
-            if (exchange !== undefined && exchange.covered !== "destroy")
-              return (exchange.isWatched ? watched : guarded).destroy.call(this, exchange, a);
-            return native.destroy.call(this, a);
-          },
+          destroy: Holder.rare("destroy", native, guarded, watched, behind),
           detachSocket(this: object, a: unknown) {
             const { req } = this as Message;
             const known = typeof req === "object" && req !== null && #exchange in req ? req.#exchange : undefined;
@@ -152,30 +145,9 @@ const Holder = shared(
               return (exchange.isWatched ? watched : guarded).detachSocket.call(this, exchange, a);
             return native.detachSocket.call(this, a);
           },
-          addTrailers(this: object, a: unknown) {
-            const { req } = this as Message;
-            const known = typeof req === "object" && req !== null && #exchange in req ? req.#exchange : undefined;
-            const exchange = known?.response === this ? known : behind(this);
-            if (exchange !== undefined && exchange.covered !== "addTrailers")
-              return (exchange.isWatched ? watched : guarded).addTrailers.call(this, exchange, a);
-            return native.addTrailers.call(this, a);
-          },
-          writeEarlyHints(this: object, a: unknown, b: unknown) {
-            const { req } = this as Message;
-            const known = typeof req === "object" && req !== null && #exchange in req ? req.#exchange : undefined;
-            const exchange = known?.response === this ? known : behind(this);
-            if (exchange !== undefined && exchange.covered !== "writeEarlyHints")
-              return (exchange.isWatched ? watched : guarded).writeEarlyHints.call(this, exchange, a, b);
-            return native.writeEarlyHints.call(this, a, b);
-          },
-          writeInformation(this: object, a: unknown, b: unknown, c: unknown) {
-            const { req } = this as Message;
-            const known = typeof req === "object" && req !== null && #exchange in req ? req.#exchange : undefined;
-            const exchange = known?.response === this ? known : behind(this);
-            if (exchange !== undefined && exchange.covered !== "writeInformation")
-              return (exchange.isWatched ? watched : guarded).writeInformation.call(this, exchange, a, b, c);
-            return native.writeInformation.call(this, a, b, c);
-          },
+          addTrailers: Holder.rare("addTrailers", native, guarded, watched, behind),
+          writeEarlyHints: Holder.rare("writeEarlyHints", native, guarded, watched, behind),
+          writeInformation: Holder.rare("writeInformation", native, guarded, watched, behind),
           // Node calls it several times for each response, with nothing but the event: the arguments are not copied.
           emit(this: object, event: unknown, argument: unknown) {
             if (
@@ -210,6 +182,23 @@ const Holder = shared(
             // biome-ignore lint/complexity/noArguments: see above
             return Reflect.apply(native.emit, this, arguments as unknown as unknown[]);
           },
+        };
+      }
+
+      /** One of those that are hardly ever called, so that one text does for all of them. */
+      static rare(
+        name: Name,
+        native: Methods,
+        guarded: GuardedMethods,
+        watched: GuardedMethods,
+        behind: Behind,
+      ): Method {
+        return function (this: object, ...args) {
+          const { req } = this as Message;
+          const known = typeof req === "object" && req !== null && #exchange in req ? req.#exchange : undefined;
+          const exchange = known?.response === this ? known : behind(this);
+          if (exchange === undefined || exchange.covered === name) return native[name].apply(this, args);
+          return (exchange.isWatched ? watched : guarded)[name].call(this, exchange, ...args);
         };
       }
 

@@ -59,11 +59,12 @@ function takeSections(interims: Interims, octets: string): string[] {
 /** Sends an interim response, or what the rules leave of it, at the turn of its request. */
 export function sendInterim(exchange: Http1Exchange, section: string, callback: WriteCallback): boolean {
   const octets = judged(exchange, section);
-  if (octets === null) return !exchange.response.finished && discard(exchange, callback);
+  const { native, response } = exchange;
+  if (octets === null) return !response.finished && discard(exchange, callback);
   const interims = interimsOf(exchange);
   interims.count++;
   // Before its turn Node would put the header section in front of it, and the interim response into the content.
-  if (exchange.response.socket !== null) return pass(exchange, octets, "latin1", callback);
+  if (response.socket !== null) return exchange.pass(() => native._writeRaw.call(response, octets, "latin1", callback));
   interims.waiting.push({ octets, callback });
   return true;
 }
@@ -102,13 +103,4 @@ function judged(exchange: Http1Exchange, section: string): string | null {
   if (!isTold && !exchange.repaired(broken)) return section;
   interims.flooded ||= verdict.rule === "IR-6";
   return verdict.octets;
-}
-
-function pass(
-  exchange: Http1Exchange,
-  data: string | Uint8Array,
-  encoding: BufferEncoding | null | undefined,
-  callback: WriteCallback,
-): boolean {
-  return exchange.pass(() => exchange.native._writeRaw.call(exchange.response, data, encoding, callback));
 }

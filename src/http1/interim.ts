@@ -36,20 +36,8 @@ export interface InterimVerdict {
 
 /** Checks a rendered interim response; `null` when it may go out as it is (RFC 9110, section 15.2). */
 export function checkInterim(rendered: string, facts: InterimFacts): InterimVerdict | null {
-  if (facts.afterFinal) {
-    return {
-      rule: "IR-3",
-      found: "The app sent an interim response after its final header section; it was dropped.",
-      octets: null,
-    };
-  }
-  if (facts.version === "1.0") {
-    return {
-      rule: "SL-7",
-      found: "The app sent an interim response to an HTTP/1.0 client; it was dropped.",
-      octets: null,
-    };
-  }
+  if (facts.afterFinal) return dropped("IR-3", "after its final header section");
+  if (facts.version === "1.0") return dropped("SL-7", "to an HTTP/1.0 client");
   if (facts.before >= facts.most) {
     return {
       rule: "IR-6",
@@ -60,11 +48,7 @@ export function checkInterim(rendered: string, facts: InterimFacts): InterimVerd
   // A blank line anywhere but at the end would start another message.
   const [statusLine = "", ...fields] = linesIn(rendered) ?? [];
   if (!/^HTTP\/1\.1 1[0-9][0-9] /.test(statusLine) || fields.some((line) => !FIELD_LINE.test(line))) {
-    return {
-      rule: "IR-4",
-      found: "The app sent an interim response with malformed fields; it was dropped.",
-      octets: null,
-    };
+    return dropped("IR-4", "with malformed fields");
   }
   const kept = fields.filter((line) => !FRAMING.has(line.slice(0, line.indexOf(":")).toLowerCase()));
   if (kept.length === fields.length) return null;
@@ -73,4 +57,8 @@ export function checkInterim(rendered: string, facts: InterimFacts): InterimVerd
     found: "The app sent framing fields in an interim response.",
     octets: sectionOf([statusLine, ...kept]),
   };
+}
+
+function dropped(rule: string, how: string): InterimVerdict {
+  return { rule, found: `The app sent an interim response ${how}; it was dropped.`, octets: null };
 }

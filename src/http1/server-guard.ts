@@ -18,10 +18,6 @@ export interface Http1Server {
   removeListener(event: string, listener: (...args: never[]) => void): unknown;
   rawListeners(event: string): unknown[];
   listenerCount(event: string): number;
-  keepAliveTimeout: number;
-  keepAliveTimeoutBuffer?: number;
-  headersTimeout: number;
-  requestTimeout: number;
   httpAllowHalfOpen?: boolean;
 }
 

@@ -4,22 +4,36 @@ import type { Socket } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
 import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
 import { awaitEnd, connectionOf } from "../http1/connection-of.js";
+import { GuardedExchange } from "../http1/guarded-exchange.js";
 import type { Http1Exchange } from "../http1/http1-exchange.js";
 import { hangOverHttp1 } from "../http1/http1-exchange-of.js";
 import type { NativeMethods } from "../http1/native-methods.js";
 import type { NodeResponse } from "../http1/node-internals.js";
 import { guardPrototypes } from "../http1/prototypes.js";
 import { SocketExchange } from "../http1/socket-exchange.js";
-import type { Http2Exchange } from "../http2/http2-exchange.js";
+import { WatchedExchange } from "../http1/watched-exchange.js";
+import { Http2Exchange } from "../http2/http2-exchange.js";
+import { WatchedHttp2Exchange } from "../http2/watched-exchange.js";
 import type { Failure } from "../report/incidents.js";
 import { SimulatedExchange } from "../simulated/simulated.js";
 import type { GuardSupervisor } from "../supervisor.js";
+
+/** What opens the exchanges of a guard, each of the class for its mode. */
+export function openersOf(supervisor: GuardSupervisor) {
+  const { enforces } = supervisor;
+  const OverHttp2 = enforces ? Http2Exchange : WatchedHttp2Exchange;
+  return {
+    http1: openHttp1.bind(undefined, enforces ? GuardedExchange : WatchedExchange, supervisor),
+    stream: openStream.bind(undefined, OverHttp2, supervisor),
+    http2: openHttp2.bind(undefined, OverHttp2, supervisor),
+  };
+}
 
 /**
  * Opens the exchange of a request over HTTP/1.x.
  * @param OfMode - its class, for the mode of the guard
  */
-export function openHttp1(
+function openHttp1(
   OfMode: new (...given: ConstructorParameters<typeof Http1Exchange>) => Http1Exchange,
   supervisor: GuardSupervisor,
   request: IncomingMessage,
@@ -42,7 +56,7 @@ export function openHttp1(
  * Opens the exchange of a stream of HTTP/2, or finds the one it has.
  * @param OfMode - its class, for the mode of the guard
  */
-export function openStream(
+function openStream(
   OfMode: typeof Http2Exchange,
   supervisor: GuardSupervisor,
   stream: ServerHttp2Stream,
@@ -56,7 +70,7 @@ export function openStream(
 }
 
 /** The same for the objects that the compatibility API makes of it. */
-export function openHttp2(
+function openHttp2(
   OfMode: typeof Http2Exchange,
   supervisor: GuardSupervisor,
   request: Http2ServerRequest,
