@@ -38,7 +38,7 @@ import type { GuardStats } from "./report/stats.js";
 import { comesHere, openHere } from "./server/arrival.js";
 import { type AttachingGuard, Attachments } from "./server/attachments.js";
 import { leadsTo } from "./server/first-contact.js";
-import { FirstLook } from "./server/first-look.js";
+import { type FirstLook, firstLook } from "./server/first-look.js";
 import { requestHeaderLimit } from "./server/keep-alive.js";
 import { openersOf, openSocket } from "./server/open-exchange.js";
 import { settingsUnder, unsupportedRuntime } from "./server/runtime.js";
@@ -97,10 +97,15 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     keepTickShape();
     const { supervisor } = this;
     this.rejectsDirect = settings.direct === "reject";
-    const firstLook = new FirstLook(this.health, this.lifecycle, supervisor.recorder, this.rejectsDirect);
-    this.answers = firstLook.answers.bind(firstLook);
-    this.refuses = firstLook.refuses.bind(firstLook);
-    this.refusesDirect = firstLook.refusesDirect.bind(firstLook);
+    const { answers, refuses, refusesDirect } = firstLook(
+      this.health,
+      this.lifecycle,
+      supervisor.recorder,
+      this.rejectsDirect,
+    );
+    this.answers = answers;
+    this.refuses = refuses;
+    this.refusesDirect = refusesDirect;
     const { http1, stream, http2 } = openersOf(supervisor);
     this.open = http1;
     this.openStream = stream;

@@ -9,75 +9,70 @@ import type { NodeResponse } from "./node-internals.js";
 import type { Arriving } from "./prototypes.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
-/** Hands the requests of a server to whoever listens for them, each behind the look that the guard has at it. */
-export class Requests {
-  /** Nobody else Overrides `emit`. */
-  readonly #isFirst: boolean;
+/**
+ * Hands the requests of a server to whoever listens for them, each behind the look that the guard has at it.
+ * @param below - emits the event where the guard does not
+ * @param arriving - what the class of its responses has just opened
+ * @returns what emits an event that hands over a request
+ */
+export function requestsOf(
+  server: Http1Server,
+  below: Http1Server["emit"],
+  guard: ServerGuard,
+  arriving: Arriving,
+): (event: string, request: IncomingMessage, response: NodeResponse) => boolean {
+  /** Nobody else overrides `emit`. */
+  const isFirst = (below as unknown) === EventEmitter.prototype.emit;
   /** The listener that was called last: the guard has recognised what it is. */
-  #recognised: Listener | undefined;
+  let recognised: Listener | undefined;
 
-  /**
-   * @param below - emits the event where the guard does not
-   * @param arriving - what the class of its responses has just opened
-   */
-  constructor(
-    private readonly server: Http1Server,
-    private readonly below: Http1Server["emit"],
-    private readonly guard: ServerGuard,
-    private readonly arriving: Arriving,
-  ) {
-    this.#isFirst = (below as unknown) === EventEmitter.prototype.emit;
-  }
-
-  /** Emits an event that hands over a request. @returns what `emit` does */
-  emit(event: string, request: IncomingMessage, response: NodeResponse): boolean {
+  function emitRequest(event: string, request: IncomingMessage, response: NodeResponse): boolean {
     let exchange: Http1Exchange;
     try {
       // Opened as its response was made; not one that an app has made itself.
-      const { exchange: opened } = this.arriving;
-      this.arriving.exchange = null;
+      const { exchange: opened } = arriving;
+      arriving.exchange = null;
       if (opened?.response === response) exchange = opened;
-      else exchange = (anyExchangeOf(response) as Http1Exchange | undefined) ?? this.guard.open(request, response);
+      else exchange = (anyExchangeOf(response) as Http1Exchange | undefined) ?? guard.open(request, response);
       exchange.persists = response.shouldKeepAlive;
-      const { connection } = exchange;
-      if (connection.lingering) {
+      if (exchange.connection.lingering) {
         exchange.passOver();
         return true;
       }
-      const { overload } = this.guard;
-      if (this.guard.answers(exchange)) return true;
+      const { overload } = guard;
+      if (guard.answers(exchange)) return true;
       exchange.examined = true;
-      if (overload !== undefined && !this.#isAdmitted(event, exchange, overload)) return true;
+      if (overload !== undefined && !isAdmitted(event, exchange, overload)) return true;
     } catch (error) {
       // Whatever the guard cannot do, the app gets its request.
-      tellFailure(this.guard.witness, error);
-      return Reflect.apply(this.below, this.server, [event, request, response]) as boolean;
+      tellFailure(guard.witness, error);
+      return Reflect.apply(below, server, [event, request, response]) as boolean;
     }
-    return this.#callUp(event, exchange);
+    return callUp(event, exchange);
   }
 
   /** Whether the app is to get a request here and now, and need not wait. */
-  #isAdmitted(event: string, exchange: Http1Exchange, overload: Overload): boolean {
+  function isAdmitted(event: string, exchange: Http1Exchange, overload: Overload): boolean {
     const enter = () => {
       if (exchange.connection.lingering) exchange.passOver();
-      else this.#callUp(event, exchange);
+      else callUp(event, exchange);
     };
     return overload.admits(exchange, enter, true);
   }
 
-  #callUp(event: string, exchange: Http1Exchange): boolean {
-    const server = this.server;
-    const guard = this.guard;
+  function callUp(event: string, exchange: Http1Exchange): boolean {
     const args = [exchange.request, exchange.response];
     // A copy of the list for each request would cost more than everything else here.
-    const listener = this.#isFirst ? (server._events?.[event] as Listener | undefined) : undefined;
+    const listener = isFirst ? (server._events?.[event] as Listener | undefined) : undefined;
     if (typeof listener !== "function" || "listener" in listener)
-      return callListeners(guard, server, this.below, event, args, exchange);
-    if (listener !== this.#recognised) {
+      return callListeners(guard, server, below, event, args, exchange);
+    if (listener !== recognised) {
       guard.recognise(listener, exchange);
-      this.#recognised = listener;
+      recognised = listener;
     }
     callListener(guard, exchange, server, event, listener, args);
     return true;
   }
+
+  return emitRequest;
 }

@@ -7,7 +7,7 @@ import { withList } from "./connection-lists.js";
 import { connectionOf } from "./connection-of.js";
 import { classSlot, type NodeResponse } from "./node-internals.js";
 import { type Arriving, guardedClass, guardPrototypes } from "./prototypes.js";
-import { Requests } from "./requests.js";
+import { requestsOf } from "./requests.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 /**
@@ -17,7 +17,7 @@ import type { Http1Server, ServerGuard } from "./server-guard.js";
 export function interceptServer(server: Http1Server, guard: ServerGuard, listening?: () => void): () => void {
   const below = server.emit;
   const arriving: Arriving = { exchange: null };
-  const requests = new Requests(server, below, guard, arriving);
+  const emitRequest = requestsOf(server, below, guard, arriving);
   const responses = interceptResponses(server, guard, arriving);
   const events = connectionEvents(server, below, guard);
   const halfOpen = server.httpAllowHalfOpen;
@@ -39,7 +39,7 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
       case "request":
       case "checkContinue":
       case "checkExpectation":
-        return requests.emit(event, a as IncomingMessage, b as NodeResponse);
+        return emitRequest(event, a as IncomingMessage, b as NodeResponse);
       case "connection":
         // Before any listener of the app can reach the socket. Over TLS it is `secureConnection` that hands it over.
         if (!("setSecureContext" in server)) guardSocket(a as Socket);

@@ -6,7 +6,7 @@ import { WeakCollection } from "../weak-collection.js";
 import { attachTo } from "./attach.js";
 import { isAttached, isClosed, isRecognised, type SelfAttaching } from "./first-contact.js";
 import { guardsOf, isServer } from "./recognise.js";
-import { type ServersGuard, Surroundings } from "./surroundings.js";
+import { type ServersGuard, type Surroundings, surroundingsOf } from "./surroundings.js";
 
 /** A guard as its attachments see it. */
 export interface AttachingGuard extends ServersGuard, SelfAttaching {
@@ -140,7 +140,7 @@ export class Attachments {
 
   /** Takes a server of which the guard sees a part, until there is one for all of it. */
   #surround(server: object): void {
-    const surroundings = new Surroundings(this.guard);
+    const surroundings = surroundingsOf(this.guard);
     const detach = attachTo(server, surroundings);
     const leave = () => guardsOf(server).delete(this.guard);
     const end = () => {

@@ -6,47 +6,53 @@ import { DIRECT, type Failure } from "../report/incidents.js";
 import { callerOf } from "../trust/caller.js";
 
 /** What a guard says to a request before the app hears of it: the health check, and whom it refuses. */
-export class FirstLook {
-  constructor(
-    private readonly health: Health,
-    private readonly lifecycle: { readonly refusal: Failure | undefined },
-    private readonly recorder: Recorder | undefined,
-    /** Requests that did not come through the edge are refused. */
-    private readonly rejectsDirect: boolean,
-  ) {}
-
+export interface FirstLook {
   /** @returns whether the request has its answer */
-  answers(exchange: Exchange): boolean {
+  answers(exchange: Exchange): boolean;
+  /** Refuses a request because the process is about to end, unless it may be a health check. @returns true where it has */
+  refuses(exchange: Exchange): boolean;
+  /** Refuses a request that nobody vouches for, where the option `direct` asks for that. @returns true where it has */
+  refusesDirect(exchange: Exchange): boolean;
+}
+
+/** @param rejectsDirect - requests that did not come through the edge are refused */
+export function firstLook(
+  health: Health,
+  lifecycle: { readonly refusal: Failure | undefined },
+  recorder: Recorder | undefined,
+  rejectsDirect: boolean,
+): FirstLook {
+  function answers(exchange: Exchange): boolean {
     // Asked again where it is mounted: only a guard inside another one has not had its look.
-    if (exchange.examined) return this.rejectsDirect && this.refusesDirect(exchange);
+    if (exchange.examined) return rejectsDirect && refusesDirect(exchange);
     const { request } = exchange;
     if (request === null) return false;
     // The response is asked for last: over HTTP/2 it is made then.
-    const response = this.health.matches(request) && !exchange.quiet ? responseOf(exchange) : undefined;
+    const response = health.matches(request) && !exchange.quiet ? responseOf(exchange) : undefined;
     if (response === undefined) {
-      const { refusal } = this.lifecycle;
+      const { refusal } = lifecycle;
       if (exchange.quiet) return !exchange.phase.isSettled;
       if (refusal !== undefined) return exchange.fail(refusal);
-      return this.rejectsDirect && this.refusesDirect(exchange);
+      return rejectsDirect && refusesDirect(exchange);
     }
     exchange.quiet = true;
-    if (exchange.kept === undefined) this.recorder?.end(exchange); // nobody misses a health check
-    this.health.answer(request, response);
+    if (exchange.kept === undefined) recorder?.end(exchange); // nobody misses a health check
+    health.answer(request, response);
     return true;
   }
 
-  /** Refuses a request because the process is about to end, unless it may be a health check. @returns true where it has */
-  refuses(exchange: Exchange): boolean {
-    const { refusal } = this.lifecycle;
+  function refuses(exchange: Exchange): boolean {
+    const { refusal } = lifecycle;
     const { request } = exchange;
-    if (refusal === undefined || request === null || this.health.matches(request)) return false;
+    if (refusal === undefined || request === null || health.matches(request)) return false;
     return exchange.fail(refusal);
   }
 
-  /** Refuses a request that nobody vouches for, where the option `direct` asks for that. @returns true where it has */
-  refusesDirect(exchange: Exchange): boolean {
-    return this.rejectsDirect && !callerOf(exchange).verified && exchange.fail(DIRECT);
+  function refusesDirect(exchange: Exchange): boolean {
+    return rejectsDirect && !callerOf(exchange).verified && exchange.fail(DIRECT);
   }
+
+  return { answers, refuses, refusesDirect };
 }
 
 /** None where there is only a socket to answer on. */
