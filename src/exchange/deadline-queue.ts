@@ -14,14 +14,16 @@ export interface Waiting {
  * Equal waits end in the order they began, so the first entry is always the next one due: one timer serves all.
  */
 export class DeadlineQueue {
-  #first: Waiting | null = null;
-  #last: Waiting | null = null;
+  /** The entry that has waited longest. */
+  first: Waiting | null = null;
+  /** The entry that has waited for the shortest time. */
+  last: Waiting | null = null;
   #timer: NodeJS.Timeout | null = null;
   readonly #timerFires = contained(undefined, () => this.#onTimer());
   #firesAt = 0;
   #lateSweep: NodeJS.Immediate | null = null;
   #sweeping = false;
-  #size = 0;
+  size = 0;
 
   /**
    * @param ms - `Infinity` keeps entries without an end to their wait, so that they can be found
@@ -38,31 +40,17 @@ export class DeadlineQueue {
     private readonly keepsAlive = false,
   ) {}
 
-  /** The entry that has waited longest. */
-  get first(): Waiting | null {
-    return this.#first;
-  }
-
-  /** The entry that has waited for the shortest time. */
-  get last(): Waiting | null {
-    return this.#last;
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
   /** @param since - when it began to wait, on the clock of `performance.now()` */
   add(entry: Waiting, since: number): void {
     if (entry.queue !== null) entry.queue.remove(entry);
     entry.queue = this;
-    this.#size++;
+    this.size++;
     entry.dueAt = since + this.ms;
-    entry.previous = this.#last;
+    entry.previous = this.last;
     entry.next = null;
-    if (this.#last === null) this.#first = entry;
-    else this.#last.next = entry;
-    this.#last = entry;
+    if (this.last === null) this.first = entry;
+    else this.last.next = entry;
+    this.last = entry;
     // An entry that goes back while the queue is swept may have others before it: the sweep arms for the first of all.
     if (this.#timer === null && this.#lateSweep === null && !this.#sweeping) {
       this.#arm(entry.dueAt - performance.now());
@@ -72,10 +60,10 @@ export class DeadlineQueue {
   remove(entry: Waiting): void {
     if (entry.queue !== this) return;
     entry.queue = null;
-    this.#size--;
-    if (entry.previous === null) this.#first = entry.next;
+    this.size--;
+    if (entry.previous === null) this.first = entry.next;
     else entry.previous.next = entry.next;
-    if (entry.next === null) this.#last = entry.previous;
+    if (entry.next === null) this.last = entry.previous;
     else entry.next.previous = entry.previous;
     entry.previous = entry.next = null;
     // The timer stays: taking it down and up again for every request would cost more than one idle wake-up.
@@ -83,7 +71,7 @@ export class DeadlineQueue {
 
   /** Everything that waits; an entry that leaves meanwhile is not told again. */
   *[Symbol.iterator](): Generator<Waiting> {
-    for (let entry = this.#first; entry !== null; ) {
+    for (let entry = this.first; entry !== null; ) {
       const { next } = entry;
       yield entry;
       entry = next;
@@ -92,7 +80,7 @@ export class DeadlineQueue {
 
   /** Forgets every entry and stops the timer. */
   clear(): void {
-    while (this.#first !== null) this.remove(this.#first);
+    while (this.first !== null) this.remove(this.first);
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#lateSweep !== null) clearImmediate(this.#lateSweep);
     this.#timer = this.#lateSweep = null;
@@ -124,7 +112,7 @@ export class DeadlineQueue {
   /** @param until - what is due by this time is told */
   #sweep(until: number): void {
     this.#sweeping = true;
-    for (let entry = this.#first; entry !== null && entry.dueAt <= until; entry = this.#first) {
+    for (let entry = this.first; entry !== null && entry.dueAt <= until; entry = this.first) {
       this.remove(entry);
       // What fails is one entry: those behind it have their turn all the same.
       try {
@@ -134,7 +122,7 @@ export class DeadlineQueue {
       }
     }
     this.#sweeping = false;
-    if (this.#first !== null) this.#arm(this.#first.dueAt - performance.now());
+    if (this.first !== null) this.#arm(this.first.dueAt - performance.now());
     else this.onEmpty?.();
   }
 }

@@ -60,7 +60,8 @@ export class GuardedConnection {
   declare released: boolean;
   /** It is told when the client has ended its side. */
   awaitsEnd = false;
-  #own = false;
+  /** The socket's own methods are in force. */
+  isOwn = false;
   /** Octets that were still queued as the connection was destroyed; -1 until then. */
   declare private lost: number;
   /** A response has been answered on it. */
@@ -163,17 +164,13 @@ export class GuardedConnection {
 
   /** Runs `act` with the socket's own methods in force. */
   own<T>(act: () => T): T {
-    const was = this.#own;
-    this.#own = true;
+    const was = this.isOwn;
+    this.isOwn = true;
     try {
       return act();
     } finally {
-      this.#own = was;
+      this.isOwn = was;
     }
-  }
-
-  get isOwn(): boolean {
-    return this.#own;
   }
 
   call(name: SocketMethod, args: unknown[]): unknown {

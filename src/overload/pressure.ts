@@ -75,10 +75,12 @@ export class Pressure {
   readonly #delay: Threshold;
   readonly #utilization: Threshold;
   readonly #waitMs: number;
-  #processorPart = 1;
+  /** Part of its busy time for which the loop has had a processor lately, from 1 down to 0.2. */
+  processorPart = 1;
   #readings: Readings = { delayMs: 0, utilization: 0, turns: 0, turnMs: 0, heapRatio: 0 };
   #isCrowded = false;
-  #window = Number.POSITIVE_INFINITY;
+  /** How many requests may be under way: as many as want to, while nothing is late. */
+  window = Number.POSITIVE_INFINITY;
   #peak = 0;
 
   constructor(settings: OverloadSettings) {
@@ -107,11 +109,11 @@ export class Pressure {
     }
     if (beside > this.#peak) this.#peak = beside;
     if (beside === 0) return undefined;
-    if (waitMs > this.#waitMs / this.#processorPart) {
+    if (waitMs > this.#waitMs / this.processorPart) {
       const message = `It would have waited ${Math.round(waitMs)} ms for the event loop.`;
       return { reason: "event-loop-delay", message };
     }
-    if (beside < this.#window) return undefined;
+    if (beside < this.window) return undefined;
     if (this.#utilization.over && !this.#delay.over) {
       const busy = percent(this.#readings.utilization);
       const message = `The event loop was busy for ${busy} of the time (limit ${percent(this.#utilization.limit)}).`;
@@ -125,22 +127,12 @@ export class Pressure {
     };
   }
 
-  /** Part of its busy time for which the loop has had a processor lately, from 1 down to 0.2. */
-  get processorPart(): number {
-    return this.#processorPart;
-  }
-
-  /** How many requests may be under way: as many as want to, while nothing is late. */
-  get window(): number {
-    return this.#window;
-  }
-
   /** @param connections - new ones since the last sample */
   sample(readings: Readings, connections: number): void {
     this.#readings = readings;
     const { processorPart = 1, turns, turnMs } = readings;
-    const part = this.#processorPart + (processorPart - this.#processorPart) * PART_WEIGHT;
-    this.#processorPart = Math.max(1 / MOST_STRETCH, part);
+    const part = this.processorPart + (processorPart - this.processorPart) * PART_WEIGHT;
+    this.processorPart = Math.max(1 / MOST_STRETCH, part);
     const delayMs = readings.delayMs * Math.max(1 / MOST_STRETCH, processorPart);
     this.#isCrowded =
       connections >= Math.max(CROWDED.connections, turns * CROWDED.turns) &&
@@ -153,10 +145,10 @@ export class Pressure {
     if ((isLate && this.#delay.over) || (isBusy && this.#utilization.over)) {
       const share = isLate ? Number(this.#delay.limit) / delayMs : 1;
       const part = Math.max(CLOSE.most, Math.min(CLOSE.least, share));
-      this.#window = Math.max(NARROW, Math.ceil(Math.min(this.#window, peak) * part));
+      this.window = Math.max(NARROW, Math.ceil(Math.min(this.window, peak) * part));
     } else if (!this.#delay.over && !this.#utilization.over) {
-      this.#window = this.#window * OPEN + 1;
-      if (this.#window > WIDE) this.#window = Number.POSITIVE_INFINITY;
+      this.window = this.window * OPEN + 1;
+      if (this.window > WIDE) this.window = Number.POSITIVE_INFINITY;
     }
   }
 }

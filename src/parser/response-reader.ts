@@ -12,7 +12,8 @@ export class ResponseReader {
   readonly #reading: Reading<void>;
   #last: Draft | undefined;
   #tunnel = false;
-  #over = false;
+  /** No further response can come. */
+  over = false;
 
   constructor(readonly stream: OctetStream = new OctetStream()) {
     this.#reading = this.#readAll();
@@ -28,19 +29,14 @@ export class ResponseReader {
     this.#advance();
   }
 
-  /** No further response can come. */
-  get over(): boolean {
-    return this.#over;
-  }
-
   /** Every request has its response, or no further response can come. */
   get settled(): boolean {
-    return this.#over || this.responses.length === this.#requests.length;
+    return this.over || this.responses.length === this.#requests.length;
   }
 
   /** Another request may be sent. */
   get reusable(): boolean {
-    return !this.#over && this.settled && this.stream.length === this.stream.at;
+    return !this.over && this.settled && this.stream.length === this.stream.at;
   }
 
   /** The last response is complete, and the server is to close the connection after it. */
@@ -58,7 +54,7 @@ export class ResponseReader {
   }
 
   #advance(): void {
-    if (!this.#over) this.#over = this.#reading.next().done === true;
+    if (!this.over) this.over = this.#reading.next().done === true;
   }
 
   *#readAll(): Reading<void> {

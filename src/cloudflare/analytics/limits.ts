@@ -31,7 +31,8 @@ export class Limits {
   readonly #available: ReadonlySet<string> | null;
   readonly #refused = new Set<string>();
   #maxFields: number;
-  #pageSize: number;
+  /** Most rows of one answer. */
+  pageSize: number;
   #oldestMs: number;
   #longestMs: number;
 
@@ -42,14 +43,9 @@ export class Limits {
     this.enabled = enabled !== false;
     this.#available = availableFields?.length ? new Set(availableFields.map((field) => field.toLowerCase())) : null;
     this.#maxFields = maxNumberOfFields || ASSUMED.maxNumberOfFields;
-    this.#pageSize = maxPageSize || ASSUMED.maxPageSize;
+    this.pageSize = maxPageSize || ASSUMED.maxPageSize;
     this.#oldestMs = (notOlderThan || ASSUMED.notOlderThan) * 1_000;
     this.#longestMs = (maxDuration || ASSUMED.maxDuration) * 1_000;
-  }
-
-  /** Most rows of one answer. */
-  get pageSize(): number {
-    return this.#pageSize;
   }
 
   /**
@@ -126,8 +122,8 @@ export class Limits {
       this.#oldestMs = Math.min(limitMs, this.#oldestMs * 0.99);
       return this.#rest(window);
     }
-    if (kind === "too many rows" && this.#pageSize > 1) {
-      this.#pageSize = Math.min(refusal.limit || this.#pageSize, Math.ceil(this.#pageSize / 2));
+    if (kind === "too many rows" && this.pageSize > 1) {
+      this.pageSize = Math.min(refusal.limit || this.pageSize, Math.ceil(this.pageSize / 2));
       return [window];
     }
     if (kind === "too many fields" && this.#maxFields > 1) {

@@ -35,14 +35,10 @@ const FIRST_WAIT_MS = 1_000;
 /** Sends queries, one at a time, and keeps to the rate limit. */
 export class Transport {
   #waitedMs = 0;
-  #queries = 0;
+  /** Queries sent so far, refused ones among them. */
+  queries = 0;
 
   constructor(private readonly settings: TransportSettings) {}
-
-  /** Queries sent so far, refused ones among them. */
-  get queries(): number {
-    return this.#queries;
-  }
 
   /**
    * @returns `data` of the answer
@@ -78,7 +74,7 @@ export class Transport {
 
   async #send(query: string, variables: Variables): Promise<Outcome> {
     const { endpoint, token, timeoutMs } = this.settings;
-    this.#queries++;
+    this.queries++;
     let response: Response;
     let text: string;
     try {
