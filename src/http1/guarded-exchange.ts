@@ -202,16 +202,12 @@ export class GuardedExchange extends Http1Exchange {
 
   override tearDown(): void {
     discardCalls(this);
-    this.connection.abort(this.endsWithConnection);
-  }
-
-  /** Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8). */
-  private get endsWithConnection(): boolean {
-    return this.framing.kind === "close";
+    // Without length or chunks an orderly close would be the end of the content (RFC 9112, section 8).
+    this.connection.abort(!this.isDelimited);
   }
 
   override abandon(): void {
-    this.connection.abort(this.endsWithConnection);
+    this.connection.abort(!this.isDelimited);
     // Where Node does not emit `close`, nobody else would tell.
     setImmediate(contained(this.supervisor, () => this.settle(false)));
   }

@@ -18,16 +18,11 @@ export function emitUpgrade(
   // Emitted by hand, for a test, with something that is no request of this server.
   if (!(request instanceof IncomingMessage)) return Reflect.apply(below, server, [event, ...args]) as boolean;
   const connection = connectionOf(request.socket);
-  const otherwise: Failure =
-    event === "connect"
-      ? {
-          code: "MC-2",
-          message: "Nobody answers CONNECT here; Node would have closed the connection.",
-          prevented: 520,
-          status: 501,
-          closes: true,
-        }
-      : { code: "MC-2", message: "The upgrade listener did not answer.", prevented: 520, status: 500, closes: true };
+  const isConnect = event === "connect";
+  const message = isConnect
+    ? "Nobody answers CONNECT here; Node would have closed the connection."
+    : "The upgrade listener did not answer.";
+  const otherwise: Failure = { code: "MC-2", message, prevented: 520, status: isConnect ? 501 : 500, closes: true };
   const { socket } = request;
   const last = [...connection].at(-1);
   const exchange = guard.openSocket(request, socket, otherwise);

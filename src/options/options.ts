@@ -164,6 +164,8 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
   if (logger !== undefined && logger !== false && !isLogger(logger)) {
     throw invalid("logger", "false or an object with the methods info, warn and error", logger);
   }
+  const number = (name: keyof GuardOptions, fallback: number, least: number, most?: number) =>
+    whole(options[name], name, fallback, least, most);
   return Object.freeze({
     edge,
     mode: oneOf(options.mode, "mode", ["enforce", "report"], DEFAULTS.mode),
@@ -172,27 +174,16 @@ export function resolveOptions(options: GuardOptions = {}): Settings {
     idleDeadlineMs: duration(options, "idleDeadlineMs", DEFAULTS.idleDeadlineMs),
     recipientDeadlineMs: duration(options, "recipientDeadlineMs", DEFAULTS.recipientDeadlineMs),
     heartbeatMs: duration(options, "heartbeatMs", DEFAULTS.heartbeatMs),
-    holdBackOctets: whole(options.holdBackOctets, "holdBackOctets", DEFAULTS.holdBackOctets, 0),
-    holdBackMs: whole(options.holdBackMs, "holdBackMs", DEFAULTS.holdBackMs, 1, MAX_TIMER_MS),
-    maxHeaderSectionOctets: whole(
-      options.maxHeaderSectionOctets,
-      "maxHeaderSectionOctets",
-      edge.maxHeaderSectionOctets,
-      256,
-    ),
-    maxFieldLines: whole(options.maxFieldLines, "maxFieldLines", edge.maxFieldLines, 8),
-    keepAliveTimeoutMs: whole(
-      options.keepAliveTimeoutMs,
-      "keepAliveTimeoutMs",
-      edge.idlePoolMs + POOL_MARGIN_MS,
-      0,
-      MAX_TIMER_MS,
-    ),
+    holdBackOctets: number("holdBackOctets", DEFAULTS.holdBackOctets, 0),
+    holdBackMs: number("holdBackMs", DEFAULTS.holdBackMs, 1, MAX_TIMER_MS),
+    maxHeaderSectionOctets: number("maxHeaderSectionOctets", edge.maxHeaderSectionOctets, 256),
+    maxFieldLines: number("maxFieldLines", edge.maxFieldLines, 8),
+    keepAliveTimeoutMs: number("keepAliveTimeoutMs", edge.idlePoolMs + POOL_MARGIN_MS, 0, MAX_TIMER_MS),
     gatewayStatus: oneOf(options.gatewayStatus, "gatewayStatus", ["remap", "keep"], DEFAULTS.gatewayStatus),
     errorContent,
     health: checkHealth(health),
     logger,
-    logBatchMs: whole(options.logBatchMs, "logBatchMs", DEFAULTS.logBatchMs, 0, MAX_TIMER_MS),
+    logBatchMs: number("logBatchMs", DEFAULTS.logBatchMs, 0, MAX_TIMER_MS),
     trust: resolveTrust(options.trust),
     direct: oneOf(options.direct, "direct", ["allow", "flag", "reject"], DEFAULTS.direct),
     unsupportedRuntime: oneOf(
