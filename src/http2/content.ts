@@ -97,8 +97,7 @@ export function endBehindError(exchange: Http2Exchange): void {
   const { stream, native, head, framing, phase } = exchange;
   if (exchange.isWatched || stream.errored === null) return;
   // Node destroys a closed stream behind the end of its request, of which one that has failed is not told.
-  if (stream.closed && phase.isOver)
-    process.nextTick(contained(exchange.supervisor, () => void native.destroy.call(stream)));
+  if (stream.closed && phase.isOver) process.nextTick(contained(exchange.supervisor, () => exchange.destroys()));
   if (stream.writableFinished || phase !== PHASES.ended) return;
   // With some header sections Node has sent the end at once.
   if (head === null || framing === NONE || head.options?.endStream || stream.destroyed || stream.closed) return;

@@ -9,7 +9,7 @@ import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isAskedForTrailers, isDestroyed, keepOpen } from "./internals.js";
 import { destroyedWith, isSent, type Leaving, whenSent } from "./leaving.js";
-import { destroysBehind, OVERTAKES } from "./reset.js";
+import { OVERTAKES } from "./reset.js";
 import type { Head } from "./section.js";
 
 /** Overrides `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
@@ -17,17 +17,13 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
   const { stream } = exchange;
   const pass = () => {
     // What the app has ended it with is what its listeners are told, whoever comes to end it.
-    exchange.native.destroy.call(stream, ...([error ?? exchange.leaving?.error, callback] as never[]));
+    exchange.destroys(error ?? exchange.leaving?.error, callback);
     return stream;
   };
   // `pipeline()` destroys a stream while that is being closed, and Node would forget the code it has yet to send.
   if (exchange.isClosing && !stream.destroyed && exchange.phase === PHASES.cut) {
     process.nextTick(contained(exchange.supervisor, pass));
     return stream;
-  }
-  if (stream.closed && !stream.destroyed) {
-    const isReset = !exchange.isClosing && !awaitsReset(exchange);
-    if (!isReset || exchange.fromFile) destroysBehind(exchange, isReset);
   }
   if (exchange.passing || exchange.phase.isSettled || exchange.isTunnel || isGone(stream)) return pass();
   // The compatibility API destroys a stream to which it would have had to write behind its end.
@@ -184,11 +180,6 @@ export function isGone(stream: ServerHttp2Stream): boolean {
   const { session } = stream;
   // Node closes the streams of a socket that is gone before it closes the session.
   return session === undefined || isDestroyed(session) || session.socket?.destroyed !== false;
-}
-
-/** Whether Node has closed a stream, and waits with RST_STREAM for an end that is still to be sent. */
-function awaitsReset({ stream, resetsAtFinish }: Http2Exchange): boolean {
-  return resetsAtFinish && !stream.writableFinished && !isSent(stream);
 }
 
 export function isFailedWrite(error: unknown): boolean {

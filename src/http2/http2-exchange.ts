@@ -16,11 +16,11 @@ import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "./codes.js";
 import { commit, dropHeld } from "./content.js";
 import { isGone, leaveBehind } from "./ending.js";
 import { fieldsOf, framingOf, linesOf, plainFields, render, statusOf } from "./fields.js";
-import { destroyedWith, endAs, type Leaving } from "./leaving.js";
+import { destroyedWith, endAs, isSent, type Leaving } from "./leaving.js";
 import { countUpload, type NativeStream, overrideStream } from "./overrides.js";
 import type { Piece } from "./pieces.js";
 import { hasContentToCome, StreamRequest } from "./request.js";
-import { resetsBehind } from "./reset.js";
+import { destroysBehind, resetsBehind } from "./reset.js";
 import type { Fields, Head } from "./section.js";
 import { watchSource } from "./source.js";
 
@@ -316,6 +316,15 @@ export class Http2Exchange extends Exchange {
     } finally {
       this.isClosing = false;
     }
+  }
+
+  /** Has Node destroy the stream. */
+  destroys(error?: Error, callback?: unknown): void {
+    const { stream, native } = this;
+    const awaitsReset = this.isClosing || (this.resetsAtFinish && !stream.writableFinished);
+    if ((this.fromFile || (stream.closed && awaitsReset)) && !isSent(stream))
+      destroysBehind(this, stream.closed && !awaitsReset);
+    native.destroy.call(stream, ...([error, callback] as never[]));
   }
 
   release(): void {

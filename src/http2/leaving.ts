@@ -3,7 +3,7 @@ import { contained, type Witness } from "../containment.js";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "./codes.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { stateOf } from "./internals.js";
-import { destroysBehind, resetsBehind } from "./reset.js";
+import { resetsBehind } from "./reset.js";
 
 /** Longest time between two looks at a stream whose recipient takes its time, in milliseconds. */
 const LONGEST_LOOK_MS = 64;
@@ -56,13 +56,12 @@ export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): 
   const isClosing = stream.closed;
   // A stream that is closed with a code waits for no reader, and tells of the code. Node sees to it where it sends one.
   const isBroken = !destroys && !waitsForReader && leaving.code !== NO_ERROR && code === NO_ERROR;
-  const end = () => exchange.pass(() => void native.destroy.call(stream, error as never));
+  const end = () => exchange.pass(() => exchange.destroys(error));
   exchange.pass(() => {
     if (isBroken) Object.defineProperties(stream, UNREAD);
     if (!isClosing && !(destroys && isKnown)) exchange.closes(isKnown ? leaving.code : code);
     if (isBroken) for (const name of Object.keys(UNREAD)) Reflect.deleteProperty(stream, name);
-    if (destroys && exchange.fromFile) destroysBehind(exchange, false);
-    if (destroys) native.destroy.call(stream, ...([error, callback] as never[]));
+    if (destroys) exchange.destroys(error, callback);
     if (isKnown) state.rstCode = leaving.code;
     // Node is closing it, behind the end of the answer.
     if (isClosing) native.end.call(stream);

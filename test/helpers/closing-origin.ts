@@ -12,6 +12,12 @@ const WAYS: Readonly<Record<string, (stream: ServerHttp2Stream) => void>> = {
     stream.close(0);
     stream.destroy();
   },
+  "end(), close() and end()": (stream) => {
+    stream.respond();
+    stream.end("hello");
+    stream.close(0);
+    stream.end("more");
+  },
   "close() of a pipeline()": (stream) => {
     const source = new Readable({ read() {} });
     stream.respond();
