@@ -13,6 +13,9 @@ export function shared<T>(name: string, make: () => T): T {
   return known.get(name) as T;
 }
 
+/** Servers of rayguard's own: where a program is guarded from outside, they are no part of it. */
+export const ownServers = shared("own servers", () => new WeakSet<object>());
+
 /**
  * The constructor of a class that puts a private field of its own on an object that exists already: nobody finds it among
  * the keys of the object or in `inspect`, and it costs no more than a property.

@@ -277,6 +277,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/override-method.ts",
     "src/report",
     "src/server",
+    "src/shared.ts",
   ],
   "src/register.ts": ["src/errors.ts", "src/kept", "src/register", "src/shared.ts"],
   "src/telemetry": ["src/errors.ts", "src/exchange", "src/guard.ts", "src/report"],
@@ -290,6 +291,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/recorder",
     "src/report",
     "src/shutdown",
+    "src/shared.ts",
   ],
   "src/cli": [
     "src/cloudflare",

@@ -3,6 +3,7 @@ import { CONTENT_TYPES } from "../fallback/content.js";
 import { composePage, renderHttp1 } from "../fallback/page.js";
 import { createServer, type IncomingMessage, type Server } from "../node-http.js";
 import type { Recorded } from "../recorder/slots.js";
+import { ownServers } from "../shared.js";
 import { ANSWER_STATUS } from "./fate.js";
 import type { HeldConnection } from "./held-connection.js";
 
@@ -55,6 +56,7 @@ export class Refusal {
       });
     });
     this.#server.maxRequestsPerSocket = 1;
+    ownServers.add(this.#server); // what is set for the program in NODE_OPTIONS is loaded here as well
   }
 
   take({ socket }: HeldConnection): void {

@@ -8,6 +8,7 @@ import { addressText } from "../report/address-text.js";
 import { MESSAGES } from "../report/log.js";
 import { leadsToGuard, SERVER_LISTENS } from "../server/first-contact.js";
 import { guardsOf, isServer } from "../server/recognise.js";
+import { ownServers } from "../shared.js";
 import type { ProgramOptions } from "./configuration.js";
 import { onGivenConnections } from "./given-connections.js";
 
@@ -29,7 +30,7 @@ export function guardProgram({ servers: isGuarded, ...options }: ProgramOptions)
   const known = new WeakSet<object>();
   const found = (server: object) => {
     known.add(server);
-    if (!isServer(server) || guardsOf(server).size > 0 || leadsToGuard(server)) return;
+    if (!isServer(server) || guardsOf(server).size > 0 || leadsToGuard(server) || ownServers.has(server)) return;
     if (isGuarded?.(server) !== false) guards.take(server);
   };
   subscribe(

@@ -101,6 +101,21 @@ describe("rayguard run", { timeout: 30_000 }, () => {
     expect(await program.end()).not.toBe("SIGKILL");
   });
 
+  it("says in a health check that nobody serves, whatever NODE_OPTIONS guards", async () => {
+    const text = `import http from "node:http";
+      import { existsSync, writeFileSync } from "node:fs";
+      const mark = new URL("mark", import.meta.url);
+      if (existsSync(mark)) process.exit(1);
+      writeFileSync(mark, "");
+      const server = http.createServer(() => process.exit(1)).listen(0, "127.0.0.1", () => process.send(server.address().port));`;
+    const env = { NODE_OPTIONS: "--import rayguard/register" };
+    const program = Program.start("app.mjs", text, { keeper: ["--wait-ms", "300"], env });
+    const [port = 0] = await program.ports();
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(503);
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(503);
+  });
+
   it("leaves nothing running where it is killed itself", async () => {
     const text = `import http from "node:http";
       const server = http.createServer().listen(0, "127.0.0.1", () => process.send(server.address().port));`;
