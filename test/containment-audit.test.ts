@@ -25,7 +25,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/http1/socket-error.ts nextTick": TELLS_APP,
   "src/http1/take-over.ts setImmediate": TELLS_APP,
   "src/http1/content.ts nextTick": "contains its own part, and emits `drain` outside, whose listeners are the app's",
-  "src/http1/connection.ts prependListener": "contains what it does itself, since it stands for every connection",
+  "src/http1/connection-of.ts prependListener": "contains what it does itself, since it stands for every connection",
   "src/http2/content.ts setImmediate": "calls back Node's own stream, behind which the app may throw",
   "src/http2/content.ts nextTick": "calls back Node's own stream, behind which the app may throw",
   "src/http2/held.ts nextTick": "calls back Node's own stream, behind which the app may throw",

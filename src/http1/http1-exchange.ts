@@ -271,4 +271,5 @@ Object.assign(Http1Exchange.prototype, {
   coded: null,
   isDetached: false,
   wasOut: false,
+  veto: undefined, // an adapter asks whether there can be one
 });
