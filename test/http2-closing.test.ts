@@ -28,6 +28,7 @@ describe("a stream that is destroyed while Node is closing it", () => {
   it.concurrent.each([
     ["end(), close() and destroy()", /^200, whole$/],
     ["end(), close() and end()", /^200, whole$/],
+    ["destroy() of an event stream, by an AbortSignal", /^broken off with 8$/],
     ["close() of a pipeline()", /^(?:500, whole|broken off with 2)$/],
     ["close() of a pipeline() before it has begun", /^500, whole$/],
     ["destroy() of a file", FILE],

@@ -6,8 +6,8 @@ import { handleOf, isDestroyed, isShutDown, keepOpen, type StreamHandle } from "
 
 const VERSION = Number.parseInt(process.versions.node, 10);
 
-/** With these versions of Node RST_STREAM overtakes what is still to leave of its stream, which is then dropped. */
-export const OVERTAKES = VERSION === 22 || VERSION > 24;
+/** With all other versions of Node RST_STREAM overtakes what is still to leave of its stream, which is then dropped. */
+export const OVERTAKES = VERSION !== 24;
 
 /** A stream that is about to be reset. */
 interface Resetting {
@@ -40,12 +40,10 @@ export function resetsBehind({ stream, supervisor, hasLeft, fromFile }: Resettin
     let isDestroyedMeanwhile = false;
     handle.destroy = () => {
       isDestroyedMeanwhile = true;
+      // Nobody is left to read it.
+      handle.onread = ignore;
       // Node destroys on its own what is closed meanwhile, and ends the process for whoever resets that.
-      if (hasLeft) {
-        // Nobody is left to read it.
-        handle.onread = ignore;
-        return onUse(handle, stream, () => (isOver = true));
-      }
+      if (hasLeft) return onUse(handle, stream, () => (isOver = true));
       reset();
       isOver = true;
     };

@@ -1,6 +1,6 @@
 import http2, { type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { pipeline, Readable } from "node:stream";
+import { addAbortSignal, pipeline, Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { createGuard } from "../../src/index.js";
 
@@ -17,6 +17,12 @@ const WAYS: Readonly<Record<string, (stream: ServerHttp2Stream) => void>> = {
     stream.end("hello");
     stream.close(0);
     stream.end("more");
+  },
+  "destroy() of an event stream, by an AbortSignal": (stream) => {
+    stream.respond({ "content-type": "text/event-stream" });
+    stream.write("hello");
+    stream.resume();
+    addAbortSignal(AbortSignal.abort(), stream);
   },
   "close() of a pipeline()": (stream) => {
     const source = new Readable({ read() {} });
@@ -86,7 +92,8 @@ server.listen(0, "127.0.0.1", async () => {
 function ask(port: number): Promise<string> {
   return new Promise((resolve) => {
     const client = http2.connect(`http://127.0.0.1:${port}`).on("error", () => {});
-    const stream = client.request();
+    const stream = client.request({ ":method": "POST" });
+    stream.end("sent");
     let status: unknown;
     let isEnded = false;
     stream.on("response", ({ ":status": given }) => (status = given));
