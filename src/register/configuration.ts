@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { RayguardError } from "../errors.js";
@@ -13,6 +13,9 @@ export interface ProgramOptions extends GuardOptions {
 /** In the order in which they are looked for. */
 const FILES = ["rayguard.config.js", "rayguard.config.mjs", "rayguard.config.cjs", "rayguard.config.json"];
 
+/** Endings that somebody may expect to be read as well. */
+const UNREAD = /^rayguard\.config\.(?:[cm]?ts|ya?ml|toml)$/;
+
 const VARIABLE = "RAYGUARD_OPTIONS";
 
 /**
@@ -24,9 +27,24 @@ const VARIABLE = "RAYGUARD_OPTIONS";
 export function readConfiguration(program: string | undefined, environment: NodeJS.ProcessEnv): ProgramOptions {
   const folders = [...(program === undefined ? [] : [dirname(resolve(program))]), process.cwd()];
   const file = folders.flatMap((folder) => FILES.map((name) => join(folder, name))).find((path) => existsSync(path));
+  if (file === undefined) for (const folder of folders) refuseUnread(folder);
   const text = environment[VARIABLE];
   const ofFile = file === undefined ? {} : readFile(file);
   return text === undefined || text === "" ? ofFile : { ...ofFile, ...fromText(text, VARIABLE) };
+}
+
+/** Options that nobody reads would be missed without a word. */
+function refuseUnread(folder: string): void {
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // a program may be where only its name can be read
+  }
+  const unread = names.find((name) => UNREAD.test(name));
+  if (unread === undefined) return;
+  const told = `${join(folder, unread)} is not read. Known names: ${FILES.join(", ")}.`;
+  throw new RayguardError("ERR_RAYGUARD_CONFIGURATION", told);
 }
 
 function readFile(file: string): ProgramOptions {

@@ -261,6 +261,7 @@ describe("configuration", { timeout: 60_000 }, () => {
     ],
     ["servers that is no function", "INVALID_OPTION", { "rayguard.config.json": '{ "servers": true }' }, "boolean", {}],
     ["no JSON", "CONFIGURATION", { "rayguard.config.json": "{" }, "rayguard.config.json cannot be read", {}],
+    ["a file of TypeScript", "CONFIGURATION", { "rayguard.config.ts": "export default {};" }, "Known names: ", {}],
     ["no object", "CONFIGURATION", { "rayguard.config.json": "[]" }, "got an array", {}],
     ["a file that throws", "CONFIGURATION", { "rayguard.config.mjs": "throw new Error('mine');" }, "mine", {}],
     ["a file that waits", "CONFIGURATION", { "rayguard.config.mjs": "await 1; export default {};" }, "await", {}],
