@@ -103,6 +103,7 @@ export class Keeper {
 
   #spawn(): WorkerProcess {
     const { program, args, blockedMs } = this.#options;
+    this.#ledgers.renew();
     const kept = {
       keeper: process.pid,
       ledger: this.#ledgers.path,
@@ -144,6 +145,7 @@ export class Keeper {
       case "pong":
         worker.seenAt = performance.now();
         worker.rss = message.rss;
+        this.#ledgers.hold(worker.pid);
         break;
     }
   }

@@ -1,16 +1,19 @@
 import {
   accessSync,
+  closeSync,
   constants,
+  fstatSync,
+  mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statfsSync,
-  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { RayguardError } from "../errors.js";
 import { fateOf, ownIdentity, type ProcessIdentity } from "../recorder/process-identity.js";
 import { decodeHeader, wasFull } from "../recorder/recorder-file.js";
@@ -37,16 +40,18 @@ export class LedgerDirectory {
   readonly #directory: string;
   /** Base name of the files. */
   readonly path: string;
+  /** Ledgers that are open, by process. */
+  readonly #held = new Map<number, readonly number[]>();
 
   /**
    * @param workers - number of processes at a time
    * @throws {RayguardError} `ERR_RAYGUARD_LEDGER`
    */
   constructor(parent: string | undefined, workers: number) {
-    const place = parent ?? (hasRoom(SHARED_MEMORY, workers) ? SHARED_MEMORY : tmpdir());
+    const place = resolve(parent ?? (hasRoom(SHARED_MEMORY, workers) ? SHARED_MEMORY : tmpdir()));
     try {
       this.#directory = mkdtempSync(join(place, PREFIX));
-      writeFileSync(join(this.#directory, OWNER), JSON.stringify(ownIdentity()), { mode: 0o600 });
+      this.#sign();
       removeLeft(place);
     } catch (cause) {
       const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
@@ -55,20 +60,56 @@ export class LedgerDirectory {
     this.path = join(this.#directory, "ledger");
   }
 
+  #sign(): void {
+    writeFileSync(join(this.#directory, OWNER), JSON.stringify(ownIdentity()), { mode: 0o600 });
+  }
+
+  /**
+   * Makes the directory again where somebody has taken it away, as systemd-logind does when a user logs out (`RemoveIPC`).
+   * Where that fails, the next process has no ledger, and says so.
+   */
+  renew(): void {
+    try {
+      mkdirSync(this.#directory, { mode: 0o700 });
+      this.#sign();
+    } catch {
+      // it is there, as nearly always
+    }
+  }
+
+  /** Opens the ledgers of a process: whatever becomes of their names, they can be read when it is gone. */
+  hold(pid: number): void {
+    if (!this.#held.has(pid)) this.#held.set(pid, this.#filesOf(pid).flatMap(opened));
+  }
+
+  #filesOf(pid: number): string[] {
+    const own = new RegExp(`^${basename(this.path)}\\.${pid}(?:-\\d+)?$`);
+    try {
+      const names = readdirSync(this.#directory).filter((name) => own.test(name));
+      return names.map((name) => join(this.#directory, name));
+    } catch {
+      return [];
+    }
+  }
+
   /** Takes the ledgers of a process that is gone: every guard in it has had one. */
   take(pid: number): Left {
     const found: Slot[] = [];
-    let files = 0;
     let isPartial = false;
-    const own = new RegExp(`^${basename(this.path)}\\.${pid}(?:-\\d+)?$`);
-    for (const name of readdirSync(dirname(this.path))) {
-      if (!own.test(name)) continue;
-      const file = join(dirname(this.path), name);
+    const held = [...(this.#held.get(pid) ?? [])];
+    this.#held.delete(pid);
+    const known = new Set(held.map((fd) => fstatSync(fd).ino));
+    for (const file of this.#filesOf(pid)) {
+      const [fd] = opened(file);
+      if (fd === undefined) isPartial = true;
+      else if (known.has(fstatSync(fd).ino)) closeSync(fd);
+      else held.push(fd);
+      rmSync(file, { force: true });
+    }
+    for (const fd of held) {
       try {
-        const content = readFileSync(file);
+        const content = readFileSync(fd);
         const header = decodeHeader(content);
-        unlinkSync(file);
-        files++;
         if (typeof header === "string") isPartial = true;
         else {
           found.push(...takenSlots(content, header.slots));
@@ -77,6 +118,7 @@ export class LedgerDirectory {
       } catch {
         isPartial = true;
       }
+      closeSync(fd);
     }
     const slots = new Map<number, Slot[]>();
     for (const slot of found.sort((a, b) => a.sequence - b.sequence)) {
@@ -84,11 +126,19 @@ export class LedgerDirectory {
       if (own === undefined) slots.set(slot.connection, [slot]);
       else own.push(slot);
     }
-    return { slots, isPartial: isPartial || files === 0 };
+    return { slots, isPartial: isPartial || held.length === 0 };
   }
 
   remove(): void {
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+function opened(file: string): number[] {
+  try {
+    return [openSync(file, "r")];
+  } catch {
+    return [];
   }
 }
 

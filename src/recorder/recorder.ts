@@ -1,4 +1,4 @@
-import { closeSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { kindOf } from "../fallback/content.js";
@@ -229,6 +229,8 @@ export class Recorder {
 
   /** What cannot be written any more would be false at the next start. */
   #fail(error: unknown): void {
+    // Whoever has it open is to read nothing of it.
+    if (this.#fd !== -1) contain(undefined, () => ftruncateSync(this.#fd));
     this.#remove();
     const tell = contained(this.#listener, () => this.#listener.failed(error));
     setImmediate(tell); // the app may not have set up its logger yet

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -14,6 +14,14 @@ function isAlive(pid: number): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+function isLedger(pid: number, fd: string, ledger: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(ledger);
+  } catch {
+    return false; // it was closed meanwhile
   }
 }
 
@@ -100,6 +108,33 @@ describe("rayguard run", { timeout: 30_000 }, () => {
     program.signal("SIGTERM");
     expect(await program.end()).not.toBe("SIGKILL");
   });
+
+  it.skipIf(process.platform !== "linux")(
+    "answers for a process whose ledger somebody has taken away, and for the next",
+    async () => {
+      const ledger = mkdtempSync(join(tmpdir(), "rayguard-ledgers-"));
+      const text = `import http from "node:http";
+      const server = http.createServer((request, response) => {
+        if (request.url === "/kill") process.kill(process.pid, "SIGKILL");
+        response.end("fine");
+      }).listen(0, "127.0.0.1", () => process.send(server.address().port));`;
+      const program = Program.start("app.mjs", text, { keeper: ["--ledger", ledger] });
+      const [port = 0] = await program.ports();
+      const status = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+      // The keeper opens it when it has asked the process for the first time.
+      const opened = () => readdirSync(`/proc/${program.pid}/fd`).filter((fd) => isLedger(program.pid, fd, ledger));
+      await expect.poll(opened).not.toEqual([]);
+      for (const name of readdirSync(ledger)) rmSync(join(ledger, name), { recursive: true });
+      expect([await status("/kill"), await status("/"), await status("/kill"), await status("/")]).toEqual([
+        503, 200, 503, 200,
+      ]);
+      expect(program.lines("incident").map(({ code }) => code)).toEqual(["KILLED", "KILLED"]);
+      program.signal("SIGTERM");
+      await program.end();
+      expect(readdirSync(ledger)).toEqual([]);
+      rmSync(ledger, { recursive: true });
+    },
+  );
 
   it("says in a health check that nobody serves, whatever NODE_OPTIONS guards", async () => {
     const text = `import http from "node:http";
