@@ -24,10 +24,8 @@ export function leaveServer(socket: Socket): void {
   if (server.listening === false) return leave(counted);
   const sockets = gone.get(server) ?? new Set();
   gone.set(server, sockets.add(counted));
-  onceClosed(
-    socket,
-    contained(undefined, () => sockets.delete(counted)),
-  );
+  const closed = contained(undefined, () => void sockets.delete(counted));
+  onceClosed(socket, closed);
 }
 
 /** A server has been closed, and waits for its connections. */

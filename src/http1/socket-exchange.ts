@@ -310,12 +310,10 @@ export class SocketExchange extends Exchange {
     const { connection } = this;
     const { socket } = connection;
     this.#isAnswered = true;
+    const flushed = contained(this.supervisor, () => this.#flushed());
     connection.own(() => {
       for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
-      socket.end(
-        octets,
-        contained(this.supervisor, () => this.#flushed()),
-      );
+      socket.end(octets, flushed);
     });
   }
 

@@ -109,10 +109,8 @@ function takeFinish(
       native.end.call(response);
     } catch {
       // Without the callback Node never turns to the next request: the connection is closed instead.
-      exchange.connection.socket.once(
-        "finish",
-        contained(exchange.supervisor, () => exchange.connection.abort(false)),
-      );
+      const close = contained(exchange.supervisor, () => exchange.connection.abort(false));
+      exchange.connection.socket.once("finish", close);
     }
     exchange.capturing = false;
   }

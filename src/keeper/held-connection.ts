@@ -39,15 +39,11 @@ export class HeldConnection {
   answer(octets: Buffer): void {
     const { socket } = this;
     socket.end(octets);
-    socket.on(
-      "end",
-      contained(keeperWitness, () => socket.destroySoon()),
-    );
+    const ended = contained(keeperWitness, () => socket.destroySoon());
+    socket.on("end", ended);
     socket.resume();
-    setTimeout(
-      contained(keeperWitness, () => void socket.destroy()),
-      LAST_READ_MS,
-    ).unref();
+    const destroy = contained(keeperWitness, () => void socket.destroy());
+    setTimeout(destroy, LAST_READ_MS).unref();
   }
 
   /** Ends it with FIN: what has been sent arrives. */

@@ -62,10 +62,8 @@ export class ListeningSockets {
     // Nothing is read here: what a client sends is for a worker.
     (server as { pauseOnConnect?: boolean }).pauseOnConnect = true;
     (server as { allowHalfOpen?: boolean }).allowHalfOpen = true;
-    server.on(
-      "connection",
-      contained(keeperWitness, (socket: Socket) => this.connected(socket, key)),
-    );
+    const connected = contained(keeperWitness, (socket: Socket) => this.connected(socket, key));
+    server.on("connection", connected);
     server.on("error", () => undefined); // out of descriptors: those who wait are served when there are some
     this.#open.set(key, { key, address, server });
   }

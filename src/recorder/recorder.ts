@@ -84,11 +84,9 @@ export class Recorder {
       status: 0,
     };
     exchange.slot = slot;
-    if (kept === undefined) {
-      this.#write(this.#scratch, encodeSlot(this.#scratch, recorded), slot);
-      return;
-    }
-    this.#write(this.#scratch, encodeSlot(this.#scratch, recorded, kept.id, kindOf(request)), slot);
+    const kind = kept === undefined ? 0 : kindOf(request);
+    this.#write(this.#scratch, encodeSlot(this.#scratch, recorded, kept?.id, kind), slot);
+    if (kept === undefined) return;
     exchange.kept = kept;
     kept.begin(exchange, slot, this);
   }
@@ -185,10 +183,8 @@ export class Recorder {
       throw new Error("the file could not be filled");
     if (open.size === 0) process.on("exit", exitAll);
     open.add(this);
-    this.#heartbeat = setInterval(
-      contained(this.#listener, () => this.#touch()),
-      HEARTBEAT_MS,
-    ).unref();
+    const touch = contained(this.#listener, () => this.#touch());
+    this.#heartbeat = setInterval(touch, HEARTBEAT_MS).unref();
   }
 
   #write(octets: Uint8Array, length: number, slot: number, at = 0): void {

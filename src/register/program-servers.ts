@@ -33,10 +33,8 @@ export function guardProgram({ servers: isGuarded, ...options }: ProgramOptions)
     if (!isServer(server) || guardsOf(server).size > 0 || leadsToGuard(server) || ownServers.has(server)) return;
     if (isGuarded?.(server) !== false) guards.take(server);
   };
-  subscribe(
-    SERVER_LISTENS,
-    contained(undefined, (message) => found((message as { server: object }).server)),
-  );
+  const listens = contained(undefined, (message: unknown) => found((message as { server: object }).server));
+  subscribe(SERVER_LISTENS, listens);
   onGivenConnections((server) => {
     if (!known.has(server)) found(server);
   });

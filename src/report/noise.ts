@@ -34,10 +34,8 @@ export class Noise {
   admits(address: string | null): boolean {
     if (this.#timer === undefined) {
       this.#since = performance.now();
-      this.#timer = setTimeout(
-        contained(undefined, () => this.flush()),
-        INTERVAL_MS,
-      ).unref();
+      const flush = contained(undefined, () => this.flush());
+      this.#timer = setTimeout(flush, INTERVAL_MS).unref();
     }
     const isKnown = this.#leftOut.has(address) || this.#leftOut.size < MOST_PEERS;
     const peer = isKnown ? address : null;

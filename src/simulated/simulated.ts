@@ -36,14 +36,10 @@ export class SimulatedExchange extends Exchange {
         return response;
       },
     });
-    response.once(
-      "finish",
-      contained(supervisor, () => this.settle(true)),
-    );
-    response.once(
-      "close",
-      contained(supervisor, () => this.settle(response.writableEnded)),
-    );
+    const finished = contained(supervisor, () => this.settle(true));
+    response.once("finish", finished);
+    const closed = contained(supervisor, () => this.settle(response.writableEnded));
+    response.once("close", closed);
   }
 
   get peer(): Peer {
