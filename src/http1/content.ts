@@ -3,10 +3,10 @@ import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { longContent } from "../report/incidents.js";
 import { countAsWritten, countNoMore } from "./bytes-written.js";
 import { lookAtContent } from "./coded-content.js";
-import type { Http1Exchange, Piece } from "./http1-exchange.js";
+import type { Http1Exchange } from "./http1-exchange.js";
 import { emitDrain, isFinishCallback, type NodeResponse, withoutDrain } from "./node-internals.js";
 import { dropRaw, releaseRaw } from "./raw-writes.js";
-import { callBack, discard } from "./write-callbacks.js";
+import { callBack, discard, type Piece } from "./write-callbacks.js";
 
 /** `_send` of the response of an exchange. */
 type Send = (exchange: Http1Exchange, ...args: Parameters<NodeResponse["_send"]>) => boolean;

@@ -5,7 +5,7 @@ import { ofLength } from "../exchange/framing.js";
 import { endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { awaitsContent } from "../http/message.js";
-import type { Failure } from "../report/incidents.js";
+import { type Failure, otherLength } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
 import { commit, releaseHeld } from "./content.js";
 import { abortRequest, leaveConnection } from "./departure.js";
@@ -58,7 +58,7 @@ export class GuardedExchange extends Http1Exchange {
       this.failNow();
     } else if (this.framing.length >= 0 && this.sent !== this.framing.length) {
       // Bare, the header section went out with the end of the content at the latest.
-      super.fail({ ...this.ofOtherLength(), prevented: null });
+      super.fail({ ...otherLength(this.framing.length, this.sent), prevented: null });
     } else {
       if (!this.phase.isCommitted && !this.phase.isVoid) commit(this);
       if (!this.isDetached) this.phase = this.phase.after.end;

@@ -6,7 +6,7 @@ import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
 import { awaitsContent, type FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
-import { type Failure, lateWrite, longContent, shortContent } from "../report/incidents.js";
+import { type Failure, lateWrite } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
 import { countNoMore } from "./bytes-written.js";
 import type { CodedContent } from "./coded-content.js";
@@ -18,16 +18,7 @@ import type { NativeMethods } from "./native-methods.js";
 import type { NodeResponse, WriteCallback } from "./node-internals.js";
 import { peerOfConnection } from "./peer.js";
 import type { RawResponse, RawStream } from "./raw-response.js";
-import { callBack, writeAfterDestroy } from "./write-callbacks.js";
-
-/** Content that the app has written and that has not gone out. */
-export interface Piece {
-  readonly data: string | Uint8Array;
-  readonly encoding: BufferEncoding | null | undefined;
-  /** Undefined from when it has been called. */
-  callback: WriteCallback;
-  readonly byteLength: number | undefined;
-}
+import { callBack, type Piece, writeAfterDestroy } from "./write-callbacks.js";
 
 /** An exchange over HTTP/1.x: what is known of it, whatever a guard does about it. */
 export abstract class Http1Exchange extends Exchange implements RenderingContext {
@@ -199,12 +190,6 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   /** Node is about to say that the client has left; where it does not, nobody else would. */
   override failsBehindClient(): void {
     setImmediate(contained(this.supervisor, () => this.gone()));
-  }
-
-  /** Content of another length than was announced. */
-  protected ofOtherLength(): Failure {
-    const { length } = this.framing;
-    return (this.sent > length ? longContent : shortContent)(length, this.sent);
   }
 
   wroteLate(err?: unknown): void {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { CHUNKED, CLOSE, type Framing, ofLength } from "../exchange/framing.js";
 import { isHttpDate } from "../http/date.js";
 import { SINGLE_VALUED_IN_HTTP } from "../http/fields.js";
@@ -8,6 +9,7 @@ import { parseResponse } from "../parser/parse-response.js";
 import type { Problem, ProblemCode } from "../parser/problems.js";
 import type { ParsedResponse } from "../parser/response.js";
 import { type Failure, ruleBroken } from "../report/incidents.js";
+import { versionOf } from "./node-internals.js";
 import { RawContent } from "./raw-content.js";
 
 /** Largest raw response that is kept back for judgement, in octets. */
@@ -53,9 +55,10 @@ export class RawResponse {
   #isMended = false;
   #mending: Failure | null = null;
 
-  constructor(method: string, version: "1.0" | "1.1") {
-    this.#method = method;
-    this.#version = version;
+  /** @param request - null where it could not be parsed */
+  constructor(request: IncomingMessage | null, method = request?.method) {
+    this.#method = method ?? "";
+    this.#version = request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1";
   }
 
   add(octets: Buffer): void {

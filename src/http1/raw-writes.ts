@@ -7,7 +7,6 @@ import { discardCalls } from "./discarded-calls.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { sendInterim } from "./interim-gate.js";
 import { passThrough, sendLast } from "./last-response.js";
-import { versionOf } from "./node-internals.js";
 import { type RawAnswer, RawResponse, type RawStream } from "./raw-response.js";
 import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
@@ -35,10 +34,7 @@ function collect(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
     return;
   }
   if (exchange.raw === null) {
-    exchange.raw = new RawResponse(
-      exchange.request.method ?? "",
-      versionOf(exchange.request) === "1.0" ? "1.0" : "1.1",
-    );
+    exchange.raw = new RawResponse(exchange.request);
     exchange.supervisor.holdBack(exchange);
   }
   exchange.raw.add(octets);

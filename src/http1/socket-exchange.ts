@@ -61,7 +61,7 @@ export class SocketExchange extends Exchange {
     private readonly method = request?.method,
   ) {
     super(supervisor, settings);
-    this.#raw = new RawResponse(method ?? "", request !== null && versionOf(request) === "1.0" ? "1.0" : "1.1");
+    this.#raw = new RawResponse(request, method);
     connection.bare = this;
     connection.witness = supervisor;
     const destroyed = () => {

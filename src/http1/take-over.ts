@@ -4,10 +4,10 @@ import { countNoMore } from "./bytes-written.js";
 import { tellDeparture } from "./departure.js";
 import { discardCalls } from "./discarded-calls.js";
 import { isFollowed } from "./followed.js";
-import type { Http1Exchange, Piece } from "./http1-exchange.js";
+import type { Http1Exchange } from "./http1-exchange.js";
 import { finishDetached } from "./last-response.js";
 import { isFinishCallback, versionOf, type WriteCallback } from "./node-internals.js";
-import { callBack, writeAfterDestroy } from "./write-callbacks.js";
+import { callBack, type Piece, writeAfterDestroy } from "./write-callbacks.js";
 
 /** Whether another request can follow on this connection once this one is answered. */
 export function canPersist(exchange: Http1Exchange): boolean {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { type Failure, prematureClose } from "../report/incidents.js";
+import { type Failure, otherLength, prematureClose } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
 import { commit } from "./content.js";
 import { detached } from "./detached.js";
@@ -16,7 +16,8 @@ export class WatchedExchange extends Http1Exchange {
   override ended(): void {
     this.inEnd = false;
     if (!this.phase.isCommitted) isBypassed(this);
-    if (this.framing.length >= 0 && this.sent !== this.framing.length) this.fail(this.ofOtherLength());
+    if (this.framing.length >= 0 && this.sent !== this.framing.length)
+      this.fail(otherLength(this.framing.length, this.sent));
     else if (!this.phase.isCommitted) commit(this);
     // Node never sends what is ended without a socket.
     if (!this.isDetached) this.phase = this.phase.after.end;

@@ -1,7 +1,16 @@
 import { isFinishCallback, type WriteCallback } from "./node-internals.js";
 
+/** Content that the app has written and that has not gone out. */
+export interface Piece {
+  readonly data: string | Uint8Array;
+  readonly encoding: BufferEncoding | null | undefined;
+  /** Undefined from when it has been called. */
+  callback: WriteCallback;
+  readonly byteLength: number | undefined;
+}
+
 /** Tells whoever has written something that it has left, or why it never will; once each, and not that all of it has. */
-export function callBack(held: readonly { callback: WriteCallback }[], error: Error | null): void {
+export function callBack(held: readonly Piece[], error: Error | null): void {
   for (const piece of held) {
     const { callback } = piece;
     if (typeof callback !== "function" || isFinishCallback(callback)) continue;

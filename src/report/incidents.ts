@@ -142,6 +142,11 @@ export function longContent(expected: number, written: number): Failure {
   );
 }
 
+/** Content of another length than was announced. */
+export function otherLength(expected: number, sent: number): Failure {
+  return (sent > expected ? longContent : shortContent)(expected, sent);
+}
+
 const SET_LENGTH = "Set the length of what is really sent, or none.";
 
 export function sourceFailed(err: unknown): Failure {
