@@ -268,7 +268,7 @@ describe("every code of an incident", () => {
     const found = new Set([...GUARDED_RULES.map(({ id }) => id), ...Object.keys(EVENTS)]);
     for (const file of ["report/incidents.ts", "http1/interim.ts", "report/reporter.ts"]) {
       const source = readFileSync(new URL(`../src/${file}`, import.meta.url), "utf8");
-      for (const [, code] of source.matchAll(/(?:code: |rule: |failureOf\(\s*)"([A-Z]{2}-[0-9]+)"/g))
+      for (const [, code] of source.matchAll(/(?:code: |rule: |(?:failureOf|dropped)\(\s*)"([A-Z]{2}-[0-9]+)"/g))
         found.add(code as string);
     }
     expect(Object.keys(ROWS).sort()).toEqual([...found].sort());
