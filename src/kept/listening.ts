@@ -7,18 +7,9 @@ import { guardsOf, isServer } from "../server/recognise.js";
 import type { Channel } from "./channel.js";
 import { type ListenArguments, readListenArguments } from "./listen-arguments.js";
 import { Listener } from "./listener.js";
+import { beginWith, type ListeningServer, listenWith } from "./listening-server.js";
 import type { Address, KeptListener, ListenFailure } from "./messages.js";
 import { PortsToCome } from "./ports-to-come.js";
-
-/** A server as Node's own code sees it. */
-interface ListeningServer extends Server {
-  _handle: object | null;
-  _pipeName?: string;
-  _connections: number;
-  _emitCloseIfDrained(): void;
-  /** Has a server listen with the handle it has. */
-  _listen2(address: string | null, port: number, type: number, backlog: number, fd: undefined, flags: number): void;
-}
 
 type Listen = (this: Server, ...args: unknown[]) => Server;
 
@@ -66,12 +57,10 @@ export class Listening {
     Server.prototype.listen = function (this: ListeningServer, ...args: unknown[]): Server {
       return listening.#listen(this, listen, args);
     } as typeof Server.prototype.listen;
-    subscribe(
-      SERVER_LISTENS,
-      contained(undefined, ((message: { server: object }) => this.#take(message.server as ListeningServer)) as (
-        message: unknown,
-      ) => void),
+    const listens = contained(undefined, (message: unknown) =>
+      this.#take((message as { server: ListeningServer }).server),
     );
+    subscribe(SERVER_LISTENS, listens);
   }
 
   /** Where a connection is to go that was made to `key`. */
@@ -114,7 +103,7 @@ export class Listening {
     });
     this.#probes.add(probe);
     this.#reference();
-    this.#listenWith(server, probe, found, address);
+    listenWith(server, probe, found, address);
     return server;
   }
 
@@ -164,23 +153,7 @@ export class Listening {
 
   #open_(server: ListeningServer, asked: Asked, found: string | Address): void {
     const address = asked.path ?? found;
-    this.#listenWith(server, this.#listener(server, asked.key, address), asked, address);
-  }
-
-  #listenWith(
-    server: ListeningServer,
-    handle: Listener,
-    { backlog }: ListenArguments,
-    address: string | Address,
-  ): void {
-    server._handle = handle;
-    if (typeof address === "string") {
-      server._pipeName = address;
-      server._listen2(address, -1, -1, backlog, undefined, 0);
-    } else {
-      const type = address.family === "IPv6" ? 6 : 4;
-      server._listen2(address.address, address.port, type, backlog, undefined, 0);
-    }
+    listenWith(server, this.#listener(server, asked.key, address), asked, address);
   }
 
   #listener(server: ListeningServer, key: string, address: string | Address): Listener {
@@ -250,19 +223,4 @@ export class Listening {
 function plain(options: Record<string, unknown> = {}): object {
   const { backlog, readableAll, writableAll } = options;
   return { backlog, readableAll, writableAll };
-}
-
-/** The callback and the option `signal` of `listen()`. */
-function beginWith(server: Server, { options }: ListenArguments, args: readonly unknown[]): void {
-  const callback = args.at(-1);
-  if (typeof callback === "function") server.once("listening", callback as () => void);
-  const { signal } = (options ?? {}) as { signal?: AbortSignal };
-  if (signal === undefined) return;
-  const close = contained(undefined, () => void server.close());
-  if (signal.aborted) process.nextTick(close);
-  else {
-    signal.addEventListener("abort", close, { once: true });
-    const forget = contained(undefined, () => signal.removeEventListener("abort", close));
-    server.once("close", forget);
-  }
 }
