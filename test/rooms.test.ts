@@ -46,6 +46,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "src/shared.ts": [],
   "src/weak-collection.ts": ["src/containment.ts"],
   "src/weak-interval.ts": [],
+  "src/working-directory.ts": [],
   "src/override-method.ts": [],
   "src/stack.ts": [],
   "src/option-checks.ts": ["src/errors.ts", "src/report"],
@@ -238,6 +239,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/server",
     "src/shared.ts",
     "src/watchdog",
+    "src/working-directory.ts",
   ],
   "src/index.ts": [
     "src/cloudflare",
@@ -278,6 +280,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/report",
     "src/server",
     "src/shared.ts",
+    "src/working-directory.ts",
   ],
   "src/register.ts": ["src/errors.ts", "src/kept", "src/register", "src/shared.ts"],
   "src/telemetry": ["src/errors.ts", "src/exchange", "src/guard.ts", "src/report"],

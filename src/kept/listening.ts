@@ -4,6 +4,7 @@ import { isAbsolute, resolve } from "node:path";
 import { contained } from "../containment.js";
 import { SERVER_LISTENS } from "../server/first-contact.js";
 import { guardsOf, isServer } from "../server/recognise.js";
+import { workingDirectory } from "../working-directory.js";
 import type { Channel } from "./channel.js";
 import { type ListenArguments, readListenArguments } from "./listen-arguments.js";
 import { Listener } from "./listener.js";
@@ -44,7 +45,7 @@ export class Listening {
   readonly #probes = new Set<Listener>();
   readonly #toCome: PortsToCome;
   /** Where the keeper is. */
-  readonly #home = process.cwd();
+  readonly #home = workingDirectory();
   #anyPorts = 0;
 
   constructor(channel: Channel, known: readonly KeptListener[]) {
@@ -122,7 +123,7 @@ export class Listening {
 
   /** One of Linux that is no file begins with NUL. */
   #absolute(path: string): string {
-    const isHere = isAbsolute(path) || path.startsWith("\0") || process.cwd() === this.#home;
+    const isHere = isAbsolute(path) || path.startsWith("\0") || workingDirectory() === this.#home;
     return isHere ? path : resolve(path);
   }
 

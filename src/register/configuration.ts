@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { RayguardError } from "../errors.js";
 import type { GuardOptions } from "../options/options.js";
+import { workingDirectory } from "../working-directory.js";
 
 /** What `rayguard.config.js` may hold: the options of a guard, and which servers of the program it is for. */
 export interface ProgramOptions extends GuardOptions {
@@ -25,7 +26,9 @@ const VARIABLE = "RAYGUARD_OPTIONS";
  * @throws {RayguardError} `ERR_RAYGUARD_CONFIGURATION`
  */
 export function readConfiguration(program: string | undefined, environment: NodeJS.ProcessEnv): ProgramOptions {
-  const folders = [...(program === undefined ? [] : [dirname(resolve(program))]), process.cwd()];
+  const folders = [program === undefined ? undefined : dirname(resolve(program)), workingDirectory()].filter(
+    (folder) => folder !== undefined,
+  );
   const file = folders.flatMap((folder) => FILES.map((name) => join(folder, name))).find((path) => existsSync(path));
   if (file === undefined) for (const folder of folders) refuseUnread(folder);
   const text = environment[VARIABLE];

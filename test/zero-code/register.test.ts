@@ -1,8 +1,15 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { exchange } from "../../src/testing/index.js";
 import { selfSigned } from "../testing/certificate.js";
 import { endPrograms, Program, WITH_GUARD } from "./program.js";
+
+const ROOT = join(import.meta.dirname, "../..");
 
 afterEach(endPrograms);
 
@@ -211,6 +218,38 @@ describe("a guard of the app's own", { timeout: 60_000 }, () => {
     expect(program.lines("request").map(({ url }) => url)).toEqual(["/", "/part/x"]);
   });
 });
+
+describe.skipIf(process.platform === "win32")(
+  "a program in a folder that somebody has removed",
+  { timeout: 60_000 },
+  () => {
+    it.each([
+      ["guarded", ["--import", join(ROOT, "dist/src/register.js")]],
+      ["kept", [join(ROOT, "dist/src/cli/main.js"), "run"]],
+    ])("starts as ever: %s", async (_, before) => {
+      const folder = mkdtempSync(join(tmpdir(), "rayguard-gone-"));
+      const file = join(folder, "app.mjs");
+      const text = `import http from "node:http";
+      const server = http.createServer((request, response) => response.end("fine"));
+      server.listen(0, "127.0.0.1", () => console.error("port", server.address().port));`;
+      writeFileSync(file, text);
+      const line = 'mkdir "$0/gone" && cd "$0/gone" && rmdir "$0/gone" && exec "$@"';
+      const child = spawn("sh", ["-c", line, folder, process.execPath, ...before, file], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      let told = "";
+      child.stderr.setEncoding("utf8").on("data", (text: string) => {
+        told += text;
+      });
+      await expect.poll(() => told, { timeout: 20_000 }).toMatch(/port \d+|Error/);
+      const port = Number(/port (\d+)/.exec(told)?.[1]);
+      expect((await exchange({ port }, { path: "/" })).responses[0]?.text()).toBe("fine");
+      child.kill("SIGTERM");
+      await once(child, "exit");
+      rmSync(folder, { recursive: true });
+    });
+  },
+);
 
 describe("configuration", { timeout: 60_000 }, () => {
   const text = `import { createServer } from "node:http";\n${NODE}`;
