@@ -56,7 +56,7 @@ function uncontained(file: string): string[] {
   );
   // Names that stand for something contained.
   const contained = new Set(
-    [...text.matchAll(/(?:const|readonly|this\.)\s?(#?\w+)(?:: [^=]+)? =\s+contained\(/g)].map(([, name]) => name),
+    [...text.matchAll(/(?:const|readonly|this\.)\s?(#?\w+)(?:: [^={]+)? =\s+contained\(/g)].map(([, name]) => name),
   );
   const found: string[] = [];
   for (const call of text.matchAll(/(?<![\w#.]|function )(?:[\w#.()!?]+\.)?(\w+)\(/g)) {

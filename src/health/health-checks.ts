@@ -13,15 +13,13 @@ interface CheckResult {
 /** What the app cannot work without: checks by name, and their results for as long as they are fresh. */
 export class HealthChecks {
   readonly #checks = new Map<string, HealthCheck>();
-  readonly #timeoutMs: number;
-  readonly #cacheMs: number;
   #running: Promise<Record<string, CheckResult>> | null = null;
   #cached: { results: Record<string, CheckResult>; until: number } | null = null;
 
-  constructor(timeoutMs: number, cacheMs: number) {
-    this.#timeoutMs = timeoutMs;
-    this.#cacheMs = cacheMs;
-  }
+  constructor(
+    private readonly timeoutMs: number,
+    private readonly cacheMs: number,
+  ) {}
 
   get size(): number {
     return this.#checks.size;
@@ -51,11 +49,11 @@ export class HealthChecks {
 
   async #run(): Promise<Record<string, CheckResult>> {
     const checks = [...this.#checks];
-    const results = await Promise.all(checks.map(([, check]) => runCheck(check, this.#timeoutMs)));
+    const results = await Promise.all(checks.map(([, check]) => runCheck(check, this.timeoutMs)));
     const named = Object.fromEntries(checks.map(([name], i) => [name, results[i] as CheckResult]));
     // Checks that came or went meanwhile count at the next question.
     if (checks.length === this.#checks.size && checks.every(([name, check]) => this.#checks.get(name) === check))
-      this.#cached = { results: named, until: performance.now() + this.#cacheMs };
+      this.#cached = { results: named, until: performance.now() + this.cacheMs };
     return named;
   }
 }

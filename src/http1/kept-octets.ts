@@ -8,13 +8,11 @@ type Shown = "writableLength" | "writableNeedDrain";
  * that takes nothing: else nothing would hold back what it has to say.
  */
 export class KeptOctets {
-  readonly #socket: NodeSocket;
   #octets = 0;
   #isFull = false;
   #callbacks: WriteCallback[] = [];
 
-  constructor(socket: NodeSocket) {
-    this.#socket = socket;
+  constructor(private readonly socket: NodeSocket) {
     Object.defineProperties(socket, {
       writableLength: { get: () => this.#length, configurable: true },
       writableNeedDrain: { get: () => this.#isFull || below(socket, "writableNeedDrain"), configurable: true },
@@ -22,20 +20,20 @@ export class KeptOctets {
   }
 
   get #length(): number {
-    return (below(this.#socket, "writableLength") as number) + this.#octets;
+    return (below(this.socket, "writableLength") as number) + this.#octets;
   }
 
   /** @returns what `write()` returns */
   add(octets: number, callback: WriteCallback): boolean {
     this.#octets += octets;
     if (typeof callback === "function") this.#callbacks.push(callback);
-    this.#isFull ||= this.#length >= this.#socket.writableHighWaterMark;
+    this.#isFull ||= this.#length >= this.socket.writableHighWaterMark;
     return !this.#isFull;
   }
 
   /** They have gone to the socket, or are lost with it. */
   release(error: Error | null): void {
-    const socket = this.#socket;
+    const socket = this.socket;
     for (const name of ["writableLength", "writableNeedDrain"] satisfies Shown[]) Reflect.deleteProperty(socket, name);
     for (const callback of this.#callbacks) process.nextTick(callback as NonNullable<WriteCallback>, error);
     // Where the socket is still full, it tells itself.

@@ -23,11 +23,9 @@ export class Descriptors {
   #limit = Number.POSITIVE_INFINITY;
   #reserve = 0;
   #readAt = Number.NEGATIVE_INFINITY;
-  readonly #read: () => number;
 
   /** @param read - the limit of this process */
-  constructor(read: () => number = descriptorLimit) {
-    this.#read = read;
+  constructor(private readonly read: () => number = descriptorLimit) {
     this.#refresh(0);
   }
 
@@ -46,7 +44,7 @@ export class Descriptors {
   #refresh(now: number): void {
     if (now - this.#readAt < READ_AGAIN_MS) return;
     this.#readAt = now;
-    this.#limit = this.#read();
+    this.#limit = this.read();
     const { part, least, most } = RESERVE;
     this.#reserve = Math.min(most, Math.max(least, Math.floor(this.#limit * part)));
   }

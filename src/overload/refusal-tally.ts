@@ -15,15 +15,13 @@ const CALM_MS = 1_000;
 export class RefusalTally {
   /** Requests refused since the guard was made. */
   shed = 0;
-  readonly #listener: OverloadListener;
   readonly #look: () => void;
   #refused: Partial<Record<ConnectionReason, number>> | null = null;
   #isTold = false;
   #startedAt = 0;
   #lastAt = 0;
 
-  constructor(listener: OverloadListener) {
-    this.#listener = listener;
+  constructor(private readonly listener: OverloadListener) {
     this.#look = contained(listener, () => this.#lookAgain());
   }
 
@@ -55,7 +53,7 @@ export class RefusalTally {
     const refused = this.#refused;
     this.#refused = null;
     this.#isTold = false;
-    this.#listener.warn(
+    this.listener.warn(
       { code: "OVERLOAD", ms: Math.round(this.#lastAt - this.#startedAt), refused },
       MESSAGES.refusalsOver,
     );

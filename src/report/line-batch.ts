@@ -9,14 +9,12 @@ import type { Destination } from "./pino-line.js";
  * overtakes another one.
  */
 export class LineBatch {
-  readonly #destination: Destination;
   /** The method that has waiting lines before what it writes. While it is another, somebody looks at each line. */
   readonly #write: Destination["write"];
   readonly #most: number;
   #lines = "";
 
-  constructor(destination: Destination) {
-    this.#destination = destination;
+  constructor(private readonly destination: Destination) {
     this.#most = mostOf(destination);
     for (const name of METHODS) override(destination, name, (native) => this.#first(native));
     override(destination, "write", (native) => this.#before(native));
@@ -25,9 +23,9 @@ export class LineBatch {
 
   /** @param ms - longest time the line may wait */
   add(line: string, ms: number): void {
-    if (hasEnded || this.#destination.write !== this.#write) {
+    if (hasEnded || this.destination.write !== this.#write) {
       this.flush();
-      this.#destination.write(line);
+      this.destination.write(line);
       return;
     }
     if (this.#lines.length + line.length > this.#most) this.flush();
@@ -40,8 +38,8 @@ export class LineBatch {
     if (this.#lines === "") return;
     const lines = this.#take();
     try {
-      if (this.#destination.write === this.#write) this.#destination.write(lines);
-      else for (const line of lines.match(/.*\n/g) ?? []) this.#destination.write(line);
+      if (this.destination.write === this.#write) this.destination.write(lines);
+      else for (const line of lines.match(/.*\n/g) ?? []) this.destination.write(line);
     } catch (error) {
       // As of a logger that throws: it must take neither the response nor the process with it.
       if (told.isNew(error)) tellFailure(undefined, error);
@@ -50,7 +48,7 @@ export class LineBatch {
 
   /** Writes here and now: the process may be gone before anything that is not synchronous has happened. */
   flushSync(): void {
-    const destination = this.#destination as Destination & { sync?: unknown };
+    const destination = this.destination as Destination & { sync?: unknown };
     const { sync } = destination;
     if (sync !== false) return this.flush();
     destination.sync = true;

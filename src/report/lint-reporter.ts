@@ -15,11 +15,9 @@ const MOST_REMEMBERED = 5_000;
 /** Runs the lint tier over finished header sections and reports each finding once per route and rule. */
 export class LintReporter {
   readonly #said = new Set<string>();
-  readonly #listener: Witness & Pick<Supervisor, "warn">;
   #lint: Lint | undefined;
 
-  constructor(listener: Witness & Pick<Supervisor, "warn">) {
-    this.#listener = listener;
+  constructor(private readonly listener: Witness & Pick<Supervisor, "warn">) {
     // Only development needs the rules, so only development loads them.
     const loaded = import("../validity/lint.js").then((module) => {
       this.#lint = module.lint;
@@ -28,7 +26,7 @@ export class LintReporter {
   }
 
   readonly look = (exchange: Exchange, rendered: string): void => {
-    contain(this.#listener, () => this.#look(exchange, rendered));
+    contain(this.listener, () => this.#look(exchange, rendered));
   };
 
   #look(exchange: Exchange, rendered: string): void {
@@ -41,7 +39,7 @@ export class LintReporter {
       const key = `${rule} ${route}`;
       if (this.#said.has(key) || this.#said.size >= MOST_REMEMBERED) continue;
       this.#said.add(key);
-      this.#listener.warn({ code: rule, route, found, advice }, MESSAGES.lint);
+      this.listener.warn({ code: rule, route, found, advice }, MESSAGES.lint);
     }
   }
 }

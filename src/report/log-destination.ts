@@ -17,14 +17,12 @@ const IN_FLIGHT_MS = 5;
  * `flushSync()`, and hangs the process, on a full disk at the first line.
  */
 export class LogDestination {
-  readonly fd: number;
   #waiting = "";
   /** What is being written, or waits for room. */
   #octets: Buffer = Buffer.alloc(0);
   #state: "idle" | "in flight" | "no room" | "ended" = "idle";
 
-  constructor(fd: number) {
-    this.fd = fd;
+  constructor(readonly fd: number) {
     const end = contained(undefined, () => this.#end());
     process.on("exit", end);
   }

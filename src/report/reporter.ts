@@ -34,7 +34,6 @@ export class Reporter implements Witness {
   rendered: Supervisor["rendered"] = undefined;
   /** Undefined while nobody observes, which then costs nothing. */
   observers: Observers | undefined;
-  readonly #settings: Settings;
   #lint: Supervisor["rendered"];
   readonly #largeHeaders = new Set<string>();
   #toldRequestHeaders = false;
@@ -43,8 +42,7 @@ export class Reporter implements Witness {
   readonly #noise = new Noise((left) => this.warn({ code: "CLIENT_ERROR", ...left }, MESSAGES.clientErrors));
   #logger: Logger | null | undefined;
 
-  constructor(settings: Settings) {
-    this.#settings = settings;
+  constructor(private readonly settings: Settings) {
     if (settings.logger !== undefined) this.#logger = settings.logger === false ? null : settings.logger;
     if (settings.lint) this.rendered = new LintReporter(this).look;
   }
@@ -101,7 +99,7 @@ export class Reporter implements Witness {
     const names = fields.replace(/ \([0-9]+ octets\)/g, "");
     if (this.#largeHeaders.has(names) || this.#largeHeaders.size > 100) return;
     this.#largeHeaders.add(names);
-    const { maxHeaderSectionOctets } = this.#settings;
+    const { maxHeaderSectionOctets } = this.settings;
     this.warn({ code: "HF-18", octets, fields, maxHeaderSectionOctets }, MESSAGES.headerSectionLarge);
   }
 
@@ -145,7 +143,7 @@ export class Reporter implements Witness {
 
   /** The event loop was blocked, and is back. @param stack - lines of a stack trace, where it could be read */
   blocked(blockedMs: number, stack: string | null): void {
-    this.#publish(blockedLoop(blockedMs, stack, this.#settings.edge.readTimeoutMs), this.logger);
+    this.#publish(blockedLoop(blockedMs, stack, this.settings.edge.readTimeoutMs), this.logger);
   }
 
   /** Something of the guard's own has failed and was contained: counted each time, told the first. */
@@ -199,7 +197,7 @@ export class Reporter implements Witness {
     if (hasSubscribers) requestChannel.publish(record);
     if (logger === null || (exchange.request === null && this.#isNoise(exchange))) return;
     try {
-      writeRequestLine(logger, record, this.#settings.logBatchMs, !hasSubscribers);
+      writeRequestLine(logger, record, this.settings.logBatchMs, !hasSubscribers);
     } catch (error) {
       tellOfLogger(error);
     }

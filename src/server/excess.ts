@@ -52,24 +52,22 @@ const MOST_WASTE = 8;
  * nothing of them but what Node tells it (`drop`): they belong to a server of the guard's own, which does not listen.
  */
 export class Excess {
-  readonly #server: LimitedServer;
-  readonly #guard: ExcessGuard;
   readonly #open = new Set<Socket>();
   /** Why each of them was not let in; over TLS by the secure socket, too. */
   readonly #why = new WeakMap<object, Failure>();
   #http1: Server | undefined;
 
-  constructor(server: LimitedServer, guard: ExcessGuard) {
-    this.#server = server;
-    this.#guard = guard;
-  }
+  constructor(
+    private readonly server: LimitedServer,
+    private readonly guard: ExcessGuard,
+  ) {}
 
   /** Takes a connection that Node has dropped. @returns false where there are too many */
   takeDropped(handle: Handle): boolean {
-    const { maxConnections } = this.#server;
-    const message = `${this.#server._connections} connections were open (maxConnections is ${maxConnections}).`;
+    const { maxConnections } = this.server;
+    const message = `${this.server._connections} connections were open (maxConnections is ${maxConnections}).`;
     if (this.#take(handle, MOST_DROPPED, this.#failure(message, 520))) return true;
-    this.#guard.refusals.note("reset", false);
+    this.guard.refusals.note("reset", false);
     return false;
   }
 
@@ -83,11 +81,11 @@ export class Excess {
 
   /** Whether what its clients send and get are octets of HTTP/1.1. */
   get #isPlain(): boolean {
-    return !("setSecureContext" in this.#server) && isHttp1Server(this.#server);
+    return !("setSecureContext" in this.server) && isHttp1Server(this.server);
   }
 
   #failure(message: string, prevented: Failure["prevented"]): Failure {
-    return overloaded(message, this.#guard.retryAfterS, prevented, { closes: true });
+    return overloaded(message, this.guard.retryAfterS, prevented, { closes: true });
   }
 
   #take(handle: Handle, most: number, failure: Failure): boolean {
@@ -96,7 +94,7 @@ export class Excess {
     socket.on("error", () => undefined);
     this.#open.add(socket);
     this.#why.set(socket, failure);
-    const { witness } = this.#guard;
+    const { witness } = this.guard;
     const giveUp = contained(witness, () => this.#giveUp(socket, failure));
     const timer = setTimeout(giveUp, PATIENCE_MS.request).unref();
     const destroy = contained(witness, () => void socket.destroy());
@@ -108,13 +106,13 @@ export class Excess {
     };
     onceClosed(socket, contained(witness, closed));
     const isServed = contain(witness, () => {
-      if ("setSecureContext" in this.#server) {
+      if ("setSecureContext" in this.server) {
         const serve = contained(witness, (secure: Socket) => {
           this.#why.set(secure, failure);
           this.#serve(secure, isHttp2(secure));
         });
-        shakeHands(this.#server, socket, serve);
-      } else this.#serve(socket, !isHttp1Server(this.#server));
+        shakeHands(this.server, socket, serve);
+      } else this.#serve(socket, !isHttp1Server(this.server));
     });
     if (!isServed) socket.destroy(); // as Node would have
     return true;
@@ -122,9 +120,9 @@ export class Excess {
 
   #serve(socket: Socket, http2: boolean): void {
     if (http2) {
-      const { witness } = this.#guard;
+      const { witness } = this.guard;
       answerHttp2(socket, witness, (request, response) => {
-        this.#refuse(this.#guard.openHttp2(request, response), socket);
+        this.#refuse(this.guard.openHttp2(request, response), socket);
       });
       return;
     }
@@ -133,20 +131,20 @@ export class Excess {
   }
 
   #makeServer(): Server {
-    const { maxHeaderSize, insecureHTTPParser } = this.#server as {
+    const { maxHeaderSize, insecureHTTPParser } = this.server as {
       maxHeaderSize?: number;
       insecureHTTPParser?: boolean;
     };
     const server = createServer({ maxHeaderSize, insecureHTTPParser, requireHostHeader: false } as object);
     server.maxRequestsPerSocket = 1; // whatever the answer is, it is the last on its connection
-    const { witness } = this.#guard;
+    const { witness } = this.guard;
     const answer = contained(witness, (request: IncomingMessage, response: ServerResponse) => {
-      this.#refuse(this.#guard.open(request, response as never), request.socket);
+      this.#refuse(this.guard.open(request, response as never), request.socket);
     });
     for (const event of ["request", "checkContinue", "checkExpectation"]) server.on(event, answer);
     const refuse = contained(witness, (request: IncomingMessage, socket: Socket) => {
       const failure = this.#why.get(socket);
-      if (failure !== undefined) this.#guard.openSocket(request, socket, this.#noted(failure)).unanswered();
+      if (failure !== undefined) this.guard.openSocket(request, socket, this.#noted(failure)).unanswered();
     });
     server.on("connect", refuse);
     return server;
@@ -154,12 +152,12 @@ export class Excess {
 
   #refuse(exchange: Exchange, socket: Socket): void {
     const failure = this.#why.get(socket);
-    if (failure !== undefined && !this.#guard.answers(exchange)) exchange.fail(this.#noted(failure));
+    if (failure !== undefined && !this.guard.answers(exchange)) exchange.fail(this.#noted(failure));
   }
 
   /** Thousands of lines a second would be a load of their own: the first one says why, the last one how many. */
   #noted(failure: Failure): Failure {
-    const isFirst = this.#guard.refusals.note(failure.prevented === null ? "descriptors" : "connections", true);
+    const isFirst = this.guard.refusals.note(failure.prevented === null ? "descriptors" : "connections", true);
     return isFirst ? failure : { ...failure, unlogged: true };
   }
 
@@ -167,7 +165,7 @@ export class Excess {
   #giveUp(socket: Socket, failure: Failure): void {
     if (socket.bytesWritten > 0) return;
     if (socket.bytesRead > 0 && this.#isPlain) {
-      this.#guard.openSocket(null, socket, this.#noted(failure)).unanswered();
+      this.guard.openSocket(null, socket, this.#noted(failure)).unanswered();
     } else socket.destroy();
   }
 
@@ -178,7 +176,7 @@ export class Excess {
   #answerAtOnce(handle: Handle, failure: Failure): boolean {
     const { fd = -1 } = handle;
     if (fd < 0 || !this.#isPlain) return false;
-    this.#guard.refusals.note("descriptors", false);
+    this.guard.refusals.note("descriptors", false);
     const page = lastResort(failure.status, null, failure.retryAfterS);
     try {
       writeSync(fd, renderHttp1(page, undefined, true).octets);

@@ -16,14 +16,12 @@ const CHUNK_OCTETS = 65_536;
 
 /** The connections of a listener that the system has accepted and the process has not. */
 export class AcceptQueue {
-  readonly #inode: string;
-  readonly #table: string;
   readonly #chunk = Buffer.allocUnsafe(CHUNK_OCTETS);
 
-  private constructor(inode: string, table: string) {
-    this.#inode = inode;
-    this.#table = table;
-  }
+  private constructor(
+    private readonly inode: string,
+    private readonly table: string,
+  ) {}
 
   /**
    * The queue of a server; undefined where the system does not tell, and where closing the listener closes no queue: the
@@ -48,13 +46,13 @@ export class AcceptQueue {
   length(): number | undefined {
     let fd: number | undefined;
     try {
-      fd = openSync(this.#table, "r");
+      fd = openSync(this.table, "r");
       const lines = this.#chunk.toString("latin1", 0, readSync(fd, this.#chunk, 0, CHUNK_OCTETS, 0)).split("\n");
       for (const line of lines.slice(1)) {
         // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
         const [, , , state, queues, , , , , inode] = line.trim().split(/ +/);
         if (state !== LISTEN) return undefined;
-        if (inode === this.#inode) return Number.parseInt((queues as string).split(":")[1] as string, 16);
+        if (inode === this.inode) return Number.parseInt((queues as string).split(":")[1] as string, 16);
       }
     } catch {
       // no such file: another system, or a container that hides it

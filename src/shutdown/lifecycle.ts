@@ -30,37 +30,35 @@ export class Lifecycle implements Subscriber {
   /** What new requests are answered with; undefined while they are served. */
   refusal: Failure | undefined;
   afterDrain: (() => Promise<unknown>) | undefined;
-  readonly #guard: EndingGuard;
   readonly #hooks: DrainHooks;
   #drained: Promise<void> | undefined;
   /** The listeners are left to the app so far. */
   #leavesListeners = false;
   #leave: (() => void) | undefined;
 
-  constructor(guard: EndingGuard) {
-    this.#guard = guard;
+  constructor(private readonly guard: EndingGuard) {
     this.#hooks = new DrainHooks((record, message) => guard.supervisor.warn(record, message));
   }
 
   get crash(): "drain" | "answer" | false {
-    return this.#guard.supervisor.settings.crash;
+    return this.guard.supervisor.settings.crash;
   }
 
   get shutdown(): false | ShutdownSettings {
-    return this.#guard.supervisor.settings.shutdown;
+    return this.guard.supervisor.settings.shutdown;
   }
 
   get servers(): Iterable<object> {
-    return this.#guard.servers;
+    return this.guard.servers;
   }
 
   get hasWork(): boolean {
-    for (const { hasConnection } of this.#guard.supervisor.exchanges()) if (hasConnection) return true;
+    for (const { hasConnection } of this.guard.supervisor.exchanges()) if (hasConnection) return true;
     return [...this.servers].some((server) => arrivingAt(server).size > 0);
   }
 
   exits(): void {
-    answerTheRest(this.#guard, "EXIT");
+    answerTheRest(this.guard, "EXIT");
   }
 
   refuse(failure: Failure): void {
@@ -68,7 +66,7 @@ export class Lifecycle implements Subscriber {
   }
 
   warn(record: object, message: string): void {
-    this.#guard.supervisor.warn(record, message);
+    this.guard.supervisor.warn(record, message);
   }
 
   /** From the first server on the guard has a part in the end of the process. */
@@ -93,7 +91,7 @@ export class Lifecycle implements Subscriber {
     this.state = "draining";
     leaves(this.refusal !== undefined);
     if (lameDuckMs > 0) await wait(lameDuckMs);
-    await drain(this.#guard, graceMs, closing);
+    await drain(this.guard, graceMs, closing);
     await this.#hooks.run();
     flushLines();
   }
@@ -101,7 +99,7 @@ export class Lifecycle implements Subscriber {
   async #closeAfterAll(drained: Promise<void>, closing: Closing): Promise<void> {
     await closeListeners([...this.servers] as Server[], closing, performance.now() + LAST_MS);
     await drained;
-    await drain(this.#guard, LAST_MS, closing);
+    await drain(this.guard, LAST_MS, closing);
   }
 
   onDrained(hook: () => unknown, timeoutMs: number | undefined): void {

@@ -101,16 +101,13 @@ export const METRIC_NAMES: readonly string[] = [...READINGS.map(({ name }) => na
 /** The metrics of every guard that shares a registry and a prefix. */
 export class GuardMetrics {
   readonly sources = new Set<Source>();
-  /** Names of the labels that tell the guards apart. */
-  readonly labelNames: readonly string[];
-  readonly #registry: AnyRegistry;
-  readonly #prefix: string;
   readonly #durations: Histogram;
 
-  constructor(registry: AnyRegistry, prefix: string, labelNames: readonly string[]) {
-    this.#registry = registry;
-    this.#prefix = prefix;
-    this.labelNames = labelNames;
+  constructor(
+    private readonly registry: AnyRegistry,
+    private readonly prefix: string /** Names of the labels that tell the guards apart. */,
+    readonly labelNames: readonly string[],
+  ) {
     const registers = [registry];
     const { sources } = this;
     for (const { name, Metric, help, own, read } of READINGS) {
@@ -139,7 +136,7 @@ export class GuardMetrics {
 
   /** Whether the registry still has them: it may have been cleared. */
   get isRegistered(): boolean {
-    const known: unknown = this.#registry.getSingleMetric(this.#prefix + DURATION.name);
+    const known: unknown = this.registry.getSingleMetric(this.prefix + DURATION.name);
     return known === this.#durations;
   }
 
@@ -154,6 +151,6 @@ export class GuardMetrics {
       this.#durations.remove({ ...source.labels, outcome });
     }
     if (this.sources.size > 0 || !this.isRegistered) return;
-    for (const name of METRIC_NAMES) this.#registry.removeSingleMetric(this.#prefix + name);
+    for (const name of METRIC_NAMES) this.registry.removeSingleMetric(this.prefix + name);
   }
 }
