@@ -92,14 +92,15 @@ export function failureOf({ code, error }: Pick<Leaving, "code" | "error">, how:
 
 /** Ends a stream whose whole answer is with Node. @returns false where Node does so as it has been asked to */
 function leaveSent(exchange: Http2Exchange): boolean {
-  const { stream, supervisor, isUploading, fitsWindow, framing, head, sent } = exchange;
+  const { stream, supervisor, isUploading, fitsWindow, framing, head, sent, phase } = exchange;
   const wasSent = isSent(stream);
   // Who gives the answer up does not wait for a recipient that does not take it; trailers are the app's to send.
   const waitsForApp = isAskedForTrailers(stream) && stream.sentTrailers === undefined;
   const isBare = framing === NONE || head?.options?.endStream === true;
   if (!isUploading) {
     // Its end waits for trailers, of which the compatibility API sends none: RST_STREAM would come in front of all of it.
-    const waitsForNone = OVERTAKES && sent === 0 && !waitsForApp && fitsWindow;
+    // The Writable knows nothing of the guard's answer.
+    const waitsForNone = OVERTAKES && (sent === 0 || phase.isVoid) && !waitsForApp && fitsWindow;
     if (!wasSent && waitsForNone && !isBare) {
       whenSent(stream, supervisor, () => exchange.leave());
       return true;

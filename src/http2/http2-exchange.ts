@@ -16,6 +16,7 @@ import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "./codes.js";
 import { commit, dropHeld } from "./content.js";
 import { isGone, leaveBehind } from "./ending.js";
 import { fieldsOf, framingOf, linesOf, plainFields, render, statusOf } from "./fields.js";
+import { isDestroyed, unended } from "./internals.js";
 import { destroyedWith, endAs, isSent, type Leaving } from "./leaving.js";
 import { countUpload, type NativeStream, overrideStream } from "./overrides.js";
 import type { Piece } from "./pieces.js";
@@ -197,7 +198,7 @@ export class Http2Exchange extends Exchange {
   /** The client takes all of the response without being asked: it goes out in front of the end of the stream. */
   get hasRoom(): boolean {
     const { session } = this.stream;
-    if (session === undefined || session.destroyed || session.encrypted) return false;
+    if (session === undefined || isDestroyed(session) || session.encrypted) return false;
     // A stream that is closed while a write of the connection is under way, as each is where Node encrypts, may keep the
     // session from its end.
     const { _handle } = session.socket as { _handle?: { writeQueueSize?: number } | null };
@@ -207,9 +208,10 @@ export class Http2Exchange extends Exchange {
   /** All of the response fits into what the client takes without being asked. */
   get fitsWindow(): boolean {
     const { session } = this.stream;
-    if (session === undefined || session.destroyed) return false;
-    const { initialWindowSize = 0 } = session.remoteSettings;
-    return this.sent <= initialWindowSize && this.sent - this.left <= (session.state.remoteWindowSize ?? 0);
+    if (session === undefined || isDestroyed(session)) return false;
+    const { remoteSettings, state } = unended(session);
+    const { initialWindowSize = 0 } = remoteSettings;
+    return this.sent <= initialWindowSize && this.sent - this.left <= (state.remoteWindowSize ?? 0);
   }
 
   override get isLeft(): boolean {

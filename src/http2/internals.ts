@@ -40,6 +40,12 @@ export function isDestroyed(session: Http2Session): boolean {
   return Reflect.get(Object.getPrototypeOf(session), "destroyed", session) as boolean;
 }
 
+/** A session as it is, of which Node tells nothing more where that shows its end already. */
+export function unended(session: Http2Session): Http2Session {
+  if (!session.destroyed) return session;
+  return Object.create(session, { destroyed: { value: isDestroyed(session) } }) as Http2Session;
+}
+
 export function stateOf(stream: ServerHttp2Stream): StreamState | undefined {
   return inside(stream, "state") as StreamState | undefined;
 }

@@ -27,6 +27,7 @@ const RAW: readonly Framework[] = ["node", "node, attached only", "express5", "e
 const OVER_HTTP2: readonly Framework[] = HTTP2_FRAMEWORKS.filter((framework) => !framework.endsWith("TLS"));
 const COMPATIBILITY = OVER_HTTP2.filter((framework) => !framework.startsWith("node core"));
 const CORE: readonly Framework[] = ["node core over HTTP/2", "node core over HTTP/2 and TLS"];
+const COMPAT: readonly Framework[] = HTTP2_FRAMEWORKS.filter((framework) => !CORE.includes(framework));
 
 function program(operations: readonly Operation[], request: RequestKind = "GET", rest: Partial<Program> = {}): Program {
   return { request, style: "callback", lenient: false, operations, ...rest };
@@ -882,6 +883,57 @@ const HTTP2_COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       ]),
       status: 200,
       on: ["node over HTTP/2", "express5 over HTTP/2", "node core over HTTP/2"],
+    },
+  ],
+  "over HTTP/2: an answer that is overtaken by its end": [
+    {
+      name: "an answer whose app destroys the session, and then the response",
+      program: program([["end"], ["session", "destroy"], ["destroy", "res"]], "POST", ASYNC),
+      outcome: ["intact"],
+      status: 200,
+      on: COMPAT,
+    },
+    {
+      name: "an answer whose app destroys the session, and then closes the stream",
+      program: program(
+        [
+          ["end", "text"],
+          ["session", "destroy"],
+          ["close", 8],
+        ],
+        "POST",
+        ASYNC,
+      ),
+      outcome: ["intact"],
+      status: 200,
+      on: HTTP2_FRAMEWORKS,
+    },
+    {
+      name: "a handler that throws behind a pipeline() without a source",
+      program: program(
+        [
+          ["set", "content-length", 102_400],
+          ["pipe", "destroyed first", "pipeline"],
+          ["throw", "404"],
+        ],
+        "GET",
+        ASYNC,
+      ),
+      on: HTTP2_FRAMEWORKS,
+    },
+    {
+      name: "an empty answer that is closed with a code",
+      program: program([["end"], ["close", 8]]),
+      outcome: ["intact"],
+      status: 200,
+      on: COMPAT,
+    },
+    {
+      name: "an answer that is written to behind its end",
+      program: program([["end"], ["write", "text"]]),
+      outcome: ["intact"],
+      status: 200,
+      on: COMPAT,
     },
   ],
   "over HTTP/2: an answer that counts as another": [
