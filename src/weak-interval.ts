@@ -1,3 +1,5 @@
+import { clearInterval, setInterval } from "./clock.js";
+
 /**
  * Calls `act` every `ms` milliseconds for as long as somebody else keeps `owner`; a timer of its own would keep it, and
  * with it the guard, for ever. Does not keep the process alive.

@@ -10,6 +10,8 @@ import { resolveOptions } from "../src/options/options.js";
 import { exchange } from "../src/testing/index.js";
 import { listen } from "./testing/servers.js";
 
+vi.mock("../src/clock.js", () => import("./helpers/global-clock.js"));
+
 function entry(): Waiting {
   return { queue: null, previous: null, next: null, dueAt: 0 };
 }

@@ -16,6 +16,8 @@ import { exchange } from "../src/testing/index.js";
 import { program } from "./helpers/program.js";
 import { listen } from "./testing/servers.js";
 
+vi.mock("../src/clock.js", () => import("./helpers/global-clock.js"));
+
 const RECORD: RequestRecord = {
   ray: null,
   colo: null,

@@ -40,6 +40,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "src/http": [],
   "src/parser": ["src/http"],
   "src/testing": ["src/http", "src/parser"],
+  "src/clock.ts": [],
   "src/errors.ts": [],
   "src/containment.ts": [],
   "src/node-http.ts": [],
@@ -310,6 +311,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   adapters: ["src/index.ts", "src/internals.ts"],
 };
 
+const GLOBAL_CLOCK = /(?<![.\w])(?:(?:set|clear)(?:Timeout|Interval|Immediate)\b|performance\.)/;
+const CLOCK = "src/clock.ts";
+
 /** Files that import each other in a circle. None may be added to a list, and one that has left is struck from it. */
 const CIRCLES: readonly (readonly string[])[] = [
   inRoom("src/http1", "connection", "departure", "http1-exchange", "socket-error", "socket-exchange"),
@@ -362,6 +366,17 @@ describe("what files import", () => {
     expect(users).toEqual([]);
   });
 
+  it("is the clock of Node, where one is looked at in the process of an app", () => {
+    const others = [...imports.keys()].filter((file) => {
+      if (file === CLOCK || /^src\/(?:cli|keeper)\//.test(file)) return false;
+      const text = readFileSync(path.join(root, file), "utf8");
+      const code = text.replace(COMMENT, "").replace(/^import [^;]*;/gm, "");
+      const isOwn = text.includes('clock.js"') || text.includes('"node:timers/promises"');
+      return /\bprocess\.nextTick\b/.test(code) || (!isOwn && GLOBAL_CLOCK.test(code));
+    });
+    expect(others).toEqual([]);
+  });
+
   it("is the vocabulary of HTTP alone in src/parser", () => {
     for (const [file, names] of imports) {
       if (roomOf(file) !== "src/parser") continue;
@@ -402,8 +417,9 @@ describe("what files import", () => {
   });
 });
 
+/** Whether it is a file of the package; the clock, which every room has, is Node's own. */
 function isFile(name: string): boolean {
-  return /^(?:src|adapters)\//.test(name);
+  return /^(?:src|adapters)\//.test(name) && name !== CLOCK;
 }
 
 /** Every largest set of files of which each can be reached from each other one, by the name of its first file. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { nextTick, setImmediate } from "../../src/clock.js";
 import { contained, type Exchange } from "../../src/internals.js";
 
 type IsRefused = (name: unknown, value: unknown) => boolean;
@@ -47,7 +48,7 @@ export function leaveUnattended(
   const answered = contained(exchange.supervisor, () => {
     if (response.writableEnded) attend();
   });
-  const ended = contained(exchange.supervisor, () => process.nextTick(answered));
+  const ended = contained(exchange.supervisor, () => nextTick(answered));
   request.once("end", ended);
   // Where the end of the request found no answer, or never came.
   let open = request.closed ? 1 : 2;

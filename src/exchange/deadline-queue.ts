@@ -1,3 +1,4 @@
+import { clearImmediate, clearTimeout, performance, setImmediate, setTimeout } from "../clock.js";
 import { contained, tellFailure } from "../containment.js";
 
 /** An entry of a `DeadlineQueue`; the queue threads its list through these fields, so waiting allocates nothing. */

@@ -1,3 +1,4 @@
+import { performance } from "../clock.js";
 import { contain, type Witness } from "../containment.js";
 import { RayguardError } from "../errors.js";
 import type { RouteSettings } from "../options/options.js";

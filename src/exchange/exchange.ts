@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { performance } from "../clock.js";
 import type { Witness } from "../containment.js";
 import { ERROR_CODES, RayguardError } from "../errors.js";
 import type { Page } from "../fallback/page.js";

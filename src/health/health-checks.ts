@@ -1,3 +1,4 @@
+import { clearTimeout, performance, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 import { RayguardError } from "../errors.js";
 

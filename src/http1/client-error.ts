@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { clearTimeout, nextTick, setImmediate, setTimeout } from "../clock.js";
 import { contain, contained } from "../containment.js";
 import { type Failure, socketFailed } from "../report/incidents.js";
 import type { GuardedConnection } from "./connection.js";
@@ -78,7 +79,7 @@ export function emitClientError(
     const toldAll = () => {
       connection.isTelling = false;
     };
-    process.nextTick(contained(guard.witness, toldAll));
+    nextTick(contained(guard.witness, toldAll));
     call(exchange);
   };
   const heard: Heard = { guard, connection, error, otherwise, isHeard, call: hear, open };

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { setImmediate } from "../clock.js";
 import { contained, type Witness } from "../containment.js";
 import { awaitsContent } from "../http/message.js";
 import { runningFunctions } from "../stack.js";

@@ -1,3 +1,4 @@
+import { nextTick, performance } from "../clock.js";
 import { contain } from "../containment.js";
 import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { longContent } from "../report/incidents.js";
@@ -28,7 +29,7 @@ export const sendContent: Send = (exchange, data, encoding, callback, byteLength
     return discard(exchange, callback);
   }
   // The callback of an `end()` that the guard has not seen: somebody calls the method that was below it.
-  if (!exchange.inEnd && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
+  if (!exchange.inEnd && isFinishCallback(callback)) nextTick(() => exchange.ended());
   if (exchange.coded !== null && octets > 0 && !exchange.phase.isCommitted) lookAtContent(exchange, data, encoding);
   if (!exchange.phase.isCommitted) {
     // The usual answer: one `end()` with everything. It is complete, so there is nothing to wait for.
@@ -65,7 +66,7 @@ export const sendContent: Send = (exchange, data, encoding, callback, byteLength
 /** The same for a response that is only looked at. */
 export const watchContent: Send = (exchange, data, encoding, callback, byteLength) => {
   const octets = typeof data === "string" ? Buffer.byteLength(data, encoding ?? "utf8") : data.byteLength;
-  if (!exchange.inEnd && isFinishCallback(callback)) process.nextTick(() => exchange.ended());
+  if (!exchange.inEnd && isFinishCallback(callback)) nextTick(() => exchange.ended());
   if (exchange.coded !== null && octets > 0) lookAtContent(exchange, data, encoding);
   if (!exchange.phase.isCommitted) commit(exchange);
   exchange.sent += octets;
@@ -142,7 +143,7 @@ function showAsWritten(exchange: Http1Exchange, { data }: Piece, octets: number)
   const { held, response } = exchange;
   const { socket } = response;
   const section = held?.length === 0 ? (response._header?.length ?? 0) : 0;
-  if (exchange.shownLength === 0) process.nextTick(leaveTick, exchange);
+  if (exchange.shownLength === 0) nextTick(leaveTick, exchange);
   exchange.shownLength += section + data.length;
   if (socket !== null) countAsWritten(socket, section + octets);
 }
@@ -161,7 +162,7 @@ function leaveTick(exchange: Http1Exchange): void {
 function commitSoon(exchange: Http1Exchange): boolean {
   if (exchange.commitsSoon) return true;
   exchange.commitsSoon = true;
-  process.nextTick(() => {
+  nextTick(() => {
     let wantsMore = false;
     contain(exchange.supervisor, () => {
       exchange.commitsSoon = false;

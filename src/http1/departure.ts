@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
+import { nextTick, setImmediate } from "../clock.js";
 import { type IncomingMessage, OutgoingMessage } from "../node-http.js";
 import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
@@ -100,7 +101,7 @@ function destroyAlone(this: IncomingMessage, error: Error | null, callback: (err
     abortSignalOf(this);
   }
   // Node emits `error` only where somebody listens for it.
-  process.nextTick(() => callback(this.listenerCount("error") === 0 ? null : error));
+  nextTick(() => callback(this.listenerCount("error") === 0 ? null : error));
 }
 
 /** Whether the app is on its way through a request that has arrived as a whole: that ends by itself. */
@@ -166,7 +167,7 @@ function keepUncorking(response: NodeResponse): void {
 function closeQueued(response: NodeResponse): void {
   if (response.destroyed) return;
   markDestroyed(response, connectionReset());
-  process.nextTick(closeResponse, response);
+  nextTick(closeResponse, response);
 }
 
 /** Makes a response look as if the app, or Node, had destroyed it. */

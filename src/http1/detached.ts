@@ -1,3 +1,4 @@
+import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { PHASES } from "../exchange/state.js";
 import { endOfSection } from "../http/message.js";

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { nextTick } from "../clock.js";
 import { type Failure, lateWrite } from "../report/incidents.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
 
@@ -55,5 +56,5 @@ export function discardCalls(exchange: Discarding): void {
 }
 
 function later(callback: unknown, error?: Error): void {
-  if (typeof callback === "function") process.nextTick(callback as (error?: Error) => void, error);
+  if (typeof callback === "function") nextTick(callback as (error?: Error) => void, error);
 }

@@ -1,3 +1,4 @@
+import { nextTick } from "../clock.js";
 import { isToken, NOT_IN_VALUE } from "../http/grammar.js";
 import { ruleBroken } from "../report/incidents.js";
 import { copyOf, readHeaders, writtenText } from "../validity/draft.js";
@@ -31,7 +32,7 @@ export function writeEarlyHints(
   }
   exchange.repaired(ruleBroken("IR-4", "The app sent Early Hints with malformed fields; they were dropped."));
   const isTaken = !response.destroyed && !response.finished;
-  if (isTaken && typeof callback === "function") process.nextTick(callback);
+  if (isTaken && typeof callback === "function") nextTick(callback);
   return undefined;
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { nextTick, setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { failLater } from "../exchange/failing.js";
 import { ofLength } from "../exchange/framing.js";
@@ -27,7 +28,7 @@ import { tellKeeper } from "./with-kernel.js";
 export class GuardedExchange extends Http1Exchange {
   override failSoon(failure: Failure): boolean {
     failLater(this, failure);
-    if (!this.inEnd) process.nextTick(contained(this.supervisor, () => this.failNow()));
+    if (!this.inEnd) nextTick(contained(this.supervisor, () => this.failNow()));
     return true;
   }
 
@@ -75,8 +76,8 @@ export class GuardedExchange extends Http1Exchange {
   endThrew(): void {
     this.inEnd = false;
     if (this.response._header === null) forgetContent(this.response);
-    if (this.isAllOut) process.nextTick(contained(this.supervisor, () => this.endAll()));
-    if (this.pending !== null) process.nextTick(contained(this.supervisor, () => this.failNow()));
+    if (this.isAllOut) nextTick(contained(this.supervisor, () => this.endAll()));
+    if (this.pending !== null) nextTick(contained(this.supervisor, () => this.failNow()));
   }
 
   /**
@@ -133,7 +134,7 @@ export class GuardedExchange extends Http1Exchange {
     const end = () => {
       if (!this.phase.isSettled && !response.finished) response.end();
     };
-    process.nextTick(contained(this.supervisor, end));
+    nextTick(contained(this.supervisor, end));
   }
 
   override replace(page: Page, failure: Failure): void {

@@ -1,3 +1,4 @@
+import { setImmediate } from "../clock.js";
 import { contained, type Witness } from "../containment.js";
 
 /** The socket of a connection over TLS. */

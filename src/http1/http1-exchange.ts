@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { isWhole } from "../exchange/framing.js";

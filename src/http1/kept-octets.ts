@@ -1,3 +1,4 @@
+import { nextTick } from "../clock.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
 import type { NodeSocket, WriteCallback } from "./node-internals.js";
 
@@ -35,10 +36,10 @@ export class KeptOctets {
   release(error: Error | null): void {
     const socket = this.socket;
     for (const name of ["writableLength", "writableNeedDrain"] satisfies Shown[]) Reflect.deleteProperty(socket, name);
-    for (const callback of this.#callbacks) process.nextTick(callback as NonNullable<WriteCallback>, error);
+    for (const callback of this.#callbacks) nextTick(callback as NonNullable<WriteCallback>, error);
     // Where the socket is still full, it tells itself.
     if (this.#isFull && !isDestroyed(socket) && isWritable(socket) && !socket.writableNeedDrain)
-      process.nextTick(() => socket.emit("drain"));
+      nextTick(() => socket.emit("drain"));
   }
 }
 

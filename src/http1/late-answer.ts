@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 import { prematureClose } from "../report/incidents.js";
 import { tellDeparture } from "./departure.js";

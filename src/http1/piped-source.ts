@@ -1,5 +1,6 @@
 import { errorMonitor } from "node:events";
 import type { Readable } from "node:stream";
+import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { isOfLeaving } from "../exchange/leaving.js";
 import { sourceFailed } from "../report/incidents.js";

@@ -1,3 +1,4 @@
+import { setImmediate } from "../clock.js";
 import { CHUNKED, CLOSE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
 import { endOfSection } from "../http/message.js";

@@ -1,5 +1,6 @@
 import { captureRejectionSymbol, EventEmitter } from "node:events";
 import { Server as NetServer } from "node:net";
+import { nextTick } from "../clock.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { Server as HttpServer } from "../node-http.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
@@ -52,7 +53,7 @@ export function captureRejection(
     // Nobody else will answer.
     if (isOpen && NODES_OWN.has((server as object as Capturing)[captureRejectionSymbol])) guard.failed(exchange, error);
   };
-  (result as PromiseLike<unknown>).then(undefined, (error) => process.nextTick(hand, error));
+  (result as PromiseLike<unknown>).then(undefined, (error) => nextTick(hand, error));
 }
 
 function handOn(server: object, event: string, args: unknown[], error: unknown): unknown {

@@ -1,3 +1,4 @@
+import { nextTick } from "../clock.js";
 import { runningFunctions } from "../stack.js";
 import type { GuardedConnection } from "./connection.js";
 import { isDestroyed, showGone } from "./gone-socket.js";
@@ -21,7 +22,7 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
   const get = () => (/node:_http_outgoing/.test(runningFunctions()[1] ?? "") ? null : error);
   Reflect.defineProperty(socket, "errored", { get, configurable: true });
   // Whatever a listener throws reaches the process, as without a guard.
-  process.nextTick(() => {
+  nextTick(() => {
     if (isDestroyed(socket)) return; // Node tells
     connection.toldError = true;
     if (socket.listenerCount("error") > 0) asDestroyed(connection, () => socket.emit("error", error));
@@ -32,7 +33,7 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
 /** The same of a socket that is destroyed without an error. */
 export function endWithoutError(connection: GuardedConnection): void {
   showGone(connection);
-  process.nextTick(() => tellClosed(connection));
+  nextTick(() => tellClosed(connection));
 }
 
 /** Tells of the end of a connection on which no request is under way whose own end comes with it. */

@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import { nextTick } from "../clock.js";
 import { overrideMethod } from "../override-method.js";
 import { shared } from "../shared.js";
 import { runningFunctions } from "../stack.js";
@@ -118,7 +119,7 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
     if (!connection.isBetweenResponses) return connection.call("write", args);
     // Between two responses nobody may speak: the octets would be taken for the start of the next one (MC-7).
     const done = args.find((argument) => typeof argument === "function");
-    if (done !== undefined) process.nextTick(done as () => void);
+    if (done !== undefined) nextTick(done as () => void);
     return true;
   }
   const [data, encoding, third] = args;
@@ -132,14 +133,14 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
   if (!exchange.socketWrite(octets, last)) return connection.call("write", args);
   const callback = (typeof encoding === "function" ? encoding : third) as WriteCallback;
   if (connection.waiting !== null) return connection.waiting.keep(octets.byteLength, callback);
-  if (typeof callback === "function") process.nextTick(callback);
+  if (typeof callback === "function") nextTick(callback);
   return true;
 }
 
 /** Does what a socket that is destroyed does with octets. */
 function refuse(args: unknown[]): boolean {
   const done = args.find((argument) => typeof argument === "function");
-  if (done !== undefined) process.nextTick(done as (error: Error) => void, writeAfterDestroy());
+  if (done !== undefined) nextTick(done as (error: Error) => void, writeAfterDestroy());
   return false;
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { awaitsContent } from "../http/message.js";
 import { countNoMore } from "./bytes-written.js";

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { clearInterval, performance, setInterval } from "../clock.js";
 import { contained } from "../containment.js";
 import type { GuardedConnection } from "./connection.js";
 import { leaveConnection, tellClientLeft } from "./departure.js";

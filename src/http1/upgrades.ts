@@ -1,3 +1,4 @@
+import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { IncomingMessage } from "../node-http.js";
 import type { Failure } from "../report/incidents.js";

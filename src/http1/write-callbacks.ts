@@ -1,3 +1,4 @@
+import { nextTick } from "../clock.js";
 import { isFinishCallback, type WriteCallback } from "./node-internals.js";
 
 /** Content that the app has written and that has not gone out. */
@@ -15,7 +16,7 @@ export function callBack(held: readonly Piece[], error: Error | null): void {
     const { callback } = piece;
     if (typeof callback !== "function" || isFinishCallback(callback)) continue;
     piece.callback = undefined;
-    process.nextTick(callback, error);
+    nextTick(callback, error);
   }
 }
 
@@ -27,6 +28,6 @@ export function writeAfterDestroy(): Error {
 /** Takes octets that will never go out; whoever wrote them must not wait. */
 export function discard(exchange: { finishCallback: WriteCallback }, callback: WriteCallback): boolean {
   if (isFinishCallback(callback)) exchange.finishCallback = callback;
-  else if (typeof callback === "function") process.nextTick(callback, null);
+  else if (typeof callback === "function") nextTick(callback, null);
   return true;
 }

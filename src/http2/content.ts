@@ -1,3 +1,4 @@
+import { nextTick, performance, setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { NONE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
@@ -22,13 +23,13 @@ export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknow
   if (octets !== null && exchange.isVoid && !exchange.passing) {
     exchange.wroteLate();
     const done = typeof encoding === "function" ? encoding : callback;
-    if (typeof done === "function") process.nextTick(done as Callback, null);
+    if (typeof done === "function") nextTick(done as Callback, null);
     return true;
   }
   if (octets !== null && !exchange.passing && !stream.writableEnded && !stream.destroyed && !stream.closed) {
     if (exceeds(exchange, octets)) {
       const done = typeof encoding === "function" ? encoding : callback;
-      if (typeof done === "function") process.nextTick(done as Callback, null);
+      if (typeof done === "function") nextTick(done as Callback, null);
       return true;
     }
     exchange.sent += octets;
@@ -44,7 +45,7 @@ export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknow
 export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown, callback?: unknown) {
   const { stream, native, onItsWay } = exchange;
   // Node ends a stream that the client has closed, and calls nobody back whose write was on its way.
-  if (onItsWay !== null && isClosedByClient(exchange)) process.nextTick(onItsWay, null);
+  if (onItsWay !== null && isClosedByClient(exchange)) nextTick(onItsWay, null);
   const pass = () => {
     native.end.call(stream, ...([chunk, encoding, callback] as never[]));
     endBehindError(exchange);
@@ -65,7 +66,7 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   if (exchange.isVoid) {
     // Node closes the stream, behind the end of the guard's answer.
     if (exchange.flushing && stream.closed && stream.rstCode === NO_ERROR) exchange.leave();
-    if (done !== undefined) process.nextTick(done as Callback, null);
+    if (done !== undefined) nextTick(done as Callback, null);
     return stream;
   }
   // Node has the file, and has sent the header section.
@@ -97,7 +98,7 @@ export function endBehindError(exchange: Http2Exchange): void {
   const { stream, native, head, framing, phase } = exchange;
   if (exchange.isWatched || stream.errored === null) return;
   // Node destroys a closed stream behind the end of its request, of which one that has failed is not told.
-  if (stream.closed && phase.isOver) process.nextTick(contained(exchange.supervisor, () => exchange.destroys()));
+  if (stream.closed && phase.isOver) nextTick(contained(exchange.supervisor, () => exchange.destroys()));
   if (stream.writableFinished || phase !== PHASES.ended) return;
   // With some header sections Node has sent the end at once.
   if (head === null || framing === NONE || head.options?.endStream || stream.destroyed || stream.closed) return;
@@ -106,8 +107,7 @@ export function endBehindError(exchange: Http2Exchange): void {
 
 /** Overrides `_write()` and `_writev()`, where the Writable hands its content to the session. */
 export function writePieces(exchange: Http2Exchange, pieces: Piece[], callback: Callback): void {
-  if (exchange.phase.isVoid || exchange.stream.destroyed || isClosedByClient(exchange))
-    process.nextTick(callback, null);
+  if (exchange.phase.isVoid || exchange.stream.destroyed || isClosedByClient(exchange)) nextTick(callback, null);
   else if (!exchange.phase.isCommitted && !exchange.passing) hold(exchange, pieces, callback);
   else if (exchange.isPassingHeld) exchange.behindHeld = () => writePieces(exchange, pieces, callback);
   else pass(exchange, pieces, callback);
@@ -140,7 +140,7 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
     exchange.supervisor.holdBack(exchange);
     // The app may write without ever having responded: Node does that for it, with 200.
     const head = judgeHead(exchange, { fields: {}, given: {}, options: undefined });
-    if (head === null) return void process.nextTick(callback, null);
+    if (head === null) return void nextTick(callback, null);
     exchange.head = head;
   }
   exchange.held ??= [];
@@ -148,7 +148,7 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
   for (const { chunk, encoding } of pieces) exchange.heldOctets += octetsOf(chunk, encoding) ?? 0;
   exchange.heldCallback = callback;
   exchange.isHeldApart = false;
-  process.nextTick(() => {
+  nextTick(() => {
     exchange.isHeldApart = !exchange.stream.writableEnded;
   });
   // What is to come of a file is not sent where there is an answer already, which Node asks itself.
@@ -220,7 +220,7 @@ export function lookAtContent(exchange: Http2Exchange, head: Head, first: Piece 
 export function dropHeld(exchange: Http2Exchange): void {
   const { heldCallback } = exchange;
   exchange.held = exchange.heldCallback = null;
-  if (heldCallback !== null) process.nextTick(heldCallback, null);
+  if (heldCallback !== null) nextTick(heldCallback, null);
 }
 
 function exceeds(exchange: Http2Exchange, octets: number): boolean {

@@ -1,4 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { nextTick } from "../clock.js";
 import { contained } from "../containment.js";
 import { NONE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
@@ -22,7 +23,7 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
   };
   // `pipeline()` destroys a stream while that is being closed, and Node would forget the code it has yet to send.
   if (exchange.isClosing && !stream.destroyed && exchange.phase === PHASES.cut) {
-    process.nextTick(contained(exchange.supervisor, pass));
+    nextTick(contained(exchange.supervisor, pass));
     return stream;
   }
   if (exchange.passing || exchange.phase.isSettled || exchange.isTunnel || isGone(stream)) return pass();
@@ -42,7 +43,7 @@ export function destroy(exchange: Http2Exchange, error?: Error, callback?: unkno
   const decide = () => {
     if (stream.errored === error || isGone(stream) || !ends(exchange, leaving, "stream.destroy")) pass();
   };
-  process.nextTick(contained(exchange.supervisor, decide));
+  nextTick(contained(exchange.supervisor, decide));
   return stream;
 }
 
@@ -55,7 +56,7 @@ export function close(exchange: Http2Exchange, code: unknown = 0, callback?: unk
     pass();
     // Node calls nobody back who closes a stream once more, which the app does not know it does.
     if (!isClosed || !exchange.isVoid || exchange.leaving !== null || typeof callback !== "function") return;
-    if (stream.destroyed) process.nextTick(callback as () => void);
+    if (stream.destroyed) nextTick(callback as () => void);
     else stream.once("close", callback as () => void);
     return;
   }

@@ -1,3 +1,4 @@
+import { clearInterval, nextTick, setInterval } from "../clock.js";
 import { contained } from "../containment.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isShutDown, keepOpen } from "./internals.js";
@@ -47,7 +48,7 @@ export function passHeld(exchange: Http2Exchange, writes: Piece[][], callback: C
       isOver = true;
       clearInterval(timer);
       if (error) passed(exchange, callback, error);
-      else process.nextTick(passHeld, exchange, rest, callback);
+      else nextTick(passHeld, exchange, rest, callback);
     };
     const look = () => {
       if (stream.destroyed || isClosedByClient(exchange)) goOn();
@@ -66,7 +67,7 @@ function passLast(exchange: Http2Exchange, pieces: Piece[], callback: Callback):
   exchange.isHeldApart = isHeldApart && !hasLeft && isShutDown(stream) === false;
   if (exchange.isHeldApart) keepOpen(stream, true);
   pass(exchange, pieces, callback);
-  if (exchange.isHeldApart) process.nextTick(openAgain, exchange);
+  if (exchange.isHeldApart) nextTick(openAgain, exchange);
 }
 
 /** What was held has been handed over: the end of the stream may follow. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { hangOn } from "../exchange/exchange-of.js";

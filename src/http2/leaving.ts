@@ -1,4 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { nextTick, setTimeout } from "../clock.js";
 import { contained, type Witness } from "../containment.js";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "./codes.js";
 import type { Http2Exchange } from "./http2-exchange.js";
@@ -68,7 +69,7 @@ export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): 
   });
   if (!isBroken) return;
   // What the app has ended itself comes to its end first.
-  if (exchange.phase.isVoid || stream.writableFinished) process.nextTick(contained(exchange.supervisor, end));
+  if (exchange.phase.isVoid || stream.writableFinished) nextTick(contained(exchange.supervisor, end));
   else stream.once("finish", contained(exchange.supervisor, end));
 }
 

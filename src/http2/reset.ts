@@ -1,5 +1,6 @@
 import { executionAsyncId } from "node:async_hooks";
 import type { ServerHttp2Stream } from "node:http2";
+import { setImmediate } from "../clock.js";
 import { contained, type Witness } from "../containment.js";
 import { INTERNAL_ERROR, NO_ERROR } from "./codes.js";
 import { handleOf, isDestroyed, isShutDown, keepOpen, type StreamHandle } from "./internals.js";

@@ -1,3 +1,4 @@
+import { nextTick, setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { type Failure, handlerError } from "../report/incidents.js";
 import { commit, failsLength } from "./content.js";
@@ -87,7 +88,7 @@ function refuse(exchange: Http2Exchange, head: Head, failure: Failure): void {
   const refused = contained(exchange.supervisor, () => {
     exchange.isRefused = false;
   });
-  process.nextTick(refused);
+  nextTick(refused);
 }
 
 /** Overrides `respondWithFD()` and `respondWithFile()`. Node commits once it has the file, and tells by `end()`. */
@@ -159,7 +160,7 @@ export function pushStream(exchange: Http2Exchange, headers: unknown, options: u
     return void native.pushStream.call(stream, ...([headers, options, callback] as never[]));
   exchange.wroteLate();
   const error = Object.assign(new Error("The stream is closed"), { code: "ERR_HTTP2_STREAM_CLOSED" });
-  process.nextTick(done as (error: Error) => void, error);
+  nextTick(done as (error: Error) => void, error);
 }
 
 /** Overrides `sendTrailers()`. */

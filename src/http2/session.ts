@@ -1,5 +1,6 @@
 import type { ServerHttp2Session } from "node:http2";
 import { Socket } from "node:net";
+import { setImmediate } from "../clock.js";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { prematureClose } from "../report/incidents.js";

@@ -1,4 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { performance } from "../clock.js";
 import { exchangeOf } from "../exchange/exchange-of.js";
 import { prematureClose } from "../report/incidents.js";
 import { NO_ERROR } from "./codes.js";

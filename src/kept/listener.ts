@@ -1,3 +1,4 @@
+import { nextTick } from "../clock.js";
 import type { Address } from "./messages.js";
 
 /** What Node calls with a connection that has been accepted. */
@@ -43,7 +44,7 @@ export class Listener {
     this.#isClosed = true;
     this.#closed(this);
     this.#referenced();
-    if (callback !== undefined) process.nextTick(callback);
+    if (callback !== undefined) nextTick(callback);
   }
 
   ref(): void {

@@ -1,4 +1,5 @@
 import type { Server } from "node:net";
+import { nextTick } from "../clock.js";
 import { contained } from "../containment.js";
 import type { ListenArguments } from "./listen-arguments.js";
 import type { Listener } from "./listener.js";
@@ -38,7 +39,7 @@ export function beginWith(server: Server, { options }: ListenArguments, args: re
   const { signal } = (options ?? {}) as { signal?: AbortSignal };
   if (signal === undefined) return;
   const close = contained(undefined, () => void server.close());
-  if (signal.aborted) process.nextTick(close);
+  if (signal.aborted) nextTick(close);
   else {
     signal.addEventListener("abort", close, { once: true });
     const forget = contained(undefined, () => signal.removeEventListener("abort", close));

@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import { constants } from "node:os";
+import { nextTick } from "../clock.js";
 import { contained } from "../containment.js";
 import { overrideMethod } from "../override-method.js";
 import type { ListenArguments } from "./listen-arguments.js";
@@ -70,6 +71,6 @@ function refuse(socket: Socket, { address: held, port }: Address): Socket {
   const code = "ECONNREFUSED";
   const told = { errno: -constants.errno[code], code, syscall: "connect", address, port };
   const error = Object.assign(new Error(`connect ${code} ${address}:${port}`), told);
-  process.nextTick(contained(undefined, () => void socket.destroy(error)));
+  nextTick(contained(undefined, () => void socket.destroy(error)));
   return socket;
 }

@@ -1,6 +1,7 @@
 import cluster from "node:cluster";
 import { setTimeout as wait } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
+import { performance, setInterval } from "../clock.js";
 import { contain, contained, containPromise } from "../containment.js";
 import type { GuardCore } from "../guard-core.js";
 import { idleSocketsOf, socketsOf } from "../http1/connection-lists.js";

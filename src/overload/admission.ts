@@ -1,4 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
+import { performance, setImmediate } from "../clock.js";
 import { contained, type Witness } from "../containment.js";
 import { DeadlineQueue, type Waiting } from "../exchange/deadline-queue.js";
 import type { Admitter, Exchange } from "../exchange/exchange.js";

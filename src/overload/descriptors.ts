@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { performance } from "../clock.js";
 
 /** Part of the descriptors that is kept free, and how many that is at least and at most. */
 const RESERVE = { part: 1 / 16, least: 4, most: 64 };

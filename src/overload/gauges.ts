@@ -2,6 +2,7 @@ import { openSync, readSync } from "node:fs";
 import { totalmem } from "node:os";
 import { type EventLoopUtilization, performance } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
+import { clearInterval } from "../clock.js";
 import { contain } from "../containment.js";
 import { whileKept } from "../weak-interval.js";
 

@@ -1,3 +1,4 @@
+import { clearInterval, performance, setImmediate } from "../clock.js";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { awaitsContent } from "../http/message.js";

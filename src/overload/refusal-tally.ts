@@ -1,3 +1,4 @@
+import { performance, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 import { MESSAGES } from "../report/log.js";
 import type { OverloadListener } from "./overload.js";

@@ -1,4 +1,5 @@
 import { closeSync, ftruncateSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { clearInterval, clearTimeout, performance, setImmediate, setInterval, setTimeout } from "../clock.js";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { kindOf } from "../fallback/content.js";

@@ -1,4 +1,5 @@
 import { fstatSync } from "node:fs";
+import { clearTimeout, setTimeout } from "../clock.js";
 import { contained, ToldFailures, tellFailure } from "../containment.js";
 import { LogDestination } from "./log-destination.js";
 import type { Destination } from "./pino-line.js";

@@ -1,4 +1,5 @@
 import { write, writeSync } from "node:fs";
+import { performance, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 
 /** Most that waits for a reader, in UTF-16 code units of log lines; what comes beyond is lost. */

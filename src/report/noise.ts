@@ -1,3 +1,4 @@
+import { clearTimeout, performance, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 
 /** Time after which what was left out is told, in milliseconds. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { performance } from "../clock.js";
 import { parseRay } from "../cloudflare/ray.js";
 import type { Exchange } from "../exchange/exchange.js";
 import type { Remains } from "../recorder/recorder-search.js";

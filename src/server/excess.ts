@@ -2,6 +2,7 @@ import { readSync, writeSync } from "node:fs";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { clearTimeout, setTimeout } from "../clock.js";
 import { contain, contained } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { lastResort, renderHttp1 } from "../fallback/page.js";

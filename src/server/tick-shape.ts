@@ -1,9 +1,10 @@
 import { executionAsyncResource } from "node:async_hooks";
+import { nextTick } from "../clock.js";
 import { contained } from "../containment.js";
 import { shared } from "../shared.js";
 
 /**
- * Keeps one of the objects that `process.nextTick()` makes. Where major garbage collections find none, as in a moment
+ * Keeps one of the objects that `nextTick()` makes. Where major garbage collections find none, as in a moment
  * without a request, V8 forgets their shape, and Node makes each of them the slow way: 4 to 16 us of every request.
  */
 export function keepTickShape(): void {
@@ -12,7 +13,7 @@ export function keepTickShape(): void {
     const keep = contained(undefined, () => {
       kept.tick = executionAsyncResource();
     });
-    process.nextTick(keep);
+    nextTick(keep);
     return kept;
   });
 }

@@ -1,5 +1,6 @@
 import type { Server } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { performance } from "../clock.js";
 import { contained } from "../containment.js";
 import { AcceptQueue } from "./accept-queue.js";
 import { closeInPlace } from "./close-method.js";

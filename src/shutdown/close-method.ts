@@ -1,4 +1,5 @@
 import type { Server } from "node:net";
+import { nextTick } from "../clock.js";
 import { contained } from "../containment.js";
 
 type Callback = (error?: Error) => void;
@@ -68,7 +69,7 @@ function joinClose(server: Server, state: Closed, callback: Callback | undefined
   if (typeof callback === "function") server.once("close", callback);
   if (state.told === undefined) return;
   const { told } = state;
-  process.nextTick(() => {
+  nextTick(() => {
     for (const listener of server.rawListeners("close")) if (!told.has(listener)) listener.call(server);
   });
 }

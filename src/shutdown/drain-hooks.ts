@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 import { RayguardError } from "../errors.js";
 import { MAX_TIMER_MS, whole } from "../option-checks.js";

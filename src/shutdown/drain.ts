@@ -2,6 +2,7 @@ import type { Server as Http1Server } from "node:http";
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
+import { performance } from "../clock.js";
 import { contain, containPromise } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { socketsOf } from "../http1/connection-lists.js";

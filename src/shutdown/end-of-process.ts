@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
+import { performance } from "../clock.js";
 import { contain, containPromise } from "../containment.js";
 import { currentExchange } from "../exchange/current-exchange.js";
 import { frontsOf } from "../http1/connection-lists.js";

@@ -1,4 +1,5 @@
 import { type AddressInfo, connect, type Server, type Socket } from "node:net";
+import { nextTick } from "../clock.js";
 
 /**
  * Fills the only place in the queue of a listener from inside, so that the system takes nobody until the listener is
@@ -10,7 +11,7 @@ export async function takeLastPlace(server: Server): Promise<{ readonly socket: 
   const host = { "::": "::1", "0.0.0.0": "127.0.0.1" }[address] ?? address;
   const socket = connect({ port, host }).on("error", () => {});
   // Node begins to connect in the next tick; the event loop, which would take the connection, has had no turn by then.
-  await new Promise<void>((resolve) => process.nextTick(resolve));
+  await new Promise<void>((resolve) => nextTick(resolve));
   return { socket, taken: isEstablished(socket) };
 }
 

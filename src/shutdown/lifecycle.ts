@@ -1,5 +1,6 @@
 import type { Server } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
+import { performance } from "../clock.js";
 import { leaves } from "../kept/leaving.js";
 import type { Failure } from "../report/incidents.js";
 import { flushLines } from "../report/line-batch.js";

@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { nextTick } from "../clock.js";
 
 /** Who hears an event of the process beside the guard. */
 export type Others =
@@ -34,7 +35,7 @@ export function hear(event: string, own: (...args: never[]) => void, tell: (othe
   const places = new Set<string>();
   asked.set(event, places);
   restore ??= watchQuestions();
-  process.nextTick(() => {
+  nextTick(() => {
     if (asked.get(event) === places) asked.delete(event);
     if (asked.size === 0) {
       restore?.();

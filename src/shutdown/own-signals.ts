@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { isMainThread } from "node:worker_threads";
+import { clearTimeout, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 import { overrideMethod } from "../override-method.js";
 

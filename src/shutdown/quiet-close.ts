@@ -1,6 +1,7 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
+import { performance } from "../clock.js";
 import { containPromise } from "../containment.js";
 import { isGivenConnections, socketsOf, withoutIdleSockets } from "../http1/connection-lists.js";
 import { connectionOf } from "../http1/connection-of.js";

@@ -1,3 +1,4 @@
+import { performance } from "../clock.js";
 import type { Exchange } from "../exchange/exchange.js";
 
 /**

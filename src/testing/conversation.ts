@@ -1,3 +1,4 @@
+import { clearTimeout, performance, setImmediate, setTimeout } from "../clock.js";
 import type { ResponseEnd } from "../parser/octet-stream.js";
 import { type Problem, problem } from "../parser/problems.js";
 import { ResponseReader } from "../parser/response-reader.js";

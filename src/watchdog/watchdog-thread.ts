@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Debugger, InspectorNotification } from "node:inspector";
 import type { AddressInfo, Socket } from "node:net";
+import { setInterval } from "../clock.js";
 
 /** What the thread is started with. */
 export interface WatchdogTask {

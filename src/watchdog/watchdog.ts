@@ -1,4 +1,5 @@
 import type { Worker } from "node:worker_threads";
+import { clearInterval, setInterval } from "../clock.js";
 import { contained, type Witness } from "../containment.js";
 import { RETRY_AFTER_S } from "../fallback/content.js";
 import { MESSAGES } from "../report/log.js";

@@ -24,6 +24,8 @@ import { encodeSlot, SLOT_OCTETS } from "../../src/recorder/slots.js";
 import { isMute, MESSAGES } from "../../src/report/log.js";
 import { directory, gone, leave, left, own, path, recorded, search, start } from "./recorder-directory.js";
 
+vi.mock("../../src/clock.js", () => import("../helpers/global-clock.js"));
+
 const MINUTE = 60_000;
 
 describe("a file of a process that is gone", () => {

@@ -18,6 +18,8 @@ import { exchange } from "../../src/testing/index.js";
 import { listen } from "../testing/servers.js";
 import { directory, gone, left, path, recorded, search, start } from "./recorder-directory.js";
 
+vi.mock("../../src/clock.js", () => import("../helpers/global-clock.js"));
+
 const ownFile = () => readFileSync(`${path}.${process.pid}`, "latin1");
 
 /** A guarded server whose handler answers when it is told to. */

@@ -1,3 +1,4 @@
+import { setTimeout } from "../../clock.js";
 import { RayguardError } from "../../errors.js";
 import { type GraphqlError, type Refusal, refusalOf } from "./refusal.js";
 

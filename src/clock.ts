@@ -1,0 +1,7 @@
+/**
+ * Timers and clock of Node itself. Tests of an app put others in the place of the global ones and stop them (Jest, vitest,
+ * sinon), while requests go on.
+ */
+export { performance } from "node:perf_hooks";
+export { nextTick } from "node:process";
+export { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "node:timers";
