@@ -61,7 +61,7 @@ export class WorkerProcess {
     this.#process = fork(program, args, {
       execArgv: [...process.execArgv, "--import", register],
       env: { ...process.env, [KEPT_VARIABLE]: JSON.stringify(kept) },
-      stdio: ["inherit", "inherit", "inherit", "ipc"],
+      stdio: ["inherit", "inherit", "inherit", ...givenSockets(), "ipc"],
     });
     const child = this.#process;
     child.on("error", () => undefined); // it could not be started, or told something: `exit` follows, or has
@@ -120,4 +120,11 @@ export class WorkerProcess {
   kill(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
   }
+}
+
+/** Sockets that systemd has opened for this process (sd_listen_fds(3)), which the program is to find where they are. */
+function givenSockets(): number[] {
+  const { LISTEN_PID, LISTEN_FDS } = process.env;
+  const count = LISTEN_PID === String(process.pid) ? Number(LISTEN_FDS) : 0;
+  return Array.from({ length: count || 0 }, (_, i) => 3 + i);
 }

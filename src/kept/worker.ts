@@ -33,6 +33,7 @@ export function beKept(environment: NodeJS.ProcessEnv): void {
   delete environment[KEPT_VARIABLE]; // it is not for processes of the app's
   const told = JSON.parse(text) as KeptEnvironment;
   if (told.keeper !== process.ppid || process.send === undefined) return;
+  if (environment.LISTEN_PID === String(told.keeper)) environment.LISTEN_PID = String(process.pid);
   keptLedger({ path: told.ledger, slots: told.slots });
   new Worker(told);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lastingPort } from "../../playground/process/lasting-port.js";
 import { exchange } from "../../src/testing/index.js";
+import { findInPath } from "../proxies/proxy.js";
 
 const COMMAND = join(import.meta.dirname, "../../dist/src/cli/main.js");
 
@@ -73,5 +74,31 @@ describe.skipIf(process.platform === "win32")("the pipe to the keeper", { timeou
     expect(await slow).toBe("slow");
     await expect.poll(errors, { timeout: 20_000 }).toContain("ends");
     expect(errors()).not.toContain("uncaught");
+  });
+});
+
+const activate = findInPath("systemd-socket-activate");
+const why = activate === undefined ? " (skipped: there is no systemd-socket-activate)" : "";
+
+describe.skipIf(why !== "")(`a socket that systemd has opened${why}`, { timeout: 60_000 }, () => {
+  it("is where the program looks for it, and outlives its processes", async () => {
+    const port = await lastingPort();
+    const file = join(folder, "app.mjs");
+    const text = `import http from "node:http";
+      const { LISTEN_PID, LISTEN_FDS } = process.env;
+      if (LISTEN_PID !== String(process.pid)) throw new Error("not for this process");
+      http.createServer((request, response) => {
+        if (request.url === "/kill") process.kill(process.pid, "SIGKILL");
+        else response.end(process.pid + " " + LISTEN_FDS);
+      }).listen({ fd: 3 });`;
+    writeFileSync(file, text);
+    const run = ["--listen", `127.0.0.1:${port}`, process.execPath, COMMAND, "run", file];
+    child = spawn(activate as string, run, { stdio: "ignore" });
+    await expect.poll(() => answer(port, "/").catch(() => undefined), { timeout: 20_000 }).toMatch(/^\d+ 1$/);
+    const before = await answer(port, "/");
+    await answer(port, "/kill").catch(() => undefined);
+    await expect.poll(() => answer(port, "/").catch(() => undefined), { timeout: 20_000 }).toMatch(/^\d+ 1$/);
+    expect(await answer(port, "/")).not.toBe(before);
+    child.kill("SIGTERM");
   });
 });
