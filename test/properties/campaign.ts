@@ -162,8 +162,13 @@ export type Failed = {
   incidents: readonly string[];
 };
 
+/** What Node 20 reads of a file for a stream that is gone now and then ends the process. */
+const SENDS_FILES = !process.versions.node.startsWith("20.");
+
 export function anyProgramFor(framework: Framework): fc.Arbitrary<Program> {
-  return isHttp2(framework) ? anyHttp2Program : anyProgram;
+  if (!isHttp2(framework)) return anyProgram;
+  if (SENDS_FILES) return anyHttp2Program;
+  return anyHttp2Program.filter(({ operations }) => !operations.some(([name]) => name === "file"));
 }
 
 /** The `count` programs that a seed stands for. */

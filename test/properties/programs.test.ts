@@ -22,11 +22,7 @@ const PROGRAMS = Number(process.env.RAYGUARD_PROGRAMS ?? 6000);
 const SEED = Number(process.env.RAYGUARD_SEED ?? 520);
 /** Those of some frameworks alone: RAYGUARD_FRAMEWORK=HTTP/2. */
 const ONLY = process.env.RAYGUARD_FRAMEWORK;
-/** Node 20 itself never comes back from some of those over HTTP/2. */
-const HAS_HTTP2 = ONLY !== undefined || !process.versions.node.startsWith("20.");
-const ALL: readonly Framework[] = [...FRAMEWORKS, ...(HAS_HTTP2 ? HTTP2_FRAMEWORKS : [])].filter((one) =>
-  one.includes(ONLY ?? ""),
-);
+const ALL: readonly Framework[] = [...FRAMEWORKS, ...HTTP2_FRAMEWORKS].filter((one) => one.includes(ONLY ?? ""));
 const SHARE = Math.ceil(PROGRAMS / (ONLY === undefined ? FRAMEWORKS.length : ALL.length));
 /** What is below TLS is the same without; of HTTP/2 a few are run beside the others, and all where they are asked for. */
 const each = (framework: Framework) => {

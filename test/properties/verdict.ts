@@ -68,6 +68,7 @@ export function breaches(seen: Observation): string[] {
   const broken = result.responses.some((one) => one?.complete === false);
   for (const problem of result.problems) {
     if (INCOMPLETE.has(problem.code) || problem.code === "reset-without-error") continue; // judged with its response
+    if (problem.code === "reset-behind-answer" && readsNoFile(program)) continue;
     if (givesUpSession(program) || (isGone && result.responses[at]?.problems.includes(problem))) continue;
     // A break takes the requests behind it along, which the reader calls unanswered.
     if (problem.code === "unanswered" && (broken || response === undefined || mayClose(program, run))) continue;
