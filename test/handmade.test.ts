@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { setImmediate as turn, setTimeout as wait } from "node:timers/promises";
+import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
 
@@ -268,6 +269,21 @@ describe.each(Object.keys(REQUESTS) as (keyof typeof REQUESTS)[])(
         expect(client.octets()).toContain(`\r\n${field}\r\n`);
         expect(codes).toHaveLength(1);
       });
+    });
+
+    it.each([
+      ["a DataView", (octets: Uint8Array) => new DataView(octets.buffer)],
+      ["an array of 16 bit numbers", (octets: Uint8Array) => new Uint16Array(octets.buffer)],
+      ["an array of another realm", (octets: Uint8Array) => runInNewContext("Uint8Array").from(octets)],
+    ])("is replaced, given as %s, where nobody could read it", async (_what, as) => {
+      const { server, codes } = await serve((socket) => {
+        socket.write(as(new Uint8Array(Buffer.from("no response."))));
+        setTimeout(() => socket.end(), 50);
+      });
+      const client = ask(server);
+      await expect.poll(client.end).toBe("FIN");
+      expect(client.octets()).toMatch(/^HTTP\/1\.1 500 /);
+      expect(codes).toEqual(["RAW_WRITE"]);
     });
 
     it.each([

@@ -29,5 +29,5 @@ export function leavesOut(exchange: Exchange & { readonly response: NodeResponse
 
 /** Anything else is no content, or makes Node throw. */
 function hasOctets(chunk: unknown): boolean {
-  return (typeof chunk === "string" || chunk instanceof Uint8Array) && chunk.length > 0;
+  return typeof chunk === "string" ? chunk.length > 0 : ArrayBuffer.isView(chunk) && chunk.byteLength > 0;
 }

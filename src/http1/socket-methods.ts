@@ -98,7 +98,7 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
     return connection.call("end", done === undefined ? [] : [done]);
   }
   const [data, encoding] = args;
-  if (typeof data === "string" || data instanceof Uint8Array) {
+  if (typeof data === "string" || ArrayBuffer.isView(data)) {
     const sent = write(connection, [data, typeof encoding === "string" ? encoding : undefined], true);
     if (exchange.phase.isSettled && sent === true) return connection.call("end", []);
   }
@@ -126,8 +126,8 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
   const octets =
     typeof data === "string"
       ? Buffer.from(data, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8")
-      : data instanceof Uint8Array
-        ? Buffer.from(data)
+      : ArrayBuffer.isView(data)
+        ? Buffer.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
         : null;
   if (octets === null) return connection.call("write", args); // throws as it always did
   if (!exchange.socketWrite(octets, last)) return connection.call("write", args);
