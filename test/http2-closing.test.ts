@@ -9,9 +9,6 @@ const PATIENCE_MS = 4000;
 
 const ORIGIN = new URL("./helpers/closing-origin.ts", import.meta.url);
 
-/** It may be destroyed before Node has opened the file, or once all of it is out. */
-const FILE = /^(?:[25]00, whole|broken off with 2)$/;
-
 /** Runs a server in a process of its own. @returns how its streams have ended, or how it has */
 async function endsOf(way: string): Promise<readonly string[] | string> {
   const child = fork(await program(ORIGIN), [way]);
@@ -31,10 +28,6 @@ describe("a stream that is destroyed while Node is closing it", () => {
     ["destroy() of an event stream, by an AbortSignal", /^broken off with 8$/],
     ["close() of a pipeline()", /^(?:500, whole|broken off with 2)$/],
     ["close() of a pipeline() before it has begun", /^500, whole$/],
-    ["destroy() of a file", FILE],
-    ["close() and destroy() of a file", FILE],
-    ["close() and later destroy() of a file", FILE],
-    ["destroy() of the session of a file", FILE],
   ])("ends for its client, and nothing else does: %s", async (way, right) => {
     const ends = await endsOf(way);
     expect(ends).toBeInstanceOf(Array);

@@ -89,3 +89,37 @@ describe.each(Object.entries(ENDS))("an app that ends a session by %s", (_how, e
     expect(await outcome(mode, end, true)).toEqual(await outcome("bare", end, true));
   });
 });
+
+describe("an answer that is cut short by the end of its session", () => {
+  const BREAKS: Record<string, (session: ServerHttp2Session) => void> = {
+    "session.destroy(CANCEL)": (session) => session.destroy(http2.constants.NGHTTP2_CANCEL as never),
+    "session.destroy(error, CANCEL)": (session) => session.destroy(new Error("mine"), http2.constants.NGHTTP2_CANCEL),
+    "session.destroy(error)": (session) => session.destroy(new Error("mine")),
+  };
+
+  async function codeAt(mode: Mode, end: (session: ServerHttp2Session) => void): Promise<number | undefined> {
+    const server = http2.createServer();
+    if (mode !== "bare") createGuard({ mode, logger: false, shutdown: false }).attach(server);
+    server.on("session", (session) => session.on("error", () => {}));
+    server.on("stream", (stream) => {
+      stream.on("error", () => {}).respond({ ":status": 200 });
+      stream.write("begun");
+      setTimeout(() => end(stream.session as ServerHttp2Session), 60);
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    client.on("error", () => {});
+    const request = client.request({ ":path": "/" });
+    request.on("error", () => {}).resume();
+    await new Promise((resolve) => request.on("close", resolve));
+    client.destroy();
+    server.close();
+    return request.rstCode;
+  }
+
+  it.each(Object.entries(BREAKS))("by %s has the code of that", async (_what, end) => {
+    const bare = await codeAt("bare", end);
+    expect(bare).toBeGreaterThan(0);
+    expect([await codeAt("report", end), await codeAt("enforce", end)]).toEqual([bare, bare]);
+  });
+});

@@ -18,7 +18,7 @@ import { commit, dropHeld } from "./content.js";
 import { isGone, leaveBehind } from "./ending.js";
 import { fieldsOf, framingOf, linesOf, plainFields, render, statusOf } from "./fields.js";
 import { isDestroyed, unended } from "./internals.js";
-import { destroyedWith, endAs, isSent, type Leaving } from "./leaving.js";
+import { codeOfBreak, destroyedWith, endAs, isSent, type Leaving } from "./leaving.js";
 import { countUpload, type NativeStream, overrideStream } from "./overrides.js";
 import type { Piece } from "./pieces.js";
 import { hasContentToCome, StreamRequest } from "./request.js";
@@ -401,7 +401,7 @@ export class Http2Exchange extends Exchange {
     const { leaving } = this;
     dropHeld(this);
     this.flushing = false;
-    if (leaving !== null) return endAs(this, leaving, leaving.code || INTERNAL_ERROR);
+    if (leaving !== null) return endAs(this, leaving, codeOfBreak(leaving));
     resetsBehind(this);
     this.pass(() => this.closes(INTERNAL_ERROR));
   }

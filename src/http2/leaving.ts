@@ -29,6 +29,14 @@ export function destroyedWith(error: Error | undefined, code?: number): Leaving 
 }
 
 /**
+ * What a recipient is told of an answer that is broken off. Of the codes of a session only CANCEL says something of a stream;
+ * REFUSED_STREAM would promise that nothing has been done (RFC 9113, section 8.7).
+ */
+export function codeOfBreak({ code, destroys }: Leaving): number {
+  return code === NO_ERROR || (destroys && code !== CANCEL) ? INTERNAL_ERROR : code;
+}
+
+/**
  * Waits until the session has sent the end of the content, which comes some time behind the end of the Writable and is
  * told by nothing; or until the stream is gone.
  */
@@ -52,8 +60,7 @@ export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): 
   const { stream, native } = exchange;
   const { error, destroys, callback, waitsForReader } = leaving;
   const state = stateOf(stream);
-  const isKnown =
-    resetsBehind(exchange, leaving.code === code ? undefined : code) && state !== undefined && "rstCode" in state;
+  const isKnown = resetsBehind(exchange, code) && state !== undefined && "rstCode" in state;
   const isClosing = stream.closed;
   // A stream that is closed with a code waits for no reader, and tells of the code. Node sees to it where it sends one.
   const isBroken = !destroys && !waitsForReader && leaving.code !== NO_ERROR && code === NO_ERROR;

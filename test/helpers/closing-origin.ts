@@ -1,7 +1,6 @@
 import http2, { type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { addAbortSignal, pipeline, Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { createGuard } from "../../src/index.js";
 
 /** Ways of an app to destroy a stream that Node is closing: some end the process of a bare one. */
@@ -35,40 +34,7 @@ const WAYS: Readonly<Record<string, (stream: ServerHttp2Stream) => void>> = {
     pipeline(new Readable({ read() {} }), stream, () => {});
     stream.close(0);
   },
-  "destroy() of a file": (stream) => {
-    sendFile(stream);
-    soon(() => stream.destroy());
-  },
-  "close() and destroy() of a file": (stream) => {
-    sendFile(stream);
-    soon(() => {
-      stream.close(2);
-      stream.destroy();
-    });
-  },
-  "close() and later destroy() of a file": (stream) => {
-    sendFile(stream);
-    soon(() => {
-      stream.close(2);
-      process.nextTick(() => stream.destroy());
-    });
-  },
-  "destroy() of the session of a file": (stream) => {
-    sendFile(stream);
-    soon(() => stream.session?.destroy());
-  },
 };
-
-function sendFile(stream: ServerHttp2Stream): void {
-  stream.respondWithFile(fileURLToPath(import.meta.url));
-}
-
-let asked = 0;
-
-/** What Node reads of a file comes back at a moment of its own. */
-function soon(act: () => void): void {
-  setTimeout(act, asked++ % 5);
-}
 
 const TIMES = 10;
 const AT_ONCE = 8;
