@@ -10,8 +10,9 @@ import { ROOT, textOf } from "./documents.js";
 import { ask, blocks, recipe } from "./recipe-programs.js";
 
 const buildah = findInPath("buildah");
-const canBuild = buildah !== undefined && process.getuid?.() === 0;
-const why = canBuild ? "" : " (skipped: it takes buildah, and root)";
+const canBuild =
+  buildah !== undefined && process.getuid?.() === 0 && spawnSync("unshare", ["--mount", "true"]).status === 0;
+const why = canBuild ? "" : " (skipped: it takes buildah, and root that may mount)";
 
 const PROGRAM = `import { createServer } from "node:http";
 createServer((request, response) => {
