@@ -23,6 +23,8 @@ import { markedPart } from "../helpers/marked.js";
 import { listen } from "../testing/servers.js";
 import { BusyOrigin, type Outcome } from "./overload-load.js";
 
+vi.mock("../../src/clock.js", () => import("../helpers/global-clock.js"));
+
 const CALM: Readings = { delayMs: 0, utilization: 0.1, turns: 100, turnMs: 0.1, heapRatio: 0.1 };
 
 /** Stands for the process: says what a test wants it to. */

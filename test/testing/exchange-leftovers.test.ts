@@ -8,6 +8,8 @@ import { HELLO, head } from "../parser/streams/stream-case.js";
 import { selfSigned } from "./certificate.js";
 import { answering, listen } from "./servers.js";
 
+vi.mock("../../src/clock.js", () => import("../helpers/global-clock.js"));
+
 const CLOSING = head("Connection: close\r\nContent-Length: 0\r\n");
 
 /** Sockets that are open, how many have been, and timers that were neither cleared nor have fired. */
