@@ -30,6 +30,7 @@ async function serve(write: Write, options: GuardOptions = {}): Promise<{ server
   const guard = createGuard({ logger, shutdown: false, crash: false, ...options });
   const server = createServer((request, response) => {
     if (request.url === "/next") response.end("next");
+    else if (request.url === "/slow") setTimeout(() => response.end("first"), 150);
     else void write(request.socket);
   });
   server.on("upgrade", (_request, socket) => void write(socket as Socket));
@@ -311,3 +312,19 @@ describe.each(Object.keys(REQUESTS) as (keyof typeof REQUESTS)[])(
     });
   },
 );
+
+describe("a response that an app writes to an upgrade by hand, before its turn", () => {
+  it.each([4, 40])("is whole at its turn, or visibly none: %i pieces", async (pieces) => {
+    const write: Write = (socket) => {
+      socket.write(`${OK}Content-Length: ${(pieces + 1) * PIECE.length}\r\n\r\n`);
+      for (let n = 0; n < pieces; n++) socket.write(PIECE);
+      setTimeout(() => socket.write(PIECE), 300);
+    };
+    const { server } = await serve(write, { firstByteDeadlineMs: 1_000 });
+    const client = open(server, `GET /slow HTTP/1.1\r\nHost: a\r\n\r\n${REQUESTS["an upgrade"]}`);
+    await expect.poll(() => client.end(), { timeout: 6_000 }).not.toBe("");
+    const second = client.octets().slice(client.octets().indexOf("first") + 5);
+    if (pieces === 4) expect(content({ ...client, octets: () => second }).length).toBe(5 * PIECE.length);
+    else expect(second).toMatch(/^HTTP\/1\.1 50[03] /);
+  });
+});

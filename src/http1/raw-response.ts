@@ -52,6 +52,8 @@ export class RawResponse {
   readonly #version: "1.0" | "1.1";
   #pieces: Buffer[] = [];
   #octets = 0;
+  /** There was more of it than is kept: what follows would have a hole in front of it. */
+  #isCut = false;
   #isMended = false;
   #mending: Failure | null = null;
 
@@ -62,7 +64,8 @@ export class RawResponse {
   }
 
   add(octets: Buffer): void {
-    if (this.#octets > LIMIT) return;
+    this.#isCut ||= this.#octets > LIMIT;
+    if (this.#isCut) return;
     // The app may reuse its buffer as soon as its write is acknowledged, which is before we send.
     this.#pieces.push(Buffer.from(octets));
     this.#octets += octets.byteLength;
@@ -124,6 +127,7 @@ export class RawResponse {
    * @param mustClose - the connection cannot be used after it in any case
    */
   stream(mustClose: boolean): RawStream | null {
+    if (this.#isCut) return null;
     this.#mend();
     const { octets } = this;
     const end = endOfSection(octets);

@@ -213,10 +213,10 @@ export class SocketExchange extends Exchange {
     }
     const answer = this.#raw.answer(last ? "fin" : "open", true);
     if (answer !== null) this.#sendRaw(answer);
-    else if (this.#raw.isLarge) this.release();
-    else if (!this.#isAwaited && !this.#raw.isEmpty) {
+    else if (!this.#raw.isEmpty) {
+      if (!this.#isAwaited) this.supervisor.holdBack(this);
       this.#isAwaited = true;
-      this.supervisor.holdBack(this);
+      if (this.#raw.isLarge) this.release();
     }
   }
 
