@@ -10,6 +10,7 @@ import { letGo } from "../http1/leave-server.js";
 import { closeSoon } from "../http1/tear-down.js";
 import { arrivingAt } from "./arriving.js";
 import { standsBeforeClose } from "./close-method.js";
+import { awaitSuccessor } from "./successor.js";
 
 /**
  * How long a connection must have been quiet before it is closed, in milliseconds. A request may be on its way on an
@@ -25,23 +26,40 @@ export type ClosingServers = Set<object>;
 
 /**
  * Lets the connections of a server end without losing a request: responses announce it, and an idle connection is closed
- * once it has been quiet; one on which a request has begun to arrive is not idle. Goes on until the server no longer listens and its last connection is gone.
+ * once it has been quiet; one on which a request has begun to arrive is not idle. Where the app has put another server
+ * in its place, that one is to get the next request, so idle connections end at once. Goes on until the server no longer
+ * listens and its last connection is gone.
+ * @param left - where it listened, if it does no more
  */
-export async function closeQuietly(server: Server, closing: ClosingServers): Promise<void> {
+export async function closeQuietly(
+  server: Server,
+  closing: ClosingServers,
+  left: ReturnType<Server["address"]> = null,
+): Promise<void> {
   if (closing.has(server)) return;
   closing.add(server);
   const seen = new WeakMap<Socket, { bytesRead: number; since: number }>();
   const mayGetMore = () => server.listening || isGivenConnections(server);
-  while (closing.has(server) && (closeQuiet(server, seen) > 0 || mayGetMore())) {
+  let quietMs = QUIET_MS;
+  const waitNoMore = awaitSuccessor(left, () => {
+    quietMs = 0;
+    closeQuiet(server, seen, quietMs);
+  });
+  while (closing.has(server) && (closeQuiet(server, seen, quietMs) > 0 || mayGetMore())) {
     await wait(LOOK_MS, undefined, { ref: false });
     // What has arrived is read before this turn of the loop goes on.
     await nextTurn();
   }
+  waitNoMore();
   closing.delete(server);
 }
 
 /** @returns how many connections are left */
-function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; since: number }>): number {
+function closeQuiet(
+  server: Server,
+  seen: WeakMap<Socket, { bytesRead: number; since: number }>,
+  quietMs: number,
+): number {
   const now = performance.now();
   const sockets = socketsOf(server).filter((socket) => !isDestroyed(socket));
   const arriving = arrivingAt(server);
@@ -50,7 +68,7 @@ function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; s
     const last = seen.get(socket);
     if (last === undefined || last.bytesRead !== socket.bytesRead || !connection.isIdle || arriving.has(socket))
       seen.set(socket, { bytesRead: socket.bytesRead, since: now });
-    else if (now - last.since >= QUIET_MS && !connection.lingering) closeSoon(connection);
+    else if (now - last.since >= quietMs && !connection.lingering) closeSoon(connection);
   }
   return sockets.length;
 }
@@ -63,9 +81,10 @@ function closeQuiet(server: Server, seen: WeakMap<Socket, { bytesRead: number; s
 export function closesQuietly(server: Server, closing: ClosingServers): () => void {
   const undo = standsBeforeClose(server, (close) => {
     // `closeIdleConnections()`, which it calls, may be the app's own, and is called all the same.
+    const left = server.address();
     withoutIdleSockets(server, close);
     letGo(server);
-    containPromise(undefined, closeQuietly(server, closing));
+    containPromise(undefined, closeQuietly(server, closing, left));
   });
   return () => {
     closing.delete(server);
