@@ -16,9 +16,7 @@ const TELLS_APP = "tells the app what Node would have told it: its listeners thr
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/http1/departure.ts nextTick": TELLS_APP,
   "src/http1/departure.ts setImmediate": TELLS_APP,
-  "src/http1/raw-writes.ts setImmediate": TELLS_APP,
   "src/http1/guarded-exchange.ts onceClosed": TELLS_APP,
-  "src/http1/late-answer.ts setImmediate": TELLS_APP,
   "src/http1/rejections.ts nextTick": "calls the app's handler for rejections, and catches what the app is not to see",
   "src/http1/socket-close.ts once": "stands for its callers, of which each is looked at",
   "src/http1/socket-close.ts prependOnceListener": "stands for its callers, of which each is looked at",

@@ -217,6 +217,20 @@ describe.each(Object.keys(REQUESTS) as (keyof typeof REQUESTS)[])(
       expect(codes).toEqual(["RAW_WRITE"]);
     });
 
+    it("is over with its last octet, whatever is written behind that", async () => {
+      const { server } = await serve(async (socket) => {
+        socket.write(`${OK}Content-Length: 6\r\n\r\nabc`);
+        await wait(80);
+        socket.write("def");
+        socket.write(`${OK}Content-Length: 3\r\n\r\nxyz`);
+      });
+      const client = ask(server);
+      await expect.poll(() => content(client)).toBe("abcdef");
+      await wait(50);
+      expect(content(client)).toBe("abcdef");
+      expect(client.end()).not.toBe("RST");
+    });
+
     it("that never ends is broken off at the deadline for its next octets", async () => {
       const { server, codes } = await serve(
         (socket) => socket.write(`${OK}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`),

@@ -6,7 +6,7 @@ import { countAsWritten, countNoMore } from "./bytes-written.js";
 import { lookAtContent } from "./coded-content.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { emitDrain, isFinishCallback, type NodeResponse, withoutDrain } from "./node-internals.js";
-import { dropRaw, releaseRaw } from "./raw-writes.js";
+import { dropRaw } from "./raw-writes.js";
 import { callBack, discard, type Piece } from "./write-callbacks.js";
 
 /** `_send` of the response of an exchange. */
@@ -173,14 +173,4 @@ function commitSoon(exchange: Http1Exchange): boolean {
     if (wantsMore && exchange.full) emitDrain(exchange.response);
   });
   return true;
-}
-
-/** Commits what has been held for long enough. */
-export function releaseHeld(exchange: Http1Exchange): void {
-  if (exchange.phase.isCommitted || exchange.phase.discards) return;
-  // The app will uncork when it is done; committing before would commit to nothing.
-  if (exchange.response.writableCorked > 0) exchange.supervisor.holdBack(exchange);
-  else if (exchange.held !== null) {
-    if (commit(exchange)) emitDrain(exchange.response);
-  } else if (exchange.raw !== null) releaseRaw(exchange);
 }

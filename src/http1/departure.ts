@@ -15,12 +15,14 @@ interface Connection {
 
 /** The app, or the guard in its place, has ended the connection with this exchange: nothing behind it is answered. */
 export function tellDeparture(exchange: Http1Exchange): void {
-  const behind: Http1Exchange[] = [];
-  for (let at = exchange.following; at !== null; at = at.following) {
-    at.passOver();
-    behind.push(at);
-  }
-  tell(exchange.connection, [exchange, ...behind]);
+  setImmediate(() => {
+    const behind: Http1Exchange[] = [];
+    for (let at = exchange.following; at !== null; at = at.following) {
+      at.passOver();
+      behind.push(at);
+    }
+    tell(exchange.connection, [exchange, ...behind]);
+  });
 }
 
 /**

@@ -2,22 +2,25 @@ import type { IncomingMessage } from "node:http";
 import { nextTick, setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { failLater } from "../exchange/failing.js";
-import { ofLength } from "../exchange/framing.js";
+import { CLOSE, ofLength } from "../exchange/framing.js";
 import { endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
+import { PHASES } from "../exchange/state.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { awaitsContent } from "../http/message.js";
 import { type Failure, otherLength } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
-import { commit, releaseHeld } from "./content.js";
-import { abortRequest, leaveConnection } from "./departure.js";
+import { commit } from "./content.js";
+import { abortRequest, leaveConnection, tellDeparture } from "./departure.js";
+import { requestDestroyed } from "./destroyed-request.js";
 import { detached, sendDetached } from "./detached.js";
 import { discardCalls } from "./discarded-calls.js";
 import { setStatus } from "./first-line.js";
-import { showGone } from "./gone-socket.js";
 import { Http1Exchange } from "./http1-exchange.js";
-import { awaitLateAnswer } from "./late-answer.js";
-import { forgetContent } from "./node-internals.js";
-import { closeRaw, writeRaw } from "./raw-writes.js";
+import { sendInterim } from "./interim-gate.js";
+import { passThrough, sendLast } from "./last-response.js";
+import { emitDrain, forgetContent } from "./node-internals.js";
+import type { RawAnswer, RawStream } from "./raw-response.js";
+import { closeRaw, type RawExchange, releaseRaw, writeRaw } from "./raw-writes.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
@@ -25,7 +28,7 @@ import { closeSoon } from "./tear-down.js";
 import { tellKeeper } from "./with-kernel.js";
 
 /** An exchange over HTTP/1.x that a guard sees to: what the methods in `guarded-methods.ts` do to it. */
-export class GuardedExchange extends Http1Exchange {
+export class GuardedExchange extends Http1Exchange implements RawExchange {
   override failSoon(failure: Failure): boolean {
     failLater(this, failure);
     if (!this.inEnd) nextTick(contained(this.supervisor, () => this.failNow()));
@@ -109,7 +112,11 @@ export class GuardedExchange extends Http1Exchange {
   }
 
   override release(): void {
-    releaseHeld(this);
+    if (this.phase.isCommitted || this.phase.discards) return;
+    // The app will uncork when it is done; committing before would commit to nothing.
+    if (this.response.writableCorked > 0) this.supervisor.holdBack(this);
+    else if (this.held === null) releaseRaw(this);
+    else if (commit(this)) emitDrain(this.response);
   }
 
   override socketWrite(octets: Buffer, last: boolean): boolean {
@@ -117,7 +124,54 @@ export class GuardedExchange extends Http1Exchange {
   }
 
   override closing(how: string, error: unknown): boolean {
-    return closeRaw(this, how, error);
+    const { connection, phase } = this;
+    if (phase.isSettled || phase === PHASES.cut || connection.released) return false;
+    // A complete response that promised a persistent connection: closing it would cost the next request its answer.
+    if (phase.isOver && !how.startsWith("socket.")) return true;
+    endWithError(connection, error);
+    if (!phase.isOver) return closeRaw(this, how, error);
+    // Complete, but perhaps not flushed: Node closes the connection once it is.
+    this.response._last = true;
+    if (how !== "socket.end" && !this.response.finished && this.goneBy === null) {
+      this.goneBy = "app";
+      tellDeparture(this);
+    }
+    return true;
+  }
+
+  get canPersist(): boolean {
+    return canPersist(this);
+  }
+
+  sendInterim(section: string): void {
+    sendInterim(this, section, undefined);
+  }
+
+  switches(): boolean {
+    return false;
+  }
+
+  begin({ framing, octets }: RawStream): void {
+    if (framing === CLOSE) {
+      // Without framing of its own it ends with the connection, and everything else is the app's.
+      this.response._last = true;
+      passThrough(this, octets);
+    } else {
+      discardCalls(this);
+      this.connection.own(() => this.connection.call("write", [octets]));
+    }
+  }
+
+  sendRaw(octets: Buffer, { head, closes }: RawAnswer): void {
+    if (closes && this.held === null && !this.isDetached) {
+      // Nothing follows: Node need not take its response for answered, and the app sees no `finish`, as without the guard.
+      discardCalls(this);
+      sendLast(this, octets);
+    } else {
+      // What the app has begun through the response object never ends, in its view.
+      if (closes && !this.response.finished) this.goneBy ??= "app";
+      takeOver(this, octets, head, closes);
+    }
   }
 
   // -- remedies --------------------------------------------------------------------------------------------------
@@ -139,7 +193,7 @@ export class GuardedExchange extends Http1Exchange {
 
   override replace(page: Page, failure: Failure): void {
     const { request, response } = this;
-    const closes = failure.closes === true || !canPersist(this);
+    const closes = failure.closes === true || !this.canPersist;
     const { head, octets } = renderHttp1(page, request.method ?? "", closes);
     if (!response.finished) this.departs(failure);
     this.status = page.status;
@@ -171,34 +225,9 @@ export class GuardedExchange extends Http1Exchange {
     leaveConnection(request);
     const result = below.call(request, error);
     // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
-    if (!this.phase.isSettled) this.requestDestroyed(error);
+    if (!this.phase.isSettled) requestDestroyed(this, error);
     else if (awaitsContent(request)) closeSoon(connection);
     return result;
-  }
-
-  /** The app has destroyed its request, and with it, as far as it knows, the connection. */
-  private requestDestroyed(error: unknown): void {
-    const { connection, response } = this;
-    if (this.phase.isOver) {
-      if (!awaitsContent(this.request)) return;
-      response._last = true;
-      endWithError(connection, error);
-      showGone(connection);
-    } else if (response._header === null && this.raw === null && !this.isDetached) awaitLateAnswer(this, error);
-    else {
-      connection.culprit = this;
-      this.closing("req.destroy", error);
-      connection.culprit = null;
-      if (this.goneBy !== null && !this.isQueued) showGone(connection);
-    }
-  }
-
-  /** The app answers though the connection is gone in its view. */
-  answersAfterAll(): void {
-    const { lateAnswer } = this;
-    if (lateAnswer === undefined) return;
-    this.lateAnswer = undefined;
-    this.repaired(lateAnswer);
   }
 
   override tearDown(): void {

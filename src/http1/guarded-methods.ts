@@ -3,6 +3,7 @@ import { handlerError } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
 import { sendContent } from "./content.js";
 import { finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
+import { answersAfterAll } from "./destroyed-request.js";
 import { detached } from "./detached.js";
 import { writeEarlyHints, writeInformation } from "./early-hints.js";
 import { storeHeader } from "./field-sections.js";
@@ -153,7 +154,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
 function asIfOpen<T>(exchange: GuardedExchange, call: () => T): T {
   const { response } = exchange;
   const { destroyed } = response;
-  exchange.answersAfterAll();
+  answersAfterAll(exchange);
   exchange.reopened = true;
   response.destroyed = false;
   try {

@@ -32,6 +32,8 @@ const MENDABLE: ReadonlySet<string> = new Set<ProblemCode>([
 
 export interface RawAnswer {
   readonly octets: Buffer;
+  /** Its header section. */
+  readonly head: string;
   readonly status: number;
   readonly closes: boolean;
   /** What had to be mended beside what was left out; null for nothing. */
@@ -41,8 +43,6 @@ export interface RawAnswer {
 /** One whose content is still to come. */
 export interface RawStream extends RawAnswer {
   readonly framing: Framing;
-  /** Its header section. */
-  readonly head: string;
   readonly content: RawContent;
 }
 
@@ -119,7 +119,7 @@ export class RawResponse {
     if (closes && parsed.field("connection") === undefined) added += "Connection: close\r\n";
     const octets = withFields(withDate(this.octets.subarray(0, parsed.end), parsed), added);
     const repair = this.#mending ?? repairOf(parsed) ?? (surplus === undefined ? null : brokenBy(surplus));
-    return { octets, status: parsed.status, closes, repair };
+    return { octets, head: headOf(octets), status: parsed.status, closes, repair };
   }
 
   /**
@@ -144,9 +144,8 @@ export class RawResponse {
     const closes = parsed.closes || mustClose || framing === CLOSE;
     const added = closes && parsed.field("connection") === undefined ? "Connection: close\r\n" : "";
     const mended = withFields(withDate(octets.subarray(0, end + taken), parsed), added);
-    const head = mended.toString("latin1", 0, endOfSection(mended));
     const repair = this.#mending ?? repairOf(parsed);
-    return { octets: mended, head, framing, content, status: parsed.status, closes, repair };
+    return { octets: mended, head: headOf(mended), framing, content, status: parsed.status, closes, repair };
   }
 
   /** How its content ends; null where it has none, or must not have what it says. */
@@ -184,6 +183,10 @@ export class RawResponse {
     if (status === undefined) return null;
     return status === 101 || (this.#method === "CONNECT" && status >= 200 && status < 300) ? status : null;
   }
+}
+
+function headOf(octets: Buffer): string {
+  return octets.toString("latin1", 0, endOfSection(octets));
 }
 
 /** Whether nothing is wrong with it but what is added here, what is left out, or what no response of an app is touched for. */

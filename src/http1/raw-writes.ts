@@ -1,23 +1,40 @@
-import { setImmediate } from "../clock.js";
-import { CHUNKED, CLOSE } from "../exchange/framing.js";
-import { PHASES } from "../exchange/state.js";
-import { endOfSection } from "../http/message.js";
+import type { Exchange } from "../exchange/exchange.js";
+import { CHUNKED } from "../exchange/framing.js";
 import { prematureClose, rawWrite } from "../report/incidents.js";
-import { tellDeparture } from "./departure.js";
-import { discardCalls } from "./discarded-calls.js";
-import type { Http1Exchange } from "./http1-exchange.js";
-import { sendInterim } from "./interim-gate.js";
-import { passThrough, sendLast } from "./last-response.js";
 import { type RawAnswer, RawResponse, type RawStream } from "./raw-response.js";
-import { endWithError } from "./socket-error.js";
-import { canPersist, takeOver } from "./take-over.js";
+
+/** An exchange whose app may write the response to the socket itself. */
+export interface RawExchange extends Exchange {
+  status: number;
+  /** That of its request, where nobody but the parser has seen it. */
+  readonly method?: string | undefined;
+  readonly connection: {
+    /** The exchange that keeps its answer back until it is its turn. */
+    readonly waiting: object | null;
+    own<T>(act: () => T): T;
+    call(name: "write", args: unknown[]): unknown;
+  };
+  /** What the app has written, until it is judged. */
+  raw: RawResponse | null;
+  /** The rest of it goes out as it comes. */
+  rawStream: RawStream | null;
+  /** Another request can follow on the connection. */
+  readonly canPersist: boolean;
+  sendInterim(section: string): void;
+  /** @returns whether this hands the connection over to another protocol */
+  switches(raw: RawResponse): boolean;
+  /** Sends a response that has begun, and whose content is still to come. */
+  begin(stream: RawStream): void;
+  /** Sends the last octets of a response, behind which the connection is free for the next request, or ends. */
+  sendRaw(octets: Buffer, answer: RawAnswer): void;
+}
 
 /**
  * The app writes to the socket itself.
  * @param last - it ends the connection with these octets
  * @returns false where they go out as they are
  */
-export function writeRaw(exchange: Http1Exchange, octets: Buffer, last: boolean): boolean {
+export function writeRaw(exchange: RawExchange, octets: Buffer, last: boolean): boolean {
   const { rawStream } = exchange;
   if (rawStream === null || exchange.phase.isOver) collect(exchange, octets, last);
   else {
@@ -29,59 +46,45 @@ export function writeRaw(exchange: Http1Exchange, octets: Buffer, last: boolean)
   return true;
 }
 
-function collect(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
+function collect(exchange: RawExchange, octets: Buffer, last: boolean): void {
   if (exchange.phase.isVoid || exchange.phase.isCommitted) {
-    exchange.late(rawWrite());
+    if (exchange.hasNodeResponse) exchange.late(rawWrite());
     return;
   }
-  if (exchange.raw === null) {
-    exchange.raw = new RawResponse(exchange.request);
-    exchange.supervisor.holdBack(exchange);
-  }
-  exchange.raw.add(octets);
-  for (const section of exchange.raw.takeInterims()) sendInterim(exchange, section, undefined);
-  if (exchange.raw.isEmpty) {
+  const isFirst = exchange.raw === null;
+  const raw = exchange.raw ?? new RawResponse(exchange.request, exchange.method);
+  exchange.raw = raw;
+  raw.add(octets);
+  for (const section of raw.takeInterims()) exchange.sendInterim(section);
+  if (raw.isEmpty) {
     exchange.raw = null;
     return;
   }
-  const answer = exchange.raw.answer(last ? "fin" : "open", last || !canPersist(exchange));
-  if (answer !== null) adopt(exchange, answer, answer.closes);
-  else if (exchange.raw.isLarge) releaseRaw(exchange);
+  if (exchange.switches(raw)) return;
+  const answer = raw.answer(last ? "fin" : "open", last || !exchange.canPersist);
+  if (answer !== null) {
+    adopt(exchange, answer);
+    return;
+  }
+  if (isFirst) exchange.supervisor.holdBack(exchange);
+  if (raw.isLarge) releaseRaw(exchange);
 }
 
 /** The app ends or destroys the connection. @returns true where the guard takes over */
-export function closeRaw(exchange: Http1Exchange, how: string, error: unknown): boolean {
-  if (exchange.phase.isSettled || exchange.connection.released) return false;
-  if (exchange.phase.isOver) {
-    if (exchange.phase === PHASES.cut) return false;
-    // A complete response that promised a persistent connection: closing it would cost the next request its answer.
-    if (!how.startsWith("socket.")) return true;
-    // Complete, but perhaps not flushed: Node closes the connection once it is.
-    exchange.response._last = true;
-    endWithError(exchange.connection, error);
-    if (how !== "socket.end" && !exchange.response.finished && exchange.goneBy === null) {
-      exchange.goneBy = "app";
-      setImmediate(tellDeparture, exchange);
-    }
-    return true;
-  }
-  endWithError(exchange.connection, error);
-  const answer = exchange.raw?.answer("fin") ?? null;
-  if (answer !== null && !exchange.phase.isCommitted) {
-    adopt(exchange, answer, true);
-    return true;
-  }
-  if (exchange.raw !== null && !exchange.phase.isCommitted) {
-    return exchange.fail(rawWrite({ err: error, closes: true }));
-  }
-  return exchange.fail(prematureClose(how, error));
+export function closeRaw(exchange: RawExchange, how: string, error: unknown): boolean {
+  const { raw } = exchange;
+  if (raw === null) return exchange.fail(prematureClose(how, error));
+  const answer = raw.answer("fin");
+  if (answer === null) return exchange.fail(rawWrite({ err: error, closes: true }));
+  adopt(exchange, answer);
+  return true;
 }
 
 /** Lets a raw response go, once its header section is whole: the rest of it goes out as it comes. */
-export function releaseRaw(exchange: Http1Exchange): void {
-  const stream = exchange.raw?.stream(!canPersist(exchange)) ?? null;
+export function releaseRaw(exchange: RawExchange): void {
+  if (exchange.connection.waiting === exchange) return;
+  const stream = exchange.raw?.stream(!exchange.canPersist) ?? null;
   if (stream === null) return;
-  const { connection } = exchange;
   if (stream.repair !== null) exchange.repaired(stream.repair);
   exchange.raw = null;
   exchange.rawStream = stream;
@@ -90,18 +93,12 @@ export function releaseRaw(exchange: Http1Exchange): void {
   exchange.framing = stream.framing;
   exchange.sent = stream.content.octets;
   exchange.supervisor.committed(exchange);
-  if (stream.framing === CLOSE) {
-    // Without framing of its own it ends with the connection, and everything else is the app's.
-    exchange.response._last = true;
-    passThrough(exchange, stream.octets);
-  } else if (stream.content.state === "open") {
-    discardCalls(exchange);
-    connection.own(() => connection.call("write", [stream.octets]));
-  } else endStream(exchange, stream, stream.octets, false);
+  if (stream.content.state === "open") exchange.begin(stream);
+  else endStream(exchange, stream, stream.octets);
 }
 
 /** Its content has come to its end, or cannot be read. @param isMore - there is something behind that */
-function endStream(exchange: Http1Exchange, stream: RawStream, rest: Buffer, isMore: boolean): void {
+export function endStream(exchange: RawExchange, stream: RawStream, rest: Buffer, isMore = false): void {
   const { connection } = exchange;
   const failure = rawWrite({ prevented: null, status: exchange.status });
   if (stream.content.state === "broken") {
@@ -111,34 +108,22 @@ function endStream(exchange: Http1Exchange, stream: RawStream, rest: Buffer, isM
   }
   if (isMore) exchange.repaired(failure);
   exchange.phase = exchange.phase.after.replace;
-  send(exchange, rest, stream.head, stream.closes);
+  exchange.sendRaw(rest, stream);
 }
 
 /** The app has answered through the response object after all. */
-export function dropRaw(exchange: Http1Exchange): void {
+export function dropRaw(exchange: Pick<RawExchange, "raw" | "repaired">): void {
   exchange.raw = null;
   exchange.repaired(rawWrite());
 }
 
 /** A raw response that is complete and valid takes the place of one through the response object. */
-function adopt(exchange: Http1Exchange, { octets, status, repair }: RawAnswer, closes: boolean): void {
-  if (repair !== null) exchange.repaired(repair);
+function adopt(exchange: RawExchange, answer: RawAnswer): void {
+  if (answer.repair !== null) exchange.repaired(answer.repair);
   exchange.raw = null;
   exchange.phase = exchange.phase.after.replace;
-  exchange.status = status;
+  exchange.status = answer.status;
   exchange.framing = CHUNKED;
-  send(exchange, octets, octets.toString("latin1", 0, endOfSection(octets)), closes);
-}
-
-/** Sends the last octets of a response, behind which the connection is free for the next request, or ends. */
-function send(exchange: Http1Exchange, octets: Buffer, head: string, closes: boolean): void {
-  if (closes && exchange.held === null && !exchange.isDetached) {
-    // Nothing follows: Node need not take its response for answered, and the app sees no `finish`, as without the guard.
-    discardCalls(exchange);
-    sendLast(exchange, octets);
-  } else {
-    // What the app has begun through the response object never ends, in its view.
-    if (closes && !exchange.response.finished) exchange.goneBy ??= "app";
-    takeOver(exchange, octets, head, closes);
-  }
+  exchange.sent = answer.octets.byteLength - answer.head.length;
+  exchange.sendRaw(answer.octets, answer);
 }

@@ -4,9 +4,9 @@ import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { CLOSE } from "../exchange/framing.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
-import { endOfSection, type FieldLine } from "../http/message.js";
+import type { FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
-import { type Failure, prematureClose, rawWrite, ruleBroken } from "../report/incidents.js";
+import { type Failure, ruleBroken } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
 import type { GuardedConnection } from "./connection.js";
 import { tellClientLeft } from "./departure.js";
@@ -15,7 +15,8 @@ import { checkInterim } from "./interim.js";
 import { KeptOctets } from "./kept-octets.js";
 import { versionOf, type WriteCallback } from "./node-internals.js";
 import { peerOfConnection } from "./peer.js";
-import { type RawAnswer, RawResponse, type RawStream } from "./raw-response.js";
+import type { RawResponse, RawStream } from "./raw-response.js";
+import { closeRaw, endStream, type RawExchange, releaseRaw, writeRaw } from "./raw-writes.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
@@ -27,21 +28,16 @@ const LAST_READ_MS = 1_000;
  * An exchange for which Node has no response object: an upgrade, a CONNECT, or a request that could not be parsed.
  * Whoever listens answers on the socket, by hand.
  */
-export class SocketExchange extends Exchange {
+export class SocketExchange extends Exchange implements RawExchange {
   status = 0;
-  octets = 0;
-  #raw: RawResponse;
-  /** Its header section is out, and its content goes out as it comes. */
-  #stream: RawStream | null = null;
+  readonly canPersist = false;
+  raw: RawResponse | null = null;
+  rawStream: RawStream | null = null;
   #interims = 0;
   /** 100 (Continue) has gone out. */
   #continued = false;
-  /** Responses in front of it are under way: its own waits, once there is one. */
-  #isQueued = false;
-  #isAnswered = false;
-  /** The rest of what the app writes is waited for. */
-  #isAwaited = false;
-  #answer: { octets: Buffer; status: number } | undefined;
+  /** Its answer, which waits for its turn. */
+  #answer: Buffer | undefined;
   /** What goes out in front of that, or in its place, once it is its turn. */
   #held: Buffer[] = [];
   /** What the app finds of what it has written until then. */
@@ -59,10 +55,9 @@ export class SocketExchange extends Exchange {
     /** What it becomes when nobody answers. */
     private readonly otherwise: Failure,
     /** `undefined`: of a request that could not be parsed, and may be a HEAD. */
-    private readonly method = request?.method,
+    readonly method = request?.method,
   ) {
     super(supervisor, settings);
-    this.#raw = new RawResponse(request, method);
     connection.bare = this;
     connection.witness = supervisor;
     const destroyed = () => {
@@ -74,7 +69,6 @@ export class SocketExchange extends Exchange {
 
   /** Keeps the answer back until `takeTurn()`. */
   waitForTurn(): void {
-    this.#isQueued = true;
     this.connection.bare = null;
     this.connection.waiting = this;
   }
@@ -82,13 +76,12 @@ export class SocketExchange extends Exchange {
   /** @returns whether it has been answered meanwhile */
   takeTurn(): boolean {
     const { connection } = this;
-    this.#isQueued = false;
     connection.waiting = null;
     connection.bare = this;
     for (const octets of this.#held.splice(0)) this.#put(octets);
     if (this.#hasSwitched) this.#upgrade();
     const answer = this.#answer;
-    if (answer !== undefined) this.#send(answer.octets, answer.status);
+    if (answer !== undefined) this.sendRaw(answer);
     this.#release(null);
     return answer !== undefined;
   }
@@ -104,8 +97,13 @@ export class SocketExchange extends Exchange {
     this.#kept = null;
   }
 
+  /** Responses in front of it are under way: its own waits, once there is one. */
   override get isQueued(): boolean {
-    return this.#isQueued;
+    return this.connection.waiting === this;
+  }
+
+  get octets(): number {
+    return this.isQueued ? 0 : this.sent;
   }
 
   override get socket(): object {
@@ -113,7 +111,7 @@ export class SocketExchange extends Exchange {
   }
 
   override get afterwards(): "ends" | "other" {
-    return this.#isAnswered ? "ends" : "other";
+    return this.status === 0 || this.#hasSwitched ? "other" : "ends";
   }
 
   get peer(): Peer {
@@ -125,7 +123,7 @@ export class SocketExchange extends Exchange {
   }
 
   isBegun(): boolean {
-    return this.#isAnswered;
+    return this.phase.isCommitted;
   }
 
   readonly isWhole = false;
@@ -147,83 +145,37 @@ export class SocketExchange extends Exchange {
   }
 
   release(): void {
-    if (this.#isQueued || this.#hasSwitched || this.phase.isOver || this.phase.isCommitted) return;
-    const stream = this.#raw.stream(true);
-    if (stream === null) return;
-    if (stream.repair !== null) this.repaired(stream.repair);
-    this.#stream = stream;
-    this.phase = this.phase.after.commit;
-    this.status = stream.status;
-    this.framing = stream.framing;
-    this.octets = stream.content.octets;
-    this.supervisor.committed(this);
-    if (stream.content.state === "open") this.#put(stream.octets);
-    else this.#endStream(stream.octets);
+    if (!this.phase.isCommitted && !this.phase.discards) releaseRaw(this);
   }
 
-  /**
-   * @param last - the app ends the connection with these octets
-   * @returns false where they go out as they are
-   */
   socketWrite(octets: Buffer, last: boolean): boolean {
-    if (this.#stream === null || this.phase.isOver) {
-      this.#take(octets, last);
-      return true;
-    }
-    const { content } = this.#stream;
-    const belong = content.take(octets);
-    this.octets = content.octets;
-    if (content.state === "open") return false;
-    if (belong < octets.length && content.state === "whole") this.repaired(this.#badWrite());
-    this.#endStream(octets.subarray(0, belong));
+    if (!this.#hasSwitched) return writeRaw(this, octets, last);
+    this.#put(Buffer.from(octets));
     return true;
   }
 
-  /** The content has come to its end, with these octets, or cannot be read. */
-  #endStream(rest: Buffer): void {
-    if (this.#stream?.content.state === "broken") {
-      this.#put(rest);
-      this.fail(this.#badWrite());
-      return;
-    }
-    this.phase = this.phase.after.end;
-    this.#sendLast(rest);
+  switches(raw: RawResponse): boolean {
+    const status = raw.upgrade();
+    if (status === null) return false;
+    this.status = status;
+    this.phase = this.phase.after.replace;
+    // RFC 9110, section 7.8: the 100 the client waits for comes before the 101.
+    const expects = status === 101 && !this.#continued && /^100-continue$/i.test(this.request?.headers.expect ?? "");
+    if (expects) this.#put(Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"));
+    this.#put(raw.octets);
+    this.#hasSwitched = true;
+    if (!this.isQueued) this.#upgrade();
+    return true;
   }
 
-  #badWrite(): Failure {
-    return rawWrite({ prevented: null, status: this.status });
-  }
-
-  #take(octets: Buffer, last: boolean): void {
-    if (this.#hasSwitched) this.#put(Buffer.from(octets));
-    if (this.phase.isVoid) return;
-    this.#raw.add(octets);
-    for (const section of this.#raw.takeInterims()) this.#sendInterim(section);
-    const status = this.#raw.upgrade();
-    if (status !== null) {
-      this.status = status;
-      this.phase = this.phase.after.replace;
-      // RFC 9110, section 7.8: the 100 the client waits for comes before the 101.
-      const expects = status === 101 && !this.#continued && /^100-continue$/i.test(this.request?.headers.expect ?? "");
-      if (expects) this.#put(Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"));
-      this.#put(this.#raw.octets);
-      this.#hasSwitched = true;
-      if (!this.#isQueued) this.#upgrade();
-      return;
-    }
-    const answer = this.#raw.answer(last ? "fin" : "open", true);
-    if (answer !== null) this.#sendRaw(answer);
-    else if (!this.#raw.isEmpty) {
-      if (!this.#isAwaited) this.supervisor.holdBack(this);
-      this.#isAwaited = true;
-      if (this.#raw.isLarge) this.release();
-    }
+  begin({ octets }: RawStream): void {
+    this.#put(octets);
   }
 
   /** Sends octets as they are, or keeps them until it is their turn. */
   #put(octets: Buffer): void {
     const { connection } = this;
-    if (this.#isQueued) this.#held.push(octets);
+    if (this.isQueued) this.#held.push(octets);
     else connection.own(() => connection.call("write", [octets]));
   }
 
@@ -234,7 +186,7 @@ export class SocketExchange extends Exchange {
     if (this.#end !== undefined) connection.call(this.#end === "socket.end" ? "end" : "destroySoon", []);
   }
 
-  #sendInterim(section: string): void {
+  sendInterim(section: string): void {
     const { request } = this;
     const verdict = checkInterim(section, {
       version: request === null ? "1.1" : versionOf(request),
@@ -251,27 +203,19 @@ export class SocketExchange extends Exchange {
   }
 
   closing(how: string, error: unknown): boolean {
-    const { connection } = this;
-    if (this.#isQueued && how !== "socket.end") tellClientLeft(connection);
+    const { connection, raw, rawStream } = this;
+    if (this.isQueued && how !== "socket.end") tellClientLeft(connection);
     endWithError(connection, error);
     if (this.#hasSwitched) this.#end ??= how;
-    if (this.phase.isVoid || this.#isAnswered) return true;
-    if (this.#stream?.framing === CLOSE) {
-      this.#endStream(Buffer.alloc(0));
+    if (this.phase.isOver) return true;
+    if (rawStream?.framing === CLOSE) {
+      endStream(this, rawStream, Buffer.alloc(0));
       return true;
     }
-    const answer = this.#raw.answer("fin");
-    if (answer !== null) {
-      this.#sendRaw(answer);
-      return true;
-    }
-    if (this.#stream === null && this.#raw.octets.byteLength > 0) {
-      return this.fail(rawWrite({ status: this.otherwise.status, err: error, closes: true }));
-    }
-    if (this.request === null) return this.fail(this.otherwise);
+    if (raw === null && this.request === null) return this.unanswered();
     // No other protocol can be spoken with a client that has ended its side: it has left, and the app lets go of it.
-    if (this.connection.socket.readableEnded) return false;
-    return this.fail(prematureClose(how, error));
+    if (raw === null && connection.socket.readableEnded) return false;
+    return closeRaw(this, how, error);
   }
 
   /** Whatever goes wrong with the answer to what is no request, Node's own answer is the right one. */
@@ -288,31 +232,20 @@ export class SocketExchange extends Exchange {
   finish(): void {}
 
   replace(page: Page): void {
-    this.#send(renderHttp1(page, this.method, true).octets, page.status);
+    const { octets, head } = renderHttp1(page, this.method, true);
+    this.status = page.status;
+    this.sent = octets.byteLength - head.length;
+    this.sendRaw(octets);
   }
 
-  #sendRaw({ octets, status, repair }: RawAnswer): void {
-    if (repair !== null) this.repaired(repair);
-    this.#send(octets, status);
-  }
-
-  #send(octets: Buffer, status: number): void {
-    this.phase = this.phase.after.replace;
-    if (this.#isQueued) {
-      this.#answer = { octets, status };
+  sendRaw(octets: Buffer): void {
+    if (this.isQueued) {
+      this.#answer = octets;
       return;
     }
-    this.status = status;
-    this.octets = octets.byteLength - endOfSection(octets);
-    this.#sendLast(octets);
-  }
-
-  #sendLast(octets: Buffer): void {
-    const { connection } = this;
-    const { socket } = connection;
-    this.#isAnswered = true;
+    const { socket } = this.connection;
     const flushed = contained(this.supervisor, () => this.#flushed());
-    connection.own(() => {
+    this.connection.own(() => {
       for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
       socket.end(octets, flushed);
     });

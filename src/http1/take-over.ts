@@ -83,7 +83,7 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
 
 /** Tells the app of the end of the connection when Node would have told it, before Node turns to what follows. */
 function depart(exchange: Http1Exchange, finish: WriteCallback): WriteCallback {
-  setImmediate(tellDeparture, exchange);
+  tellDeparture(exchange);
   return (...args) => setImmediate(() => finish?.(...args));
 }
 

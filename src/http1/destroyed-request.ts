@@ -1,5 +1,6 @@
-import { setImmediate, setTimeout } from "../clock.js";
+import { setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
+import { awaitsContent } from "../http/message.js";
 import { prematureClose } from "../report/incidents.js";
 import { tellDeparture } from "./departure.js";
 import { showGone } from "./gone-socket.js";
@@ -9,11 +10,28 @@ import { endWithError } from "./socket-error.js";
 /** How long an app that has destroyed its request may take to answer it after all, in milliseconds. */
 const LATE_ANSWER_MS = 100;
 
+/** The app has destroyed its request, and with it, as far as it knows, the connection. */
+export function requestDestroyed(exchange: Http1Exchange, error: unknown): void {
+  const { connection, request, response } = exchange;
+  if (exchange.phase.isOver) {
+    if (!awaitsContent(request)) return;
+    response._last = true;
+    endWithError(connection, error);
+    showGone(connection);
+  } else if (response._header === null && exchange.raw === null && !exchange.isDetached) awaitAnswer(exchange, error);
+  else {
+    connection.culprit = exchange;
+    exchange.closing("req.destroy", error);
+    connection.culprit = null;
+    if (exchange.goneBy !== null && !exchange.isQueued) showGone(connection);
+  }
+}
+
 /**
  * An app that destroys a request in mid-content often answers behind that, most likely with a 413, which says more than
  * the guard could. It is told what Node would have told, and gets a moment.
  */
-export function awaitLateAnswer(exchange: Http1Exchange, error: unknown): void {
+function awaitAnswer(exchange: Http1Exchange, error: unknown): void {
   const failure = prematureClose("req.destroy", error);
   exchange.goneBy = "app";
   exchange.lateAnswer = failure;
@@ -21,9 +39,17 @@ export function awaitLateAnswer(exchange: Http1Exchange, error: unknown): void {
   exchange.connection.socket.resume();
   endWithError(exchange.connection, error);
   if (!exchange.isQueued) showGone(exchange.connection);
-  setImmediate(tellDeparture, exchange);
+  tellDeparture(exchange);
   const answer = () => {
     if (!exchange.phase.isCommitted) exchange.fail(failure);
   };
   setTimeout(contained(exchange.supervisor, answer), LATE_ANSWER_MS).unref();
+}
+
+/** The app answers though the connection is gone in its view. */
+export function answersAfterAll(exchange: Http1Exchange): void {
+  const { lateAnswer } = exchange;
+  if (lateAnswer === undefined) return;
+  exchange.lateAnswer = undefined;
+  exchange.repaired(lateAnswer);
 }
