@@ -20,6 +20,10 @@ const HEADER = {
   full: 255,
 } as const;
 
+/** Where the file says that a request has found no slot, and what is written there: four octets, as with any mark. */
+export const FULL = { at: HEADER.full - 3, octets: Uint8Array.of(0, 0, 0, 1) } as const;
+const MAX_JSON = FULL.at - HEADER.owner;
+
 /** Size of a file with so many slots, in octets. */
 export function fileOctets(slots: number): number {
   return SLOT_OCTETS * (slots + 1);
@@ -33,8 +37,8 @@ export function encodeEmpty(owner: ProcessIdentity, slots: number): Buffer {
   file.writeUInt32LE(VERSION, HEADER.version);
   file.writeUInt32LE(SLOT_OCTETS, HEADER.slotOctets);
   file.writeUInt32LE(slots, HEADER.slots);
-  file.writeUInt16LE(Math.min(json.length, HEADER.full - HEADER.owner), HEADER.length);
-  file.write(json, HEADER.owner, HEADER.full - HEADER.owner, "latin1");
+  file.writeUInt16LE(Math.min(json.length, MAX_JSON), HEADER.length);
+  file.write(json, HEADER.owner, MAX_JSON, "latin1");
   file.writeInt32LE(checksum(file, HEADER.length, HEADER.full), HEADER.checksum);
   return file;
 }
@@ -61,9 +65,6 @@ export function decodeHeader(file: Buffer): { owner: ProcessIdentity; slots: num
   }
   return "its header is damaged";
 }
-
-/** Where the file says that a request has found no slot, and what is written there. */
-export const FULL = { at: HEADER.full, octet: Uint8Array.of(1) } as const;
 
 /** Whether some request of this file has found no slot. */
 export function wasFull(file: Buffer): boolean {

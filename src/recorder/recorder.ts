@@ -8,6 +8,7 @@ import { keptOf } from "../kept/kept-handle.js";
 import { ledgerOfKeeper } from "../kept/kept-ledger.js";
 import { loggableUrl } from "../report/log.js";
 import { urlOf } from "../report/records.js";
+import { MappedFile } from "./mapped-file.js";
 import { ownIdentity } from "./process-identity.js";
 import { encodeEmpty, FULL } from "./recorder-file.js";
 import type { RecorderSettings } from "./recorder-options.js";
@@ -42,6 +43,8 @@ export class Recorder {
   readonly #refused = new Set<string>();
   #file = "";
   #fd = -1;
+  /** The same file as memory, where that can be had. */
+  #mapped: MappedFile | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #search: NodeJS.Timeout | undefined;
   #closing = false;
@@ -114,7 +117,7 @@ export class Recorder {
     if (slot !== undefined || this.#toldFull) return slot;
     this.#toldFull = true;
     this.#listener.full(this.#settings.slots);
-    this.#write(FULL.octet, 1, 0, FULL.at);
+    this.#write(FULL.octets, FULL.octets.length, 0, FULL.at);
     return undefined;
   }
 
@@ -173,7 +176,7 @@ export class Recorder {
     for (let n = 0; this.#fd === -1; n++) {
       this.#file = `${path}.${process.pid}${n === 0 ? "" : `-${n}`}`;
       try {
-        this.#fd = openSync(this.#file, "wx", 0o600);
+        this.#fd = openSync(this.#file, "wx+", 0o600);
       } catch (error) {
         // Another guard of this process, or a process that had the same number: the search will tell.
         if ((error as NodeJS.ErrnoException).code !== "EEXIST" || n > 1_000) throw error;
@@ -182,6 +185,8 @@ export class Recorder {
     // Zeros, and not a hole: a full disk shows now, and not at a request.
     if (writeSync(this.#fd, empty, 0, empty.length, 0) !== empty.length)
       throw new Error("the file could not be filled");
+    // It is written to for every step of a request.
+    if (ledgerOfKeeper() !== undefined) this.#mapped = MappedFile.of(this.#fd, this.#file, empty.length);
     if (open.size === 0) process.on("exit", exitAll);
     open.add(this);
     const touch = contained(this.#listener, () => this.#touch());
@@ -189,6 +194,7 @@ export class Recorder {
   }
 
   #write(octets: Uint8Array, length: number, slot: number, at = 0): void {
+    if (this.#mapped !== undefined) return this.#mapped.write(octets, length, slot * SLOT_OCTETS + at);
     if (this.#fd === -1) return;
     try {
       writeSync(this.#fd, octets, 0, length, slot * SLOT_OCTETS + at);
@@ -226,8 +232,9 @@ export class Recorder {
 
   /** What cannot be written any more would be false at the next start. */
   #fail(error: unknown): void {
-    // Whoever has it open is to read nothing of it.
-    if (this.#fd !== -1) contain(undefined, () => ftruncateSync(this.#fd));
+    // Whoever has it open is to read nothing of it. What is memory must not lose its end: a store there would be the end.
+    if (this.#mapped !== undefined) this.#mapped.write(FREE_MARK, FREE_MARK.length, 0);
+    else if (this.#fd !== -1) contain(undefined, () => ftruncateSync(this.#fd));
     this.#remove();
     const tell = contained(this.#listener, () => this.#listener.failed(error));
     setImmediate(tell); // the app may not have set up its logger yet
@@ -244,7 +251,9 @@ export class Recorder {
     if (this.#fd === -1) return;
     const fd = this.#fd;
     this.#fd = -1;
-    for (const act of [() => closeSync(fd), () => unlinkSync(this.#file)]) {
+    const mapped = this.#mapped;
+    this.#mapped = undefined;
+    for (const act of [() => mapped?.close(), () => closeSync(fd), () => unlinkSync(this.#file)]) {
       try {
         act();
       } catch {

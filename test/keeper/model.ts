@@ -181,7 +181,7 @@ class Model {
       expect: () => {
         if (this.#mutant === "a request is written down once its header section has arrived") return undefined;
         const slot = this.#freeSlots.pop();
-        if (slot === undefined) this.#file.set(FULL.octet, FULL.at);
+        if (slot === undefined) this.#file.set(FULL.octets, FULL.at);
         else this.#arrive(slot);
         this.#happened();
         return slot;
@@ -429,7 +429,7 @@ class Model {
     const slot = kept.arrived(this.#ledger) ?? this.#freeSlots.pop();
     if (slot === undefined) {
       kept.isUnrecorded = true;
-      this.#file.set(FULL.octet, FULL.at);
+      this.#file.set(FULL.octets, FULL.at);
       this.#promise(entry.request);
       this.#happened();
       return;
