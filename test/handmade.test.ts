@@ -327,6 +327,48 @@ describe.each(Object.keys(REQUESTS) as (keyof typeof REQUESTS)[])(
   },
 );
 
+const UPLOAD = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc";
+
+describe.each([
+  ["an upgrade", REQUESTS["an upgrade"]],
+  ["an upload that is still under way", UPLOAD],
+])("a response by hand to %s, behind which the connection is closed", (_what, request) => {
+  it.each([
+    ["Connection: keep-alive\r\nKeep-Alive: timeout=5", "Connection: close"],
+    [
+      "Keep-Alive: timeout=5\r\nConnection: Upgrade, Keep-Alive\r\nUpgrade: h2c",
+      "Upgrade: h2c\r\nConnection: Upgrade, close",
+    ],
+    ["Connection: Upgrade\r\nUpgrade: h2c", "Upgrade: h2c\r\nConnection: Upgrade, close"],
+    ["connection:  Close\r\nX-A: b", "connection:  Close\r\nX-A: b"],
+  ])("says so in place of %j, short or long", async (fields, said) => {
+    for (const length of [3, 100_000]) {
+      const { server, codes } = await serve((socket) => {
+        socket.write(`${OK}Date: Tue, 01 Dec 2026 08:00:00 GMT\r\nContent-Length: ${length}\r\n${fields}\r\n\r\n`);
+        socket.write("x".repeat(length));
+      });
+      const client = open(server, request);
+      await expect.poll(client.end).toBe("FIN");
+      expect(content(client).length).toBe(length);
+      const section = client.octets().slice(0, client.octets().indexOf("\r\n\r\n"));
+      expect(section).toBe(`${OK}Date: Tue, 01 Dec 2026 08:00:00 GMT\r\nContent-Length: ${length}\r\n${said}`);
+      expect(codes).toEqual([]);
+    }
+  });
+});
+
+it("a response by hand says that it is the last on a connection which its app ends at once", async () => {
+  for (const kind of Object.keys(REQUESTS) as (keyof typeof REQUESTS)[]) {
+    const { server } = await serve((socket) => {
+      socket.end(`${OK}Content-Length: 2\r\nConnection: keep-alive\r\n\r\nok`);
+    });
+    const client = open(server, REQUESTS[kind]);
+    await expect.poll(client.end).toBe("FIN");
+    expect(client.octets()).toMatch(/\r\nConnection: close\r\n\r\nok$/);
+    expect(client.octets()).not.toMatch(/keep-alive/i);
+  }
+});
+
 describe("a response that an app writes to an upgrade by hand, before its turn", () => {
   it.each([4, 40])("is whole at its turn, or visibly none: %i pieces", async (pieces) => {
     const write: Write = (socket) => {

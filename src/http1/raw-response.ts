@@ -113,11 +113,11 @@ export class RawResponse {
     if (parsed === null || !parsed.complete || parsed.status < 200) return null;
     const surplus = parsed.problems.find(({ code }) => code === "surplus-octets");
     if (!isPassable(parsed, surplus)) return null;
-    let added = "";
-    if (parsed.framing === "close") added += `Content-Length: ${parsed.content.byteLength}\r\n`;
     const closes = parsed.closes || mustClose;
-    if (closes && parsed.field("connection") === undefined) added += "Connection: close\r\n";
-    const octets = withFields(withDate(this.octets.subarray(0, parsed.end), parsed), added);
+    const dated = withDate(this.octets.subarray(0, parsed.end), parsed);
+    const framed =
+      parsed.framing === "close" ? withField(dated, `Content-Length: ${parsed.content.byteLength}`) : dated;
+    const octets = closes ? withClose(framed, parsed) : framed;
     const repair = this.#mending ?? repairOf(parsed) ?? (surplus === undefined ? null : brokenBy(surplus));
     return { octets, head: headOf(octets), status: parsed.status, closes, repair };
   }
@@ -142,8 +142,8 @@ export class RawResponse {
     const taken = content.take(octets.subarray(end));
     if (content.state === "broken") return null;
     const closes = parsed.closes || mustClose || framing === CLOSE;
-    const added = closes && parsed.field("connection") === undefined ? "Connection: close\r\n" : "";
-    const mended = withFields(withDate(octets.subarray(0, end + taken), parsed), added);
+    const dated = withDate(octets.subarray(0, end + taken), parsed);
+    const mended = closes ? withClose(dated, parsed) : dated;
     const repair = this.#mending ?? repairOf(parsed);
     return { octets: mended, head: headOf(mended), framing, content, status: parsed.status, closes, repair };
   }
@@ -224,14 +224,21 @@ function isUnreadable(date: string | undefined): boolean {
 function withDate(octets: Buffer, parsed: ParsedResponse): Buffer {
   const date = parsed.field("date");
   if (date !== undefined && !isUnreadable(date)) return octets;
-  const end = endOfSection(octets) - 4;
-  const section = octets.toString("latin1", 0, end).replace(/\r\ndate:[^\r]*/gi, "");
-  const line = `\r\nDate: ${new Date().toUTCString()}`;
-  return Buffer.concat([Buffer.from(section + line, "latin1"), octets.subarray(end)]);
+  return withField(octets, `Date: ${new Date().toUTCString()}`, /\r\ndate:[^\r]*/gi);
 }
 
-function withFields(octets: Buffer, lines: string): Buffer {
-  if (lines === "") return octets;
-  const end = endOfSection(octets) - 2;
-  return Buffer.concat([octets.subarray(0, end), Buffer.from(lines, "latin1"), octets.subarray(end)]);
+/** Says that it is the last on its connection, whatever the app has promised (CX-3). */
+function withClose(octets: Buffer, parsed: ParsedResponse): Buffer {
+  const options = parsed.fieldLines("connection").flatMap((line) => line.split(/[,\s]+/));
+  if (options.some((option) => /^close$/i.test(option))) return octets;
+  const kept = options.filter((option) => option !== "" && !/^keep-alive$/i.test(option));
+  return withField(octets, `Connection: ${[...kept, "close"].join(", ")}`, /\r\n(?:connection|keep-alive):[^\r]*/gi);
+}
+
+/** @param instead - the field lines in whose place it is */
+function withField(octets: Buffer, line: string, instead?: RegExp): Buffer {
+  const end = endOfSection(octets) - 4;
+  const section = octets.toString("latin1", 0, end);
+  const left = instead === undefined ? section : section.replace(instead, "");
+  return Buffer.concat([Buffer.from(`${left}\r\n${line}`, "latin1"), octets.subarray(end)]);
 }

@@ -209,7 +209,7 @@ export const IN_DETAIL: Readonly<Record<RuleId, InDetail>> = {
     "validity/catalogue.test.ts origins/scenarios/client-behaviour.ts origins/scenarios/pipelining.ts"),
   "CX-2": of("`Connection: close` is sent in place of keep-alive, also if the app has set `shouldKeepAlive`, and to an HTTP/1.0 client that did not ask for keep-alive.",
     "validity/guarded.test.ts origins/scenarios/framing-connection.ts origins/scenarios/pipelining.ts"),
-  "CX-3": of("If the connection closes after a response of the guard, that response says so. So do the response that `maxRequestsPerSocket` makes the last, and every response of a server that drains or closes, unless another request has arrived already. Then that request is answered too, and the connection is closed when it has been idle. A response that was sent before the app closes the connection cannot say it.",
+  "CX-3": of("If the connection closes after a response of the guard, that response says so. So do a response that the app writes to the socket by hand, the response that `maxRequestsPerSocket` makes the last, and every response of a server that drains or closes, unless another request has arrived already. Then that request is answered too, and the connection is closed when it has been idle. A response that was sent before the app closes the connection cannot say it.",
     "origins/scenarios/client-behaviour.ts"),
   "CX-4": of("Keep-Alive is left out if it is malformed, if the connection closes, and if Connection has only other options.",
     "validity/guarded.test.ts origins/scenarios/framing-connection.ts"),
