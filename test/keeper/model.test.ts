@@ -128,6 +128,11 @@ const MUTANTS = [
     "octets that are no start of a message were taken for one",
     "an upload",
   ],
+  [
+    "a request is written down once the parser has returned",
+    "octets that are no start of a message were taken for one",
+    "an upload",
+  ],
   ["another protocol is marked behind its octets", "a request got two answers", "another protocol"],
   ["TLS is not marked", "octets that are no start of a message were taken for one", "TLS"],
   [

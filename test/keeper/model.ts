@@ -52,6 +52,7 @@ export type Mutant =
   | "another protocol is marked behind its octets"
   | "TLS is not marked"
   | "a request is written down once its header section has arrived"
+  | "a request is written down once the parser has returned"
   | "slots are freed before the keeper is told"
   | "the ledger is taken before the pipe is read"
   | "a response that was cut is marked as answered"
@@ -376,10 +377,9 @@ class Model {
       this.world.broken.push("octets that are no start of a message were taken for one");
       return;
     }
-    if (this.#parsing === null && this.#mutant !== "a request is written down once its header section has arrived") {
-      this.#promise(request);
-      this.#kept.arrives(this.#ledger);
-    }
+    const isLate = this.#mutant === "a request is written down once the parser has returned";
+    const isNever = this.#mutant === "a request is written down once its header section has arrived";
+    if (this.#parsing === null && !isLate && !isNever) this.#arrives(request);
     if (isFirst) this.#parsing = { request, content: 0 };
     else if (this.#parsing === null) {
       // The rest of a header section whose start was read by somebody else: 400, and the end.
@@ -387,12 +387,20 @@ class Model {
       this.#isPastHttp = true;
       return;
     }
-    if (!isLast) return;
+    if (!isLast) {
+      if (isLate && this.#buffer.length === 0) this.#arrives(request);
+      return;
+    }
     const asked = this.#scenario.asked[request] as Asked;
     this.#begin(request, asked);
     this.#parsing = null;
     this.#isPastHttp = asked.switches === true;
     if ((asked.content ?? 0) > 0) this.#owed = request;
+  }
+
+  #arrives(request: number): void {
+    this.#promise(request);
+    this.#kept.arrives(this.#ledger);
   }
 
   #promise(request: number): void {
