@@ -1,17 +1,14 @@
 import { nextTick, performance, setImmediate } from "../clock.js";
-import { contained } from "../containment.js";
-import { NONE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
 import { checkCoding } from "../http1/coded-content.js";
 import { handlerError, longContent, shortContent, sourceFailed } from "../report/incidents.js";
 import { NO_ERROR } from "./codes.js";
-import { hasNoContent } from "./fields.js";
+import { judgeHead } from "./fields.js";
 import { isClosedByClient, openAgain, passHeld, wouldBeTaken } from "./held.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { isShutDown } from "./internals.js";
-import { octetsOf, type Piece, pass } from "./pieces.js";
-import { judgeHead } from "./response.js";
-import { byName, type Head } from "./section.js";
+import { octetsOf, type Piece } from "./pieces.js";
+import { byName, type Head, hasNoContent } from "./section.js";
+import { endBehindError, pass } from "./to-session.js";
 
 type Callback = (error?: Error | null) => void;
 
@@ -88,21 +85,6 @@ export function end(exchange: Http2Exchange, chunk?: unknown, encoding?: unknown
   exchange.ends();
   if (!exchange.phase.isCommitted && isAnswer && !commit(exchange, pieceOf(chunk, encoding))) return stream;
   return pass();
-}
-
-/**
- * Sees to the end of a response behind which the app has written: a Writable that has failed never comes to its end. What
- * it was given before goes on to the session.
- */
-export function endBehindError(exchange: Http2Exchange): void {
-  const { stream, native, head, framing, phase } = exchange;
-  if (exchange.isWatched || stream.errored === null) return;
-  // Node destroys a closed stream behind the end of its request, of which one that has failed is not told.
-  if (stream.closed && phase.isOver) nextTick(contained(exchange.supervisor, () => exchange.destroys()));
-  if (stream.writableFinished || phase !== PHASES.ended) return;
-  // With some header sections Node has sent the end at once.
-  if (head === null || framing === NONE || head.options?.endStream || stream.destroyed || stream.closed) return;
-  if (exchange.isHandedOver && isShutDown(stream) !== true) native._final.call(stream, noop as never);
 }
 
 /** Overrides `_write()` and `_writev()`, where the Writable hands its content to the session. */

@@ -6,12 +6,11 @@ import { PHASES } from "../exchange/state.js";
 import { type Failure, prematureClose } from "../report/incidents.js";
 import { CANCEL, NO_ERROR, REFUSED_STREAM } from "./codes.js";
 import { commit } from "./content.js";
-import { hasNoContent } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { isAskedForTrailers, isDestroyed, keepOpen } from "./internals.js";
+import { isAskedForTrailers, isDestroyed, isGone, keepOpen, stateOf, unended } from "./internals.js";
 import { destroyedWith, isSent, type Leaving, whenSent } from "./leaving.js";
-import { OVERTAKES } from "./reset.js";
-import type { Head } from "./section.js";
+import { OVERTAKES, resetsBehind } from "./reset.js";
+import { type Head, hasNoContent } from "./section.js";
 
 /** Overrides `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
 export function destroy(exchange: Http2Exchange, error?: Error, callback?: unknown): ServerHttp2Stream {
@@ -93,7 +92,7 @@ export function failureOf({ code, error }: Pick<Leaving, "code" | "error">, how:
 
 /** Ends a stream whose whole answer is with Node. @returns false where Node does so as it has been asked to */
 function leaveSent(exchange: Http2Exchange): boolean {
-  const { stream, supervisor, isUploading, fitsWindow, framing, head, sent, phase } = exchange;
+  const { stream, supervisor, isUploading, framing, head, sent, phase } = exchange;
   const wasSent = isSent(stream);
   // Who gives the answer up does not wait for a recipient that does not take it; trailers are the app's to send.
   const waitsForApp = isAskedForTrailers(stream) && stream.sentTrailers === undefined;
@@ -101,7 +100,7 @@ function leaveSent(exchange: Http2Exchange): boolean {
   if (!isUploading) {
     // Its end waits for trailers, of which the compatibility API sends none: RST_STREAM would come in front of all of it.
     // The Writable knows nothing of the guard's answer.
-    const waitsForNone = OVERTAKES && (sent === 0 || phase.isVoid) && !waitsForApp && fitsWindow;
+    const waitsForNone = OVERTAKES && (sent === 0 || phase.isVoid) && !waitsForApp && fitsWindow(exchange);
     if (!wasSent && waitsForNone && !isBare) {
       whenSent(stream, supervisor, () => exchange.leave());
       return true;
@@ -112,7 +111,7 @@ function leaveSent(exchange: Http2Exchange): boolean {
     exchange.leave();
     return true;
   }
-  if (!wasSent && (!fitsWindow || waitsForApp)) return false;
+  if (!wasSent && (!fitsWindow(exchange) || waitsForApp)) return false;
   // A recipient that is sending could take a code for the fate of the answer (RFC 9113, section 8.1).
   whenSent(stream, supervisor, () => exchange.leave());
   return true;
@@ -123,7 +122,7 @@ export function leaveBehind(exchange: Http2Exchange): void {
   const { stream, native, supervisor, head, phase } = exchange;
   // They come with the end of the content, and end the answer. Who ends the stream when asked for them has none.
   if (!phase.isVoid && head !== null && hasTrailers(exchange, head) && !isAskedForTrailers(stream)) return;
-  if (exchange.isHandedOver && exchange.hasRoom) {
+  if (exchange.isHandedOver && hasRoom(exchange)) {
     if (exchange.isPassingHeld) keepOpen(stream, false);
     exchange.pass(() => void native._final.call(stream, noop as never));
     exchange.leave();
@@ -174,16 +173,63 @@ export function endsEmpty(exchange: Http2Exchange): void {
   if (!exchange.phase.isCommitted) commit(exchange);
 }
 
-function noop(): void {}
-
-/** Whether a stream has ended on its own account: the client is gone, and nothing can be answered any more. */
-export function isGone(stream: ServerHttp2Stream): boolean {
-  if (stream.destroyed || stream.closed || stream.aborted) return true;
-  const { session } = stream;
-  // Node closes the streams of a socket that is gone before it closes the session.
-  return session === undefined || isDestroyed(session) || session.socket?.destroyed !== false;
-}
-
 export function isFailedWrite(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).syscall === "write";
 }
+
+/** The client takes all of the response without being asked: it goes out in front of the end of the stream. */
+function hasRoom(exchange: Http2Exchange): boolean {
+  const { session } = exchange.stream;
+  if (session === undefined || isDestroyed(session) || session.encrypted) return false;
+  // A stream that is closed while a write of the connection is under way, as each is where Node encrypts, may keep the
+  // session from its end.
+  const { _handle } = session.socket as { _handle?: { writeQueueSize?: number } | null };
+  return _handle?.writeQueueSize === 0 && fitsWindow(exchange);
+}
+
+/** All of the response fits into what the client takes without being asked. */
+function fitsWindow({ stream, sent, left }: Http2Exchange): boolean {
+  const { session } = stream;
+  if (session === undefined || isDestroyed(session)) return false;
+  const { remoteSettings, state } = unended(session);
+  const { initialWindowSize = 0 } = remoteSettings;
+  return sent <= initialWindowSize && sent - left <= (state.remoteWindowSize ?? 0);
+}
+
+/** Ends a stream, so that the app is told of the end it asked for, and the recipient of the one that its answer has. */
+export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): void {
+  const { stream, native } = exchange;
+  const { error, destroys, callback, waitsForReader } = leaving;
+  const state = stateOf(stream);
+  const isKnown = resetsBehind(exchange, code) && state !== undefined && "rstCode" in state;
+  const isClosing = stream.closed;
+  // A stream that is closed with a code waits for no reader, and tells of the code. Node sees to it where it sends one.
+  const isBroken = !destroys && !waitsForReader && leaving.code !== NO_ERROR && code === NO_ERROR;
+  const end = () => exchange.pass(() => exchange.destroys(error));
+  exchange.pass(() => {
+    if (isBroken) Object.defineProperties(stream, UNREAD);
+    if (!isClosing && !(destroys && isKnown)) exchange.closes(isKnown ? leaving.code : code);
+    if (isBroken) for (const name of Object.keys(UNREAD)) Reflect.deleteProperty(stream, name);
+    if (destroys) exchange.destroys(error, callback);
+    if (isKnown) state.rstCode = leaving.code;
+    // Node is closing it, behind the end of the answer.
+    if (isClosing) native.end.call(stream);
+  });
+  if (!isBroken) return;
+  // What the app has ended itself comes to its end first.
+  if (exchange.phase.isVoid || stream.writableFinished) nextTick(contained(exchange.supervisor, end));
+  else stream.once("finish", contained(exchange.supervisor, end));
+}
+
+/** By these Node comes to the end of what nobody has read, as soon as the session has sent the end of the answer. */
+const UNREAD: PropertyDescriptorMap = {
+  resume: {
+    configurable: true,
+    value(this: ServerHttp2Stream) {
+      return this;
+    },
+  },
+  read: { configurable: true, value: () => null },
+};
+
+function noop(): void {}

@@ -1,9 +1,8 @@
-import { CHUNKED, type Framing, NONE, ofLength } from "../exchange/framing.js";
-import type { Page } from "../fallback/page.js";
+import { nextTick } from "../clock.js";
+import { contained } from "../containment.js";
 import { FRAMING, HOP_BY_HOP } from "../http/fields.js";
 import { LOWER_CASE_TOKEN, NOT_IN_VALUE } from "../http/grammar.js";
-import { type FieldLine, renderFields } from "../http/message.js";
-import { isBodiless } from "../http/status.js";
+import { renderFields } from "../http/message.js";
 import { checkSize, largestFields } from "../http1/header-section.js";
 import { checkInterim } from "../http1/interim.js";
 import { type Failure, ruleBroken } from "../report/incidents.js";
@@ -13,10 +12,30 @@ import { isPlainStatus } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
 import { type ExcessiveBlock, excessOf, excessOfTrailers } from "./block.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { type Fields, type Head, readOnce } from "./section.js";
+import { type Fields, type Head, readOnce, render, statusOf } from "./section.js";
+
+/** Runs the rules over a header section. @returns `null` where the response has failed instead */
+export function judgeHead(exchange: Http2Exchange, head: Head): Head | null {
+  const verdict = exchange.veto?.() ?? judgeFields(exchange, head);
+  if (verdict === null) return head;
+  refuse(exchange, head, verdict);
+  return null;
+}
+
+/** The response fails for its header section. */
+export function refuse(exchange: Http2Exchange, head: Head, failure: Failure): void {
+  exchange.head = head;
+  exchange.fail(failure);
+  // Whatever the app still does in this turn belongs to the response it had in mind.
+  exchange.isRefused = true;
+  const refused = contained(exchange.supervisor, () => {
+    exchange.isRefused = false;
+  });
+  nextTick(refused);
+}
 
 /** Runs the rules over the header section, and makes the repairs. @returns why the response has to be replaced */
-export function judgeFields(exchange: Http2Exchange, head: Head): Failure | null {
+function judgeFields(exchange: Http2Exchange, head: Head): Failure | null {
   const { fields, options } = head;
   const addsDate = options?.sendDate !== false;
   if (isPlainlyValid(fields, addsDate, exchange.settings.maxFieldLines)) return sizeOf(exchange, fields, addsDate);
@@ -137,53 +156,6 @@ function tooLarge(what: string, { octets, limit }: ExcessiveBlock, fields: Field
     "HF-18",
     `The ${what} takes ${octets} octets over HTTP/2, and Node sends ${limit} (maxSendHeaderBlockLength); largest: ${largestFields(render(fields))}.`,
   );
-}
-
-/** A header section as HTTP/1.1 would render it: for whoever reads it, it is the same. */
-export function render(fields: Fields): string {
-  return `HTTP/1.1 ${statusOf(fields)} \r\n${renderFields(linesOf(fields))}\r\n`;
-}
-
-/** Whether Node ends a stream with this header section. */
-export function hasNoContent(fields: Fields, method: string): boolean {
-  const status = statusOf(fields);
-  return method === "HEAD" || status === 205 || isBodiless(status);
-}
-
-/** Status code as Node reads it. */
-export function statusOf(fields: Fields): number {
-  return Number(fields[":status"]) | 0 || 200;
-}
-
-/** How a recipient finds the end of the content. */
-export function framingOf(fields: Fields, method: string): Framing {
-  if (hasNoContent(fields, method)) return NONE;
-  const length = Number(fields["content-length"] ?? Number.NaN);
-  return Number.isSafeInteger(length) && length >= 0 ? ofLength(length) : CHUNKED;
-}
-
-/** Field lines without the pseudo-header fields. */
-export function linesOf(fields: Fields): FieldLine[] {
-  return Object.entries(fields).flatMap(([name, value]) =>
-    name.startsWith(":") ? [] : (Array.isArray(value) ? value : [value]).map((item): FieldLine => [name, String(item)]),
-  );
-}
-
-/** Of what the app has set for a header section to come, which nobody has judged: what is text without asking the app. */
-export function plainFields(given: object = {}): Fields {
-  const isPlain = (value: unknown) => typeof value === "string" || typeof value === "number";
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => [value].flat().every(isPlain)));
-}
-
-/** Header section of a fallback. */
-export function fieldsOf(page: Page): Record<string, string | number | string[]> {
-  const fields: Record<string, string | number | string[]> = { ":status": page.status };
-  for (const [name, value] of page.fields) {
-    const key = name.toLowerCase();
-    const before = fields[key];
-    fields[key] = before === undefined ? value : [...(Array.isArray(before) ? before : [String(before)]), value];
-  }
-  return fields;
 }
 
 /** Mends an interim response in place. @returns false where it must not go out */

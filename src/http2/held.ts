@@ -2,7 +2,8 @@ import { clearInterval, nextTick, setInterval } from "../clock.js";
 import { contained } from "../containment.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isShutDown, keepOpen } from "./internals.js";
-import { type Piece, pass } from "./pieces.js";
+import type { Piece } from "./pieces.js";
+import { pass } from "./to-session.js";
 
 /** Node tells nobody that the client has closed a stream while a write is on its way; how soon that is seen, in milliseconds. */
 const LOOK_MS = 100;

@@ -1,29 +1,23 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { hangOn } from "../exchange/exchange-of.js";
 import { isWhole, NONE } from "../exchange/framing.js";
-import { EVENT_STREAM, endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
+import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
-import type { Page } from "../fallback/page.js";
 import type { FieldLine } from "../http/message.js";
 import { peerOfSession } from "../http1/peer.js";
 import type { RouteSettings } from "../options/options.js";
 import { type Failure, lateWrite } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
-import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "./codes.js";
-import { commit, dropHeld } from "./content.js";
-import { isGone, leaveBehind } from "./ending.js";
-import { fieldsOf, framingOf, linesOf, plainFields, render, statusOf } from "./fields.js";
-import { isDestroyed, unended } from "./internals.js";
-import { codeOfBreak, destroyedWith, endAs, isSent, type Leaving } from "./leaving.js";
-import { countUpload, type NativeStream, overrideStream } from "./overrides.js";
+import { NO_ERROR } from "./codes.js";
+import { isGone } from "./internals.js";
+import type { Leaving } from "./leaving.js";
+import { type NativeStream, nativeOf } from "./native-stream.js";
 import type { Piece } from "./pieces.js";
 import { hasContentToCome, StreamRequest } from "./request.js";
-import { destroysBehind, resetsBehind } from "./reset.js";
-import type { Fields, Head } from "./section.js";
+import { type Fields, framingOf, type Head, linesOf, plainFields, render, statusOf } from "./section.js";
 import { watchSource } from "./source.js";
 
 type Callback = (error?: Error | null) => void;
@@ -34,10 +28,10 @@ const LONG_WRITE = 1_048_576;
 const FRAME = 16_384;
 
 /**
- * An exchange over HTTP/2. It overrides the methods of the stream, below the compatibility API, so that it holds for apps of
- * the core API alike.
+ * An exchange over HTTP/2: what is known of it, whatever a guard does about it. It goes by the stream, below the
+ * compatibility API, so that it holds for apps of the core API alike.
  */
-export class Http2Exchange extends Exchange {
+export abstract class Http2Exchange extends Exchange {
   readonly stream: ServerHttp2Stream;
   readonly method: string;
   readonly peer: Peer;
@@ -107,8 +101,7 @@ export class Http2Exchange extends Exchange {
     this.method = headers[":method"] ?? "";
     // Now, since a session that has ended no longer knows who was at its other end.
     this.peer = peerOfSession(this);
-    this.native = overrideStream(stream, this);
-    if (!stream.endAfterHeaders) countUpload(stream, this);
+    this.native = nativeOf(stream);
     const closed = () => {
       const isEnded = this.ended || this.phase.isVoid || this.isTunnel;
       const isOut = isEnded && (this.hasLeft || stream.rstCode === NO_ERROR);
@@ -196,25 +189,6 @@ export class Http2Exchange extends Exchange {
     return state.bufferedRequestCount === 0 && this.unsentWrites === 0 && this.behindHeld === undefined;
   }
 
-  /** The client takes all of the response without being asked: it goes out in front of the end of the stream. */
-  get hasRoom(): boolean {
-    const { session } = this.stream;
-    if (session === undefined || isDestroyed(session) || session.encrypted) return false;
-    // A stream that is closed while a write of the connection is under way, as each is where Node encrypts, may keep the
-    // session from its end.
-    const { _handle } = session.socket as { _handle?: { writeQueueSize?: number } | null };
-    return _handle?.writeQueueSize === 0 && this.fitsWindow;
-  }
-
-  /** All of the response fits into what the client takes without being asked. */
-  get fitsWindow(): boolean {
-    const { session } = this.stream;
-    if (session === undefined || isDestroyed(session)) return false;
-    const { remoteSettings, state } = unended(session);
-    const { initialWindowSize = 0 } = remoteSettings;
-    return this.sent <= initialWindowSize && this.sent - this.left <= (state.remoteWindowSize ?? 0);
-  }
-
   override get isLeft(): boolean {
     return isGone(this.stream);
   }
@@ -246,18 +220,6 @@ export class Http2Exchange extends Exchange {
     return this.phase.isCommitted && EVENT_STREAM.test(`\r\ncontent-type: ${this.head?.fields["content-type"]}`);
   }
 
-  override get hasHeartbeat(): boolean {
-    if (this.settings.heartbeatMs === false || !this.phase.isCommitted) return false;
-    const { "content-type": type, "content-encoding": coding } = this.head?.fields ?? {};
-    return isEventStream(`\r\ncontent-type: ${type}\r\n${coding === undefined ? "" : `content-encoding: ${coding}`}`);
-  }
-
-  override beat(): boolean {
-    if (this.phase.isVoid || this.ended || this.stream.writableLength > 0 || !endsEvent(this.lastChunk)) return false;
-    this.pass(() => this.native.write.call(this.stream, HEARTBEAT as never));
-    return true;
-  }
-
   /** The header section has gone to the session. */
   commits(fields: Fields): void {
     this.phase = this.phase.after.commit;
@@ -281,24 +243,6 @@ export class Http2Exchange extends Exchange {
     this.sent = Math.max(0, this.framing.length);
   }
 
-  /**
-   * The app ends the session, and the stream with it.
-   * @param isAtOnce - the stream is at its end in this very turn
-   * @returns whether something of its response is still to leave
-   */
-  endsWith(failure: Failure, leaving: Leaving, isAtOnce: boolean): boolean {
-    const { stream } = this;
-    if (this.phase.isSettled || stream.destroyed) return false;
-    this.lookAtFile();
-    const isOver = this.phase === PHASES.ended;
-    if (!isOver) {
-      this.leaving ??= leaving;
-      this.fail(failure);
-      if (this.flushing && isAtOnce) leaveBehind(this);
-    }
-    return this.hasLeft || this.flushing || (!stream.writableFinished && !stream.destroyed && !stream.closed);
-  }
-
   /** Whatever the app does to its response has no effect, and nobody has told it so. */
   get isVoid(): boolean {
     return this.phase.isVoid && !this.hasLeft;
@@ -309,106 +253,24 @@ export class Http2Exchange extends Exchange {
     this.late(lateWrite(this.status));
   }
 
-  /** Has Node close the stream. */
-  closes(code: unknown, callback?: unknown): void {
-    const { stream } = this;
-    this.isClosing = true;
-    this.resetsAtFinish ||= code === NO_ERROR && stream.writableEnded && !stream.closed;
-    try {
-      this.native.close.call(stream, ...([code, callback] as never[]));
-    } finally {
-      this.isClosing = false;
-    }
-  }
-
-  /** Has Node destroy the stream. */
-  destroys(error?: Error, callback?: unknown): void {
-    const { stream, native } = this;
-    const awaitsReset = this.isClosing || (this.resetsAtFinish && !stream.writableFinished);
-    if ((this.fromFile || (stream.closed && awaitsReset)) && !isSent(stream))
-      destroysBehind(this, stream.closed && !awaitsReset);
-    native.destroy.call(stream, ...([error, callback] as never[]));
-  }
-
-  release(): void {
-    if (this.phase.isVoid || this.phase.isCommitted || this.phase.isSettled || this.stream.destroyed) return;
-    // The app will uncork when it is done; committing before would commit to nothing.
-    if (this.stream.writableCorked > 0) this.supervisor.holdBack(this);
-    else if (this.head !== null || this.held !== null) commit(this);
-  }
-
-  // -- remedies --------------------------------------------------------------------------------------------------
-
   /** All of it has been handed over. */
   ends(): void {
     this.ended = true;
     if (this.phase.isCommitted) this.phase = this.phase.after.end;
   }
 
-  finish(): void {
-    this.ended = true;
-    this.pass(() => void this.native.end.call(this.stream));
-  }
-
   /**
-   * Answers below the Writable of the stream, which the app may have ended, or be in the middle of. Where it gave up the
-   * stream, or content is still to come that no reader may take for complete, it is told so as Node would: the stream
-   * is closed under it as soon as the answer is out.
+   * The app ends the session, and the stream with it.
+   * @param isAtOnce - the stream is at its end in this very turn
+   * @returns whether something of its response is still to leave
    */
-  replace(page: Page): void {
-    const { stream, native, isFinal } = this;
-    const isHead = this.method === "HEAD";
-    const leaves = this.leaving !== null || this.isUploading;
-    this.ended = true;
-    this.status = page.status;
-    this.sent = isHead ? 0 : page.body.byteLength;
-    this.isFinal = false;
-    this.flushing = leaves;
-    dropHeld(this);
-    const flushed = contained(this.supervisor, () => {
-      if (this.flushing) this.leave();
-    });
-    this.pass(() => {
-      try {
-        native.respond.call(stream, ...([fieldsOf(page), { endStream: isHead }] as never[]));
-        if (isHead) setImmediate(flushed);
-        else {
-          native._write.call(stream, ...([page.body, "buffer", flushed] as never[]));
-          if (isFinal || leaves) native._final.call(stream, noop as never);
-          else native.end.call(stream);
-        }
-        // Content nobody has begun to read must not hold the stream open.
-        if (!leaves && stream.readableFlowing === null) stream.resume();
-      } catch {
-        this.flushing = false;
-        this.closes(INTERNAL_ERROR);
-      }
-    });
-  }
-
+  abstract endsWith(failure: Failure, leaving: Leaving, isAtOnce: boolean): boolean;
+  /** Has Node close the stream. */
+  abstract closes(code: unknown, callback?: unknown): void;
+  /** Has Node destroy the stream. */
+  abstract destroys(error?: Error, callback?: unknown): void;
   /** Closes the stream behind a response that is out, and tells the app what it has asked for. */
-  leave(): void {
-    this.flushing = false;
-    if (this.stream.destroyed) return;
-    this.hasLeft = true;
-    const leaving = this.leaving ?? destroyedWith(undefined);
-    // A recipient that is sending could take a code for the fate of the answer (RFC 9113, section 8.1).
-    const isCancelled = leaving.code === CANCEL && !this.isUploading && !this.phase.isVoid;
-    endAs(this, leaving, isCancelled ? CANCEL : NO_ERROR);
-  }
-
-  tearDown(): void {
-    const { leaving } = this;
-    dropHeld(this);
-    this.flushing = false;
-    if (leaving !== null) return endAs(this, leaving, codeOfBreak(leaving));
-    resetsBehind(this);
-    this.pass(() => this.closes(INTERNAL_ERROR));
-  }
-
-  abandon(): void {
-    this.tearDown();
-  }
+  abstract leave(): void;
 }
 
 /** What most exchanges never set takes no room in any of them. */
@@ -424,5 +286,3 @@ Object.assign(Http2Exchange.prototype, {
   behindHeld: undefined,
   unsentWrites: 0,
 });
-
-function noop(): void {}

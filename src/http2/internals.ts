@@ -58,3 +58,11 @@ function inside(stream: ServerHttp2Stream, description: string): unknown {
   const symbol = Object.getOwnPropertySymbols(stream).find((one) => one.description === description);
   return symbol === undefined ? undefined : (stream as unknown as Record<symbol, unknown>)[symbol];
 }
+
+/** Whether a stream has ended on its own account: the client is gone, and nothing can be answered any more. */
+export function isGone(stream: ServerHttp2Stream): boolean {
+  if (stream.destroyed || stream.closed || stream.aborted) return true;
+  const { session } = stream;
+  // Node closes the streams of a socket that is gone before it closes the session.
+  return session === undefined || isDestroyed(session) || session.socket?.destroyed !== false;
+}

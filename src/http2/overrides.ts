@@ -8,25 +8,6 @@ import { additionalHeaders, pushStream, respond, respondFrom, sendTrailers } fro
 import { shownHead } from "./section.js";
 import { WATCHED_METHODS } from "./watched-stream.js";
 
-type Method = (this: ServerHttp2Stream, ...args: never[]) => unknown;
-
-/** The methods of a stream as they are below the guard. */
-export interface NativeStream {
-  readonly respond: Method;
-  readonly respondWithFD: Method;
-  readonly respondWithFile: Method;
-  readonly additionalHeaders: Method;
-  readonly pushStream: Method;
-  readonly sendTrailers: Method;
-  readonly write: Method;
-  readonly end: Method;
-  readonly destroy: Method;
-  readonly close: Method;
-  readonly _write: Method;
-  readonly _writev: Method;
-  readonly _final: Method;
-}
-
 /** Only a stream with an exchange carries the methods. */
 const exchangeBehind = exchangeOf as (stream: ServerHttp2Stream) => Http2Exchange;
 
@@ -119,32 +100,15 @@ function shown(name: Shown): PropertyDescriptor {
   };
 }
 
-/** Puts the guard in front of the methods of a stream. @returns the methods below it */
-export function overrideStream(stream: ServerHttp2Stream, exchange: Http2Exchange): NativeStream {
-  const { respond, respondWithFD, respondWithFile, additionalHeaders, pushStream, sendTrailers } =
-    stream as unknown as NativeStream;
-  const { write, end, destroy, close, _write, _writev, _final } = stream as unknown as NativeStream;
+/** Puts the guard in front of the methods of a stream. */
+export function overrideStream(stream: ServerHttp2Stream, exchange: Http2Exchange): void {
   hangOn(stream, exchange);
   Object.defineProperties(stream, exchange.isWatched ? WATCHED : DESCRIPTORS);
-  return {
-    respond,
-    respondWithFD,
-    respondWithFile,
-    additionalHeaders,
-    pushStream,
-    sendTrailers,
-    write,
-    end,
-    destroy,
-    close,
-    _write,
-    _writev,
-    _final,
-  };
+  if (!stream.endAfterHeaders) countUpload(stream, exchange);
 }
 
 /** Counts what arrives of the content of a request, which a stream itself does not tell. */
-export function countUpload(stream: ServerHttp2Stream, exchange: Http2Exchange): void {
+function countUpload(stream: ServerHttp2Stream, exchange: Http2Exchange): void {
   const below = stream.push;
   const value = function push(this: ServerHttp2Stream, chunk: unknown, encoding?: BufferEncoding): boolean {
     if (chunk !== null && typeof chunk === "object") exchange.received += (chunk as Uint8Array).byteLength;

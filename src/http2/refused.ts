@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { HOP_BY_HOP } from "../http/fields.js";
 import { LOWER_CASE_TOKEN } from "../http/grammar.js";
-import type { NativeStream } from "./overrides.js";
+import type { NativeStream } from "./native-stream.js";
 import { type Fields, isFieldsObject } from "./section.js";
 
 /** Whether there is anything about a header section for which `respond()` could throw. */

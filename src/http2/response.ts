@@ -1,14 +1,16 @@
 import { nextTick, setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
-import { type Failure, handlerError } from "../report/incidents.js";
+import { handlerError } from "../report/incidents.js";
 import { commit, failsLength } from "./content.js";
-import { framingOf, hasNoContent, judgeFields, repairInterim, repairTrailers } from "./fields.js";
+import { judgeHead, refuse, repairInterim, repairTrailers } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { mayBeRefused, refuseAsNode } from "./refused.js";
 import {
   byName,
   type Fields,
+  framingOf,
   type Head,
+  hasNoContent,
   isFieldsObject,
   type RespondOptions,
   readOnce,
@@ -70,25 +72,6 @@ function readAttended(exchange: Http2Exchange, headers: unknown, options?: Respo
     refuse(exchange, { fields: {}, given: {}, options }, failure);
     return null;
   }
-}
-
-/** Runs the rules over a header section. @returns `null` where the response has failed instead */
-export function judgeHead(exchange: Http2Exchange, head: Head): Head | null {
-  const verdict = exchange.veto?.() ?? judgeFields(exchange, head);
-  if (verdict === null) return head;
-  refuse(exchange, head, verdict);
-  return null;
-}
-
-function refuse(exchange: Http2Exchange, head: Head, failure: Failure): void {
-  exchange.head = head;
-  exchange.fail(failure);
-  // Whatever the app still does in this turn belongs to the response it had in mind.
-  exchange.isRefused = true;
-  const refused = contained(exchange.supervisor, () => {
-    exchange.isRefused = false;
-  });
-  nextTick(refused);
 }
 
 /** Overrides `respondWithFD()` and `respondWithFile()`. Node commits once it has the file, and tells by `end()`. */

@@ -1,3 +1,7 @@
+import { CHUNKED, type Framing, NONE, ofLength } from "../exchange/framing.js";
+import type { Page } from "../fallback/page.js";
+import { type FieldLine, renderFields } from "../http/message.js";
+import { isBodiless } from "../http/status.js";
 import { copyOf, writtenText } from "../validity/draft.js";
 
 /** A field section as `node:http2` takes it: pseudo-header fields, and values by name. */
@@ -84,4 +88,51 @@ function symbolsOf(from: object): Fields {
   const symbols: Fields = {};
   for (const symbol of Object.getOwnPropertySymbols(from)) symbols[symbol] = Reflect.get(from, symbol);
   return symbols;
+}
+
+/** A header section as HTTP/1.1 would render it: for whoever reads it, it is the same. */
+export function render(fields: Fields): string {
+  return `HTTP/1.1 ${statusOf(fields)} \r\n${renderFields(linesOf(fields))}\r\n`;
+}
+
+/** Whether Node ends a stream with this header section. */
+export function hasNoContent(fields: Fields, method: string): boolean {
+  const status = statusOf(fields);
+  return method === "HEAD" || status === 205 || isBodiless(status);
+}
+
+/** Status code as Node reads it. */
+export function statusOf(fields: Fields): number {
+  return Number(fields[":status"]) | 0 || 200;
+}
+
+/** How a recipient finds the end of the content. */
+export function framingOf(fields: Fields, method: string): Framing {
+  if (hasNoContent(fields, method)) return NONE;
+  const length = Number(fields["content-length"] ?? Number.NaN);
+  return Number.isSafeInteger(length) && length >= 0 ? ofLength(length) : CHUNKED;
+}
+
+/** Field lines without the pseudo-header fields. */
+export function linesOf(fields: Fields): FieldLine[] {
+  return Object.entries(fields).flatMap(([name, value]) =>
+    name.startsWith(":") ? [] : (Array.isArray(value) ? value : [value]).map((item): FieldLine => [name, String(item)]),
+  );
+}
+
+/** Of what the app has set for a header section to come, which nobody has judged: what is text without asking the app. */
+export function plainFields(given: object = {}): Fields {
+  const isPlain = (value: unknown) => typeof value === "string" || typeof value === "number";
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => [value].flat().every(isPlain)));
+}
+
+/** Header section of a fallback. */
+export function fieldsOf(page: Page): Record<string, string | number | string[]> {
+  const fields: Record<string, string | number | string[]> = { ":status": page.status };
+  for (const [name, value] of page.fields) {
+    const key = name.toLowerCase();
+    const before = fields[key];
+    fields[key] = before === undefined ? value : [...(Array.isArray(before) ? before : [String(before)]), value];
+  }
+  return fields;
 }

@@ -1,11 +1,20 @@
 import { errorMonitor } from "node:events";
+import type { ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
 import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
+import type { Exchange } from "../exchange/exchange.js";
 import { exchangeOf } from "../exchange/exchange-of.js";
 import { sourceFailed } from "../report/incidents.js";
-import { isGone } from "./ending.js";
-import type { Http2Exchange } from "./http2-exchange.js";
+import { isGone } from "./internals.js";
+
+/** An exchange into which a source is piped. */
+interface Piped extends Exchange {
+  readonly stream: ServerHttp2Stream;
+  readonly head: object | null;
+  readonly ended: boolean;
+  sourceError: { readonly error: unknown } | undefined;
+}
 
 /**
  * Listens for `pipe` of a stream, or of a response of the compatibility API. `pipe()` lets go of a source that fails and
@@ -13,7 +22,7 @@ import type { Http2Exchange } from "./http2-exchange.js";
  * content for all.
  */
 export function watchSource(this: object, source: Readable): void {
-  const exchange = exchangeOf(this) as Http2Exchange | undefined;
+  const exchange = exchangeOf(this) as Piped | undefined;
   if (exchange === undefined || typeof source?.once !== "function") return;
   const { stream, supervisor } = exchange;
   let failure: { readonly error: unknown } | undefined;

@@ -1,18 +1,13 @@
 import type { Failure } from "../report/incidents.js";
 import { lookAtContent } from "./content.js";
-import { framingOf, watchFields } from "./fields.js";
+import { watchFields } from "./fields.js";
 import { Http2Exchange } from "./http2-exchange.js";
-import type { Leaving } from "./leaving.js";
 import type { Piece } from "./pieces.js";
-import { byName, type Fields, type RespondOptions } from "./section.js";
+import { byName, type Fields, framingOf, type RespondOptions } from "./section.js";
 
 /** An exchange over HTTP/2 that is only looked at (report mode): what the methods in `watched-stream.ts` do to it. */
 export class WatchedHttp2Exchange extends Http2Exchange {
   #hasContent = false;
-
-  override get hasHeartbeat(): boolean {
-    return false;
-  }
 
   /** The header section may have been sent meanwhile, by the app or by Node: looks at what it was. */
   lookAtHead(options?: RespondOptions): void {
@@ -34,10 +29,20 @@ export class WatchedHttp2Exchange extends Http2Exchange {
     lookAtContent(this, this.head, piece);
   }
 
-  override endsWith(failure: Failure, _leaving: Leaving): boolean {
+  override endsWith(failure: Failure): boolean {
     this.fail(failure);
     return false;
   }
+
+  // There is nothing to be carried out.
+  override closes(): void {}
+  override destroys(): void {}
+  override leave(): void {}
+  override release(): void {}
+  override finish(): void {}
+  override replace(): void {}
+  override tearDown(): void {}
+  override abandon(): void {}
 }
 
 Object.assign(WatchedHttp2Exchange.prototype, { isWatched: true });

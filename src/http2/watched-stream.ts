@@ -4,11 +4,13 @@ import { exchangeOf } from "../exchange/exchange-of.js";
 import { prematureClose } from "../report/incidents.js";
 import { NO_ERROR } from "./codes.js";
 import { failsLength, failsSource } from "./content.js";
-import { endsEmpty, failureOf, isCode, isFailedWrite, isGone } from "./ending.js";
+import { endsEmpty, failureOf, isCode, isFailedWrite } from "./ending.js";
 import { repairInterim, repairTrailers } from "./fields.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { octetsOf, type Piece, pass } from "./pieces.js";
+import { isGone } from "./internals.js";
+import { octetsOf, type Piece } from "./pieces.js";
 import { byName, type Fields, type RespondOptions } from "./section.js";
+import { pass } from "./to-session.js";
 import type { WatchedHttp2Exchange } from "./watched-exchange.js";
 
 type Callback = (error?: Error | null) => void;

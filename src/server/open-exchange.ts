@@ -12,7 +12,9 @@ import type { NodeResponse } from "../http1/node-internals.js";
 import { guardPrototypes } from "../http1/prototypes.js";
 import { SocketExchange } from "../http1/socket-exchange.js";
 import { WatchedExchange } from "../http1/watched-exchange.js";
-import { Http2Exchange } from "../http2/http2-exchange.js";
+import { GuardedHttp2Exchange } from "../http2/guarded-exchange.js";
+import type { Http2Exchange } from "../http2/http2-exchange.js";
+import { overrideStream } from "../http2/overrides.js";
 import { WatchedHttp2Exchange } from "../http2/watched-exchange.js";
 import type { Failure } from "../report/incidents.js";
 import { SimulatedExchange } from "../simulated/simulated.js";
@@ -21,7 +23,7 @@ import type { GuardSupervisor } from "../supervisor.js";
 /** What opens the exchanges of a guard, each of the class for its mode. */
 export function openersOf(supervisor: GuardSupervisor) {
   const { enforces } = supervisor;
-  const OverHttp2 = enforces ? Http2Exchange : WatchedHttp2Exchange;
+  const OverHttp2 = enforces ? GuardedHttp2Exchange : WatchedHttp2Exchange;
   return {
     http1: openHttp1.bind(undefined, enforces ? GuardedExchange : WatchedExchange, supervisor),
     stream: openStream.bind(undefined, OverHttp2, supervisor),
@@ -57,7 +59,7 @@ function openHttp1(
  * @param OfMode - its class, for the mode of the guard
  */
 function openStream(
-  OfMode: typeof Http2Exchange,
+  OfMode: new (...given: ConstructorParameters<typeof Http2Exchange>) => Http2Exchange,
   supervisor: GuardSupervisor,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
@@ -65,13 +67,14 @@ function openStream(
   const known = exchangeOf(stream) as Http2Exchange | undefined;
   if (known !== undefined) return known;
   const exchange = new OfMode(supervisor, supervisor.settings, stream, headers);
+  overrideStream(stream, exchange);
   supervisor.opened(exchange, !stream.endAfterHeaders);
   return exchange;
 }
 
 /** The same for the objects that the compatibility API makes of it. */
 function openHttp2(
-  OfMode: typeof Http2Exchange,
+  OfMode: new (...given: ConstructorParameters<typeof Http2Exchange>) => Http2Exchange,
   supervisor: GuardSupervisor,
   request: Http2ServerRequest,
   response: Http2ServerResponse,

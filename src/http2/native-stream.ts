@@ -1,0 +1,42 @@
+import type { ServerHttp2Stream } from "node:http2";
+
+type Method = (this: ServerHttp2Stream, ...args: never[]) => unknown;
+
+/** The methods of a stream as they are below the guard. */
+export interface NativeStream {
+  readonly respond: Method;
+  readonly respondWithFD: Method;
+  readonly respondWithFile: Method;
+  readonly additionalHeaders: Method;
+  readonly pushStream: Method;
+  readonly sendTrailers: Method;
+  readonly write: Method;
+  readonly end: Method;
+  readonly destroy: Method;
+  readonly close: Method;
+  readonly _write: Method;
+  readonly _writev: Method;
+  readonly _final: Method;
+}
+
+/** Reads them of a stream that no guard has seen. */
+export function nativeOf(stream: ServerHttp2Stream): NativeStream {
+  const { respond, respondWithFD, respondWithFile, additionalHeaders, pushStream, sendTrailers } =
+    stream as unknown as NativeStream;
+  const { write, end, destroy, close, _write, _writev, _final } = stream as unknown as NativeStream;
+  return {
+    respond,
+    respondWithFD,
+    respondWithFile,
+    additionalHeaders,
+    pushStream,
+    sendTrailers,
+    write,
+    end,
+    destroy,
+    close,
+    _write,
+    _writev,
+    _final,
+  };
+}
