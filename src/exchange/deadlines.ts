@@ -141,7 +141,7 @@ export class Deadlines {
     const left = leftOf(ms, exchange.movedAt);
     // As often as at the app, whose turn it is once the recipient has taken all of it.
     if (left > 1) this.#wait(exchange, Math.min(left, responseLook(exchange)));
-    else exchange.giveUp(recipientDeadline(settings));
+    else exchange.supervisor.mode.giveUp(exchange, recipientDeadline(settings));
   }
 
   #overdue(exchange: Exchange, failure: Failure): void {

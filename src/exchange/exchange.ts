@@ -273,11 +273,6 @@ export abstract class Exchange implements Waiting, Circumstances {
     return this.supervisor.mode.fail(this, failure);
   }
 
-  /** Gives up on a recipient that takes nothing of what the app has written. */
-  giveUp(failure: Failure): void {
-    this.supervisor.mode.giveUp(this, failure);
-  }
-
   /** Leaves it without an answer: the connection has announced its end, or belongs to somebody else. */
   passOver(): void {
     this.phase = this.phase.after.pass;

@@ -95,7 +95,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
     },
 
     destroy(exchange, error) {
-      if (exchange.phase.isSettled || isGone(exchange, error)) return native.destroy.call(this, error);
+      if (exchange.phase.isSettled || exchange.connection.isGone(error)) return native.destroy.call(this, error);
       const { destroyed } = this;
       // Node heeds the first one alone.
       if (!exchange.closing("res.destroy", destroyed ? undefined : error)) native.destroy.call(this, error);
@@ -163,10 +163,6 @@ function asIfOpen<T>(exchange: GuardedExchange, call: () => T): T {
     response.destroyed = destroyed;
     exchange.reopened = false;
   }
-}
-
-function isGone(exchange: Http1Exchange, error: unknown): boolean {
-  return exchange.connection.isGone(error);
 }
 
 /** An app that turns chunks on behind the header section would have an HTTP/1.0 client take their sizes for content. */

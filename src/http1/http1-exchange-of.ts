@@ -1,6 +1,7 @@
 import type { Exchange } from "../exchange/exchange.js";
 import { exchangeOf } from "../exchange/exchange-of.js";
 import { Existing, shared } from "../shared.js";
+import type { ResponseMethod } from "./native-methods.js";
 
 /** What is asked here of an exchange over HTTP/1.x. */
 interface OverHttp1 extends Exchange {
@@ -17,26 +18,13 @@ interface Message {
   readonly outputData?: readonly unknown[];
 }
 
-/** Methods of a response that the guard overrides. */
-type Name =
-  | "_storeHeader"
-  | "_send"
-  | "_writeRaw"
-  | "_flushOutput"
-  | "write"
-  | "end"
-  | "destroy"
-  | "detachSocket"
-  | "addTrailers"
-  | "writeEarlyHints"
-  | "writeInformation"
-  | "emit";
-
 type Method = (this: object, ...args: unknown[]) => unknown;
-type Methods = Readonly<Record<Name, Method>>;
+type Methods = Readonly<Record<ResponseMethod, Method>>;
 
 /** What they do to a response that has an exchange; `emit` returns undefined where the event goes on. */
-type GuardedMethods = Readonly<Record<Name, (this: object, exchange: OverHttp1, ...args: unknown[]) => unknown>>;
+type GuardedMethods = Readonly<
+  Record<ResponseMethod, (this: object, exchange: OverHttp1, ...args: unknown[]) => unknown>
+>;
 
 /** Finds an exchange in another way than by the object itself. */
 type Behind = (object: object) => OverHttp1 | undefined;
@@ -187,7 +175,7 @@ const Holder = shared(
 
       /** One of those that are hardly ever called, so that one text does for all of them. */
       static rare(
-        name: Name,
+        name: ResponseMethod,
         native: Methods,
         guarded: GuardedMethods,
         watched: GuardedMethods,

@@ -8,7 +8,7 @@ import { isClosedByClient, openAgain, passHeld, wouldBeTaken } from "./held.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { octetsOf, type Piece } from "./pieces.js";
 import { byName, type Head, hasNoContent } from "./section.js";
-import { endBehindError, pass } from "./to-session.js";
+import { endBehindError, endContent, pass } from "./to-session.js";
 
 type Callback = (error?: Error | null) => void;
 
@@ -176,7 +176,7 @@ export function commit(exchange: Http2Exchange, next?: Piece): boolean {
       heldCallback?.();
     } else passHeld(exchange, held, heldCallback);
   }
-  if (isFinal) native._final.call(stream, noop as never);
+  if (isFinal) endContent(exchange);
   return true;
 }
 
@@ -225,5 +225,3 @@ export function failsLength(exchange: Http2Exchange): boolean {
   if (length < 0 || sent === length) return false;
   return exchange.fail((sent > length ? longContent : shortContent)(length, sent));
 }
-
-function noop(): void {}

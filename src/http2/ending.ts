@@ -11,6 +11,7 @@ import { isAskedForTrailers, isDestroyed, isGone, keepOpen, stateOf, unended } f
 import { destroyedWith, isSent, type Leaving, whenSent } from "./leaving.js";
 import { OVERTAKES, resetsBehind } from "./reset.js";
 import { type Head, hasNoContent } from "./section.js";
+import { endContent } from "./to-session.js";
 
 /** Overrides `destroy()`, which Node calls as well: for a client that is gone, and behind a response. */
 export function destroy(exchange: Http2Exchange, error?: Error, callback?: unknown): ServerHttp2Stream {
@@ -124,7 +125,7 @@ export function leaveBehind(exchange: Http2Exchange): void {
   if (!phase.isVoid && head !== null && hasTrailers(exchange, head) && !isAskedForTrailers(stream)) return;
   if (exchange.isHandedOver && hasRoom(exchange)) {
     if (exchange.isPassingHeld) keepOpen(stream, false);
-    exchange.pass(() => void native._final.call(stream, noop as never));
+    exchange.pass(() => endContent(exchange));
     exchange.leave();
   } else if (!exchange.flushing) {
     stream.once(
@@ -231,5 +232,3 @@ const UNREAD: PropertyDescriptorMap = {
   },
   read: { configurable: true, value: () => null },
 };
-
-function noop(): void {}

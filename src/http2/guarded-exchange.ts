@@ -11,6 +11,7 @@ import { Http2Exchange } from "./http2-exchange.js";
 import { codeOfBreak, destroyedWith, isSent, type Leaving } from "./leaving.js";
 import { destroysBehind, resetsBehind } from "./reset.js";
 import { fieldsOf } from "./section.js";
+import { endContent } from "./to-session.js";
 
 /** An exchange over HTTP/2 that a guard sees to: what the methods in `overrides.ts` do to it. */
 export class GuardedHttp2Exchange extends Http2Exchange {
@@ -96,7 +97,7 @@ export class GuardedHttp2Exchange extends Http2Exchange {
         if (isHead) setImmediate(flushed);
         else {
           native._write.call(stream, ...([page.body, "buffer", flushed] as never[]));
-          if (isFinal || leaves) native._final.call(stream, noop as never);
+          if (isFinal || leaves) endContent(this);
           else native.end.call(stream);
         }
         // Content nobody has begun to read must not hold the stream open.
@@ -131,5 +132,3 @@ export class GuardedHttp2Exchange extends Http2Exchange {
     this.tearDown();
   }
 }
-
-function noop(): void {}

@@ -21,22 +21,20 @@ export interface NativeStream {
 
 /** Reads them of a stream that no guard has seen. */
 export function nativeOf(stream: ServerHttp2Stream): NativeStream {
-  const { respond, respondWithFD, respondWithFile, additionalHeaders, pushStream, sendTrailers } =
-    stream as unknown as NativeStream;
-  const { write, end, destroy, close, _write, _writev, _final } = stream as unknown as NativeStream;
+  const own = stream as unknown as NativeStream;
   return {
-    respond,
-    respondWithFD,
-    respondWithFile,
-    additionalHeaders,
-    pushStream,
-    sendTrailers,
-    write,
-    end,
-    destroy,
-    close,
-    _write,
-    _writev,
-    _final,
+    respond: own.respond,
+    respondWithFD: own.respondWithFD,
+    respondWithFile: own.respondWithFile,
+    additionalHeaders: own.additionalHeaders,
+    pushStream: own.pushStream,
+    sendTrailers: own.sendTrailers,
+    write: own.write,
+    end: own.end,
+    destroy: own.destroy,
+    close: own.close,
+    _write: own._write,
+    _writev: own._writev,
+    _final: own._final,
   };
 }

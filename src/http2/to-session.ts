@@ -38,14 +38,17 @@ export function pass(exchange: Http2Exchange, pieces: Piece[], callback: Callbac
  * it was given before goes on to the session.
  */
 export function endBehindError(exchange: Http2Exchange): void {
-  const { stream, native, head, framing, phase } = exchange;
+  const { stream, head, framing, phase } = exchange;
   if (exchange.isWatched || stream.errored === null) return;
   // Node destroys a closed stream behind the end of its request, of which one that has failed is not told.
   if (stream.closed && phase.isOver) nextTick(contained(exchange.supervisor, () => exchange.destroys()));
   if (stream.writableFinished || phase !== PHASES.ended) return;
   // With some header sections Node has sent the end at once.
   if (head === null || framing === NONE || head.options?.endStream || stream.destroyed || stream.closed) return;
-  if (exchange.isHandedOver && isShutDown(stream) !== true) native._final.call(stream, noop as never);
+  if (exchange.isHandedOver && isShutDown(stream) !== true) endContent(exchange);
 }
 
-function noop(): void {}
+/** Tells the session that the content is at its end, in the place of the Writable. */
+export function endContent({ stream, native }: Http2Exchange): void {
+  native._final.call(stream, (() => {}) as never);
+}

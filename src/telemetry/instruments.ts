@@ -12,36 +12,32 @@ import { knownMethods, requestAttributes } from "./request-attributes.js";
 
 /** Records the metrics of a guard. @returns how it observes the guard, and what ends it */
 export function recordMetrics(meter: Meter, guard: Guard, own: Attributes): Observer & { end(): void } {
-  const requests = meter.createCounter("rayguard.requests", {
-    description: "Requests that are over, health checks included.",
-    unit: "{request}",
-    valueType: ValueType.INT,
-  });
+  const counted = (unit: string, description: string) => ({ description, unit, valueType: ValueType.INT });
+  const requests = meter.createCounter(
+    "rayguard.requests",
+    counted("{request}", "Requests that are over, health checks included."),
+  );
   const duration = meter.createHistogram("rayguard.request.duration", {
     description: "Time from the end of the request header section until the request was over, health checks excluded.",
     unit: "s",
     advice: { explicitBucketBoundaries: DURATION_BUCKETS_S },
   });
-  const incidents = meter.createObservableCounter("rayguard.incidents", {
-    description: "Departures from an intact response.",
-    unit: "{incident}",
-    valueType: ValueType.INT,
-  });
-  const prevented = meter.createObservableCounter("rayguard.prevented", {
-    description: "Errors of the edge that did not happen, by the status it would have shown.",
-    unit: "{response}",
-    valueType: ValueType.INT,
-  });
-  const active = meter.createObservableUpDownCounter("rayguard.requests.active", {
-    description: "Requests under way.",
-    unit: "{request}",
-    valueType: ValueType.INT,
-  });
-  const queued = meter.createObservableUpDownCounter("rayguard.requests.queued", {
-    description: "Requests that wait for their turn.",
-    unit: "{request}",
-    valueType: ValueType.INT,
-  });
+  const incidents = meter.createObservableCounter(
+    "rayguard.incidents",
+    counted("{incident}", "Departures from an intact response."),
+  );
+  const prevented = meter.createObservableCounter(
+    "rayguard.prevented",
+    counted("{response}", "Errors of the edge that did not happen, by the status it would have shown."),
+  );
+  const active = meter.createObservableUpDownCounter(
+    "rayguard.requests.active",
+    counted("{request}", "Requests under way."),
+  );
+  const queued = meter.createObservableUpDownCounter(
+    "rayguard.requests.queued",
+    counted("{request}", "Requests that wait for their turn."),
+  );
 
   /** What the guard counts anyway is read when it is collected. */
   function read(result: BatchObservableResult): void {
