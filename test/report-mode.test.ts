@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import express from "express";
 import fastify from "fastify";
 import { describe, expect, it } from "vitest";
@@ -29,15 +32,79 @@ async function octetsOf(
   return { octets: octets.toString("latin1").replace(/\r\nDate: [^\r]+/g, "\r\nDate: now"), end, incidents };
 }
 
+interface Case {
+  readonly what: string;
+  readonly listener: RequestListener;
+  readonly request?: string;
+  readonly codes: readonly string[];
+  readonly options?: GuardOptions;
+  readonly exchanging?: Options;
+}
+
+const OK = "HTTP/1.1 200 OK\r\n";
+const EARLY = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+
+/** What an app writes to the socket itself. */
+const BY_HAND: readonly [what: string, listener: RequestListener, codes: string[]][] = [
+  ["whole", ({ socket }) => socket.end(`${OK}Content-Length: 2\r\n\r\nok`), []],
+  [
+    "whole and destroyed",
+    ({ socket }) => void socket.write(`${OK}Content-Length: 2\r\n\r\nok`, () => socket.destroy()),
+    [],
+  ],
+  ["behind an interim response", ({ socket }) => socket.end(`${EARLY}${OK}Content-Length: 2\r\n\r\nok`), []],
+  [
+    "behind half an interim response",
+    ({ socket }) => {
+      socket.write(EARLY.slice(0, 20));
+      setTimeout(() => socket.end(`${EARLY.slice(20)}${OK}Content-Length: 2\r\n\r\nok`), 20);
+    },
+    [],
+  ],
+  [
+    "behind an interim response with a malformed field",
+    ({ socket }) => socket.end(`HTTP/1.1 103 Early Hints\r\nA b: c\r\n\r\n${OK}Content-Length: 2\r\n\r\nok`),
+    ["IR-4"],
+  ],
+  [
+    "to the end of the connection",
+    ({ socket }) => {
+      socket.write(`${OK}\r\n`);
+      setTimeout(() => socket.end("ok"), 20);
+    },
+    [],
+  ],
+  [
+    "in chunks",
+    ({ socket }) => {
+      socket.write(`${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok`);
+      setTimeout(() => socket.end("\r\n0\r\n\r\n"), 20);
+    },
+    [],
+  ],
+  [
+    "of a megabyte",
+    ({ socket }) => {
+      socket.write(`${OK}Content-Length: 1000000\r\n\r\n`);
+      socket.end("x".repeat(1_000_000));
+    },
+    [],
+  ],
+  ["with LF alone", ({ socket }) => socket.end("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"), ["HF-6"]],
+  ["with content missing", ({ socket }) => socket.end(`${OK}Content-Length: 9\r\n\r\nok`), ["MC-2"]],
+  ["with more content than announced", ({ socket }) => socket.end(`${OK}Content-Length: 1\r\n\r\nok`), ["MC-7"]],
+  [
+    "with a chunk that goes wrong",
+    ({ socket }) => {
+      socket.write(`${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok`);
+      setTimeout(() => socket.end("2\r\n0\r\n\r\n"), 20);
+    },
+    ["RAW_WRITE"],
+  ],
+  ["that is none", ({ socket }) => socket.end("ok\r\n"), ["RAW_WRITE"]],
+];
+
 describe("mode: report", () => {
-  interface Case {
-    readonly what: string;
-    readonly listener: RequestListener;
-    readonly request?: string;
-    readonly codes: readonly string[];
-    readonly options?: GuardOptions;
-    readonly exchanging?: Options;
-  }
   const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
   it.each<Case>([
@@ -69,6 +136,7 @@ describe("mode: report", () => {
           },
         ]
       : []),
+    ...BY_HAND.map(([what, listener, codes]): Case => ({ what: `a response by hand, ${what}`, listener, codes })),
     {
       what: "a destroyed response",
       listener: (_, r) => {
@@ -156,14 +224,14 @@ describe("mode: report", () => {
       listener: (q) => {
         q.socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
       },
-      codes: ["MC-2"],
+      codes: [],
     },
     {
       what: "octets on the socket",
       listener: (q) => {
         q.socket.end("garbage");
       },
-      codes: ["MC-2"],
+      codes: ["RAW_WRITE"],
     },
     {
       what: "a forbidden trailer",
@@ -309,3 +377,30 @@ describe("mode: report on a framework", () => {
     expect(seen[1]).toBe(seen[0]);
   });
 });
+
+it.each([
+  ["whole", "Content-Length: 2\r\n\r\nok"],
+  ["in chunks", "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"],
+])(
+  "mode: report waits for nothing behind a response by hand, %s, on a connection that stays open",
+  async (_what, rest) => {
+    const codes: unknown[] = [];
+    const note = ({ code }: { code?: string }) => void codes.push(code);
+    const guard = createGuard({
+      mode: "report",
+      logger: { info() {}, warn: note, error: note },
+      firstByteDeadlineMs: 100,
+    });
+    const server = createServer(({ socket }) => void socket.write(`${OK}${rest}`));
+    guard.attach(server);
+    await listen(server);
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await once(client, "data");
+    await expect.poll(() => guard.stats().inFlight).toBe(0);
+    await wait(400);
+    expect(codes).toEqual([]);
+    client.destroy();
+    guard.close();
+  },
+);

@@ -35,16 +35,13 @@ export function passInterim(
 /** Looks at octets that go out as they are. */
 export function watchInterims(exchange: Http1Exchange, octets: Buffer): void {
   const interims = interimsOf(exchange);
-  for (const section of takeSections(interims, octets.toString("latin1"))) {
-    judged(exchange, section);
-    interims.count++;
-  }
+  for (const section of takeSections(interims, octets.toString("latin1"))) watchInterim(exchange, section);
 }
 
-/** Looks at octets that the app writes to the socket, and that go out as they are. */
-export function watchRaw(exchange: Http1Exchange, octets: Buffer): void {
-  const isInterim = /^HTTP\/1\.[01] 1/.test(octets.toString("latin1", 0, 10));
-  if (isInterim || (exchange.interims !== null && exchange.interims.begun !== "")) watchInterims(exchange, octets);
+/** Looks at an interim response that goes out as it is. */
+export function watchInterim(exchange: Http1Exchange, section: string): void {
+  judged(exchange, section);
+  interimsOf(exchange).count++;
 }
 
 /** Adds octets, and takes every header section that has come to its end. */

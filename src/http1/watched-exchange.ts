@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
-import { type Failure, otherLength, prematureClose } from "../report/incidents.js";
+import { type Failure, otherLength } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
 import { commit } from "./content.js";
 import { detached } from "./detached.js";
 import { Http1Exchange } from "./http1-exchange.js";
-import { watchRaw } from "./interim-gate.js";
+import { watchRaw, watchRawClose } from "./watched-raw.js";
 import { tellKeeper } from "./with-kernel.js";
 
 /** An exchange over HTTP/1.x that is only looked at (report mode): what the methods in `watched-methods.ts` do to it. */
@@ -28,15 +28,15 @@ export class WatchedExchange extends Http1Exchange {
     if (this.response.socket === null && !this.isDetached) detached(this);
   }
 
-  override socketWrite(octets: Buffer): boolean {
-    watchRaw(this, octets);
+  override socketWrite(octets: Buffer, last: boolean): boolean {
+    watchRaw(this, octets, last);
     return false;
   }
 
   override closing(how: string, error: unknown): boolean {
     // Node answers the end of the client with its own. And a request that could not be parsed has been told.
     const isOfNode = this.connection.broken || (how === "socket.end" && this.connection.socket.readableEnded);
-    if (!isOfNode) this.fail(prematureClose(how, error));
+    if (!isOfNode) watchRawClose(this, how, error);
     return false;
   }
 
