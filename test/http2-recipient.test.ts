@@ -100,6 +100,54 @@ describe("a recipient over HTTP/2 that takes one long write bit by bit", () => {
   });
 });
 
+describe("a client over HTTP/2 that has its answer, and goes on sending", () => {
+  const EARLY: Readonly<Record<string, (server: http2.Http2Server) => void>> = {
+    "read, the compatibility API": (server) =>
+      server.on("request", (request, response) => {
+        request.resume();
+        response.writeHead(413).end("too much");
+      }),
+    "read, the core API": (server) =>
+      server.on("stream", (stream) => {
+        stream.resume();
+        stream.respond({ ":status": 413 });
+        stream.end("too much");
+      }),
+    "a CONNECT that nobody listens for": (server) => server.on("request", () => {}),
+  };
+
+  it.each(Object.keys(EARLY))("is not taken for one that does not take it: %s", async (name) => {
+    for (const mode of ["enforce", "report"] as const) {
+      const lines: Line[] = [];
+      const note = (record: object) => void lines.push(record as Line);
+      const { client } = await start((server) => EARLY[name]?.(server), {
+        mode,
+        ...{ idleDeadlineMs: 150, firstByteDeadlineMs: 150, recipientDeadlineMs: 150 },
+        logger: { info: note, warn: note, error: note },
+      });
+      const isConnect = name.includes("CONNECT");
+      const stream = client.request(
+        isConnect ? { ":method": "CONNECT", ":authority": "a:443" } : { ":method": "POST", ":path": "/" },
+      );
+      stream.write("a");
+      let text = "";
+      stream.setEncoding("latin1").on("data", (part: string) => {
+        text += part;
+      });
+      const [headers] = await Promise.all([
+        new Promise<http2.IncomingHttpHeaders>((resolve) => stream.once("response", resolve)),
+        new Promise((resolve) => stream.once("end", resolve)),
+      ]);
+      expect([headers[":status"], text]).toEqual(isConnect ? [405, ""] : [413, "too much"]);
+      await wait(700);
+      stream.end("b");
+      await new Promise((resolve) => stream.once("close", resolve));
+      expect(stream.rstCode).toBe(0);
+      await expect.poll(() => lines).toMatchObject([{ outcome: "intact" }]);
+    }
+  });
+});
+
 it("leaves an app that stalls behind a window that was closed no more time than any other", async () => {
   const { client, incidents } = await start(
     (server) => server.on("request", (_, response) => void response.write(CONTENT)),

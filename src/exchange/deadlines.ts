@@ -134,8 +134,9 @@ export class Deadlines {
   #lookAtRecipient(exchange: Exchange): void {
     const { settings } = exchange;
     const isFirst = exchange.watched !== "response";
-    // Behind a pipelined request that takes longer: not the recipient's fault.
-    if (hasMoved(exchange, "response") || isFirst || exchange.isQueued) exchange.movedAt = performance.now();
+    // Behind a pipelined request that takes longer, or all with the recipient: not its fault.
+    const isFaultless = exchange.isQueued || exchange.isSent;
+    if (hasMoved(exchange, "response") || isFirst || isFaultless) exchange.movedAt = performance.now();
     // A connection that was cut and does not close has nobody left to wait for.
     const ms = exchange.outcome === "torn down" ? settings.idleDeadlineMs : settings.recipientDeadlineMs;
     const left = leftOf(ms, exchange.movedAt);

@@ -175,6 +175,11 @@ export abstract class Exchange implements Waiting, Circumstances {
     return false;
   }
 
+  /** All of it has been sent: what is still to come is its client's, who may go on with the content of the request. */
+  get isSent(): boolean {
+    return false;
+  }
+
   /** Whether there is a connection that waits for the response. */
   get hasConnection(): boolean {
     return true;

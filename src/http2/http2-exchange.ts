@@ -189,6 +189,10 @@ export abstract class Http2Exchange extends Exchange {
     return state.bufferedRequestCount === 0 && this.unsentWrites === 0 && this.behindHeld === undefined;
   }
 
+  override get isSent(): boolean {
+    return this.outcome !== "torn down" && this.stream.state.localClose === 1;
+  }
+
   override get isLeft(): boolean {
     return isGone(this.stream);
   }
