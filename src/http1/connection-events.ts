@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { emitClientError, reportClientError } from "./client-error.js";
 import { emitDropped } from "./dropped.js";
 import { handshakeFailed } from "./handshake.js";
+import { emitTimeout } from "./idle-timeout.js";
 import type { ClientError } from "./parse-error.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 import { emitUpgrade } from "./upgrades.js";
@@ -26,6 +27,7 @@ export function connectionEvents(
     ],
     ["upgrade", (args) => emitUpgrade(server, below, guard, "upgrade", args)],
     ["connect", (args) => emitUpgrade(server, below, guard, "connect", args)],
+    ["timeout", ([client]) => emitTimeout(server, below, client as Socket)],
     ["tlsClientError", ([, socket]) => void handshakeFailed(socket as Socket, guard.witness)],
   ]);
 }
