@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { MappedFile, storeWords } from "../../src/recorder/mapped-file.js";
 import {
   encodeArrival,
@@ -100,11 +100,10 @@ describe("between any two stores a ledger says", () => {
 });
 
 describe.runIf(canMap)("a file as memory", () => {
-  const folder = mkdtempSync(join(MEMORY, "rayguard-test-"));
-  const path = join(folder, "file");
-  afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
   it("has at once what is stored, also when its name is gone, and is let go of", () => {
+    const folder = mkdtempSync(join(MEMORY, "rayguard-test-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "file");
     const fd = openSync(path, "wx+");
     writeSync(fd, Buffer.alloc(8_192));
     const mapped = MappedFile.of(fd, path, 8_192);
