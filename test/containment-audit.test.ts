@@ -17,6 +17,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/http1/departure.ts nextTick": TELLS_APP,
   "src/http1/departure.ts setImmediate": TELLS_APP,
   "src/http1/guarded-exchange.ts onceClosed": TELLS_APP,
+  "src/http1/idle-timeout.ts setImmediate": TELLS_APP,
   "src/http1/rejections.ts nextTick": "calls the app's handler for rejections, and catches what the app is not to see",
   "src/http1/socket-close.ts once": "stands for its callers, of which each is looked at",
   "src/http1/socket-close.ts prependOnceListener": "stands for its callers, of which each is looked at",
