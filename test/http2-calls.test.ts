@@ -139,8 +139,8 @@ const CALLS: Readonly<Record<string, (stream: Stream) => unknown>> = {
   "priority({})": (s) => s.priority({}),
 };
 
-/** Bare Node itself crashes where it sends a file behind the end of the stream. */
-const CRASHES = /^(?:ended empty.*|.*reset by the client.*) \| respondWithF|^a file.* \| end/;
+/** Bare Node itself crashes where it sends a file behind the end of the stream, or is to stop while it reads one. */
+const CRASHES = /^(?:ended empty.*|.*reset by the client.*) \| respondWithF|^a file.* \| (?:end|close|destroy)/;
 /** The app takes back what it has begun. Where that is all there is, bare Node may end it as if it were complete. */
 const TAKEN_BACK =
   /^(?:(?:responded(?: for trailers|, out|, too short)?|written.*) \| close\([A-Z_]+\)|written.* \| close(?:\(\)|, called back))$/;
