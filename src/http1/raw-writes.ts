@@ -4,8 +4,16 @@ import { prematureClose, rawWrite } from "../report/incidents.js";
 import { type RawAnswer, RawResponse, type RawStream } from "./raw-response.js";
 
 /** An exchange whose app may write the response to the socket itself. */
-export interface RawExchange extends Exchange {
+interface Followed extends Exchange {
   status: number;
+  /** What the app has written, until it is judged. */
+  raw: RawResponse | null;
+  /** The rest of it goes out as it comes. */
+  rawStream: RawStream | null;
+}
+
+/** One for which a guard sees to that. */
+export interface RawExchange extends Followed {
   /** That of its request, where nobody but the parser has seen it. */
   readonly method?: string | undefined;
   readonly connection: {
@@ -14,10 +22,6 @@ export interface RawExchange extends Exchange {
     own<T>(act: () => T): T;
     call(name: "write", args: unknown[]): unknown;
   };
-  /** What the app has written, until it is judged. */
-  raw: RawResponse | null;
-  /** The rest of it goes out as it comes. */
-  rawStream: RawStream | null;
   /** Another request can follow on the connection. */
   readonly canPersist: boolean;
   sendInterim(section: string): void;
@@ -85,6 +89,13 @@ export function releaseRaw(exchange: RawExchange): void {
   if (exchange.connection.waiting === exchange) return;
   const stream = exchange.raw?.stream(!exchange.canPersist) ?? null;
   if (stream === null) return;
+  follow(exchange, stream);
+  if (stream.content.state === "open") exchange.begin(stream);
+  else endStream(exchange, stream, stream.octets);
+}
+
+/** A raw response has begun: the rest of it is followed to its end. */
+export function follow(exchange: Followed, stream: RawStream): void {
   if (stream.repair !== null) exchange.repaired(stream.repair);
   exchange.raw = null;
   exchange.rawStream = stream;
@@ -93,8 +104,6 @@ export function releaseRaw(exchange: RawExchange): void {
   exchange.framing = stream.framing;
   exchange.sent = stream.content.octets;
   exchange.supervisor.committed(exchange);
-  if (stream.content.state === "open") exchange.begin(stream);
-  else endStream(exchange, stream, stream.octets);
 }
 
 /** Its content has come to its end, or cannot be read. @param isMore - there is something behind that */

@@ -3,6 +3,7 @@ import { prematureClose, rawWrite } from "../report/incidents.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { watchInterim, watchInterims } from "./interim-gate.js";
 import { RawResponse } from "./raw-response.js";
+import { follow } from "./raw-writes.js";
 import { canPersist } from "./take-over.js";
 
 /** What an app writes to the socket itself, where that goes out as it is (report mode): told as `raw-writes.ts` judges it. */
@@ -32,13 +33,7 @@ function collect(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
   }
   const stream = raw.stream(!canPersist(exchange));
   if (stream === null) return;
-  if (stream.repair !== null) exchange.repaired(stream.repair);
-  exchange.raw = null;
-  exchange.rawStream = stream;
-  exchange.phase = exchange.phase.after.commit;
-  exchange.status = stream.status;
-  exchange.framing = stream.framing;
-  exchange.supervisor.committed(exchange);
+  follow(exchange, stream);
   followed(exchange, false);
 }
 
