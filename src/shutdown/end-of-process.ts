@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
-import { performance } from "../clock.js";
+import { nextTick, performance } from "../clock.js";
 import { contain, containPromise } from "../containment.js";
 import { currentExchange } from "../exchange/current-exchange.js";
 import { frontsOf } from "../http1/connection-lists.js";
@@ -62,6 +62,8 @@ interface Concerned {
 const subscribers = new WeakCollection<Subscriber>(() => install());
 const installed = new Map<string, (...args: never[]) => void>();
 let end: End | undefined;
+/** `exit` has been emitted. */
+let isLeaving = false;
 let undoKill: (() => void) | undefined;
 
 /**
@@ -203,7 +205,8 @@ async function finish(mine: End, guards: readonly Subscriber[], leastMs = 0): Pr
   const closing = Promise.allSettled(guards.map(async (guard) => guard.afterDrain?.()));
   await Promise.race([closing, wait(AFTER_DRAIN_MS)]);
   await atLeast;
-  process.exit(mine.code);
+  // Not in the promise: what a listener for `exit` throws is not the guard's to contain.
+  nextTick(() => process.exit(mine.code));
 }
 
 // -- crashes -------------------------------------------------------------------------------------------------------
@@ -228,6 +231,8 @@ function crashed(others: Others, isKnown: boolean, concerned: Concerned, print: 
     return;
   }
   print();
+  // A listener for `exit` has thrown: nobody else ends a process that has begun to leave.
+  if (isLeaving) process.exit(process.exitCode ?? 1);
   if (end?.decided) {
     // A further fault costs its own request and no other; where that is not known, nothing can be relied on any more.
     if (!isKnown) process.exit(1);
@@ -244,5 +249,6 @@ function crashed(others: Others, isKnown: boolean, concerned: Concerned, print: 
 
 /** Nothing asynchronous happens any more; but a socket takes octets at once as long as its buffer has room. */
 function onExit(): void {
+  isLeaving = true;
   for (const guard of subscribers) contain(undefined, () => guard.exits());
 }

@@ -150,6 +150,23 @@ describe.each(["before", "after"] as const)("a listener for uncaughtException, a
   });
 });
 
+describe("a listener for exit that throws", () => {
+  it.each(["SIGTERM", "an exception"])("does not keep the process from ending after %s", TIMEOUT, async (what) => {
+    const origin = await start("throws on the way out", "after");
+    if (what === "SIGTERM") expect(await terminate(origin)).toEqual({ answer: "slow", code: 143, signal: null });
+    else expect(await crash(origin)).toEqual({ culprit: 500, answer: 200, code: 1 });
+    expect(origin.stderr()).toContain("Error: thrown on the way out");
+  });
+
+  it.each(["guarded", "bare"])("leaves the app its exit code, %s", TIMEOUT, async (kind) => {
+    const origin = await start("throws on the way out", "after", {}, kind === "guarded");
+    const { responses } = await exchange({ port: origin.port }, { path: "/exit" });
+    expect(responses.map(({ status }) => status)).toEqual(kind === "guarded" ? [503] : []);
+    expect((await origin.gone).code).toBe(7);
+    expect(origin.stderr()).toContain("Error: thrown on the way out");
+  });
+});
+
 it('ends with crash: "answer" where nobody listens', TIMEOUT, async () => {
   expect(await crash(await start("none", "after", { crash: "answer" }))).toEqual({
     culprit: 500,

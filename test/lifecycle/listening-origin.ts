@@ -29,6 +29,9 @@ function route(request: http.IncomingMessage, response: http.ServerResponse): vo
     case "/hang":
       tell("hangs");
       return;
+    case "/exit":
+      setTimeout(() => process.exit(7), 1);
+      return;
     case "/throw":
       setTimeout(() => {
         throw new TypeError("thrown from a timer");
@@ -108,6 +111,10 @@ const LISTENERS: Record<string, () => void> = {
     const { createTerminus } = require("@godaddy/terminus") as typeof import("@godaddy/terminus");
     createTerminus(server, { signals: ["SIGTERM"], onSignal: async () => void tell("cleaned up") });
   },
+  "throws on the way out": () =>
+    process.on("exit", () => {
+      throw new Error("thrown on the way out");
+    }),
   // -- exceptions
   "looks on at exceptions": () => process.on("uncaughtException", () => tell("looked on")),
   "exits after a while on exceptions, once": () =>
