@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
+import { isMainThread } from "node:worker_threads";
 import { nextTick, performance } from "../clock.js";
 import { contain, containPromise } from "../containment.js";
 import { currentExchange } from "../exchange/current-exchange.js";
@@ -47,6 +48,8 @@ const MESSAGE_PATIENCE_MS = 1_000;
 interface End {
   readonly since: number;
   code: number;
+  /** How a thread tells the one that made it of an exception. */
+  throwAgain?: () => void;
   /** The guard ends the process; until then a listener of the app may. */
   decided: boolean;
 }
@@ -206,7 +209,13 @@ async function finish(mine: End, guards: readonly Subscriber[], leastMs = 0): Pr
   await Promise.race([closing, wait(AFTER_DRAIN_MS)]);
   await atLeast;
   // Not in the promise: what a listener for `exit` throws is not the guard's to contain.
-  nextTick(() => process.exit(mine.code));
+  nextTick(() => leave(mine));
+}
+
+function leave({ code, throwAgain }: End): void {
+  if (throwAgain === undefined) process.exit(code);
+  process.removeListener("uncaughtException", onUncaught);
+  nextTick(throwAgain);
 }
 
 // -- crashes -------------------------------------------------------------------------------------------------------
@@ -216,13 +225,22 @@ function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): voi
   // Now: a listener that throws, too, ends the process there and then.
   contain(undefined, () => void culprit?.fail(uncaught(error)));
   const concerned = concern(({ crash }) => crash !== false);
+  const throwAgain = () => {
+    throw error;
+  };
   hear("uncaughtException", onUncaught, (others) =>
-    crashed(others, culprit !== undefined, concerned, () => printUncaught(error, origin)),
+    crashed(others, culprit !== undefined, concerned, () => printUncaught(error, origin), throwAgain),
   );
 }
 
 /** @param isKnown - the request it came from is known, and answered */
-function crashed(others: Others, isKnown: boolean, concerned: Concerned, print: () => void): void {
+function crashed(
+  others: Others,
+  isKnown: boolean,
+  concerned: Concerned,
+  print: () => void,
+  throwAgain: () => void,
+): void {
   const { guards } = concerned;
   if (others === "listeners") {
     const isLeftToApp = guards.every(({ crash }) => crash === "answer");
@@ -230,17 +248,20 @@ function crashed(others: Others, isKnown: boolean, concerned: Concerned, print: 
       containPromise(undefined, giveTime(begin(1, false), concerned, undefined, print));
     return;
   }
-  print();
+  const isThrownAgain = others === "none" && !isMainThread;
+  if (!isThrownAgain) print();
   // A listener for `exit` has thrown: nobody else ends a process that has begun to leave.
   if (isLeaving) process.exit(process.exitCode ?? 1);
   if (end?.decided) {
     // A further fault costs its own request and no other; where that is not known, nothing can be relied on any more.
-    if (!isKnown) process.exit(1);
     end.code = 1;
+    if (isThrownAgain) end.throwAgain ??= throwAgain;
+    if (!isKnown) leave(end);
     return;
   }
   const mine = begin(1, true);
-  if (others === "none" && !guards.some(({ hasWork }) => hasWork)) process.exit(1);
+  if (isThrownAgain) mine.throwAgain = throwAgain;
+  if (others === "none" && !guards.some(({ hasWork }) => hasWork)) return leave(mine);
   for (const guard of guards) guard.refuse(endOfProcess("CRASHING"));
   containPromise(undefined, finish(mine, guards, others === "none" ? 0 : TELL_ERROR_MS));
 }
