@@ -2,21 +2,26 @@ import { once } from "node:events";
 import net from "node:net";
 import { afterEach } from "vitest";
 
-const servers = new Map<net.Server, Set<net.Socket>>();
+const closing: (() => Promise<void>)[] = [];
 
-// Sockets first: a server closes only when its last connection has.
 afterEach(async () => {
-  for (const [server, sockets] of servers) {
-    for (const socket of sockets) socket.destroy();
-    if (server.listening) await new Promise((resolve) => server.close(resolve));
-  }
-  servers.clear();
+  for (const close of closing.splice(0)) await close();
 });
 
-/** Listens on a free port until the end of the test. */
-export async function listen<S extends net.Server>(server: S): Promise<S> {
+/**
+ * Listens on a free port until the end of the test.
+ * @param atEnd - called with what closes it; of a test that runs beside others, its own `onTestFinished`
+ */
+export async function listen<S extends net.Server>(
+  server: S,
+  atEnd: (close: () => Promise<void>) => void = (close) => closing.push(close),
+): Promise<S> {
   const sockets = new Set<net.Socket>();
-  servers.set(server, sockets);
+  atEnd(async () => {
+    // Sockets first: a server closes only when its last connection has.
+    for (const socket of sockets) socket.destroy();
+    if (server.listening) await new Promise((resolve) => server.close(resolve));
+  });
   server.on("connection", (socket: net.Socket) => sockets.add(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
