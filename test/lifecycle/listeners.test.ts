@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { GuardOptions } from "../../src/index.js";
@@ -9,18 +10,27 @@ import { type OriginProcess, startOrigin } from "./processes.js";
 const TIMEOUT = { timeout: 30_000 };
 const GRACE_MS = 1_500;
 
-const start = (
+type Start = (
   listener: string,
   when: "before" | "after",
-  options: GuardOptions = {},
-  isGuarded = true,
-  env: Record<string, string> = {},
-) =>
-  startOrigin("node", isGuarded, { shutdown: { graceMs: GRACE_MS }, ...options }, "listening-origin.ts", {
-    LISTENER: listener,
-    WHEN: when,
-    ...env,
-  });
+  options?: GuardOptions,
+  isGuarded?: boolean,
+  env?: Record<string, string>,
+) => Promise<OriginProcess>;
+
+// Side by side, since most of the time goes by in waiting.
+const { concurrent: test } = it.extend<{ start: Start }>({
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads which fixtures a fixture needs
+  start: async ({}, use) => {
+    const running = new Set<ChildProcess>();
+    await use((listener, when, options = {}, isGuarded = true, env = {}) => {
+      const own = { LISTENER: listener, WHEN: when, ...env };
+      const shutdown = { graceMs: GRACE_MS };
+      return startOrigin("node", isGuarded, { shutdown, ...options }, "listening-origin.ts", own, running);
+    });
+    for (const child of running) child.kill("SIGKILL");
+  },
+});
 
 /** Ends an origin server with SIGTERM while a request of 500 ms is under way. */
 async function terminate(origin: OriginProcess) {
@@ -43,51 +53,55 @@ async function crash(origin: OriginProcess) {
 }
 
 describe.each(["before", "after"] as const)("a listener for SIGTERM, added %s the guard", (when) => {
-  it("that is signal-exit's ends the process, and runs what waits for that", TIMEOUT, async () => {
+  test("that is signal-exit's ends the process, and runs what waits for that", TIMEOUT, async ({ start }) => {
     const origin = await start("signal-exit", when, { shutdown: { graceMs: 60_000 } });
     expect(await terminate(origin)).toEqual({ answer: "slow", code: 143, signal: null });
     expect(origin.messages).toContain("exit 143 null");
   });
 
-  it("that ends the process only if it is alone does not have to wait for the grace", TIMEOUT, async () => {
+  test("that ends the process only if it is alone does not have to wait for the grace", TIMEOUT, async ({ start }) => {
     const origin = await start("ends if alone", when, { shutdown: { graceMs: 60_000 } });
     expect(await terminate(origin)).toEqual({ answer: "slow", code: 143, signal: null });
     expect(origin.messages).toContain("asked");
   });
 
-  it.each(["looks on", "looks on, once"])(
+  test.for(["looks on", "looks on, once"])(
     "that %s does not keep the process from ending",
     TIMEOUT,
-    async (listener) => {
+    async (listener, { start }) => {
       const origin = await start(listener, when);
       expect(await terminate(origin)).toEqual({ answer: "slow", code: 143, signal: null });
       expect(origin.messages).toContain("looked on");
     },
   );
 
-  it.each(["closes the server and exits", "takes longer than the grace", "drains by the guard"])(
+  test.for(["closes the server and exits", "takes longer than the grace", "drains by the guard"])(
     "that %s has the time it needs",
     TIMEOUT,
-    async (listener) => {
+    async (listener, { start }) => {
       expect(await terminate(await start(listener, when))).toEqual({ answer: "slow", code: 7, signal: null });
     },
   );
 
-  it.each(["exits after a while", "exits after a while, once"])(
+  test.for(["exits after a while", "exits after a while, once"])(
     "that %s is not cut short",
     TIMEOUT,
-    async (listener) => {
+    async (listener, { start }) => {
       expect((await terminate(await start(listener, when, { shutdown: { graceMs: 10_000 } }))).code).toBe(7);
     },
   );
 
-  it.each(["goes by itself and sends the signal again", "terminus"])("that %s ends it", TIMEOUT, async (listener) => {
-    const origin = await start(listener, when, { shutdown: { graceMs: 60_000 } });
-    expect(await terminate(origin)).toEqual({ answer: "slow", code: 143, signal: null });
-  });
+  test.for(["goes by itself and sends the signal again", "terminus"])(
+    "that %s ends it",
+    TIMEOUT,
+    async (listener, { start }) => {
+      const origin = await start(listener, when, { shutdown: { graceMs: 60_000 } });
+      expect(await terminate(origin)).toEqual({ answer: "slow", code: 143, signal: null });
+    },
+  );
 });
 
-it("serves on while a listener for SIGTERM may still end the process", TIMEOUT, async () => {
+test("serves on while a listener for SIGTERM may still end the process", TIMEOUT, async ({ start }) => {
   const origin = await start("looks on", "after");
   origin.child.kill("SIGTERM");
   await origin.told("looked on");
@@ -98,20 +112,20 @@ it("serves on while a listener for SIGTERM may still end the process", TIMEOUT, 
 });
 
 describe.each(["before", "after"] as const)("a listener for uncaughtException, added %s the guard", (when) => {
-  it("that only looks on does not keep a process in an undefined state", TIMEOUT, async () => {
+  test("that only looks on does not keep a process in an undefined state", TIMEOUT, async ({ start }) => {
     const origin = await start("looks on at exceptions", when);
     expect(await crash(origin)).toEqual({ culprit: 500, answer: 200, code: 1 });
     expect(origin.messages).toContain("looked on");
     expect(origin.stderr()).toContain("TypeError: thrown from a timer");
   });
 
-  it("that ends the process only if it is alone gets what it waits for", TIMEOUT, async () => {
+  test("that ends the process only if it is alone gets what it waits for", TIMEOUT, async ({ start }) => {
     const origin = await start("ends if alone on exceptions", when, { shutdown: { graceMs: 60_000 } });
     expect(await crash(origin)).toEqual({ culprit: 500, answer: 200, code: 1 });
     expect(origin.messages).toContain("asked");
   });
 
-  it("that exits at once has its way, and everybody an answer", TIMEOUT, async () => {
+  test("that exits at once has its way, and everybody an answer", TIMEOUT, async ({ start }) => {
     expect(await crash(await start("exits at once on exceptions", when))).toEqual({
       culprit: 500,
       answer: 503,
@@ -119,14 +133,14 @@ describe.each(["before", "after"] as const)("a listener for uncaughtException, a
     });
   });
 
-  it("that exits later has its way", TIMEOUT, async () => {
+  test("that exits later has its way", TIMEOUT, async ({ start }) => {
     const { culprit, code } = await crash(
       await start("exits after a while on exceptions, once", when, { shutdown: { graceMs: 10_000 } }),
     );
     expect({ culprit, code }).toEqual({ culprit: 500, code: 7 });
   });
 
-  it("that closes the server has the time it needs", TIMEOUT, async () => {
+  test("that closes the server has the time it needs", TIMEOUT, async ({ start }) => {
     expect(await crash(await start("closes the server on exceptions", when))).toEqual({
       culprit: 500,
       answer: 200,
@@ -134,12 +148,12 @@ describe.each(["before", "after"] as const)("a listener for uncaughtException, a
     });
   });
 
-  it("that throws ends the process there and then, as Node does", TIMEOUT, async () => {
+  test("that throws ends the process there and then, as Node does", TIMEOUT, async ({ start }) => {
     const { culprit, code } = await crash(await start("throws again on exceptions", when));
     expect({ culprit, code }).toEqual({ culprit: 500, code: 7 });
   });
 
-  it('has the last word with crash: "answer"', TIMEOUT, async () => {
+  test('has the last word with crash: "answer"', TIMEOUT, async ({ start }) => {
     const origin = await start("looks on at exceptions", when, { crash: "answer", shutdown: { graceMs: 1 } });
     const { responses } = await exchange({ port: origin.port }, { path: "/throw" });
     expect(responses[0]?.status).toBe(500);
@@ -151,14 +165,18 @@ describe.each(["before", "after"] as const)("a listener for uncaughtException, a
 });
 
 describe("a listener for exit that throws", () => {
-  it.each(["SIGTERM", "an exception"])("does not keep the process from ending after %s", TIMEOUT, async (what) => {
-    const origin = await start("throws on the way out", "after");
-    if (what === "SIGTERM") expect(await terminate(origin)).toEqual({ answer: "slow", code: 143, signal: null });
-    else expect(await crash(origin)).toEqual({ culprit: 500, answer: 200, code: 1 });
-    expect(origin.stderr()).toContain("Error: thrown on the way out");
-  });
+  test.for(["SIGTERM", "an exception"])(
+    "does not keep the process from ending after %s",
+    TIMEOUT,
+    async (what, { start }) => {
+      const origin = await start("throws on the way out", "after");
+      if (what === "SIGTERM") expect(await terminate(origin)).toEqual({ answer: "slow", code: 143, signal: null });
+      else expect(await crash(origin)).toEqual({ culprit: 500, answer: 200, code: 1 });
+      expect(origin.stderr()).toContain("Error: thrown on the way out");
+    },
+  );
 
-  it.each(["guarded", "bare"])("leaves the app its exit code, %s", TIMEOUT, async (kind) => {
+  test.for(["guarded", "bare"])("leaves the app its exit code, %s", TIMEOUT, async (kind, { start }) => {
     const origin = await start("throws on the way out", "after", {}, kind === "guarded");
     const { responses } = await exchange({ port: origin.port }, { path: "/exit" });
     expect(responses.map(({ status }) => status)).toEqual(kind === "guarded" ? [503] : []);
@@ -167,7 +185,7 @@ describe("a listener for exit that throws", () => {
   });
 });
 
-it('ends with crash: "answer" where nobody listens', TIMEOUT, async () => {
+test('ends with crash: "answer" where nobody listens', TIMEOUT, async ({ start }) => {
   expect(await crash(await start("none", "after", { crash: "answer" }))).toEqual({
     culprit: 500,
     answer: 200,
@@ -176,7 +194,7 @@ it('ends with crash: "answer" where nobody listens', TIMEOUT, async () => {
 });
 
 describe("what never becomes an uncaughtException", () => {
-  it.each(["guarded", "bare"])("a rejection that somebody listens for, %s", TIMEOUT, async (kind) => {
+  test.for(["guarded", "bare"])("a rejection that somebody listens for, %s", TIMEOUT, async (kind, { start }) => {
     const origin = await start("looks on at rejections", "after", {}, kind === "guarded");
     const { responses } = await exchange({ port: origin.port }, { path: "/reject" });
     expect(responses[0]?.text()).toBe("answered all the same");
@@ -184,7 +202,7 @@ describe("what never becomes an uncaughtException", () => {
     expect((await exchange({ port: origin.port }, { path: "/" })).responses[0]?.closes).toBe(false);
   });
 
-  it.each(["guarded", "bare"])("an exception that somebody captures, %s", TIMEOUT, async (kind) => {
+  test.for(["guarded", "bare"])("an exception that somebody captures, %s", TIMEOUT, async (kind, { start }) => {
     const origin = await start("captures exceptions", "after", {}, kind === "guarded");
     origin.child.send("throw");
     await origin.told("captured");
@@ -193,14 +211,14 @@ describe("what never becomes an uncaughtException", () => {
 });
 
 describe.each(["guarded", "bare"])("%s", (kind) => {
-  it("an app answers what a domain has caught", TIMEOUT, async () => {
+  test("an app answers what a domain has caught", TIMEOUT, async ({ start }) => {
     const origin = await start("none", "after", {}, kind === "guarded");
     const { responses } = await exchange({ port: origin.port }, { path: "/domain" });
     expect(responses[0]?.text()).toBe("answered by the domain");
     expect((await exchange({ port: origin.port }, { path: "/" })).responses[0]?.closes).toBe(false);
   });
 
-  it.each(["warn", "none"])("--unhandled-rejections=%s goes on", TIMEOUT, async (mode) => {
+  test.for(["warn", "none"])("--unhandled-rejections=%s goes on", TIMEOUT, async (mode, { start }) => {
     const env = { NODE_OPTIONS: `--unhandled-rejections=${mode}` };
     const origin = await start("none", "after", {}, kind === "guarded", env);
     const { responses } = await exchange({ port: origin.port }, { path: "/reject" });
@@ -208,7 +226,7 @@ describe.each(["guarded", "bare"])("%s", (kind) => {
     expect((await exchange({ port: origin.port }, { path: "/" })).responses[0]?.closes).toBe(false);
   });
 
-  it.each(["strict", "throw"])("--unhandled-rejections=%s ends with code 1", TIMEOUT, async (mode) => {
+  test.for(["strict", "throw"])("--unhandled-rejections=%s ends with code 1", TIMEOUT, async (mode, { start }) => {
     const env = { NODE_OPTIONS: `--unhandled-rejections=${mode}` };
     const origin = await start("none", "after", {}, kind === "guarded", env);
     const { responses } = await exchange({ port: origin.port }, { path: "/reject" });
@@ -218,7 +236,7 @@ describe.each(["guarded", "bare"])("%s", (kind) => {
 });
 
 describe("signals in a row", () => {
-  it.each([5, 50, 400])("are one, %i ms apart", TIMEOUT, async (ms) => {
+  test.for([5, 50, 400])("are one, %i ms apart", TIMEOUT, async (ms, { start }) => {
     const origin = await start("none", "after");
     const slow = exchange({ port: origin.port }, { path: "/slow" });
     await origin.told("slow");
@@ -232,7 +250,7 @@ describe("signals in a row", () => {
 });
 
 describe("a fault while the process is ending", () => {
-  it("costs its own request alone, in a drain that a signal began", TIMEOUT, async () => {
+  test("costs its own request alone, in a drain that a signal began", TIMEOUT, async ({ start }) => {
     const origin = await start("none", "after", { shutdown: { lameDuckMs: 300, graceMs: 5_000 } });
     const slow = exchange({ port: origin.port }, { path: "/slow" });
     await origin.told("slow");
@@ -243,7 +261,7 @@ describe("a fault while the process is ending", () => {
     expect((await origin.gone).code).toBe(1);
   });
 
-  it("costs its own request alone, behind another fault", TIMEOUT, async () => {
+  test("costs its own request alone, behind another fault", TIMEOUT, async ({ start }) => {
     const origin = await start("none", "after");
     const slow = exchange({ port: origin.port }, { path: "/slow" });
     await origin.told("slow");
@@ -257,7 +275,7 @@ describe("a fault while the process is ending", () => {
     expect(origin.stderr().match(/TypeError: thrown from a timer/g)).toHaveLength(3);
   });
 
-  it("ends the process at once where nobody knows its request", TIMEOUT, async () => {
+  test("ends the process at once where nobody knows its request", TIMEOUT, async ({ start }) => {
     const origin = await start("none", "after", { shutdown: { graceMs: 60_000 } });
     const hanging = exchange({ port: origin.port }, { path: "/hang" });
     await origin.told("hangs");
@@ -268,7 +286,7 @@ describe("a fault while the process is ending", () => {
   });
 });
 
-it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s lets requests finish", TIMEOUT, async (signal) => {
+test.for(["SIGTERM", "SIGINT", "SIGHUP"] as const)("%s lets requests finish", TIMEOUT, async (signal, { start }) => {
   const origin = await start("none", "after");
   const slow = exchange({ port: origin.port }, { path: "/slow" });
   await origin.told("slow");

@@ -33,6 +33,8 @@ export async function startOrigin(
   options: GuardOptions = {},
   script = "origin.ts",
   env: Record<string, string> = {},
+  /** Where it is kept until it is gone: tests that run side by side each have a set of their own to end. */
+  running = children,
 ): Promise<OriginProcess> {
   const args = [name, isGuarded ? "guarded" : "bare", JSON.stringify(options)];
   const child = fork(await program(new URL(script, import.meta.url)), args, {
@@ -41,14 +43,14 @@ export async function startOrigin(
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     env: { ...process.env, NODE_ENV: "test", ...env },
   });
-  children.add(child);
+  running.add(child);
   const startedAt = performance.now();
   let stderr = "";
   child.stderr?.on("data", (octets) => {
     stderr += octets;
   });
   const gone = once(child, "close").then(([code, signal]) => {
-    children.delete(child);
+    running.delete(child);
     return { code, signal, ms: performance.now() - startedAt };
   });
   const messages: unknown[] = [];

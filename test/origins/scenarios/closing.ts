@@ -239,12 +239,12 @@ scenarios.push(
     onlyHttp1: "the stream has left its session by then, and the app is shown no socket of it",
   },
   {
-    name: "the socket is destroyed 20 ms after the answer, while the next request is served",
+    name: "the socket is destroyed 100 ms after the answer, while the next request is served",
     origin: (req, res) => {
       res.end("hello");
-      setTimeout(() => req.socket.destroy(), 20);
+      setTimeout(() => req.socket.destroy(), 100);
     },
-    secondTakesMs: 60,
+    secondTakesMs: 250,
     // The socket does not say on whose behalf it is destroyed.
     second: "complete",
     shows: own("hello"),
