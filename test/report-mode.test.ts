@@ -404,3 +404,22 @@ it.each([
     guard.close();
   },
 );
+
+it("mode: report leaves a rejection that the app has caught at that", async () => {
+  const before = process.listeners("unhandledRejection");
+  const escaped: unknown[] = [];
+  const note = (error: unknown) => escaped.push(error);
+  process.removeAllListeners("unhandledRejection").on("unhandledRejection", note);
+  const handler: RequestListener = (_request, response) => {
+    const work = Promise.reject(new Error("x"));
+    work.catch(() => response.end("caught"));
+    return work;
+  };
+  const guard = createGuard({ mode: "report", logger: false });
+  for (const server of [guard.attach(createServer(handler)), createServer(guard.listener(handler))])
+    expect((await exchange(await listen(server), { path: "/" })).responses[0]?.text()).toBe("caught");
+  await wait(10);
+  process.removeListener("unhandledRejection", note);
+  for (const listener of before) process.on("unhandledRejection", listener);
+  expect(escaped).toEqual([]);
+});

@@ -27,7 +27,7 @@ export function callListener(
   try {
     const result = listener.apply(self, args);
     if (result !== undefined && result !== null) {
-      if (!capturesRejections(self)) watchPromise(guard, exchange, result);
+      if (!capturesRejections(self)) watchPromise(guard, exchange, listener, result);
       else if (event === undefined) left = result;
       else captureRejection(guard, exchange, self, event, args, result);
     }

@@ -1,5 +1,6 @@
 import { captureRejectionSymbol, EventEmitter } from "node:events";
 import { Server as NetServer } from "node:net";
+import { types } from "node:util";
 import { nextTick } from "../clock.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { Server as HttpServer } from "../node-http.js";
@@ -18,8 +19,12 @@ const NODES_OWN: ReadonlySet<unknown> = new Set(
   ),
 );
 
-/** Watches what an async listener returned. */
-export function watchPromise(guard: ServerGuard, exchange: Exchange, result: unknown): void {
+/**
+ * Watches what an async listener returned. Where nothing is changed, only what nobody else can have: a rejection that the
+ * app has caught would go on its way from here, and end the process.
+ */
+export function watchPromise(guard: ServerGuard, exchange: Exchange, listener: unknown, result: unknown): void {
+  if (!guard.enforces && !types.isAsyncFunction(listener)) return;
   if (typeof (result as PromiseLike<unknown>).then !== "function") return;
   (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
 }
@@ -44,7 +49,8 @@ export function captureRejection(
     exchange.cause ??= error;
     try {
       const handled = handOn(server, event, args, error);
-      if (handled !== undefined && handled !== null) watchPromise(guard, exchange, handled);
+      if (handled !== undefined && handled !== null)
+        watchPromise(guard, exchange, (server as object as Capturing)[captureRejectionSymbol], handled);
     } catch (thrown) {
       guard.failed(exchange, thrown, true);
       return;
