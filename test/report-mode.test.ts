@@ -405,6 +405,78 @@ it.each([
   },
 );
 
+describe("mode: report on a socket", () => {
+  /** What a server shows of its first connection, bare and guarded: octets, and what the socket tells meanwhile. */
+  async function both(listener: RequestListener, sends: readonly string[]): Promise<string[][]> {
+    const shown: string[][] = [];
+    for (const isGuarded of [false, true]) {
+      const seen: string[] = [];
+      const server = createServer(listener);
+      const guard = createGuard({ mode: "report", logger: false });
+      if (isGuarded) guard.attach(server);
+      const closed = new Promise((resolve) =>
+        server.once("connection", (socket) => {
+          for (const event of ["end", "finish", "close"])
+            socket.on(event, () => seen.push(`${event}, ${socket.listenerCount("finish")}`));
+          socket.on("error", () => {}).once("close", resolve);
+        }),
+      );
+      await listen(server);
+      const client = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+      client.on("error", () => {});
+      const got: Buffer[] = [];
+      for (const octets of sends) {
+        client.write(octets);
+        got.push(...((await Promise.race([once(client, "data"), once(client, "end")])) as Buffer[]));
+      }
+      const isOver = await Promise.race([closed.then(() => true), wait(500, false)]);
+      seen.push(
+        Buffer.concat(got.filter(Buffer.isBuffer))
+          .toString()
+          .replace(/Date: .*/g, ""),
+        `closed ${isOver}`,
+      );
+      shown.push([...seen]);
+      client.destroy();
+      guard.close();
+    }
+    return shown;
+  }
+
+  it("closes when Node does, behind an answer to a request whose content is still to come", async () => {
+    const answer: RequestListener = (_request, response) => response.setHeader("Connection", "close").end("early");
+    const [bare, guarded] = await both(answer, ["POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"]);
+    expect(bare).toContain("closed true");
+    expect(guarded).toEqual(bare);
+  });
+
+  it("is destroyed by the final handler of Express behind an answer, whatever else is under way", async () => {
+    const app = express();
+    app.set("env", "test");
+    let fail = () => {};
+    app.get("/", (_request, response, next) => {
+      response.send("ok");
+      fail = () => next(new Error("late"));
+    });
+    app.get("/second", () => fail());
+    const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+    const [bare, guarded] = await both(app, [get("/"), get("/second")]);
+    expect(bare).toContain("closed true");
+    expect(guarded).toEqual(bare);
+  });
+
+  it("is ended with a callback as Node ends it", async () => {
+    const called: unknown[] = [];
+    const answer: RequestListener = ({ socket }) => {
+      socket.end(`${OK}Content-Length: 2\r\n\r\nok`, () => called.push(socket.listenerCount("finish")));
+      called.push(socket.listenerCount("finish"));
+    };
+    const [bare, guarded] = await both(answer, ["GET / HTTP/1.1\r\nHost: a\r\n\r\n"]);
+    expect(guarded).toEqual(bare);
+    expect(called.slice(2)).toEqual(called.slice(0, 2));
+  });
+});
+
 it("mode: report leaves a rejection that the app has caught at that", async () => {
   const before = process.listeners("unhandledRejection");
   const escaped: unknown[] = [];

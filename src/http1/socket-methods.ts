@@ -14,6 +14,8 @@ import type { SocketExchange } from "./socket-exchange.js";
 import { closeSoon } from "./tear-down.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
 
+type AnyExchange = Http1Exchange | SocketExchange;
+
 /** What a method does to a socket that is guarded. */
 export type Guarded = (connection: GuardedConnection, args: unknown[]) => unknown;
 
@@ -52,9 +54,13 @@ const GUARDED: { readonly [K in SocketMethod]: Guarded } = {
 
 function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown[]): unknown {
   if (connection.seemsDestroyed && !connection.isOwn) return connection.socket;
+  const exchange = upgradeBehind(connection) ?? connection.current();
+  if (exchange?.isWatched ?? !connection.enforces) {
+    if (exchange !== undefined) watchClosing(connection, exchange, how, how === "destroy" ? args[0] : undefined);
+    return connection.call(how, args);
+  }
   // Node cannot reset a connection that it is already ending: it would never emit `close`.
   if (how === "resetAndDestroy" && connection.socket.writableEnded) how = "destroy";
-  const exchange = upgradeBehind(connection) ?? connection.current();
   if (
     how === "destroy" &&
     !connection.isOwn &&
@@ -77,6 +83,12 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
   return connection.socket;
 }
 
+/** Looks at the end of a connection that comes as it is. */
+function watchClosing(connection: GuardedConnection, exchange: AnyExchange, how: SocketMethod, error: unknown): void {
+  if (connection.isOwn || exchange.phase.isSettled || connection.isGone(error)) return;
+  exchange.closing(`socket.${how}`, error);
+}
+
 /** An upgrade whose listeners have the socket already, while responses in front of it are under way: those are Node's. */
 function upgradeBehind(connection: GuardedConnection): SocketExchange | null {
   const { waiting, isOwn } = connection;
@@ -85,7 +97,14 @@ function upgradeBehind(connection: GuardedConnection): SocketExchange | null {
 }
 
 function end(connection: GuardedConnection, args: unknown[]): unknown {
-  const exchange = connection.waiting ?? connection.current();
+  const present = connection.current();
+  const exchange = connection.waiting ?? present;
+  if (exchange?.isWatched) {
+    const octets = connection.isOwn || connection.isGone(undefined) ? null : octetsOf(args);
+    if (octets !== null && !goesPast(present)) exchange.socketWrite(octets, true);
+    watchClosing(connection, exchange, "end", undefined);
+    return connection.call("end", args);
+  }
   if (connection.toldError && !connection.isOwn) {
     refuse(args);
     return connection.socket;
@@ -122,19 +141,23 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
     if (done !== undefined) nextTick(done as () => void);
     return true;
   }
-  const [data, encoding, third] = args;
-  const octets =
-    typeof data === "string"
-      ? Buffer.from(data, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8")
-      : ArrayBuffer.isView(data)
-        ? Buffer.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-        : null;
+  const octets = octetsOf(args);
   if (octets === null) return connection.call("write", args); // throws as it always did
   if (!exchange.socketWrite(octets, last)) return connection.call("write", args);
+  const [, encoding, third] = args;
   const callback = (typeof encoding === "function" ? encoding : third) as WriteCallback;
   if (connection.waiting !== null) return connection.waiting.keep(octets.byteLength, callback);
   if (typeof callback === "function") nextTick(callback);
   return true;
+}
+
+/** What is to be written, a copy of it; null where there is nothing that can be. */
+function octetsOf([data, encoding]: unknown[]): Buffer | null {
+  if (typeof data === "string") {
+    return Buffer.from(data, typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8");
+  }
+  if (!ArrayBuffer.isView(data)) return null;
+  return Buffer.from(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
 /** Does what a socket that is destroyed does with octets. */
