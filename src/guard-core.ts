@@ -222,7 +222,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
 
   openSocket(request: IncomingMessage | null, socket: Socket, otherwise: Failure, method?: string): SocketExchange {
     const exchange = openSocket(this.supervisor, request, socket, otherwise, method);
-    if (request !== null) {
+    if (request !== null && this.enforces) {
       this.upgraded.set(socket, exchange);
       const { connection } = exchange;
       connection.whenDestroyed = [...connection.whenDestroyed, () => void this.upgraded.delete(socket)];

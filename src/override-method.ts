@@ -11,18 +11,14 @@ export function overrideMethod(target: object, name: string, method: unknown): v
   Object.defineProperty(target, name, { value: method, configurable: true, writable: true, enumerable });
 }
 
-interface Emitting {
-  emit(event: string | symbol, ...args: unknown[]): boolean;
-}
-
-/** Overrides `emit` of a server. @returns what undoes that, unless another has overridden it by then */
-export function overrideEmit(server: Emitting, emit: Emitting["emit"]): () => void {
-  const before = Object.getOwnPropertyDescriptor(server, "emit");
-  overrideMethod(server, "emit", emit);
-  if (before === undefined) Object.defineProperty(server, "emit", { enumerable: false });
+/** Overrides a method of one object. @returns what undoes that, unless another has overridden it by then */
+export function overrideOwn<K extends string>(object: { [N in K]?: unknown }, name: K, method: unknown): () => void {
+  const before = Object.getOwnPropertyDescriptor(object, name);
+  overrideMethod(object, name, method);
+  if (before === undefined) Object.defineProperty(object, name, { enumerable: false });
   return () => {
-    if (server.emit !== emit) return;
-    if (before === undefined) delete (server as Partial<Emitting>).emit;
-    else Object.defineProperty(server, "emit", before);
+    if (object[name] !== method) return;
+    if (before === undefined) delete object[name];
+    else Object.defineProperty(object, name, before);
   };
 }

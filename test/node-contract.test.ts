@@ -17,6 +17,7 @@ import {
 } from "../src/http1/node-internals.js";
 import { tellSocketClosed } from "../src/http1/socket-close.js";
 import { handleOf, keepOpen } from "../src/http2/internals.js";
+import { runningFunctions } from "../src/stack.js";
 import { exchange } from "../src/testing/index.js";
 import { selfSigned } from "./testing/certificate.js";
 import { listen } from "./testing/servers.js";
@@ -534,6 +535,24 @@ describe("a server", () => {
     });
     await exchange(await listen(server), "nonsense\r\n\r\n");
     expect(errors[0]).toMatch(/^HPE_/);
+  });
+
+  it("asks its listenerCount, from onParserExecuteCommon, whether to close the socket of a CONNECT or to emit it", async () => {
+    const server = http.createServer();
+    const { listenerCount, emit } = server;
+    const askers: (string | undefined)[] = [];
+    server.listenerCount = function (this: typeof server, event: string) {
+      if (event !== "connect") return listenerCount.call(this, event);
+      askers.push(runningFunctions()[1]);
+      return 1;
+    };
+    server.emit = function (this: typeof server, event: string, ...args: unknown[]) {
+      if (event === "connect") (args[1] as Socket).end("emitted");
+      return Reflect.apply(emit, this, [event, ...args]) as boolean;
+    } as typeof emit;
+    const { octets } = await exchange(await listen(server), "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+    expect(octets.toString()).toBe("emitted");
+    expect(askers).toEqual(["onParserExecuteCommon node:_http_server"]);
   });
 });
 

@@ -262,7 +262,7 @@ describe("mode: report", () => {
       what: "a CONNECT nobody answers",
       request: "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
       listener: (_, r) => r.end("x"),
-      codes: [],
+      codes: ["MC-2"],
     },
     {
       what: "a client that half-closes",

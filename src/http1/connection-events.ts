@@ -17,16 +17,19 @@ export function connectionEvents(
   below: Http1Server["emit"],
   guard: ServerGuard,
 ): ReadonlyMap<string | symbol, Emit> {
+  const upgrades: [string, Emit][] = ["upgrade", "connect"].map((event) => [
+    event,
+    (args) => emitUpgrade(server, below, guard, event, args),
+  ]);
   const told = (args: unknown[]) => void reportClientError(server, args[0] as ClientError, args[1] as Socket);
-  if (!guard.enforces) return new Map([["clientError", told]]);
+  if (!guard.enforces) return new Map([["clientError", told], ...upgrades]);
   return new Map<string, Emit>([
+    ...upgrades,
     ["clientError", ([error, socket]) => emitClientError(server, below, guard, error as ClientError, socket as Socket)],
     [
       "dropRequest",
       ([request, socket]) => emitDropped(server, below, guard, request as IncomingMessage, socket as Socket),
     ],
-    ["upgrade", (args) => emitUpgrade(server, below, guard, "upgrade", args)],
-    ["connect", (args) => emitUpgrade(server, below, guard, "connect", args)],
     ["timeout", ([client]) => emitTimeout(server, below, client as Socket)],
     ["tlsClientError", ([, socket]) => void handshakeFailed(socket as Socket, guard.witness)],
   ]);

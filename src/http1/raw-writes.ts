@@ -4,7 +4,7 @@ import { prematureClose, rawWrite } from "../report/incidents.js";
 import { type RawAnswer, RawResponse, type RawStream } from "./raw-response.js";
 
 /** An exchange whose app may write the response to the socket itself. */
-interface Followed extends Exchange {
+export interface Followed extends Exchange {
   status: number;
   /** What the app has written, until it is judged. */
   raw: RawResponse | null;

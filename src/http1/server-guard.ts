@@ -17,7 +17,7 @@ export interface Http1Server {
   on(event: string, listener: (...args: never[]) => void): unknown;
   removeListener(event: string, listener: (...args: never[]) => void): unknown;
   rawListeners(event: string): unknown[];
-  listenerCount(event: string): number;
+  listenerCount(event: string, ...listener: unknown[]): number;
   httpAllowHalfOpen?: boolean;
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { contained } from "../containment.js";
-import { overrideEmit } from "../override-method.js";
+import { overrideOwn } from "../override-method.js";
 import { connectionEvents } from "./connection-events.js";
 import { withList } from "./connection-lists.js";
 import { connectionOf } from "./connection-of.js";
@@ -9,6 +9,7 @@ import { classSlot, type NodeResponse } from "./node-internals.js";
 import { type Arriving, guardedClass, guardPrototypes } from "./prototypes.js";
 import { requestsOf } from "./requests.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
+import { hearsUpgrades } from "./upgrades.js";
 
 /**
  * Overrides `emit` of a server, and the classes of which it makes requests and responses.
@@ -21,18 +22,9 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
   const responses = interceptResponses(server, guard, arriving);
   const events = connectionEvents(server, below, guard);
   const halfOpen = server.httpAllowHalfOpen;
-  const onConnect = contained(guard.witness, (_request: IncomingMessage, socket: Socket) => {
-    if (server.listenerCount("connect") > 1) return;
-    const { waiting, bare } = connectionOf(socket);
-    (waiting ?? bare)?.unanswered();
-  });
   const guardSocket = contained(guard.witness, (socket: Socket) => void connectionOf(socket));
-  if (guard.enforces) {
-    // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
-    server.httpAllowHalfOpen = true;
-    // Node destroys the socket of a CONNECT nobody listens for.
-    server.on("connect", onConnect);
-  }
+  // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
+  if (guard.enforces) server.httpAllowHalfOpen = true;
 
   function emit(this: Http1Server, event: string | symbol, a?: unknown, b?: unknown): boolean {
     switch (event) {
@@ -62,13 +54,14 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
     // biome-ignore lint/complexity/noArguments: forwarded as it came
     return Reflect.apply(below, server, arguments) as boolean;
   }
-  const undo = overrideEmit(server, emit);
+  const undo = overrideOwn(server, "emit", emit);
+  const undoCount = overrideOwn(server, "listenerCount", hearsUpgrades(server.listenerCount));
 
   return () => {
     undo();
+    undoCount();
     responses();
     if (halfOpen !== undefined) server.httpAllowHalfOpen = halfOpen;
-    server.removeListener("connect", onConnect);
   };
 }
 

@@ -60,12 +60,14 @@ export class SocketExchange extends Exchange implements RawExchange {
     super(supervisor, settings);
     connection.bare = this;
     connection.witness = supervisor;
-    const destroyed = () => {
-      this.#release(writeAfterDestroy());
-      this.settle(false);
-    };
-    connection.whenDestroyed = [...connection.whenDestroyed, destroyed];
+    connection.whenDestroyed = [...connection.whenDestroyed, this.destroyed];
   }
+
+  /** The socket is gone. */
+  protected readonly destroyed = (): void => {
+    this.#release(writeAfterDestroy());
+    this.settle(false);
+  };
 
   /** Keeps the answer back until `takeTurn()`. */
   waitForTurn(): void {
@@ -187,6 +189,14 @@ export class SocketExchange extends Exchange implements RawExchange {
   }
 
   sendInterim(section: string): void {
+    const octets = this.judgeInterim(section);
+    if (octets === null) return;
+    this.#continued ||= octets.startsWith("HTTP/1.1 100");
+    this.#put(Buffer.from(octets, "latin1"));
+  }
+
+  /** What may go out of an interim response; null for nothing. */
+  protected judgeInterim(section: string): string | null {
     const { request } = this;
     const verdict = checkInterim(section, {
       version: request === null ? "1.1" : versionOf(request),
@@ -196,10 +206,8 @@ export class SocketExchange extends Exchange implements RawExchange {
     });
     if (verdict !== null) this.repaired(ruleBroken(verdict.rule, verdict.found));
     const octets = verdict === null ? section : verdict.octets;
-    if (octets === null) return;
-    this.#interims++;
-    this.#continued ||= octets.startsWith("HTTP/1.1 100");
-    this.#put(Buffer.from(octets, "latin1"));
+    if (octets !== null) this.#interims++;
+    return octets;
   }
 
   closing(how: string, error: unknown): boolean {

@@ -4,11 +4,13 @@ import { isBypassed } from "./bypass.js";
 import { commit } from "./content.js";
 import { detached } from "./detached.js";
 import { Http1Exchange } from "./http1-exchange.js";
-import { watchRaw, watchRawClose } from "./watched-raw.js";
+import { watchInterim, watchInterims } from "./interim-gate.js";
+import { canPersist } from "./take-over.js";
+import { type WatchedRaw, watchRaw, watchRawClose } from "./watched-raw.js";
 import { tellKeeper } from "./with-kernel.js";
 
 /** An exchange over HTTP/1.x that is only looked at (report mode): what the methods in `watched-methods.ts` do to it. */
-export class WatchedExchange extends Http1Exchange {
+export class WatchedExchange extends Http1Exchange implements WatchedRaw {
   override failSoon(failure: Failure): boolean {
     return this.repaired(failure);
   }
@@ -29,7 +31,21 @@ export class WatchedExchange extends Http1Exchange {
   }
 
   override socketWrite(octets: Buffer, last: boolean): boolean {
-    watchRaw(this, octets, last);
+    const { phase } = this;
+    if (this.rawStream !== null || !phase.isCommitted) watchRaw(this, octets, last);
+    else if (!phase.isSettled && /^HTTP\/1\.[01] 1/.test(octets.toString("latin1", 0, 10))) watchInterims(this, octets);
+    return false;
+  }
+
+  get canPersist(): boolean {
+    return canPersist(this);
+  }
+
+  watchInterim(section: string): void {
+    watchInterim(this, section);
+  }
+
+  switches(): boolean {
     return false;
   }
 

@@ -1,45 +1,52 @@
 import { CLOSE } from "../exchange/framing.js";
 import { prematureClose, rawWrite } from "../report/incidents.js";
-import type { Http1Exchange } from "./http1-exchange.js";
-import { watchInterim, watchInterims } from "./interim-gate.js";
 import { RawResponse } from "./raw-response.js";
-import { follow } from "./raw-writes.js";
-import { canPersist } from "./take-over.js";
+import { type Followed, follow, type RawExchange } from "./raw-writes.js";
 
-/** What an app writes to the socket itself, where that goes out as it is (report mode): told as `raw-writes.ts` judges it. */
-export function watchRaw(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
-  const { rawStream } = exchange;
-  if (exchange.phase.isSettled) return;
-  if (rawStream !== null) {
-    const belong = rawStream.content.take(octets);
-    followed(exchange, belong < octets.length);
-  } else if (exchange.phase.isCommitted) {
-    if (/^HTTP\/1\.[01] 1/.test(octets.toString("latin1", 0, 10))) watchInterims(exchange, octets);
-  } else collect(exchange, octets, last);
+/** An exchange that is only looked at, and whose app may write the response to the socket itself. */
+export interface WatchedRaw extends Followed, Pick<RawExchange, "method" | "canPersist" | "switches"> {
+  /** Looks at an interim response that goes out as it is. */
+  watchInterim(section: string): void;
 }
 
-function collect(exchange: Http1Exchange, octets: Buffer, last: boolean): void {
-  const raw = exchange.raw ?? new RawResponse(exchange.request);
+/** What an app writes to the socket itself, where that goes out as it is (report mode): told as `raw-writes.ts` judges it. */
+export function watchRaw(exchange: WatchedRaw, octets: Buffer, last: boolean): void {
+  const { rawStream } = exchange;
+  if (exchange.phase.isOver) return;
+  if (rawStream === null) collect(exchange, octets, last);
+  else followed(exchange, rawStream.content.take(octets) < octets.length);
+}
+
+function collect(exchange: WatchedRaw, octets: Buffer, last: boolean): void {
+  const raw = exchange.raw ?? new RawResponse(exchange.request, exchange.method);
   exchange.raw = raw;
   raw.add(octets);
-  for (const section of raw.takeInterims()) watchInterim(exchange, section);
-  const answer = raw.isEmpty ? null : raw.answer(last ? "fin" : "open");
-  if (raw.isEmpty) exchange.raw = null;
-  if (answer !== null) {
-    if (answer.repair !== null) exchange.repaired(answer.repair);
-    exchange.status = answer.status;
+  for (const section of raw.takeInterims()) exchange.watchInterim(section);
+  if (raw.isEmpty) {
+    exchange.raw = null;
+    return;
+  }
+  if (exchange.switches(raw)) {
     whole(exchange);
     return;
   }
-  const stream = raw.stream(!canPersist(exchange));
+  const answer = raw.answer(last ? "fin" : "open");
+  if (answer !== null) {
+    if (answer.repair !== null) exchange.repaired(answer.repair);
+    exchange.status = answer.status;
+    exchange.sent = answer.octets.byteLength - answer.head.length;
+    whole(exchange);
+    return;
+  }
+  const stream = raw.stream(!exchange.canPersist);
   if (stream === null) return;
   follow(exchange, stream);
   followed(exchange, false);
 }
 
 /** @param isMore - there is something behind its end */
-function followed(exchange: Http1Exchange, isMore: boolean): void {
-  const { content } = exchange.rawStream as NonNullable<Http1Exchange["rawStream"]>;
+function followed(exchange: WatchedRaw, isMore: boolean): void {
+  const { content } = exchange.rawStream as NonNullable<WatchedRaw["rawStream"]>;
   exchange.sent = content.octets;
   if (content.state === "open") return;
   const failure = rawWrite({ prevented: null, status: exchange.status });
@@ -49,14 +56,14 @@ function followed(exchange: Http1Exchange, isMore: boolean): void {
 }
 
 /** Nothing more is to come of it. */
-function whole(exchange: Http1Exchange): void {
+function whole(exchange: WatchedRaw): void {
   exchange.raw = null;
   exchange.phase = exchange.phase.after.commit.after.end;
   exchange.settle(true);
 }
 
 /** The app ends or destroys the connection. */
-export function watchRawClose(exchange: Http1Exchange, how: string, error: unknown): void {
+export function watchRawClose(exchange: WatchedRaw, how: string, error: unknown): void {
   const { raw, rawStream } = exchange;
   const answer = raw?.answer("fin") ?? null;
   if (answer !== null || rawStream?.framing === CLOSE) whole(exchange);

@@ -16,7 +16,7 @@ import { anyExchangeOf } from "../http1/http1-exchange-of.js";
 import { callListeners } from "../http1/listeners.js";
 import type { NodeResponse } from "../http1/node-internals.js";
 import type { Http1Server, ServerGuard } from "../http1/server-guard.js";
-import { overrideEmit } from "../override-method.js";
+import { overrideOwn } from "../override-method.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { guardSession, type SessionGuard } from "./session.js";
 
@@ -74,7 +74,7 @@ export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, lis
     }
     return events.get(event)?.(args) ?? pass(event, args);
   }
-  return overrideEmit(server, emit);
+  return overrideOwn(server, "emit", emit);
 }
 
 function isHttp2(request: unknown): request is Http2ServerRequest {

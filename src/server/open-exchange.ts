@@ -12,6 +12,7 @@ import type { NodeResponse } from "../http1/node-internals.js";
 import { guardPrototypes } from "../http1/prototypes.js";
 import { SocketExchange } from "../http1/socket-exchange.js";
 import { WatchedExchange } from "../http1/watched-exchange.js";
+import { WatchedSocketExchange } from "../http1/watched-socket-exchange.js";
 import { GuardedHttp2Exchange } from "../http2/guarded-exchange.js";
 import type { Http2Exchange } from "../http2/http2-exchange.js";
 import { overrideStream } from "../http2/overrides.js";
@@ -96,7 +97,8 @@ export function openSocket(
   method?: string,
 ): SocketExchange {
   const connection = connectionOf(socket);
-  const exchange = new SocketExchange(supervisor, supervisor.settings, request, connection, otherwise, method);
+  const OfMode = supervisor.enforces ? SocketExchange : WatchedSocketExchange;
+  const exchange = new OfMode(supervisor, supervisor.settings, request, connection, otherwise, method);
   if (request !== null) showContext(request, exchange);
   supervisor.opened(exchange);
   return exchange;
