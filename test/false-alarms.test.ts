@@ -183,6 +183,46 @@ describe.each(WAYS)("a client that leaves in the middle of a response, with %s, 
   });
 });
 
+/** What ends its response at once, announced content or not, where the client has left by then. */
+const GIVE_UP: Record<string, (wait: Promise<unknown>) => Handler> = {
+  Koa: (wait) => {
+    const app = new Koa();
+    app.silent = true;
+    app.use(async (context) => {
+      await wait;
+      context.body = "an answer";
+    });
+    return app.callback();
+  },
+  "node:http": (wait) => async (request, response) => {
+    response.setHeader("Content-Length", 9);
+    await wait;
+    if (request.socket.writable) response.write("an answer");
+    response.end();
+  },
+};
+
+describe.each(WAYS)("a client that leaves before it has an answer, with %s, in mode %s", (how, mode) => {
+  it.each(Object.entries(GIVE_UP))("is no incident: %s", async (_name, app) => {
+    const { logger, requests } = logOf();
+    let answer = () => {};
+    const guard = createGuard({ logger, mode });
+    const server = createServer(app(new Promise<void>((resolve) => (answer = resolve))));
+    guard.attach(server);
+    const arrives = once(server, "request");
+    const socket = connect(await listening(server), "127.0.0.1").on("error", () => {});
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    const [request] = (await arrives) as [IncomingMessage];
+    if (how === "FIN") socket.resume().end();
+    else socket.resetAndDestroy();
+    await new Promise((resolve) => request.once("close", resolve));
+    answer();
+    const lines = await requests(1);
+    expect(incidentsIn(lines)).toEqual([]);
+    expect(lines).toMatchObject([{ outcome: "client gone" }]);
+  });
+});
+
 /** What reads an upload in full, and hands half of one to `next()` as an error. */
 const READERS: [string, string, () => express.RequestHandler][] = [
   ["express.json()", "application/json", () => express.json()],

@@ -37,7 +37,12 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
 
   private failNow(): void {
     const { pending } = this;
-    if (pending !== null) super.fail(pending);
+    if (pending !== null) super.fail(this.inContext(pending));
+  }
+
+  /** What fails behind a client that has left follows from that, and is no incident. */
+  private inContext(failure: Failure): Failure {
+    return this.goneBy === "client" ? { ...failure, clientGone: true } : failure;
   }
 
   override fail(failure: Failure): boolean {
@@ -46,9 +51,7 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
       this.fault = undefined;
       return this.fail({ ...fault, err: failure.err ?? fault.err });
     }
-    // What fails behind a client that has left follows from that, and is no incident.
-    if (this.goneBy === "client" && failure.clientGone !== true) return this.fail({ ...failure, clientGone: true });
-    return super.fail(failure);
+    return super.fail(this.inContext(failure));
   }
 
   override get isInCall(): boolean {
@@ -62,7 +65,7 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
       this.failNow();
     } else if (this.framing.length >= 0 && this.sent !== this.framing.length) {
       // Bare, the header section went out with the end of the content at the latest.
-      super.fail({ ...otherLength(this.framing.length, this.sent), prevented: null });
+      super.fail(this.inContext({ ...otherLength(this.framing.length, this.sent), prevented: null }));
     } else {
       if (!this.phase.isCommitted && !this.phase.isVoid) commit(this);
       if (!this.isDetached) this.phase = this.phase.after.end;
