@@ -1,5 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { types } from "node:util";
+import { runInNewContext } from "node:vm";
 import express from "express";
 import fastify from "fastify";
 import { pino } from "pino";
@@ -20,8 +22,8 @@ function textsIn(value: unknown, depth = 0): string[] {
   if (typeof value === "string") return [value];
   if (value === null || typeof value !== "object" || depth > 8) return [];
   const { message, stack, cause, errors } = value as AggregateError;
-  const hidden =
-    value instanceof Error ? [message, stack, cause, errors].flatMap((one) => textsIn(one, depth + 1)) : [];
+  const isError = types.isNativeError(value) || typeof message === "string";
+  const hidden = isError ? [message, stack, cause, errors].flatMap((one) => textsIn(one, depth + 1)) : [];
   return [...hidden, ...Object.entries(value).flatMap(([name, member]) => [name, ...textsIn(member, depth + 1)])];
 }
 
@@ -56,6 +58,30 @@ const ERRORS: [string, () => unknown][] = [
   ["in the cause", () => new Error("no", { cause: new Error(EVIL) })],
   ["in an error among others", () => new AggregateError([new Error(EVIL)], "no")],
   ["in what is no error", () => EVIL],
+  ["in an error of another realm", () => runInNewContext("new TypeError(text)", { text: EVIL })],
+  ["in a cause of another realm", () => new Error("no", { cause: runInNewContext("new Error(text)", { text: EVIL }) })],
+  [
+    "in what looks like an error",
+    () =>
+      new (class HttpError {
+        get message() {
+          return EVIL;
+        }
+      })(),
+  ],
+  [
+    "in a member of a class",
+    () =>
+      Object.assign(new Error(EVIL), {
+        body: new (class {
+          text = "\u001b[2J";
+        })(),
+      }),
+  ],
+  [
+    "in a record of another realm",
+    () => Object.assign(new Error(EVIL), { body: runInNewContext("({ text: '\u001b[2J' })") }),
+  ],
   ["in a stack trace", () => Object.assign(new Error("no"), { stack: `Error: ${EVIL}\n    at x` })],
 ];
 

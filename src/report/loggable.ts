@@ -1,3 +1,5 @@
+import { types } from "node:util";
+
 /**
  * What a log line may hold: its values come from clients as well as from the app, and are read in terminals. JSON escapes
  * the C0 controls and nothing else, and whoever prints a line in colours takes even that back.
@@ -11,6 +13,8 @@ const MOST_MEMBERS = 40;
 /** Controls but tab and line feed, line separators of Unicode, and marks that change the direction of what follows. */
 const UNSAFE = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/;
 const UNSAFE_ALL = new RegExp(UNSAFE, "g");
+/** What JSON makes of the controls among them. */
+const UNSAFE_IN_JSON = /\\(?:u00|[bfr])/;
 
 /** A text that can do nothing to a terminal, and that says how much of it was cut. */
 export function loggableText(text: string, most: number = MOST.other): string {
@@ -39,13 +43,17 @@ function loggable(value: unknown, name: string, depth: number): unknown {
   if (depth >= MOST_DEPTH) return "...";
   if (Array.isArray(value)) return loggableList(value, depth);
   // A class of its own, such as a Date or a Map, knows best how to show itself; its text is bounded by JSON alone.
-  const isPlain = value instanceof Error || isRecord(value);
-  return isPlain ? loggableMembers(value, depth) : loggableOther(value);
+  return isErrorLike(value) || isRecord(value) ? loggableMembers(value, depth) : loggableOther(value);
+}
+
+/** Of any realm, or what loggers take for an error. */
+function isErrorLike(value: object): boolean {
+  return types.isNativeError(value) || value instanceof Error || typeof (value as Error).message === "string";
 }
 
 function isRecord(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function loggableList(list: readonly unknown[], depth: number): readonly unknown[] {
@@ -62,12 +70,12 @@ function loggableOther(value: object): unknown {
   } catch {
     return "..."; // one that leads back to itself
   }
-  return text.length > MOST.other || UNSAFE.test(text) ? loggableText(text) : value;
+  return text.length > MOST.other || UNSAFE.test(text) || UNSAFE_IN_JSON.test(text) ? loggableText(text) : value;
 }
 
 function loggableMembers(value: object, depth: number): object {
   // Message and stack of an error are its own, and no members that a loop would find.
-  const hidden = value instanceof Error ? ["message", "stack", "cause", "errors"].filter((name) => name in value) : [];
+  const hidden = isErrorLike(value) ? ["message", "stack", "cause", "errors"].filter((name) => name in value) : [];
   const names = [...new Set([...hidden, ...Object.keys(value)])];
   const kept = names.slice(0, MOST_MEMBERS);
   const changed = new Map<string, unknown>();
