@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { exchangeOf, handlerError, isLostWithContent, isRefusedOfError, NOT_IN_VALUE } from "../../src/internals.js";
 
@@ -100,8 +101,8 @@ function watchedHandler(func: ErrorHandler): ErrorHandler {
     } catch (thrown) {
       throw asError(thrown);
     }
-    if (!(result instanceof Promise)) return checkPayload(result);
-    return result.then(
+    if (!isPromiseLike(result)) return checkPayload(result);
+    return Promise.resolve(result).then(
       (payload) => (payload === undefined && reply.sent ? undefined : checkPayload(payload, true)),
       (thrown) => {
         throw asError(thrown);
@@ -138,6 +139,11 @@ function withoutLostFields<T extends object>(fields: T, status: number): T {
   return kept as T;
 }
 
+/** As Fastify tells one: of any realm, or of a library. */
+export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return value !== null && value !== undefined && typeof (value as PromiseLike<unknown>).then === "function";
+}
+
 function checkPayload(payload: unknown, isAwaited = false): unknown {
   const isNone = isAwaited && payload === undefined;
   if (isNone || typeof payload === "symbol" || typeof payload === "function") {
@@ -147,7 +153,9 @@ function checkPayload(payload: unknown, isAwaited = false): unknown {
 }
 
 function asError(thrown: unknown): unknown {
-  return thrown instanceof Error ? thrown : new Error("the error handler threw what is no error", { cause: thrown });
+  return thrown instanceof Error || types.isNativeError(thrown)
+    ? thrown
+    : new Error("the error handler threw what is no error", { cause: thrown });
 }
 
 function symbolOf(holder: object, description: string): symbol | undefined {

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from "fastify";
 import { type AdapterGuard, exchangeOf } from "../../src/internals.js";
+import { isPromiseLike } from "./error-handling.js";
 
 /** Fastify keeps the route of a request here; where it is not found, hijacked handlers are left to the deadline. */
 const CONTEXT = "fastify.context";
@@ -34,7 +35,11 @@ function watchHijacked(handler: RouteHandlerMethod, guard: AdapterGuard): RouteH
       if (reply.sent) failed(reply, error);
       throw error;
     }
-    if (reply.sent && result instanceof Promise) result.catch((error) => failed(reply, error));
+    if (reply.sent && isPromiseLike(result)) {
+      // Fastify gets the promise in the place of what it was made of: asked a second time, a query would run again.
+      result = Promise.resolve(result);
+      (result as Promise<unknown>).catch((error) => failed(reply, error));
+    }
     return result as undefined;
   };
   return Object.defineProperty(watched, "name", { value: handler.name });

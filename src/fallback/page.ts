@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { types } from "node:util";
 import { HOP_BY_HOP } from "../http/fields.js";
 import { FIELD_VALUE, TOKEN } from "../http/grammar.js";
 import { type FieldLine, renderFields } from "../http/message.js";
@@ -108,7 +109,7 @@ function usable(content: FallbackContent | undefined): FallbackContent | undefin
   try {
     const { contentType, body } = content;
     const ok = typeof contentType === "string" && /^[^\s/]+\/[^\s]+/.test(contentType) && FIELD_VALUE.test(contentType);
-    return ok && (typeof body === "string" || body instanceof Uint8Array) ? { contentType, body } : undefined;
+    return ok && (typeof body === "string" || types.isUint8Array(body)) ? { contentType, body } : undefined;
   } catch {
     return undefined; // a getter that throws
   }

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { nextTick, performance, setImmediate } from "../clock.js";
 import { PHASES } from "../exchange/state.js";
 import { checkCoding } from "../http1/coded-content.js";
@@ -181,7 +182,7 @@ export function commit(exchange: Http2Exchange, next?: Piece): boolean {
 }
 
 function pieceOf(chunk: unknown, encoding: unknown): Piece | undefined {
-  if (typeof chunk !== "string" && !(chunk instanceof Uint8Array)) return undefined;
+  if (typeof chunk !== "string" && !types.isUint8Array(chunk)) return undefined;
   return { chunk, encoding: typeof encoding === "string" ? (encoding as BufferEncoding) : "utf8" };
 }
 
