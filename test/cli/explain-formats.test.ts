@@ -38,6 +38,8 @@ describe("a line of rayguard inside another one", () => {
       JSON.stringify({ "@timestamp": ISO, log: OWN, kubernetes: { pod_name: "shop-1", labels: { app: "shop" } } }),
     ],
     ["Elasticsearch", JSON.stringify({ _index: "logs", _source: { event: { original: OWN } } })],
+    ["Datadog", JSON.stringify({ id: "x", content: { timestamp: ISO, attributes: JSON.parse(OWN) } })],
+    ["a terminal", `\x1b[32m${OWN.replaceAll(/"([a-z]+)":/gi, '"\x1b[36m$1\x1b[0m":')}\x1b[0m`],
     ["Google Cloud", JSON.stringify({ insertId: "x", jsonPayload: JSON.parse(OWN), timestamp: ISO })],
     [
       "a wrapper in a wrapper",
@@ -125,6 +127,20 @@ describe("a line of what stands in front of the app", () => {
     });
   });
 
+  it("of cloudflared is read in the log of its container", async () => {
+    const line = `${ISO} ERR  error="dial tcp 127.0.0.1:8080: connect: connection refused" cfRay=${RAY}-SJC event=1`;
+    const { out } = await rayguard(["explain", RAY, file(JSON.stringify({ log: `${line}\n`, stream: "stderr" }))]);
+    expect(out).toContain("It never reached the app");
+  });
+
+  it("of Envoy's access log is read, and is not taken for the app's", async () => {
+    const told = { start_time: ISO, method: "GET", path: "/orders", response_code: 503, response_flags: "UF" };
+    const line = JSON.stringify({ ...told, duration: 12, bytes_sent: 95, cf_ray: `${RAY}-SJC` });
+    expect(parseLine(line)).toMatchObject({ kind: "access", at: AT, request: "GET /orders", status: 503, ms: 12 });
+    const { out } = await rayguard(["explain", RAY, file(line)]);
+    expect(out).not.toContain("reached the app:");
+  });
+
   it("of Caddy's error log is read", async () => {
     const line = `{"level":"error","ts":${AT / 1_000},"logger":"http.log.error.log0","msg":"dial tcp 127.0.0.1:3000: connect: connection refused","request":{"remote_ip":"127.0.0.1","client_ip":"127.0.0.1","proto":"HTTP/1.1","method":"GET","host":"a","uri":"/orders","headers":{"Cf-Ray":["${RAY}-SJC"]}},"duration":0.001,"status":502,"err_id":"x"}`;
     expect(parseLine(line)).toMatchObject({ kind: "proxy error", ray: RAY, request: "GET /orders HTTP/1.1" });
@@ -187,6 +203,8 @@ describe("a file that is no plain text", () => {
   it.each([
     ["little", Buffer.from(`\ufeff${OWN}\r\n`, "utf16le")],
     ["big", Buffer.from(`\ufeff${OWN}\r\n`, "utf16le").swap16()],
+    ["unmarked, little", Buffer.from(`${OWN}\r\n`, "utf16le")],
+    ["unmarked, big", Buffer.from(`${OWN}\r\n`, "utf16le").swap16()],
   ])("is read in UTF-16, %s-endian", async (_order, octets) => {
     const { out } = await rayguard(["explain", RAY, file(octets), "--json"]);
     expect(JSON.parse(out)).toMatchObject({ found: true, arrivals: [{ request: { incident: "MC-2" } }] });
@@ -199,6 +217,20 @@ describe("a Ray ID that no line names", () => {
     const { out } = await rayguard(["explain", RAY, file("{}\n"), file(cut)]);
     expect(out).not.toContain("never arrived");
     expect(out).toContain("not every file could");
+  });
+
+  it.each<[string, string | Uint8Array]>([
+    ["a line that was cut", OWN.slice(0, 150)],
+    ["what pino-pretty writes", `[10:00:00.000] ERROR (71): request\n    ray: "${RAY}"\n    status: 500\n`],
+    ["JSON over several lines", JSON.stringify(JSON.parse(OWN), null, 2)],
+    ["JSON without words", JSON.stringify({ code: 503, id: `${RAY}-SJC` })],
+    ["a part of a line, as Kubernetes cuts it", `${ISO} stdout P ${OWN.slice(0, 150)}\n`],
+    ["an access log of an unknown form", `GET /orders 503 12 ms ${RAY}-SJC`],
+    ["a form that nobody knows", zlib.brotliCompressSync(OWN)],
+  ])("may have arrived where it stands in %s", async (_what, octets) => {
+    const { out } = await rayguard(["explain", RAY, file("{}\n"), file(octets)]);
+    expect(out).not.toMatch(/never arrived|reached the app/);
+    expect(out).toContain("it may have arrived all the same");
   });
 
   it("never arrived, as far as the files tell, where each was read", async () => {

@@ -160,7 +160,7 @@ describe("lines that quote the Ray", () => {
     expect(told).toMatchObject({ found: false, lines: [{ kind: "quote", line: 1 }] });
     expect(code).toBe(1);
     const { out } = await rayguard(["explain", RAY, file]);
-    expect(out).toContain("never arrived at the origin server");
+    expect(out).toContain(typeof quote === "string" ? "it may have arrived" : "never arrived at the origin server");
     expect(out).toMatch(/quoted: .*230b030023ae2822/);
   });
 

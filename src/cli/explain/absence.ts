@@ -9,12 +9,7 @@ export function tellAbsence(account: Account, files: readonly Coverage[]): Prose
   const lines = [
     line(`Ray ${account.ray}`, "title"),
     line(),
-    line(
-      files.every(({ damaged }) => damaged === null)
-        ? "No line is about it: as far as these files tell, the request never arrived at the origin server."
-        : "No line is about it in what could be read; not every file could, so it may have arrived all the same.",
-      "bad",
-    ),
+    line(conclusionOf(account, files), "bad"),
     line(),
     line("That leaves:", "title"),
     line(
@@ -39,6 +34,15 @@ export function tellAbsence(account: Account, files: readonly Coverage[]): Prose
   if (logs.length === 0) lines.push(line("  - There was nothing to read in these files.", "warning"));
   // A line in a form of its own may be about it, after all.
   return account.entries.length === 0 ? lines : [...lines, line(), ...tellTrail(account)];
+}
+
+/** Certain only where every line was understood that can be about it. */
+function conclusionOf({ entries }: Account, files: readonly Coverage[]): string {
+  if (entries.some((entry) => entry.kind === "quote" && entry.isUnknown))
+    return "No line in a known form is about it, but others name it: it may have arrived all the same.";
+  if (files.every(({ damaged, lines, skipped }) => damaged === null && (lines === 0 || skipped < lines)))
+    return "No line is about it: as far as these files tell, the request never arrived at the origin server.";
+  return "No line is about it in what could be read; not every file could, so it may have arrived all the same.";
 }
 
 /** Tells what was read, and which time it covers. */

@@ -94,6 +94,8 @@ export interface RecordedEntry extends Told, Pick<Recorded, "method" | "url" | "
 export interface QuoteEntry extends Told {
   readonly kind: "quote";
   readonly text: string;
+  /** Its form is not known: it may be about the request all the same. */
+  readonly isUnknown: boolean;
 }
 
 export type LogEntry =

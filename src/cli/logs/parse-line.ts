@@ -12,8 +12,12 @@ import { parseStructured } from "./structured.js";
 /** Wrappers within wrappers. */
 const MOST_DEPTH = 3;
 
+/** What a terminal takes for a colour, and does not print. */
+const COLOURS = /\x1b\[[0-9;]*m/g;
+
 /** Reads a line of a log, in whichever known form it is, wrapped or not; null for any other. */
-export function parseLine(line: string): LogEntry | null {
+export function parseLine(coloured: string): LogEntry | null {
+  const line = coloured.includes("\x1b") ? coloured.replace(COLOURS, "") : coloured;
   return parseText(line) ?? parseObject(line, 0);
 }
 
@@ -31,7 +35,9 @@ function parseWrapped(object: LogObject, depth: number): LogEntry | null {
   for (const text of textsIn(object)) {
     // Most members are words.
     if (text.length < 30) continue;
-    const entry = text.includes("{") ? parseObject(text, depth + 1) : parseKnown(text);
+    const entry = text.includes("{")
+      ? parseObject(text, depth + 1)
+      : (parseKnown(text) ?? parseProxyObject(pairsOf(text), text));
     const isLine = entry !== null && (entry.kind !== "app" || entry.at !== null);
     if (!isLine) continue;
     const { at, pid, host } = toldBy(object);

@@ -4,11 +4,11 @@ import { number, text, toldBy } from "./members.js";
 import { parseTime } from "./times.js";
 
 /**
- * Reads the logs of cloudflared, Caddy and Traefik by the members that only they write.
+ * Reads the logs of cloudflared, Caddy, Traefik and Envoy by the members that only they write.
  * @param line - the line itself, where it is text with pairs in it: its time may stand alone in front
  */
 export function parseProxyObject(object: LogObject, line = ""): AccessEntry | ProxyErrorEntry | null {
-  return parseCloudflared(object, line) ?? parseCaddy(object) ?? parseTraefik(object);
+  return parseCloudflared(object, line) ?? parseCaddy(object) ?? parseTraefik(object) ?? parseEnvoy(object);
 }
 
 /** A failed round trip of cloudflared: it reached the Tunnel, and perhaps not the app. */
@@ -62,6 +62,27 @@ function parseTraefik(object: LogObject): AccessEntry | null {
     octets: number(object.DownstreamContentSize),
     ms: duration === null ? null : Math.round(duration / 1e6),
     upstreamStatus: upstream === 0 ? null : upstream,
+  };
+}
+
+/** Envoy's access log in JSON, with the names of its documentation; `duration` counts milliseconds. */
+function parseEnvoy(object: LogObject): AccessEntry | null {
+  const status = number(object.response_code ?? object.responseCode);
+  if (status === null || (object.response_flags ?? object.responseFlags) === undefined) return null;
+  const told = toldBy(object);
+  const method = text(object.method ?? object[":method"]);
+  const path = text(object.path ?? object[":path"]);
+  return {
+    ...told,
+    at: told.at ?? parseTime(object.start_time)?.at ?? null,
+    kind: "access",
+    format: "JSON",
+    client: text(object.downstream_remote_address),
+    request: `${method} ${path} ${text(object.protocol)}`.trim(),
+    status,
+    octets: number(object.bytes_sent),
+    ms: number(object.duration),
+    upstreamStatus: null,
   };
 }
 

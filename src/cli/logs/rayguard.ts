@@ -46,11 +46,16 @@ export function parseRayguard(line: LogObject): RequestEntry | IncidentEntry | n
   };
 }
 
-/** The record itself, or the member it was nested in (`nestedKey` of pino, `meta` of others). */
-function find(line: LogObject): LogObject | null {
+/** How deep a record is nested at most: `nestedKey` of pino, `meta` of others, and what ships logs around that. */
+const MOST_DEPTH = 3;
+
+/** The record itself, or the member it was nested in. */
+function find(line: LogObject, depth = 0): LogObject | null {
   if (isRequest(line) || isIncident(line)) return line;
+  if (depth === MOST_DEPTH) return null;
   for (const member of Object.values(line)) {
-    if (isObject(member) && (isRequest(member) || isIncident(member))) return member;
+    const own = isObject(member) ? find(member, depth + 1) : null;
+    if (own !== null) return own;
   }
   return null;
 }

@@ -69,7 +69,8 @@ async function readLog(source: Source, entries: ReadonlyMap<string, Found[]>): P
     for (const ray of rays) {
       const list = entries.get(ray);
       if (list === undefined || list.length >= MOST_ENTRIES) continue;
-      const own = entry !== null && isAbout(entry, ray) ? entry : quoteOf(line, at);
+      const own =
+        entry !== null && isAbout(entry, ray) ? entry : quoteOf(line, at, entry === null || isWordless(entry));
       list.push({ ...own, file, line: number });
     }
   });
@@ -78,16 +79,22 @@ async function readLog(source: Source, entries: ReadonlyMap<string, Found[]>): P
 
 /** A URL or a referrer may quote the Ray ID of another request; the app itself, in what it says, speaks of this one. */
 function isAbout(entry: LogEntry, ray: string): boolean {
+  if (isWordless(entry)) return false;
   if (entry.ray !== null) return entry.ray === ray;
   return entry.kind === "app" && `${entry.message} ${entry.err?.message}`.toLowerCase().includes(ray);
+}
+
+/** An app says something in its lines; what only has members may come from anybody. */
+function isWordless(entry: LogEntry): boolean {
+  return entry.kind === "app" && entry.message === "" && entry.err === null;
 }
 
 /** As much of a line as a person reads. */
 const QUOTED = 500;
 
-function quoteOf(line: string, at: number | null): LogEntry {
+function quoteOf(line: string, at: number | null, isUnknown: boolean): LogEntry {
   const told = { at, pid: null, host: null, requestId: null, ray: null, colo: null };
-  return { ...told, kind: "quote", text: line.length > QUOTED ? `${line.slice(0, QUOTED)}...` : line };
+  return { ...told, kind: "quote", isUnknown, text: line.length > QUOTED ? `${line.slice(0, QUOTED)}...` : line };
 }
 
 function* named(line: string): Generator<string> {

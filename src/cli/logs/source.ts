@@ -116,8 +116,9 @@ const FORMS: readonly (readonly [string, string, null | (() => Transform | undef
 async function* decoded(name: string, head: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   const octets = joined(head, chunks);
   const first = head.toString("latin1");
-  if (first.startsWith("\xff\xfe")) yield* transcoded(octets, "utf-16le");
-  else if (first.startsWith("\xfe\xff")) yield* transcoded(octets, "utf-16be");
+  // Also without a mark in front: ASCII then has a NUL beside each octet.
+  if (/^(?:\xff\xfe|(?:[^\0]\0){2})/.test(first)) yield* transcoded(octets, "utf-16le");
+  else if (/^(?:\xfe\xff|(?:\0[^\0]){2})/.test(first)) yield* transcoded(octets, "utf-16be");
   else {
     const form = FORMS.find(([magic]) => first.startsWith(magic));
     if (form === undefined) yield* octets;
