@@ -82,6 +82,9 @@ const ERRORS: [string, () => unknown][] = [
     "in a record of another realm",
     () => Object.assign(new Error(EVIL), { body: runInNewContext("({ text: '\u001b[2J' })") }),
   ],
+  ["in an exception of the DOM", () => new DOMException(`no ${EVIL}`, "AbortError")],
+  ["in what an error is for JSON", () => Object.assign(new Error(EVIL), { toJSON: () => ({ text: EVIL }) })],
+  ["in what a member is for JSON", () => Object.assign(new Error("no"), { body: { toJSON: () => ({ text: EVIL }) } })],
   ["in a stack trace", () => Object.assign(new Error("no"), { stack: `Error: ${EVIL}\n    at x` })],
 ];
 
@@ -130,6 +133,7 @@ describe("a line of the log", () => {
   it.each<[string, () => unknown]>([
     ["a message", () => new Error("x".repeat(10_000_000))],
     ["a member", () => Object.assign(new Error("no"), { body: "x".repeat(10_000_000) })],
+    ["what it is for JSON", () => Object.assign(new Error("no"), { toJSON: () => "x".repeat(10_000_000) })],
     ["octets", () => Object.assign(new Error("no"), { rawPacket: Buffer.alloc(1_000_000) })],
     [
       "many members",
@@ -143,6 +147,22 @@ describe("a line of the log", () => {
     await exchange(await listen(server), { path: "/" });
     expect(lines).toHaveLength(2);
     for (const line of lines) expect(line.length).toBeLessThan(65_536);
+  });
+
+  it("names no secret that an HTTP client has put into its error", async () => {
+    const { logger, lines } = pinoLogger();
+    const guard = createGuard({ logger });
+    const headers = {
+      Authorization: "Bearer s3cret",
+      cookie: ["id=s3cret"],
+      "Proxy-Authorization": "s3cret",
+      Accept: "a/b",
+    };
+    const failed = () => Object.assign(new Error("status 401"), { config: { headers }, response: { headers } });
+    const server = guard.attach(createServer(guard.listener(quoting(failed))));
+    await exchange(await listen(server), { path: "/" });
+    expect(lines.join("")).toContain('"Accept":"a/b"');
+    expect(lines.join("")).not.toContain("s3cret");
   });
 
   it("says how much of a message was cut", async () => {

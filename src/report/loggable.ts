@@ -8,6 +8,9 @@ import { types } from "node:util";
 /** Longest text of a member, in UTF-16 code units; of a stack trace, and of everything else. */
 const MOST = { stack: 8_192, other: 2_048 } as const;
 const MOST_DEPTH = 4;
+/** Members of errors that a loop does not find. */
+const HIDDEN: readonly string[] = ["message", "stack", "cause", "errors"];
+const HIDDEN_IN_DOM: readonly string[] = [...HIDDEN, "name", "code"];
 const MOST_MEMBERS = 40;
 
 /** Controls but tab and line feed, line separators of Unicode, and marks that change the direction of what follows. */
@@ -36,19 +39,29 @@ export function loggableRecord(record: object): object {
   }
 }
 
+/** Header fields that let whoever reads them act as somebody else; clients for HTTP put them into their errors. */
+const SECRET = /^(?:(?:proxy-)?authorization|(?:set-)?cookie)$/i;
+
 function loggable(value: unknown, name: string, depth: number): unknown {
+  if (value !== undefined && value !== null && SECRET.test(name)) return "[redacted]";
   if (typeof value === "string") return loggableText(value, name === "stack" ? MOST.stack : MOST.other);
   if (value === null || typeof value !== "object") return value;
   if (ArrayBuffer.isView(value)) return `${value.byteLength} octets`;
   if (depth >= MOST_DEPTH) return "...";
   if (Array.isArray(value)) return loggableList(value, depth);
   // A class of its own, such as a Date or a Map, knows best how to show itself; its text is bounded by JSON alone.
-  return isErrorLike(value) || isRecord(value) ? loggableMembers(value, depth) : loggableOther(value);
+  return isErrorLike(value) || (isRecord(value) && !showsItself(value))
+    ? loggableMembers(value, depth)
+    : loggableOther(value);
 }
 
 /** Of any realm, or what loggers take for an error. */
 function isErrorLike(value: object): boolean {
   return types.isNativeError(value) || value instanceof Error || typeof (value as Error).message === "string";
+}
+
+function showsItself(value: object): boolean {
+  return typeof (value as { toJSON?: unknown }).toJSON === "function";
 }
 
 function isRecord(value: object): boolean {
@@ -74,9 +87,11 @@ function loggableOther(value: object): unknown {
 }
 
 function loggableMembers(value: object, depth: number): object {
-  // Message and stack of an error are its own, and no members that a loop would find.
-  const hidden = isErrorLike(value) ? ["message", "stack", "cause", "errors"].filter((name) => name in value) : [];
-  const names = [...new Set([...hidden, ...Object.keys(value)])];
+  const isError = isErrorLike(value);
+  const isDom = value instanceof DOMException;
+  const hidden = isError ? (isDom ? HIDDEN_IN_DOM : HIDDEN).filter((name) => name in value) : [];
+  // What an error makes of itself for JSON is not looked at here.
+  const names = [...new Set([...hidden, ...Object.keys(value)])].filter((name) => name !== "toJSON");
   const kept = names.slice(0, MOST_MEMBERS);
   const changed = new Map<string, unknown>();
   for (const name of kept) {
@@ -85,8 +100,10 @@ function loggableMembers(value: object, depth: number): object {
     if (safe !== member) changed.set(name, safe);
   }
   const isSafe = kept.length === names.length && kept.every((name) => !UNSAFE.test(name) && name.length <= MOST.other);
-  if (changed.size === 0 && isSafe) return value;
-  const copy = Object.create(Object.getPrototypeOf(value)) as object;
+  if (changed.size === 0 && isSafe && !showsItself(value)) return value;
+  // The members of a DOMException can be read of it alone.
+  const copy = Object.create(isDom ? Error.prototype : Object.getPrototypeOf(value)) as object;
+  if (showsItself(value)) Object.defineProperty(copy, "toJSON", { value: undefined });
   for (const name of kept) {
     const member = changed.has(name) ? changed.get(name) : (value as Record<string, unknown>)[name];
     const enumerable = Object.prototype.propertyIsEnumerable.call(value, name);
