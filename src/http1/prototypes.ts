@@ -22,8 +22,7 @@ type Methods = Record<string, unknown>;
 const RESPONSES = ServerResponse.prototype as unknown as Methods;
 
 /** Methods as they are before any guard is made. */
-const FIRST: Methods = {};
-for (const name of Object.getOwnPropertyNames(RESPONSES)) FIRST[name] = RESPONSES[name];
+const FIRST: Methods = Object.create(null, Object.getOwnPropertyDescriptors(RESPONSES));
 
 let overrides: Overrides | undefined;
 
