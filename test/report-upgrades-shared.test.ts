@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { createServer, IncomingMessage, type Server } from "node:http";
+import { createSecureServer } from "node:http2";
 import { type AddressInfo, connect, Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
+import { connect as connectTls } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import proxy from "@fastify/http-proxy";
@@ -15,6 +17,7 @@ import { rayguard } from "../adapters/express.js";
 import plugin from "../adapters/fastify.js";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { collector, type Mode } from "./helpers/upgrades.js";
+import { selfSigned } from "./testing/certificate.js";
 import { listen } from "./testing/servers.js";
 
 // Upgrades that are not one server's alone, in report mode: libraries, other servers and other guards have them, too.
@@ -220,6 +223,44 @@ it("tells a server that asks for its listeners how many there are", async () => 
   await ask(server, CONNECT);
   expect(count()).toEqual(before);
   expect(before.slice(0, 2)).toEqual([0, 0]);
+});
+
+describe("a server of HTTP/2 that speaks HTTP/1.1 as well", () => {
+  const certificate = selfSigned();
+
+  async function told(mode: Mode, octets: string, on?: [string, (...args: never[]) => void]) {
+    const { options, lines, incidents } = guardOf(mode);
+    const server = createSecureServer({ ...certificate, allowHTTP1: true });
+    if (mode !== "bare") createGuard(options).attach(server);
+    if (on !== undefined) server.on(on[0] as "request", on[1] as never);
+    await listen(server);
+    const client = connectTls({
+      port: (server.address() as AddressInfo).port,
+      host: "127.0.0.1",
+      rejectUnauthorized: false,
+    });
+    let received = "";
+    client.on("data", (chunk) => (received += chunk.toString("latin1"))).on("error", () => {});
+    client.write(octets);
+    await once(client, "close");
+    return { received, lines, codes: incidents.map(({ code }) => code) };
+  }
+
+  it("tells of an upgrade, and changes nothing", async () => {
+    const on = ["upgrade", (_: unknown, socket: Socket) => void socket.end(NO)] as never;
+    const [bare, report] = [await told("bare", UPGRADE, on), await told("report", UPGRADE, on)];
+    expect(report.received).toBe(bare.received);
+    await expect.poll(() => report.lines).toMatchObject([{ url: "/up", status: 403 }]);
+    expect(report.codes).toEqual([]);
+  });
+
+  it("tells of a CONNECT that nobody listens for, and answers it in mode enforce", async () => {
+    expect(await told("report", CONNECT)).toMatchObject({ received: "", codes: ["MC-2"] });
+    expect(await told("enforce", CONNECT)).toMatchObject({
+      received: expect.stringContaining("HTTP/1.1 501 "),
+      codes: ["MC-2"],
+    });
+  });
 });
 
 it.runIf("shouldUpgradeCallback" in createServer()).each([

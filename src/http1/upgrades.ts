@@ -37,7 +37,7 @@ export function emitUpgrade(
   args: unknown[],
 ): boolean {
   const [request] = args;
-  const isUnheard = unheard.delete(server);
+  const isUnheard = unheard.delete(server) && server.listenerCount(event) === 0;
   const pass = () => Reflect.apply(below, server, [event, ...args]) as boolean;
   // Emitted by hand, for a test, with something that is no request of this server.
   if (!(request instanceof IncomingMessage) || !(request.socket as object | null)) return pass();

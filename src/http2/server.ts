@@ -16,6 +16,7 @@ import { anyExchangeOf } from "../http1/http1-exchange-of.js";
 import { callListeners } from "../http1/listeners.js";
 import type { NodeResponse } from "../http1/node-internals.js";
 import type { Http1Server, ServerGuard } from "../http1/server-guard.js";
+import { hearsUpgrades } from "../http1/upgrades.js";
 import { overrideOwn } from "../override-method.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { guardSession, type SessionGuard } from "./session.js";
@@ -74,7 +75,13 @@ export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, lis
     }
     return events.get(event)?.(args) ?? pass(event, args);
   }
-  return overrideOwn(server, "emit", emit);
+  const undo = [
+    overrideOwn(server, "emit", emit),
+    overrideOwn(server, "listenerCount", hearsUpgrades(server.listenerCount)),
+  ];
+  return () => {
+    for (const step of undo) step();
+  };
 }
 
 function isHttp2(request: unknown): request is Http2ServerRequest {
