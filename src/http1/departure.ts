@@ -135,9 +135,9 @@ export function finishUnseen(exchange: Http1Exchange): boolean {
  * Whether a response whose connection is gone is about to end without Node taking it for finished: it has not been told to
  * be closed, but its socket takes nothing any more.
  */
-export function isNeverFinished({ capturing, response }: Http1Exchange): boolean {
+export function isNeverFinished({ capturing, response, phase, reopened }: Http1Exchange): boolean {
   if (capturing) return true;
-  if (response._closed) return false;
+  if (response._closed || (phase.isVoid && reopened)) return false;
   Reflect.defineProperty(response, "writableFinished", { value: false, configurable: true });
   return true;
 }

@@ -197,6 +197,7 @@ export async function told(
       writableEnded: res.writableEnded,
       writableFinished: res.writableFinished,
       closed: res.closed,
+      fields: res.getHeaderNames(),
     },
   }));
   const found = all.map(({ res, req, found }) => ({ ...found, "in the end": find(res, req.socket) }));

@@ -32,6 +32,23 @@ const lastOnConnection: Way["app"] = (req, res) => {
   setTimeout(() => res.end("last"), 250);
 };
 
+/** Answers what has been cut short, as the error handler of a framework does. */
+const answersError =
+  (write: boolean): Way["app"] =>
+  (req, res) => {
+    req.resume().on("error", () => {
+      res.statusCode = 400;
+      res.setHeader("X-Cut", "1");
+      if (write) res.write("bad ");
+      res.end(write ? "request" : undefined);
+    });
+  };
+
+const answersTimeout: Way["app"] = (req, res) => {
+  req.socket.setTimeout(50);
+  req.socket.once("timeout", () => res.end("late"));
+};
+
 /** Ways for an exchange to end without the whole answer of its app. */
 export const WAYS: Readonly<Record<string, Way>> = {
   "cut upload, read": { sends: PART, app: reads, client: fin },
@@ -183,6 +200,22 @@ export const WAYS: Readonly<Record<string, Way>> = {
       req.once("close", () => req.socket.destroy());
     },
     client: fin,
+  },
+  "cut upload, answered": { sends: PART, app: answersError(true), client: fin },
+  "cut upload, answered without content": { sends: PART, app: answersError(false), client: fin },
+  "cut upload, answered, chunked": { sends: CHUNKED, app: answersError(true), client: fin },
+  "bad chunk, answered": { sends: CHUNKED, app: answersError(true), client: (socket) => socket.write("zz\r\n") },
+  "timeout of the socket, answered": { sends: GET, app: answersTimeout },
+  "timeout of the socket, answered to an upload": { sends: PART, app: answersTimeout },
+  "res.destroy(), answered": {
+    sends: PART,
+    app: answersError(true),
+    does: (_req, res) => res.destroy(),
+  },
+  "socket.destroy(), ended": {
+    sends: GET,
+    app: (_req, res) => res.once("close", () => res.end()),
+    does: (req) => req.socket.destroy(),
   },
   "answered behind FIN": {
     sends: GET,
