@@ -3,16 +3,24 @@ import { inspect } from "node:util";
 
 const STDERR = 2;
 
-/** Prints an uncaught exception as Node does: where it was thrown, the error with its stack, the version. */
+/**
+ * Prints an uncaught exception as Node does: where it was thrown, the error with its stack, the version. Never throws,
+ * whatever reading the error does.
+ */
 export function printUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
-  const trace = isError(error)
-    ? `${inspect(error)}\n`
-    : `Uncaught:\n${inspect(error)}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)\n`;
-  const where = origin === "uncaughtException" && isError(error) ? locate(error) : "";
   try {
-    writeSync(STDERR, `${where}${trace}\nNode.js ${process.version}\n`);
+    writeSync(STDERR, `${told(error, origin)}\nNode.js ${process.version}\n`);
   } catch {
     // nobody reads it
+  }
+}
+
+function told(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): string {
+  try {
+    if (isError(error)) return `${origin === "uncaughtException" ? locate(error) : ""}${inspect(error)}\n`;
+    return `Uncaught:\n${inspect(error)}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)\n`;
+  } catch {
+    return "Uncaught:\nan exception that cannot be read\n";
   }
 }
 

@@ -37,6 +37,15 @@ function route(request: http.IncomingMessage, response: http.ServerResponse): vo
         throw new TypeError("thrown from a timer");
       }, 1);
       return;
+    case "/throw-unreadable":
+      setTimeout(() => {
+        throw Object.defineProperty(new TypeError("unread"), "stack", {
+          get() {
+            throw new Error("thrown by a getter");
+          },
+        });
+      }, 1);
+      return;
     case "/domain": {
       // Only here: once it is loaded, nobody may capture uncaught exceptions any more.
       const domain = process.getBuiltinModule("node:domain").create();
