@@ -43,10 +43,10 @@ async function terminate(origin: OriginProcess) {
 }
 
 /** Makes an origin server throw while another request of 500 ms is under way. */
-async function crash(origin: OriginProcess) {
+async function crash(origin: OriginProcess, path = "/throw") {
   const slow = exchange({ port: origin.port }, { path: "/slow" });
   await origin.told("slow");
-  const culprit = await exchange({ port: origin.port }, { path: "/throw" });
+  const culprit = await exchange({ port: origin.port }, { path });
   const { responses } = await slow;
   const { code } = await origin.gone;
   return { culprit: culprit.responses[0]?.status, answer: responses[0]?.status, code };
@@ -183,6 +183,11 @@ describe("a listener for exit that throws", () => {
     expect((await origin.gone).code).toBe(7);
     expect(origin.stderr()).toContain("Error: thrown on the way out");
   });
+});
+
+test("an exception that cannot be read costs its own request alone", TIMEOUT, async ({ start }) => {
+  const origin = await start("none", "after");
+  expect(await crash(origin, "/throw-unreadable")).toEqual({ culprit: 500, answer: 200, code: 1 });
 });
 
 test('ends with crash: "answer" where nobody listens', TIMEOUT, async ({ start }) => {
