@@ -344,6 +344,32 @@ describe("a guard that is closed", () => {
   });
 });
 
+it.each([
+  ["report", "", "reported"],
+  ["enforce", "HTTP/1.1 500 ", "replaced"],
+] as const)(
+  "looks at requests in a tunnel that its server takes for a connection, in mode %s",
+  async (mode, shows, action) => {
+    const { options, incidents } = guardOf(mode);
+    const server = createServer((request) => void request.socket.destroy());
+    server.on("connect", (_, socket) => {
+      socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      server.emit("connection", socket);
+    });
+    createGuard(options).attach(server);
+    await listen(server);
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
+    client.write(CONNECT);
+    await once(client, "data");
+    let received = "";
+    client.on("data", (chunk) => (received += chunk.toString("latin1")));
+    client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await once(client, "close");
+    expect(received.slice(0, shows.length || undefined)).toBe(shows);
+    expect(incidents).toMatchObject([{ code: "MC-2", action, url: "/" }]);
+  },
+);
+
 it("keeps nothing of a request for as long as its WebSocket lasts", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;

@@ -22,7 +22,10 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
   const responses = interceptResponses(server, guard, arriving);
   const events = connectionEvents(server, below, guard);
   const halfOpen = server.httpAllowHalfOpen;
-  const guardSocket = contained(guard.witness, (socket: Socket) => void connectionOf(socket));
+  const guardSocket = contained(guard.witness, (socket: Socket) => {
+    // A tunnel, once it was the app's alone, may come back.
+    connectionOf(socket).released = false;
+  });
   // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
   if (guard.enforces) server.httpAllowHalfOpen = true;
 
