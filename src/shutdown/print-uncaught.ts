@@ -1,7 +1,11 @@
 import { readFileSync, writeSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 
 const STDERR = 2;
+
+/** With which Node marks an error that was emitted, and that nobody listened for. */
+const ENHANCE = "kEnhanceStackBeforeInspector";
 
 /**
  * Prints an uncaught exception as Node does: where it was thrown, the error with its stack, the version. Never throws,
@@ -9,7 +13,7 @@ const STDERR = 2;
  */
 export function printUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
   try {
-    writeSync(STDERR, `${told(error, origin)}\nNode.js ${process.version}\n`);
+    writeSync(STDERR, `${told(error, origin)}\n\nNode.js ${process.version}\n`);
   } catch {
     // nobody reads it
   }
@@ -17,25 +21,42 @@ export function printUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOr
 
 function told(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): string {
   try {
-    if (isError(error)) return `${origin === "uncaughtException" ? locate(error) : ""}${inspect(error)}\n`;
-    return `Uncaught:\n${inspect(error)}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)\n`;
+    if (!isObject(error)) {
+      const text = typeof error === "symbol" ? "" : String(error);
+      return `${text}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)`;
+    }
+    if (!isError(error) || tellEmitter(error)) return inspect(error);
+    return `${origin === "uncaughtException" ? locate(error) : ""}${inspect(error)}`;
   } catch {
-    return "Uncaught:\nan exception that cannot be read\n";
+    return "Uncaught:\nan exception that cannot be read";
   }
 }
 
-function isError(value: unknown): value is Error {
-  return value !== null && typeof value === "object" && typeof (value as Error).stack === "string";
+function isObject(value: unknown): value is object {
+  return value !== null && (typeof value === "object" || typeof value === "function");
+}
+
+function isError(value: object): value is Error {
+  return typeof (value as Error).stack === "string";
+}
+
+/** Has Node write into the stack of an error what it was emitted on. @returns whether it was emitted */
+function tellEmitter(error: Error): boolean {
+  const symbol = Object.getOwnPropertySymbols(error).find(({ description }) => description === ENHANCE);
+  if (symbol === undefined) return false;
+  const stack = (error as unknown as Record<symbol, () => unknown>)[symbol]?.();
+  if (typeof stack === "string") error.stack = stack;
+  return true;
 }
 
 /** File, line and a mark under the column, for the topmost frame of a stack. */
 function locate({ stack }: Error): string {
-  const frame = /^ {4}at (?:.*\()?(?:file:\/\/)?([^()\n]+):(\d+):(\d+)\)?$/m.exec(stack ?? "");
+  const frame = /^ {4}at (?:.*\()?([^()\n]+):(\d+):(\d+)\)?$/m.exec(stack ?? "");
   if (frame === null) return "";
   const [, file, line, column] = frame as unknown as [string, string, string, string];
   let source: string | undefined;
   try {
-    source = readFileSync(file, "utf8").split("\n")[Number(line) - 1];
+    source = readFileSync(file.startsWith("file:") ? fileURLToPath(file) : file, "utf8").split("\n")[Number(line) - 1];
   } catch {
     // a module of Node itself, or one that came from elsewhere
   }
