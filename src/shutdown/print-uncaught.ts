@@ -8,10 +8,16 @@ const STDERR = 2;
 const ENHANCE = "kEnhanceStackBeforeInspector";
 
 /**
- * Prints an uncaught exception as Node does: where it was thrown, the error with its stack, the version. Never throws,
- * whatever reading the error does.
+ * Prints an uncaught exception as Node does: where it was thrown, the error with its stack, the version; and writes the
+ * diagnostic report, where one is asked for. Never throws, whatever reading the error does.
  */
 export function printUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
+  try {
+    const { report } = process;
+    if (report?.reportOnUncaughtException) report.writeReport(isObject(error) ? (error as Error) : undefined);
+  } catch {
+    // it says so itself
+  }
   try {
     writeSync(STDERR, `${told(error, origin)}\n\nNode.js ${process.version}\n`);
   } catch {
@@ -45,7 +51,7 @@ function tellEmitter(error: Error): boolean {
   const symbol = Object.getOwnPropertySymbols(error).find(({ description }) => description === ENHANCE);
   if (symbol === undefined) return false;
   const stack = (error as unknown as Record<symbol, () => unknown>)[symbol]?.();
-  if (typeof stack === "string") error.stack = stack;
+  if (typeof stack === "string") Reflect.set(error, "stack", stack);
   return true;
 }
 

@@ -1,5 +1,8 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
-import { endPrograms, Program } from "../zero-code/program.js";
+import { endPrograms, Program, WITH_GUARD } from "../zero-code/program.js";
 
 // What a process says as it ends is what people read first, and what tools look for.
 
@@ -52,3 +55,25 @@ it("an error event that nobody listens for says what it was emitted on", async (
   expect(bare).toMatch(told);
   expect(guarded).toMatch(told);
 });
+
+it.each(["thrown", "emitted"])(
+  "an exception that is %s leaves a diagnostic report where one is asked for",
+  async (how) => {
+    const text =
+      how === "thrown"
+        ? 'setTimeout(() => { throw new Error("why"); }, 1);'
+        : "new (require('node:events'))().emit('error', new Error('why'));";
+    const reports = await Promise.all(
+      [["--report-uncaught-exception"], ["--report-uncaught-exception", ...WITH_GUARD]].map(async (flags) => {
+        const folder = mkdtempSync(join(tmpdir(), "rayguard-report-"));
+        const serve = `setTimeout(() => { ${text} }, 1); require("node:http").createServer().listen(0, () => process.send(1));`;
+        const program = Program.start("app.cjs", serve, { flags: [...flags, `--report-directory=${folder}`] });
+        await expect.poll(() => program.stderr, { timeout: 10_000 }).toMatch(/^Node\.js v/m);
+        const contents = readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")));
+        rmSync(folder, { recursive: true });
+        return contents.map(({ javascriptStack }) => javascriptStack.message);
+      }),
+    );
+    expect(reports).toEqual([["Error: why"], ["Error: why"]]);
+  },
+);
