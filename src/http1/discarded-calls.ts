@@ -58,8 +58,12 @@ export function discardCalls(exchange: Discarding): void {
     if (typeof below !== "function") continue;
     define(name, function voided(this: NodeResponse, ...args: unknown[]) {
       note();
-      if (KEPT.has(name) && exchange.goneBy !== null && this._header === null)
-        return unheard(exchange, () => below.apply(this, args));
+      try {
+        if (KEPT.has(name) && exchange.goneBy !== null && this._header === null)
+          return unheard(exchange, () => below.apply(this, args));
+      } catch {
+        // a name or a value that Node refuses
+      }
       return returnsItself ? this : undefined;
     });
   }
