@@ -39,7 +39,8 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & Connection)
     tell(connection, waiting);
   };
   for (const exchange of connection) {
-    if (exchange.phase.isOver) continue;
+    // One that has ended behind another is not heard of until its turn has come.
+    if (exchange.phase.isOver && !exchange.isQueued) continue;
     exchange.goneBy ??= "client";
     exchange.tellDeparture = tellNow;
     waiting.push(exchange);

@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { nextTick } from "../clock.js";
 import { OutgoingMessage } from "../node-http.js";
 import { type Failure, lateWrite } from "../report/incidents.js";
-import type { NodeResponse } from "./node-internals.js";
+import type { NodeResponse, NodeSocket } from "./node-internals.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
 
 interface Discarding {
@@ -77,7 +77,12 @@ export function discardCalls(exchange: Discarding): void {
     if (chunk !== undefined && chunk !== null && typeof chunk !== "function") note();
     if (exchange.goneBy !== null && !this.finished) {
       Reflect.defineProperty(this, "writableFinished", { value: FINISHES_UNSENT, configurable: true });
-      return unheard(exchange, () => (below as Method).call(this, chunk, encoding, callback));
+      const { socket } = this;
+      const isAttached = (socket as NodeSocket | null)?._httpMessage === this;
+      const ended = unheard(exchange, () => (below as Method).call(this, chunk, encoding, callback));
+      // What has been sent in its place is out, and Node has turned to what follows.
+      if (socket !== null && !isAttached) unheard(exchange, () => this.emit("prefinish"));
+      return ended;
     }
     later([chunk, encoding, callback].find((argument) => typeof argument === "function"));
     return this;

@@ -27,6 +27,8 @@ export type Way = {
   clientError?: (error: Error, socket: Socket) => unknown;
   /** Requests whose end is waited for. @default 1 */
   requests?: number;
+  /** Time for what comes behind that, in milliseconds. @default 20 */
+  behind?: number;
 };
 
 /** What an app was told of one request and its response, and meanwhile of their connection. */
@@ -178,7 +180,7 @@ export async function told(
   const isOver = await Promise.race([over.then(() => true), new Promise((resolve) => setTimeout(resolve, 700, false))]);
   if (!isOver) for (const { events } of all) events.push("...");
   // What came late would be told now.
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, way.behind ?? 20));
   // On a busy machine that may be over within the turn in which all of it was told.
   for (let turns = 2; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
   const exchanges = all.map(({ events, req, res }) => ({

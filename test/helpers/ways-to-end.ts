@@ -25,6 +25,12 @@ const streams: Way["app"] = (req, res) => {
   res.write("part");
 };
 
+/** Leaves the first request on a connection without an answer. */
+const endsLater: Way["app"] = (req, res) => {
+  req.resume();
+  if (req.url !== "/") res.end("later");
+};
+
 /** Says that no other response follows, and takes its time. */
 const lastOnConnection: Way["app"] = (req, res) => {
   if (req.url !== "/") return void res.end("never sent");
@@ -43,6 +49,11 @@ const answersError =
       res.end(write ? "request" : undefined);
     });
   };
+
+/** The same, from a callback that takes its time. */
+const answersErrorLate: Way["app"] = (req, res) => {
+  req.resume().on("error", () => setTimeout(() => res.writeHead(400, { "X-Cut": "1" }).end("bad request"), 60));
+};
 
 const answersTimeout: Way["app"] = (req, res) => {
   req.socket.setTimeout(50);
@@ -88,6 +99,42 @@ export const WAYS: Readonly<Record<string, Way>> = {
   "whole upload not read, FIN": { sends: WHOLE, app: nothing, client: fin },
   "response under way, FIN": { sends: GET, app: streams, client: fin },
   "pipelined, FIN": { sends: GET + GET, app: nothing, client: fin, requests: 2 },
+  "pipelined, second ended, FIN": {
+    sends: GET + GET.replace("/", "/second"),
+    app: endsLater,
+    client: fin,
+    requests: 2,
+  },
+  "pipelined, second ended, gone": {
+    sends: GET + GET.replace("/", "/second"),
+    app: endsLater,
+    client: (socket) => socket.destroy(),
+    requests: 2,
+  },
+  "pipelined, second and third ended, uploads, FIN": {
+    sends: GET + WHOLE.replace("/", "/second") + WHOLE.replace("/", "/third"),
+    app: endsLater,
+    client: fin,
+    requests: 3,
+  },
+  "pipelined, second ended, cut upload behind": {
+    sends: GET + GET.replace("/", "/second") + PART.replace("/", "/third"),
+    app: endsLater,
+    client: fin,
+    requests: 3,
+  },
+  "pipelined, second ended, first destroyed": {
+    sends: GET + GET.replace("/", "/second"),
+    app: endsLater,
+    does: (_req, res) => res.destroy(),
+    requests: 2,
+  },
+  "res.destroy(), answered late": {
+    sends: PART,
+    app: answersErrorLate,
+    does: (_req, res) => res.destroy(),
+    behind: 100,
+  },
   "pipelined, first destroyed": { sends: GET + GET, app: nothing, requests: 2, does: (_req, res) => res.destroy() },
   "res.destroy(error), held back": {
     sends: GET,
@@ -204,6 +251,13 @@ export const WAYS: Readonly<Record<string, Way>> = {
   "cut upload, answered": { sends: PART, app: answersError(true), client: fin },
   "cut upload, answered without content": { sends: PART, app: answersError(false), client: fin },
   "cut upload, answered, chunked": { sends: CHUNKED, app: answersError(true), client: fin },
+  "cut upload, answered late": { sends: PART, app: answersErrorLate, client: fin, behind: 100 },
+  "bad chunk, answered late": {
+    sends: CHUNKED,
+    app: answersErrorLate,
+    client: (socket) => socket.write("zz\r\n"),
+    behind: 100,
+  },
   "bad chunk, answered": { sends: CHUNKED, app: answersError(true), client: (socket) => socket.write("zz\r\n") },
   "timeout of the socket, answered": { sends: GET, app: answersTimeout },
   "timeout of the socket, answered to an upload": { sends: PART, app: answersTimeout },
