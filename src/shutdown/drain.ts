@@ -14,7 +14,7 @@ import { arrivingAt } from "./arriving.js";
 import { type Closing, closeListeners } from "./close-listeners.js";
 import { hasOwnClose } from "./close-method.js";
 import { draining, tellDraining, untoldMs } from "./drain-notice.js";
-import { type ClosingServers, closeQuietly, QUIET_MS } from "./quiet-close.js";
+import { type ClosingServers, closeQuietly, mayShakeHands, QUIET_MS } from "./quiet-close.js";
 
 /** What a drain needs of a guard. */
 export interface DrainedGuard {
@@ -66,7 +66,9 @@ export async function drain(guard: DrainedGuard, graceMs: number, closing: Closi
   for (const server of servers) containPromise(undefined, closeQuietly(server, guard.supervisor.closing));
   for (const [socket, exchange] of guard.upgraded) tellGoingAway(socket, exchange);
   const sessions = new SessionCloser(guard.sessions);
-  while (performance.now() < until && isAtWork(guard, servers, left)) {
+  const shakesHandsUntil = performance.now() + QUIET_MS;
+  const isArriving = () => performance.now() < shakesHandsUntil && servers.some(mayShakeHands);
+  while (performance.now() < until && (isArriving() || isAtWork(guard, servers, left))) {
     tell();
     sessions.look();
     await wait(LOOK_MS);

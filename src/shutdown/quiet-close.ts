@@ -39,7 +39,7 @@ export async function closeQuietly(
   if (closing.has(server)) return;
   closing.add(server);
   const seen = new WeakMap<Socket, { bytesRead: number; since: number }>();
-  const mayGetMore = () => server.listening || isGivenConnections(server);
+  const mayGetMore = () => server.listening || isGivenConnections(server) || mayShakeHands(server);
   let quietMs = QUIET_MS;
   const waitNoMore = awaitSuccessor(left, () => {
     quietMs = 0;
@@ -52,6 +52,11 @@ export async function closeQuietly(
   }
   waitNoMore();
   closing.delete(server);
+}
+
+/** Whether a connection may be at its TLS handshake: it is in no list of connections before that is complete. */
+export function mayShakeHands(server: Server & { readonly _connections?: number }): boolean {
+  return "setSecureContext" in server && server._connections !== 0;
 }
 
 /** @returns how many connections are left */

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
+import { createSecureServer } from "node:http2";
 import { createServer as createTlsServer } from "node:https";
 import net from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
@@ -100,6 +101,48 @@ describe.each(["TCP", "TLS"] as const)("over %s", (transport) => {
     await Promise.all([fresh.ended(), used.ended()]);
     expect(fresh.finish()).toMatchObject({ problems: [], responses: [{ status: 503, closes: true }] });
     expect(used.finish()).toMatchObject({ problems: [], responses: [{ status: 200 }, { status: 503, closes: true }] });
+  });
+});
+
+describe.each(["https", "http2"])("a TLS handshake that has not begun, %s", (protocol) => {
+  async function shake() {
+    const guard = createGuard({ logger: false });
+    guards.push(guard);
+    const answer = (_request: unknown, response: { end(text: string): unknown }) => response.end("ok");
+    const server = (
+      protocol === "https"
+        ? createTlsServer(certificate, answer)
+        : createSecureServer({ ...certificate, allowHTTP1: true }, answer)
+    ) as Server;
+    await listen(guard.attach(server));
+    const below = net.connect({ port: (server.address() as net.AddressInfo).port, host: "127.0.0.1" });
+    await once(server, "connection");
+    return { guard, server, below };
+  }
+
+  // Node leaves what speaks HTTP/1.1 to a closing server of HTTP/2 open.
+  const ends = protocol === "https" ? ENDS : ENDS.slice(0, 1);
+  it.each(ends)("is waited for, and its request answered: %s", TIMEOUT, async (_how, end) => {
+    const { guard, server, below } = await shake();
+    let isOver = false;
+    const ended = end(guard, server).then(() => {
+      isOver = true;
+    });
+    await wait(QUIET_MS / 2);
+    expect(isOver).toBe(false);
+    const wire = new Wire(tls.connect({ socket: below, rejectUnauthorized: false }));
+    wire.send(`${HEAD}\r\n`, [{ method: "GET", version: "1.1" }]);
+    await wire.answers(1);
+    expect(wire.finish()).toMatchObject({ responses: [{ status: 200, closes: true }] });
+    await ended;
+  });
+
+  it("is not waited for without end", TIMEOUT, async () => {
+    const { guard, below } = await shake();
+    const startedAt = performance.now();
+    await guard.drain({ graceMs: 10_000 });
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    below.destroy();
   });
 });
 
