@@ -262,3 +262,23 @@ it("a getter in the argument of writeHead is read as often as without the guard"
   }
   expect(counts[1]).toBe(counts[0]);
 });
+
+describe("statusCode", () => {
+  it.each(["end", "write"] as const)("is read by Node alone where nothing is changed: %s()", async (method) => {
+    const incidents: Incident[] = [];
+    let reads = 0;
+    const server = await STARTERS.node?.(
+      (_request, response) => {
+        const get = () => (reads++ === 0 ? 200 : 99);
+        Object.defineProperty(response, "statusCode", { configurable: true, get, set() {} });
+        response[method]("ok");
+        response.end();
+      },
+      noting(incidents, "report"),
+    );
+    const { responses } = await exchange(server as never, { path: "/" });
+    expect(responses.map(({ status, complete }) => ({ status, complete }))).toEqual([{ status: 200, complete: true }]);
+    expect(reads).toBe(1);
+    expect(incidents).toEqual([]);
+  });
+});

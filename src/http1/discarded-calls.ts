@@ -79,7 +79,9 @@ export function discardCalls(exchange: Discarding): void {
       Reflect.defineProperty(this, "writableFinished", { value: FINISHES_UNSENT, configurable: true });
       const { socket } = this;
       const isAttached = (socket as NodeSocket | null)?._httpMessage === this;
-      const ended = unheard(exchange, () => (below as Method).call(this, chunk, encoding, callback));
+      // Nobody is called back for what never leaves.
+      const given = [chunk, encoding].filter((argument) => typeof argument !== "function");
+      const ended = unheard(exchange, () => (below as Method).apply(this, given));
       // What has been sent in its place is out, and Node has turned to what follows.
       if (socket !== null && !isAttached) unheard(exchange, () => this.emit("prefinish"));
       return ended;
