@@ -46,7 +46,9 @@ const answersError =
       res.statusCode = 400;
       res.setHeader("X-Cut", "1");
       if (write) res.write("bad ");
-      res.end(write ? "request" : undefined);
+      res.end(write ? "request" : undefined, () => {
+        res.statusCode = 599; // so that it shows
+      });
     });
   };
 
