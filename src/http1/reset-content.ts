@@ -1,6 +1,7 @@
 import type { Exchange } from "../exchange/exchange.js";
 import { statusIn } from "../http/message.js";
 import { ruleBroken } from "../report/incidents.js";
+import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeResponse } from "./node-internals.js";
 
 export const RESET_CONTENT = 205;
@@ -15,16 +16,26 @@ const told = new WeakSet<Exchange>();
  * content must not get there; without it whatever Node makes of the framing is right.
  */
 export function leavesOut(exchange: Exchange & { readonly response: NodeResponse }, chunk: unknown): boolean {
-  const { response, framing, phase } = exchange;
+  const { response, phase } = exchange;
   if (!response._hasBody || response.finished || phase.discards || phase.isOver || !hasOctets(chunk)) return false;
   // The app has changed its mind behind the header section.
   if (response._header !== null && statusIn(response._header) !== RESET_CONTENT) return false;
-  // A length that announces content has been told of with the header section.
-  if (framing.length <= 0 && !told.has(exchange)) {
-    told.add(exchange);
-    exchange.repaired(FOUND);
-  }
+  tell(exchange);
   return true;
+}
+
+/** Tells of a chunk that has gone out with a 205 response as it is. */
+export function watchResetContent(exchange: Http1Exchange, chunk: unknown): void {
+  const { response, phase, decidedStatus } = exchange;
+  if (decidedStatus !== RESET_CONTENT || !response._hasBody || phase.discards || phase.isOver) return;
+  if (hasOctets(chunk)) tell(exchange);
+}
+
+function tell(exchange: Exchange): void {
+  // A length that announces content has been told of with the header section.
+  if (exchange.framing.length > 0 || told.has(exchange)) return;
+  told.add(exchange);
+  exchange.repaired(FOUND);
 }
 
 /** Anything else is no content, or makes Node throw. */

@@ -6,7 +6,7 @@ import { watchEarlyHints } from "./early-hints.js";
 import { watchInterims } from "./interim-gate.js";
 import type { ExchangeMethods, NativeMethods, WriteInformation } from "./native-methods.js";
 import { watchSource } from "./piped-source.js";
-import { leavesOut, RESET_CONTENT } from "./reset-content.js";
+import { watchResetContent } from "./reset-content.js";
 import { beforeEnd } from "./trailers.js";
 import type { WatchedExchange } from "./watched-exchange.js";
 import { watchHeaderSection } from "./watched-header-section.js";
@@ -31,9 +31,11 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
     },
 
     write(exchange, chunk, encoding, callback) {
-      if (this.finished) exchange.wroteLate();
-      if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT) leavesOut(exchange, chunk);
-      return native.write.call(this, chunk, encoding, callback);
+      const isLate = this.finished;
+      if (isLate) exchange.wroteLate();
+      const result = native.write.call(this, chunk, encoding, callback);
+      if (!isLate) watchResetContent(exchange, chunk);
+      return result;
     },
 
     end(exchange, chunk, encoding, callback) {
@@ -41,7 +43,6 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
         if (chunk && typeof chunk !== "function") exchange.wroteLate();
         return native.end.call(this, chunk, encoding, callback);
       }
-      if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT) leavesOut(exchange, chunk);
       exchange.inEnd = true;
       beforeEnd(exchange);
       try {
@@ -50,6 +51,7 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
         exchange.inEnd = false;
         throw error;
       }
+      watchResetContent(exchange, chunk);
       exchange.ended();
       return this;
     },
