@@ -101,7 +101,8 @@ function watchedHandler(func: ErrorHandler): ErrorHandler {
     } catch (thrown) {
       throw asError(thrown);
     }
-    if (!isPromiseLike(result)) return checkPayload(result);
+    // A reply that is returned is one as well, and comes to no payload.
+    if (result === reply || !isPromiseLike(result)) return checkPayload(result);
     return Promise.resolve(result).then(
       (payload) => (payload === undefined && reply.sent ? undefined : checkPayload(payload, true)),
       (thrown) => {

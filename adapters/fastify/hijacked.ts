@@ -35,7 +35,8 @@ function watchHijacked(handler: RouteHandlerMethod, guard: AdapterGuard): RouteH
       if (reply.sent) failed(reply, error);
       throw error;
     }
-    if (reply.sent && isPromiseLike(result)) {
+    // A reply that is returned is one as well.
+    if (result !== undefined && result !== reply && reply.sent && isPromiseLike(result)) {
       // Fastify gets the promise in the place of what it was made of: asked a second time, a query would run again.
       result = Promise.resolve(result);
       (result as Promise<unknown>).catch((error) => failed(reply, error));
