@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { types } from "node:util";
 import { nextTick } from "../clock.js";
 import { OutgoingMessage } from "../node-http.js";
 import { type Failure, lateWrite } from "../report/incidents.js";
@@ -79,8 +80,9 @@ export function discardCalls(exchange: Discarding): void {
       Reflect.defineProperty(this, "writableFinished", { value: FINISHES_UNSENT, configurable: true });
       const { socket } = this;
       const isAttached = (socket as NodeSocket | null)?._httpMessage === this;
-      // Nobody is called back for what never leaves.
-      const given = [chunk, encoding].filter((argument) => typeof argument !== "function");
+      // Nobody is called back for what never leaves, and what is no content would throw.
+      const isContent = typeof chunk === "string" || types.isUint8Array(chunk);
+      const given = isContent ? [chunk, Buffer.isEncoding(encoding as string) ? encoding : undefined] : [];
       const ended = unheard(exchange, () => (below as Method).apply(this, given));
       // What has been sent in its place is out, and Node has turned to what follows.
       if (socket !== null && !isAttached) unheard(exchange, () => this.emit("prefinish"));
