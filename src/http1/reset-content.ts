@@ -1,6 +1,6 @@
 import type { Exchange } from "../exchange/exchange.js";
 import { statusIn } from "../http/message.js";
-import { ruleBroken } from "../report/incidents.js";
+import { type Failure, ruleBroken } from "../report/incidents.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import type { NodeResponse } from "./node-internals.js";
 
@@ -20,7 +20,8 @@ export function leavesOut(exchange: Exchange & { readonly response: NodeResponse
   if (!response._hasBody || response.finished || phase.discards || phase.isOver || !hasOctets(chunk)) return false;
   // The app has changed its mind behind the header section.
   if (response._header !== null && statusIn(response._header) !== RESET_CONTENT) return false;
-  tell(exchange);
+  // A length that announces content has been told of with the header section.
+  if (exchange.framing.length <= 0) tell(exchange);
   return true;
 }
 
@@ -31,9 +32,13 @@ export function watchResetContent(exchange: Http1Exchange, chunk: unknown): void
   if (hasOctets(chunk)) tell(exchange);
 }
 
+/** Notes what has been told of a header section: such a response may announce its content there. */
+export function noteTold(exchange: Exchange, { code }: Failure): void {
+  if (code === FOUND.code) told.add(exchange);
+}
+
 function tell(exchange: Exchange): void {
-  // A length that announces content has been told of with the header section.
-  if (exchange.framing.length > 0 || told.has(exchange)) return;
+  if (told.has(exchange)) return;
   told.add(exchange);
   exchange.repaired(FOUND);
 }

@@ -6,6 +6,7 @@ import { accept, KEPT_OPEN } from "./field-sections.js";
 import { readFirstLine } from "./first-line.js";
 import { codingOf, draftOf } from "./header-section.js";
 import { kOutHeaders } from "./node-internals.js";
+import { noteTold } from "./reset-content.js";
 import { endsConnection } from "./take-over.js";
 import type { WatchedExchange } from "./watched-exchange.js";
 import { lastText, watchTexts } from "./watched-texts.js";
@@ -23,7 +24,10 @@ export function watchHeaderSection(exchange: WatchedExchange, firstLine: string,
   if (Array.isArray(headers) && headers.length % 2 !== 0) native._storeHeader.call(response, firstLine, headers);
   const broken = isPlain(exchange, firstLine, headers, isOut) ? [] : judged(exchange, firstLine, headers, isOut);
   if (isKeptOpen && !broken.some(({ code }) => code === KEPT_OPEN.code)) broken.push(KEPT_OPEN);
-  for (const failure of broken) exchange.repaired(failure);
+  for (const failure of broken) {
+    exchange.repaired(failure);
+    noteTold(exchange, failure);
+  }
   accept(exchange, readFirstLine(firstLine).status);
 }
 
