@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,8 +17,8 @@ createServer((request, response) => {
 }).listen(Number(process.argv[2]), "127.0.0.1");`;
 
 const undo: (() => unknown)[] = [];
-afterEach(() => {
-  for (const step of undo.splice(0).reverse()) step();
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
 });
 
 /** Runs a command where shared memory has so much room. */
@@ -50,7 +51,11 @@ describe.skipIf(!isPermitted())("a keeper whose shared memory has room for", { t
     const port = await lastingPort();
     const run = [process.execPath, COMMAND, "run", "--workers", String(workers), join(folder, "app.mjs"), String(port)];
     const child = spawn("unshare", within(room, ...run), { stdio: "ignore", env: { ...process.env, TMPDIR: folder } });
-    undo.push(() => child.kill("SIGTERM"));
+    undo.push(async () => {
+      // Its processes write into the folder until they have ended.
+      child.kill("SIGTERM");
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    });
     const ask = async (path: string) => (await exchange({ port }, { path })).responses[0];
     /** Each goes to the process with the fewest connections. */
     const all = (path: string) => Promise.all(Array.from({ length: workers }, () => ask(path)));
