@@ -1,5 +1,8 @@
+import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
+import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { emitClientError, reportClientError } from "./client-error.js";
 import { emitDropped } from "./dropped.js";
 import { handshakeFailed } from "./handshake.js";
@@ -28,9 +31,19 @@ export function connectionEvents(
     ["clientError", ([error, socket]) => emitClientError(server, below, guard, error as ClientError, socket as Socket)],
     [
       "dropRequest",
-      ([request, socket]) => emitDropped(server, below, guard, request as IncomingMessage, socket as Socket),
+      ([request, socket]) =>
+        isSocket(socket) ? emitDropped(server, below, guard, request as IncomingMessage, socket) : undefined,
     ],
-    ["timeout", ([client]) => emitTimeout(server, below, client as Socket)],
-    ["tlsClientError", ([, socket]) => void handshakeFailed(socket as Socket, guard.witness)],
+    ["timeout", ([client]) => (isSocket(client) || isSession(client) ? emitTimeout(server, below, client) : undefined)],
+    ["tlsClientError", ([, socket]) => (isSocket(socket) ? handshakeFailed(socket, guard.witness) : undefined)],
   ]);
+}
+
+/** An app may emit any of these by hand, with whatever it likes. */
+function isSocket(value: unknown): value is Socket {
+  return value instanceof Duplex;
+}
+
+function isSession(value: unknown): value is ServerHttp2Session {
+  return value instanceof EventEmitter && "goaway" in value;
 }

@@ -13,7 +13,7 @@ const failed = new WeakSet<object>();
  * A TLS handshake has failed, or has not been completed within `handshakeTimeout`. There is nobody to answer: Node closes
  * such a connection where nobody listens, and leaves it to the listeners of `clientError` otherwise, for ever if need be.
  */
-export function handshakeFailed(socket: Handshaking, witness: Witness): void {
+export function handshakeFailed(socket: Handshaking, witness: Witness): undefined {
   failed.add(socket);
   const close = () => {
     if (!socket.destroyed) socket.destroy();

@@ -61,7 +61,7 @@ export function interceptHttp2Server(server: Http1Server, guard: Http2Guard, lis
         break;
       case "connection":
       case "secureConnection": {
-        if (event === "secureConnection" && (a as { alpnProtocol?: unknown }).alpnProtocol !== "h2")
+        if (event === "secureConnection" && (a as { alpnProtocol?: unknown } | undefined)?.alpnProtocol !== "h2")
           contain(guard.witness, () => void connectionOf(a as Socket));
         // Node makes the session of it before this is over.
         const was = arriving;
@@ -121,9 +121,16 @@ function emitRequest(
   args: unknown[],
 ): boolean {
   const [request, response] = args as [unknown, unknown];
-  const exchange = isHttp2(request)
-    ? guard.openHttp2(request, response as Http2ServerResponse)
-    : (anyExchangeOf(response as NodeResponse) ?? guard.open(request as IncomingMessage, response as NodeResponse));
+  let exchange: Exchange;
+  try {
+    exchange = isHttp2(request)
+      ? guard.openHttp2(request, response as Http2ServerResponse)
+      : (anyExchangeOf(response as NodeResponse) ?? guard.open(request as IncomingMessage, response as NodeResponse));
+  } catch (error) {
+    // Emitted by hand, or of a server that is not Node's: the app gets it all the same.
+    tellFailure(guard.witness, error);
+    return Reflect.apply(below, server, [event, ...args]) as boolean;
+  }
   const enter = () => callListeners(guard, server, below, event, args, exchange);
   if (exchange.examined) return enter();
   if (guard.answers(exchange)) return true;
