@@ -8,27 +8,9 @@ import { describe, expect, it } from "vitest";
 import { rayguard } from "../adapters/express.js";
 import { createGuard } from "../src/index.js";
 import { parseResponses } from "../src/parser/parse-response.js";
+import { pair } from "./helpers/duplex-pair.js";
 
 // Node takes any Duplex for a connection: server.emit("connection", duplex).
-
-/** Two ends of a connection that have nothing of a net.Socket. */
-function pair(): [Duplex, Duplex] {
-  const ends: Duplex[] = [0, 1].map(
-    (at) =>
-      new Duplex({
-        read() {},
-        write(chunk, _encoding, done) {
-          ends[1 - at]?.push(chunk);
-          done();
-        },
-        final(done) {
-          ends[1 - at]?.push(null);
-          done();
-        },
-      }),
-  );
-  return ends as [Duplex, Duplex];
-}
 
 const listener: RequestListener = (request, response) => {
   if (request.url === "/destroy") request.socket.destroy();

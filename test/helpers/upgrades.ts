@@ -2,13 +2,13 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import { Duplex } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, expect } from "vitest";
 import { createGuard, type GuardOptions } from "../../src/index.js";
 import { selfSigned } from "../testing/certificate.js";
 import { listen } from "../testing/servers.js";
+import { pair } from "./duplex-pair.js";
 
 export type Mode = "bare" | "enforce" | "report";
 export type Event = "upgrade" | "connect";
@@ -51,26 +51,6 @@ const certificate = selfSigned();
 
 /** How the client comes to the server. */
 export type Transport = "TCP" | "TLS" | "Duplex";
-
-/** Two ends of a connection that have nothing of a net.Socket. */
-function pair(): [Duplex, Duplex] {
-  const ends: Duplex[] = [0, 1].map(
-    (at) =>
-      new Duplex({
-        read() {},
-        write(chunk, _encoding, done) {
-          ends[1 - at]?.push(chunk);
-          done();
-        },
-        final(done) {
-          ends[1 - at]?.push(null);
-          ends[1 - at]?.read(0); // as a net.Socket does
-          done();
-        },
-      }),
-  );
-  return ends as [Duplex, Duplex];
-}
 
 export async function open(server: Server, transport: Transport): Promise<{ client: Socket; accepted: Socket }> {
   if (transport === "Duplex") {
