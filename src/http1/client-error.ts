@@ -7,8 +7,8 @@ import { connectionOf } from "./connection-of.js";
 import { tellClientLeft } from "./departure.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
 import { hasFailedHandshake } from "./handshake.js";
-import type { Http1Exchange } from "./http1-exchange.js";
 import { callListeners } from "./listeners.js";
+import type { OnConnection, WithResponse } from "./on-connection.js";
 import { type ClientError, failureFor, isNoRequest, isOfParser, methodIn } from "./parse-error.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 import { onceClosed } from "./socket-close.js";
@@ -34,7 +34,7 @@ interface Heard {
   /** Somebody listens for `clientError`: Node leaves the connection to them, and would destroy it else. */
   readonly isHeard: boolean;
   /** Calls them; what they write to the socket is the answer of that exchange. */
-  call(exchange: Http1Exchange | SocketExchange): void;
+  call(exchange: OnConnection): void;
   /** Opens the exchange of octets that are no request. */
   open(): SocketExchange;
 }
@@ -59,7 +59,7 @@ export function emitClientError(
   }
   // Behind a response that closes nothing is read without the guard, nor told.
   if (connection.lingering) return true;
-  const call = (exchange: Http1Exchange | SocketExchange) => {
+  const call = (exchange: OnConnection) => {
     const was = connection.culprit;
     connection.culprit = exchange;
     callListeners(guard, server, below, "clientError", [error, socket], exchange);
@@ -73,7 +73,7 @@ export function emitClientError(
   const isHeard = server.listenerCount("clientError") > 0;
   const otherwise = failureFor(error, isHeard);
   const open = () => guard.openSocket(null, socket, otherwise, methodIn(error));
-  const hear = (exchange: Http1Exchange | SocketExchange) => {
+  const hear = (exchange: OnConnection) => {
     connection.heardBy = exchange;
     connection.isTelling = true;
     const toldAll = () => {
@@ -124,7 +124,7 @@ function answerAlone(heard: Heard): void {
  * Responses are under way. The malformed octets belong to the content of the last request, or come after it: in its place
  * nothing else may be answered, and after it the connection cannot go on.
  */
-function answerBehind(heard: Heard, last: Http1Exchange): void {
+function answerBehind(heard: Heard, last: WithResponse): void {
   const { connection, guard, isHeard, otherwise } = heard;
   if (!isHeard) {
     endWithError(connection, heard.error);
@@ -153,7 +153,7 @@ function answerBehind(heard: Heard, last: Http1Exchange): void {
 }
 
 /** The content of a request that is not answered yet is malformed: the listeners may answer it, if it is its turn. */
-function failLast(heard: Heard, last: Http1Exchange): void {
+function failLast(heard: Heard, last: WithResponse): void {
   const { connection, guard, isHeard, otherwise } = heard;
   if (isHeard && !last.isQueued && !last.isOut) {
     last.fault = otherwise;
@@ -170,7 +170,7 @@ function failLast(heard: Heard, last: Http1Exchange): void {
 }
 
 /** Any error but one of the parser is one of the socket itself, with which Node ends the connection at once. */
-function failSocket(heard: Heard, first: Http1Exchange): void {
+function failSocket(heard: Heard, first: WithResponse): void {
   const { connection } = heard;
   const failure = socketFailed(heard.error);
   connection.broken = true;

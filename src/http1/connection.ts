@@ -6,11 +6,10 @@ import { awaitsContent } from "../http/message.js";
 import { runningFunctions } from "../stack.js";
 import type { Peer } from "../trust/caller.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
-import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
 import type { NativeSocketMethods, SocketMethod } from "./native-methods.js";
 import { addressOf, markErrorEmitted, type NodeSocket } from "./node-internals.js";
-import type { SocketExchange } from "./socket-exchange.js";
+import type { OnConnection, WithoutResponse, WithResponse } from "./on-connection.js";
 
 /** Functions of Node that destroy a socket when its connection is gone. */
 const NODE_REPORTS = /node:internal\/stream_base_commons|node:_tls_wrap|onwriteError|errorOrDestroy/;
@@ -23,18 +22,18 @@ export class GuardedConnection {
   /** Of the peer, asked for while the connection is open. */
   readonly address: string | undefined;
   /** The exchange whose turn it is: the oldest that is not settled. */
-  first: Http1Exchange | null = null;
-  #last: Http1Exchange | null = null;
+  first: WithResponse | null = null;
+  #last: WithResponse | null = null;
   /** The exchange on whose behalf the app touches the socket, where that is known. */
-  declare culprit: Http1Exchange | SocketExchange | null;
+  declare culprit: OnConnection | null;
   /** An exchange whose app has detached the socket from Node's response. */
-  declare detached: Http1Exchange | null;
+  declare detached: WithResponse | null;
   /** An upgrade, a CONNECT or a request that could not be parsed: nothing but the socket to answer on. */
-  declare bare: SocketExchange | null;
+  declare bare: WithoutResponse | null;
   /** Told of what fails in the guard itself; undefined until there has been a request. */
   witness: Witness | undefined;
   /** Its response is the last one and with the socket, which is ending: no call of the app may cut it short. */
-  declare lastResponse: Http1Exchange | null;
+  declare lastResponse: WithResponse | null;
   /** Who is at its other end, once somebody has asked. */
   peer: Peer | null = null;
   /** The parser has given up on this connection: no further request can follow. */
@@ -50,9 +49,9 @@ export class GuardedConnection {
   /** What is to be done once the socket is destroyed: listeners for `close` are seen by whoever counts them. */
   declare whenDestroyed: readonly (() => void)[];
   /** The answer to what the parser could not parse, while responses are under way in front of it. */
-  declare waiting: SocketExchange | null;
+  declare waiting: WithoutResponse | null;
   /** On whose behalf listeners for `clientError` were told of that first; null where nobody was. */
-  declare heardBy: Http1Exchange | SocketExchange | null;
+  declare heardBy: OnConnection | null;
   /** They have been told in this turn. */
   declare isTelling: boolean;
   /** What it has given up on is no request: the connection ends behind its last response, without an answer to that. */
@@ -82,7 +81,7 @@ export class GuardedConnection {
     this.address = addressOf(socket);
   }
 
-  add(exchange: Http1Exchange): void {
+  add(exchange: WithResponse): void {
     this.witness = exchange.supervisor;
     this.enforces = !exchange.isWatched;
     if (this.#last === null) this.first = exchange;
@@ -90,7 +89,7 @@ export class GuardedConnection {
     this.#last = exchange;
   }
 
-  remove(exchange: Http1Exchange): void {
+  remove(exchange: WithResponse): void {
     const { request } = exchange;
     this.hasAnswered = true;
     this.#unread = !request.complete && awaitsContent(request) ? request : null;
@@ -107,7 +106,7 @@ export class GuardedConnection {
   }
 
   /** Exchanges that are not settled, in the order of their requests. */
-  *[Symbol.iterator](): Generator<Http1Exchange> {
+  *[Symbol.iterator](): Generator<WithResponse> {
     for (let at = this.first; at !== null; at = at.following) yield at;
   }
 
@@ -149,11 +148,11 @@ export class GuardedConnection {
   }
 
   /** Whom the app means when it touches the socket. */
-  current(): Http1Exchange | SocketExchange | undefined {
+  current(): OnConnection | undefined {
     const message = this.socket._httpMessage;
     // The app may have assigned the socket to a response of its own making.
     const known = this.first?.response === message ? this.first : message ? anyExchangeOf(message) : undefined;
-    const exchange = known?.hasNodeResponse ? (known as Http1Exchange) : undefined;
+    const exchange = known?.hasNodeResponse ? (known as WithResponse) : undefined;
     return this.culprit ?? this.detached ?? exchange ?? this.lastResponse ?? this.bare ?? undefined;
   }
 

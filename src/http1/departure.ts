@@ -6,6 +6,7 @@ import { isDestroyed, showEnded, showGone } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { leaveServer } from "./leave-server.js";
 import { abortSignalOf, type NodeResponse, type NodeSocket } from "./node-internals.js";
+import type { WithResponse } from "./on-connection.js";
 import { tellSocketClosed } from "./socket-close.js";
 
 interface Connection {
@@ -16,7 +17,7 @@ interface Connection {
 /** The app, or the guard in its place, has ended the connection with this exchange: nothing behind it is answered. */
 export function tellDeparture(exchange: Http1Exchange): void {
   setImmediate(() => {
-    const behind: Http1Exchange[] = [];
+    const behind: WithResponse[] = [];
     for (let at = exchange.following; at !== null; at = at.following) {
       at.passOver();
       behind.push(at);
@@ -29,8 +30,8 @@ export function tellDeparture(exchange: Http1Exchange): void {
  * The client has closed its side, or sent what is no request: Node would end the connection, and take nothing of what the
  * app still answers. It goes out all the same, in case somebody waits for it.
  */
-export function tellClientLeft(connection: Iterable<Http1Exchange> & Connection): void {
-  const waiting: Http1Exchange[] = [];
+export function tellClientLeft(connection: Iterable<WithResponse> & Connection): void {
+  const waiting: WithResponse[] = [];
   let isTold = isDestroyed(connection.socket); // Node tells
   const tellNow = () => {
     if (isTold || isDestroyed(connection.socket)) return;
@@ -56,7 +57,7 @@ export function tellClientLeft(connection: Iterable<Http1Exchange> & Connection)
  * What Node tells an app of a connection that is gone, told while the guard keeps the connection: to answer on it in the
  * app's place, or since the client may only have closed its own side. Nothing in the app may wait for that difference.
  */
-function tell(connection: Connection, exchanges: readonly Http1Exchange[]): void {
+function tell(connection: Connection, exchanges: readonly WithResponse[]): void {
   const { socket } = connection;
   // Where another response is under way in front of them, it is that which has the socket.
   const haveSocket = exchanges.some(({ response }) => response.socket !== null);

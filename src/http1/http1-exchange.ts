@@ -17,12 +17,13 @@ import { fieldsOf, type RenderingContext } from "./header-section.js";
 import type { Interims } from "./interim.js";
 import type { NativeMethods } from "./native-methods.js";
 import type { NodeResponse, WriteCallback } from "./node-internals.js";
+import type { WithResponse } from "./on-connection.js";
 import { peerOfConnection } from "./peer.js";
 import type { RawResponse, RawStream } from "./raw-response.js";
 import { callBack, type Piece, writeAfterDestroy } from "./write-callbacks.js";
 
 /** An exchange over HTTP/1.x: what is known of it, whatever a guard does about it. */
-export abstract class Http1Exchange extends Exchange implements RenderingContext {
+export abstract class Http1Exchange extends Exchange implements RenderingContext, WithResponse {
   readonly isHttp11: boolean;
   /** False where Node has read in the request that the connection is to close; an app can change Node's own note of it. */
   persists = true;
@@ -177,13 +178,7 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   abstract ended(): void;
   /** `finish` has been emitted: Node has detached the socket, if only past a method that is no longer in its place. */
   abstract flushed(): void;
-  /**
-   * The app writes to the socket itself.
-   * @param last - it ends the connection with these octets
-   * @returns true where the guard takes them
-   */
   abstract socketWrite(octets: Buffer, last: boolean): boolean;
-  /** The app ends or destroys the connection. @returns true where the guard takes over */
   abstract closing(how: string, error: unknown): boolean;
   /** The app destroys its request. @returns what `below`, the method to do so, does */
   abstract destroyRequest(below: IncomingMessage["destroy"], error?: Error): IncomingMessage;

@@ -60,7 +60,7 @@ function exchangeBehind(response: object): Http1Exchange | undefined {
   if (!socket || !message) return undefined;
   // Without the guard Node sends nothing that is written to either of them.
   if (message !== response) return guarded(overHttp1(anyExchangeOf(message)));
-  const first = knownConnection(socket)?.first;
+  const first = overHttp1(knownConnection(socket)?.first);
   if (first?.response !== response) return undefined;
   hangOverHttp1(response, first);
   return first;
@@ -70,6 +70,6 @@ function guarded(exchange: Http1Exchange | undefined): Http1Exchange | undefined
   return exchange?.isWatched ? undefined : exchange;
 }
 
-function overHttp1(exchange: Exchange | undefined): Http1Exchange | undefined {
+function overHttp1(exchange: Exchange | null | undefined): Http1Exchange | undefined {
   return exchange?.hasNodeResponse ? (exchange as Http1Exchange) : undefined;
 }

@@ -12,7 +12,7 @@ function exchangeBehind(request: object): Http1Exchange | undefined {
   const message = (socket as NodeSocket | null | undefined)?._httpMessage;
   const exchange = message ? (anyExchangeOf(message) as Http1Exchange | undefined) : undefined;
   if (!exchange?.hasNodeResponse) return undefined;
-  for (const one of exchange.connection) if (one.request.rawHeaders === rawHeaders) return one;
+  for (const one of exchange.connection) if (one.request.rawHeaders === rawHeaders) return one as Http1Exchange;
   return undefined;
 }
 

@@ -14,6 +14,7 @@ import { isDestroyed } from "./gone-socket.js";
 import { checkInterim } from "./interim.js";
 import { KeptOctets } from "./kept-octets.js";
 import { versionOf, type WriteCallback } from "./node-internals.js";
+import type { WithoutResponse } from "./on-connection.js";
 import { peerOfConnection } from "./peer.js";
 import type { RawResponse, RawStream } from "./raw-response.js";
 import { closeRaw, endStream, type RawExchange, releaseRaw, writeRaw } from "./raw-writes.js";
@@ -28,7 +29,7 @@ const LAST_READ_MS = 1_000;
  * An exchange for which Node has no response object: an upgrade, a CONNECT, or a request that could not be parsed.
  * Whoever listens answers on the socket, by hand.
  */
-export class SocketExchange extends Exchange implements RawExchange {
+export class SocketExchange extends Exchange implements RawExchange, WithoutResponse {
   status = 0;
   readonly canPersist = false;
   raw: RawResponse | null = null;
@@ -88,7 +89,6 @@ export class SocketExchange extends Exchange implements RawExchange {
     return answer !== undefined;
   }
 
-  /** The app has written octets before its turn. @returns what `write()` returns */
   keep(octets: number, callback: WriteCallback): boolean {
     this.#kept ??= new KeptOctets(this.connection.socket);
     return this.#kept.add(octets, callback);

@@ -6,15 +6,12 @@ import { runningFunctions } from "../stack.js";
 import { goesPast } from "./bypass.js";
 import type { GuardedConnection } from "./connection.js";
 import { isDestroyed, showEnded } from "./gone-socket.js";
-import type { Http1Exchange } from "./http1-exchange.js";
 import { type Native, type NativeSocketMethods, SOCKET_METHODS, type SocketMethod } from "./native-methods.js";
 import type { NodeSocket, WriteCallback } from "./node-internals.js";
+import type { OnConnection, WithoutResponse } from "./on-connection.js";
 import { endWithoutError } from "./socket-error.js";
-import type { SocketExchange } from "./socket-exchange.js";
 import { closeSoon } from "./tear-down.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
-
-type AnyExchange = Http1Exchange | SocketExchange;
 
 /** What a method does to a socket that is guarded. */
 export type Guarded = (connection: GuardedConnection, args: unknown[]) => unknown;
@@ -65,7 +62,7 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
     how === "destroy" &&
     !connection.isOwn &&
     !isOver(connection) &&
-    !(exchange as Http1Exchange | undefined)?.response?.headersSent &&
+    !exchange?.response?.headersSent &&
     isFinalHandler()
   )
     return connection.socket;
@@ -84,13 +81,13 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
 }
 
 /** Looks at the end of a connection that comes as it is. */
-function watchClosing(connection: GuardedConnection, exchange: AnyExchange, how: SocketMethod, error: unknown): void {
+function watchClosing(connection: GuardedConnection, exchange: OnConnection, how: SocketMethod, error: unknown): void {
   if (connection.isOwn || exchange.phase.isSettled || connection.isGone(error)) return;
   exchange.closing(`socket.${how}`, error);
 }
 
 /** An upgrade whose listeners have the socket already, while responses in front of it are under way: those are Node's. */
-function upgradeBehind(connection: GuardedConnection): SocketExchange | null {
+function upgradeBehind(connection: GuardedConnection): WithoutResponse | null {
   const { waiting, isOwn } = connection;
   if (waiting === null || waiting.request === null || isOwn) return null;
   return /node:_http/.test(runningFunctions()[4] ?? "") ? null : waiting;
