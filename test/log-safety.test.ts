@@ -195,6 +195,37 @@ describe("a line of the log", () => {
   });
 });
 
+describe("an error that pino cannot take as it is", () => {
+  const unreadable = () =>
+    Object.defineProperty(new Error("boom"), "body", {
+      enumerable: true,
+      get() {
+        throw new Error("not now");
+      },
+    });
+
+  it.each<[string, () => unknown]>([
+    ["a frozen one", () => Object.freeze(new Error("boom"))],
+    ["a sealed one", () => Object.seal(new Error("boom"))],
+    ["one with a frozen cause", () => new Error("boom", { cause: Object.freeze(new Error("why")) })],
+    ["one with a frozen member", () => Object.assign(new Error("boom"), { inner: Object.freeze(new Error("why")) })],
+    ["several frozen ones", () => Object.freeze(new AggregateError([Object.freeze(new Error("why"))], "boom"))],
+    ["a frozen one of another realm", () => runInNewContext('Object.freeze(new Error("boom"))')],
+    ["a frozen object with a message", () => Object.freeze({ message: "boom" })],
+    ["one with a member that cannot be read", unreadable],
+    ["one with an unreadable error in it", () => Object.assign(new Error("boom"), { inner: unreadable() })],
+  ])("costs an incident nothing: %s", async (_which, thrown) => {
+    const { logger, lines } = pinoLogger();
+    const guard = createGuard({ logger });
+    const server = guard.attach(createServer(guard.listener(quoting(thrown))));
+    await exchange(await listen(server), { path: "/" });
+    expect(lines).toHaveLength(2);
+    const incident = JSON.parse(lines[0] as string);
+    expect(incident).toMatchObject({ code: "HANDLER_ERROR", action: "replaced", url: "/", status: 500 });
+    expect(incident.err.message).toMatch(/^boom/);
+  });
+});
+
 describe("octets that are no request, by the hundred", () => {
   const CONNECTIONS = 200;
 

@@ -93,19 +93,24 @@ function loggableMembers(value: object, depth: number): object {
   // What an error makes of itself for JSON is not looked at here.
   const names = [...new Set([...hidden, ...Object.keys(value)])].filter((name) => name !== "toJSON");
   const kept = names.slice(0, MOST_MEMBERS);
-  const changed = new Map<string, unknown>();
+  const members = new Map<string, unknown>();
+  let isSame = kept.length === names.length;
   for (const name of kept) {
-    const member = (value as Record<string, unknown>)[name];
-    const safe = loggable(member, name, depth + 1);
-    if (safe !== member) changed.set(name, safe);
+    let member: unknown;
+    try {
+      member = (value as Record<string, unknown>)[name];
+      members.set(name, loggable(member, name, depth + 1));
+    } catch {
+      members.set(name, "[cannot be read]");
+    }
+    isSame &&= members.get(name) === member && !UNSAFE.test(name) && name.length <= MOST.other;
   }
-  const isSafe = kept.length === names.length && kept.every((name) => !UNSAFE.test(name) && name.length <= MOST.other);
-  if (changed.size === 0 && isSafe && !showsItself(value)) return value;
+  // pino marks an error while it looks at it.
+  if (isSame && !showsItself(value) && (!isError || Object.isExtensible(value))) return value;
   // The members of a DOMException can be read of it alone.
   const copy = Object.create(isDom ? Error.prototype : Object.getPrototypeOf(value)) as object;
   if (showsItself(value)) Object.defineProperty(copy, "toJSON", { value: undefined });
-  for (const name of kept) {
-    const member = changed.has(name) ? changed.get(name) : (value as Record<string, unknown>)[name];
+  for (const [name, member] of members) {
     const enumerable = Object.prototype.propertyIsEnumerable.call(value, name);
     Object.defineProperty(copy, loggableText(name), { value: member, enumerable, configurable: true, writable: true });
   }
