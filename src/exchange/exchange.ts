@@ -1,14 +1,13 @@
-import type { IncomingMessage } from "node:http";
 import { performance } from "../clock.js";
 import type { Witness } from "../containment.js";
 import { ERROR_CODES, RayguardError } from "../errors.js";
 import type { Page } from "../fallback/page.js";
-import type { FieldLine } from "../http/message.js";
 import { BESIDE } from "../options/beside.js";
 import type { RouteSettings, Settings, Terms } from "../options/options.js";
 import type { Action, Failure } from "../report/incidents.js";
 import type { Logger, RequestRecord } from "../report/log.js";
-import type { Caller, Peer } from "../trust/caller.js";
+import type { Caller } from "../trust/caller.js";
+import { Carrier } from "./carrier.js";
 import type { DeadlineQueue, Waiting } from "./deadline-queue.js";
 import { CHUNKED, type Framing } from "./framing.js";
 import type { Mode } from "./mode.js";
@@ -49,9 +48,15 @@ export interface Trace {
 
 /**
  * One request and its response, from the header section of the one to the fate of the other:
- * nothing sent, held, committed, ended, settled. How octets move is left to a subclass per protocol.
+ * nothing sent, held, committed, ended, settled. How octets move is left to its carrier, a subclass per protocol.
  */
-export abstract class Exchange implements Waiting, Circumstances {
+export abstract class Exchange extends Carrier implements Waiting, Circumstances {
+  /** Its response is one of `node:http` on a connection: what the methods in `http1/overrides.ts` can take for theirs. */
+  declare readonly hasNodeResponse: boolean;
+  /** It is only looked at: nothing of it is changed. */
+  declare readonly isWatched: boolean;
+  /** A method of it is on the stack that the guard has in front of one the app has wrapped. */
+  declare covered: string | null;
   queue: DeadlineQueue | null = null;
   previous: Waiting | null = null;
   next: Waiting | null = null;
@@ -114,131 +119,8 @@ export abstract class Exchange implements Waiting, Circumstances {
   constructor(
     readonly supervisor: Supervisor,
     public settings: RouteSettings,
-  ) {}
-
-  /** Its response is one of `node:http` on a connection: what the methods in `http1/overrides.ts` can take for theirs. */
-  declare readonly hasNodeResponse: boolean;
-  /** It is only looked at: nothing of it is changed. */
-  declare readonly isWatched: boolean;
-  /** A method of it is on the stack that the guard has in front of one the app has wrapped. */
-  declare covered: string | null;
-  abstract readonly request: IncomingMessage | null;
-  /** Status code of the final response, as far as it is decided. */
-  abstract readonly status: number;
-  /** Octets of message body handed to the connection. */
-  abstract readonly octets: number;
-  /** Field lines the response has so far. */
-  abstract lostFields(): readonly FieldLine[];
-  /** Whether a part of the final response may already be with the recipient. */
-  abstract readonly isOut: boolean;
-  /**
-   * Whether part of the response would be with the recipient if nobody had held it back. The edge shows no error of its
-   * own from then on: it can only cut what it has begun to pass on.
-   */
-  abstract isBegun(): boolean;
-  /** All the content that was announced has been handed over. */
-  abstract readonly isWhole: boolean;
-  /** A method of the app is on the stack, and what is done about a failure waits for its end. */
-  get isInCall(): boolean {
-    return false;
-  }
-
-  /** Ends a response that is whole but for its end. */
-  abstract finish(): void;
-  /** Sends a complete response in place of the app's. Only while `isOut` is false. */
-  abstract replace(page: Page, failure: Failure): void;
-  /** Ends the connection, or the stream, so that nobody takes what went out for a complete message. */
-  abstract tearDown(): void;
-  /** Something fails behind the client's leaving. */
-  failsBehindClient(): void {}
-
-  /** Commits what is held, when it has been held for long enough. */
-  abstract release(): void;
-  /**
-   * A number that changes whenever octets move: while nothing is committed those of the request's content, from then on
-   * those of the response that leave the process.
-   */
-  abstract movement(): number;
-  /** Octets of content, where the app has handed over all of it when the header section is decided. */
-  get knownLength(): number | undefined {
-    return undefined;
-  }
-
-  /** Content of the request is still to come. */
-  get isUploading(): boolean {
-    const { request } = this;
-    return request !== null && !request.complete;
-  }
-
-  /** The response waits for its turn, behind that to an earlier request on the connection. */
-  get isQueued(): boolean {
-    return false;
-  }
-
-  /** All of it has been sent: what is still to come is its client's, who may go on with the content of the request. */
-  get isSent(): boolean {
-    return false;
-  }
-
-  /** Whether there is a connection that waits for the response. */
-  get hasConnection(): boolean {
-    return true;
-  }
-
-  /** The client has left, and nobody waits for the response any more; what is left of the exchange follows. */
-  get isLeft(): boolean {
-    return false;
-  }
-
-  /** Whether this response is a stream of events, which has no end of its own. */
-  get streamsEvents(): boolean {
-    return false;
-  }
-
-  /** Whether it is the first request of a connection. */
-  get isFirst(): boolean {
-    return false;
-  }
-
-  /** Whether this response is a stream of events that a comment may keep alive. */
-  get hasHeartbeat(): boolean {
-    return false;
-  }
-
-  /** Sends such a comment. @returns false where it would fall into the middle of an event */
-  beat(): boolean {
-    return false;
-  }
-
-  /** Octets the recipient has not taken yet. */
-  abstract backlog(): number;
-  /** Ends the connection, or the stream, of a response that the recipient does not take. */
-  abstract abandon(): void;
-
-  /** Who is at the other end of the connection. */
-  abstract readonly peer: Peer;
-
-  /** Its connection, where there is one socket to each; null where there is none of its own. */
-  get socket(): object | null {
-    return null;
-  }
-
-  /** The session of HTTP/2 that carries it; null over any other protocol, and behind its end. */
-  get session(): object | null {
-    return null;
-  }
-
-  /** A recipient knows where the response ends, and sees that one is cut off in front of that. */
-  get isDelimited(): boolean {
-    return false;
-  }
-
-  /**
-   * What becomes of its connection once its fate is known: it can take a further request, ends, or speaks another
-   * protocol.
-   */
-  get afterwards(): "idle" | "ends" | "other" {
-    return "ends";
+  ) {
+    super();
   }
 
   /** What holds for it beside the numbers of its settings. */
