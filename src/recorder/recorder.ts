@@ -1,4 +1,3 @@
-import { closeSync, ftruncateSync, futimesSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { clearInterval, clearTimeout, performance, setImmediate, setInterval, setTimeout } from "../clock.js";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
@@ -8,7 +7,7 @@ import { keptOf } from "../kept/kept-handle.js";
 import { ledgerOfKeeper } from "../kept/kept-ledger.js";
 import { loggableUrl } from "../report/log.js";
 import { urlOf } from "../report/records.js";
-import { MappedFile } from "./mapped-file.js";
+import { OwnFile } from "./own-file.js";
 import { ownIdentity } from "./process-identity.js";
 import { encodeEmpty, FULL } from "./recorder-file.js";
 import type { RecorderSettings } from "./recorder-options.js";
@@ -41,10 +40,7 @@ export class Recorder {
   readonly #look: () => void;
   readonly #answering: Exchange[] = [];
   readonly #refused = new Set<string>();
-  #file = "";
-  #fd = -1;
-  /** The same file as memory, where that can be had. */
-  #mapped: MappedFile | undefined;
+  readonly #file = new OwnFile((error) => this.#fail(error));
   #heartbeat: NodeJS.Timeout | undefined;
   #search: NodeJS.Timeout | undefined;
   #closing = false;
@@ -71,7 +67,7 @@ export class Recorder {
   begin(exchange: Exchange): void {
     const { request } = exchange;
     const kept = keptOf(exchange.socket);
-    if (this.#fd === -1 || (request === null && kept === undefined) || kept?.isUnrecorded) return;
+    if (!this.#file.isOpen || (request === null && kept === undefined) || kept?.isUnrecorded) return;
     const slot = kept?.arrived(this) ?? this.#take();
     if (slot === undefined) {
       if (kept !== undefined) kept.isUnrecorded = true;
@@ -89,7 +85,7 @@ export class Recorder {
     };
     exchange.slot = slot;
     const kind = kept === undefined ? 0 : kindOf(request);
-    this.#write(this.#scratch, encodeSlot(this.#scratch, recorded, kept?.id, kind), slot);
+    this.#file.write(this.#scratch, encodeSlot(this.#scratch, recorded, kept?.id, kind), slot * SLOT_OCTETS);
     if (kept === undefined) return;
     exchange.kept = kept;
     kept.begin(exchange, slot, this);
@@ -97,27 +93,29 @@ export class Recorder {
 
   /** Writes down that a request is arriving on a connection, of which nothing is known yet. */
   expect(kept: KeptConnection): number | undefined {
-    const slot = this.#fd === -1 ? undefined : this.#take();
-    if (slot !== undefined) this.#write(this.#scratch, encodeArrival(this.#scratch, kept.id, kindOf(null)), slot);
+    const slot = this.#take();
+    if (slot !== undefined)
+      this.#file.write(this.#scratch, encodeArrival(this.#scratch, kept.id, kindOf(null)), slot * SLOT_OCTETS);
     return slot;
   }
 
   /** Writes down that only this process can write on a connection. */
   occupy(kept: KeptConnection): void {
-    const slot = this.#fd === -1 ? undefined : this.#take();
+    const slot = this.#take();
     if (slot === undefined) return;
     const length = encodeArrival(this.#scratch, kept.id, 0);
     this.#scratch[0] = STATE.opaque;
-    this.#write(this.#scratch, length, slot);
+    this.#file.write(this.#scratch, length, slot * SLOT_OCTETS);
     kept.occupy(slot, this);
   }
 
   #take(): number | undefined {
+    if (!this.#file.isOpen) return undefined;
     const slot = this.#free.pop();
     if (slot !== undefined || this.#toldFull) return slot;
     this.#toldFull = true;
     this.#listener.full(this.#settings.slots);
-    this.#write(FULL.octets, FULL.octets.length, 0, FULL.at);
+    this.#file.write(FULL.octets, FULL.octets.length, FULL.at);
     return undefined;
   }
 
@@ -138,7 +136,7 @@ export class Recorder {
   }
 
   mark(slot: number, mark: Uint8Array): void {
-    this.#write(mark, mark.length, slot);
+    this.#file.write(mark, mark.length, slot * SLOT_OCTETS);
   }
 
   /** Strikes a request out. */
@@ -152,7 +150,7 @@ export class Recorder {
 
   free(slot: number): void {
     this.#free.push(slot);
-    this.#write(FREE_MARK, FREE_MARK.length, slot);
+    this.#file.write(FREE_MARK, FREE_MARK.length, slot * SLOT_OCTETS);
     if (this.#closing) this.#removeIfEmpty();
   }
 
@@ -172,46 +170,18 @@ export class Recorder {
 
   #create(): void {
     const { path, slots } = this.#settings;
-    const empty = encodeEmpty(this.#own, slots);
-    for (let n = 0; this.#fd === -1; n++) {
-      this.#file = `${path}.${process.pid}${n === 0 ? "" : `-${n}`}`;
-      try {
-        this.#fd = openSync(this.#file, "wx+", 0o600);
-      } catch (error) {
-        // Another guard of this process, or a process that had the same number: the search will tell.
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST" || n > 1_000) throw error;
-      }
-    }
-    // Zeros, and not a hole: a full disk shows now, and not at a request.
-    if (writeSync(this.#fd, empty, 0, empty.length, 0) !== empty.length)
-      throw new Error("the file could not be filled");
-    // It is written to for every step of a request.
-    if (ledgerOfKeeper() !== undefined) this.#mapped = MappedFile.of(this.#fd, this.#file, empty.length);
+    this.#file.create(path, encodeEmpty(this.#own, slots), ledgerOfKeeper() !== undefined);
     if (open.size === 0) process.on("exit", exitAll);
     open.add(this);
     const touch = contained(this.#listener, () => this.#touch());
     this.#heartbeat = setInterval(touch, HEARTBEAT_MS).unref();
   }
 
-  #write(octets: Uint8Array, length: number, slot: number, at = 0): void {
-    if (this.#mapped !== undefined) return this.#mapped.write(octets, length, slot * SLOT_OCTETS + at);
-    if (this.#fd === -1) return;
-    try {
-      writeSync(this.#fd, octets, 0, length, slot * SLOT_OCTETS + at);
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
   /** Tells processes of other containers, which cannot look for this one, that it lives. */
   #touch(): void {
     const now = new Date();
     this.#epoch = now.getTime() - performance.now();
-    try {
-      futimesSync(this.#fd, now, now);
-    } catch (error) {
-      this.#fail(error);
-    }
+    this.#file.touch(now);
   }
 
   #searchRemains(): void {
@@ -226,40 +196,27 @@ export class Recorder {
       });
       if (again && !this.#closing) this.#search = setTimeout(this.#look, SILENCE_MS).unref();
     } catch (error) {
-      if (this.#fd !== -1) this.#fail(error);
+      if (this.#file.isOpen) this.#fail(error);
     }
   }
 
   /** What cannot be written any more would be false at the next start. */
   #fail(error: unknown): void {
-    // Whoever has it open is to read nothing of it. What is memory must not lose its end: a store there would be the end.
-    if (this.#mapped !== undefined) this.#mapped.write(FREE_MARK, FREE_MARK.length, 0);
-    else if (this.#fd !== -1) contain(undefined, () => ftruncateSync(this.#fd));
+    this.#file.clear();
     this.#remove();
     const tell = contained(this.#listener, () => this.#listener.failed(error));
     setImmediate(tell); // the app may not have set up its logger yet
   }
 
   #removeIfEmpty(): void {
-    if (this.#fd !== -1 && this.#free.length === this.#settings.slots) this.#remove();
+    if (this.#file.isOpen && this.#free.length === this.#settings.slots) this.#remove();
   }
 
   #remove(): void {
     clearInterval(this.#heartbeat);
     open.delete(this);
     if (open.size === 0) process.off("exit", exitAll);
-    if (this.#fd === -1) return;
-    const fd = this.#fd;
-    this.#fd = -1;
-    const mapped = this.#mapped;
-    this.#mapped = undefined;
-    for (const act of [() => mapped?.close(), () => closeSync(fd), () => unlinkSync(this.#file)]) {
-      try {
-        act();
-      } catch {
-        // it is gone already
-      }
-    }
+    this.#file.remove();
   }
 }
 
