@@ -5,6 +5,7 @@ import { type Failure, socketFailed } from "../report/incidents.js";
 import type { GuardedConnection } from "./connection.js";
 import { connectionOf } from "./connection-of.js";
 import { tellClientLeft } from "./departure.js";
+import { isGone } from "./destroyed-by-node.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
 import { hasFailedHandshake } from "./handshake.js";
 import { callListeners } from "./listeners.js";
@@ -69,7 +70,7 @@ export function emitClientError(
     tellAgain(connection, call);
     return true;
   }
-  if (connection.isGone(error) || error.code === "ECONNRESET" || error.code === "EPIPE") return pass();
+  if (isGone(connection, error) || error.code === "ECONNRESET" || error.code === "EPIPE") return pass();
   const isHeard = server.listenerCount("clientError") > 0;
   const otherwise = failureFor(error, isHeard);
   const open = () => guard.openSocket(null, socket, otherwise, methodIn(error));
@@ -217,7 +218,7 @@ function unheeded(exchange: SocketExchange): SocketExchange {
 export function reportClientError(server: Http1Server, error: ClientError, socket: Socket): void {
   if (typeof (socket as Partial<Socket> | undefined)?.destroySoon !== "function") return;
   const connection = connectionOf(socket);
-  if (connection.broken || connection.isGone(error)) return;
+  if (connection.broken || isGone(connection, error)) return;
   connection.broken = true;
   const failure = failureFor(error, server.listenerCount("clientError") > 0);
   const last = [...connection].at(-1);

@@ -1,21 +1,13 @@
 import type { IncomingMessage } from "node:http";
-import { Socket } from "node:net";
 import { setImmediate } from "../clock.js";
 import { contained, type Witness } from "../containment.js";
 import { awaitsContent } from "../http/message.js";
-import { runningFunctions } from "../stack.js";
 import type { Peer } from "../trust/caller.js";
 import { isDestroyed, isWritable } from "./gone-socket.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
 import type { NativeSocketMethods, SocketMethod } from "./native-methods.js";
 import { addressOf, markErrorEmitted, type NodeSocket } from "./node-internals.js";
 import type { OnConnection, WithoutResponse, WithResponse } from "./on-connection.js";
-
-/** Functions of Node that destroy a socket when its connection is gone. */
-const NODE_REPORTS = /node:internal\/stream_base_commons|node:_tls_wrap|onwriteError|errorOrDestroy/;
-
-/** Where Node keeps a stream of HTTP/2, or a Duplex made of two streams, in step with what is below. */
-const BELOW = /node:internal\/(?:http2\/|streams\/duplexify)/;
 
 /** One connection of an HTTP/1.x server: knows the exchanges on it, and overrides the methods of the socket. */
 export class GuardedConnection {
@@ -154,24 +146,6 @@ export class GuardedConnection {
     const known = this.first?.response === message ? this.first : message ? anyExchangeOf(message) : undefined;
     const exchange = known?.hasNodeResponse ? (known as WithResponse) : undefined;
     return this.culprit ?? this.detached ?? exchange ?? this.lastResponse ?? this.bare ?? undefined;
-  }
-
-  /** Whether a destroy comes from the connection itself: the client is gone, and nothing can be answered any more. */
-  isGone(error: unknown): boolean {
-    const { socket } = this;
-    if (isDestroyed(socket) || (!isWritable(socket) && this.lastResponse === null)) return true;
-    // Node ends what stands in for a socket where that has ended which it is made of.
-    if (
-      !(socket instanceof Socket) &&
-      runningFunctions()
-        .slice(3, 6)
-        .some((name) => BELOW.test(name))
-    )
-      return true;
-    if (error === null || typeof error !== "object" || !("syscall" in error)) return false;
-    // An app that destroys the socket with the error of its upstream hands over the very same codes; only the caller
-    // tells the two apart.
-    return runningFunctions().some((name) => NODE_REPORTS.test(name));
   }
 
   /** Runs `act` with the socket's own methods in force. */

@@ -3,6 +3,7 @@ import { handlerError } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
 import { sendContent } from "./content.js";
 import { finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
+import { isGone } from "./destroyed-by-node.js";
 import { answersAfterAll } from "./destroyed-request.js";
 import { detached } from "./detached.js";
 import { writeEarlyHints, writeInformation } from "./early-hints.js";
@@ -95,7 +96,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
     },
 
     destroy(exchange, error) {
-      if (exchange.phase.isSettled || exchange.connection.isGone(error)) return native.destroy.call(this, error);
+      if (exchange.phase.isSettled || isGone(exchange.connection, error)) return native.destroy.call(this, error);
       const { destroyed } = this;
       // Node heeds the first one alone.
       if (!exchange.closing("res.destroy", destroyed ? undefined : error)) native.destroy.call(this, error);

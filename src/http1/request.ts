@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { RequestContext } from "../exchange/request-context.js";
 import { overrideMethod } from "../override-method.js";
+import { isGone } from "./destroyed-by-node.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf, destroyOf } from "./http1-exchange-of.js";
@@ -45,7 +46,7 @@ export function guardRequestPrototype(prototype: object): void {
     // `pipeline()` and others that take the socket away first.
     if (request.destroyed || (request.complete && request.readableEnded) || (request.socket as unknown) === null)
       return below.call(request, error);
-    if (connection.isOwn || connection.isGone(error)) return below.call(request, error);
+    if (connection.isOwn || isGone(connection, error)) return below.call(request, error);
     return exchange.destroyRequest(below, error);
   };
   overrideMethod(prototype, "destroy", destroyOf(below as never, guarded as never, exchangeBehind));

@@ -5,6 +5,7 @@ import { shared } from "../shared.js";
 import { runningFunctions } from "../stack.js";
 import { goesPast } from "./bypass.js";
 import type { GuardedConnection } from "./connection.js";
+import { isGone } from "./destroyed-by-node.js";
 import { isDestroyed, showEnded } from "./gone-socket.js";
 import { type Native, type NativeSocketMethods, SOCKET_METHODS, type SocketMethod } from "./native-methods.js";
 import type { NodeSocket, WriteCallback } from "./node-internals.js";
@@ -67,7 +68,7 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
   )
     return connection.socket;
   const error = how === "destroy" ? args[0] : undefined;
-  if (connection.isOwn || exchange === undefined || exchange.phase.isSettled || connection.isGone(error)) {
+  if (connection.isOwn || exchange === undefined || exchange.phase.isSettled || isGone(connection, error)) {
     if (how === "destroySoon" && !connection.isOwn && exchange === undefined) {
       closeSoon(connection);
       return undefined;
@@ -82,7 +83,7 @@ function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown
 
 /** Looks at the end of a connection that comes as it is. */
 function watchClosing(connection: GuardedConnection, exchange: OnConnection, how: SocketMethod, error: unknown): void {
-  if (connection.isOwn || exchange.phase.isSettled || connection.isGone(error)) return;
+  if (connection.isOwn || exchange.phase.isSettled || isGone(connection, error)) return;
   exchange.closing(`socket.${how}`, error);
 }
 
@@ -97,7 +98,7 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
   const present = connection.current();
   const exchange = connection.waiting ?? present;
   if (exchange?.isWatched) {
-    const octets = connection.isOwn || connection.isGone(undefined) ? null : octetsOf(args);
+    const octets = connection.isOwn || isGone(connection) ? null : octetsOf(args);
     if (octets !== null && !goesPast(present)) exchange.socketWrite(octets, true);
     watchClosing(connection, exchange, "end", undefined);
     return connection.call("end", args);
@@ -106,7 +107,7 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
     refuse(args);
     return connection.socket;
   }
-  if (connection.isOwn || connection.isGone(undefined)) return connection.call("end", args);
+  if (connection.isOwn || isGone(connection)) return connection.call("end", args);
   if (exchange === undefined || exchange.phase.isSettled) {
     if (exchange !== undefined || !connection.isBetweenResponses) return connection.call("end", args);
     // Between two responses nothing may go out: it would be taken for the next one.

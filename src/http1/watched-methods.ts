@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { isBypassed } from "./bypass.js";
 import { watchContent } from "./content.js";
+import { isGone } from "./destroyed-by-node.js";
 import { detached } from "./detached.js";
 import { watchEarlyHints } from "./early-hints.js";
 import { watchInterims } from "./interim-gate.js";
@@ -57,7 +58,7 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
     },
 
     destroy(exchange, error) {
-      if (!exchange.phase.isSettled && !exchange.connection.isGone(error)) exchange.closing("res.destroy", error);
+      if (!exchange.phase.isSettled && !isGone(exchange.connection, error)) exchange.closing("res.destroy", error);
       return native.destroy.call(this, error);
     },
 
