@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import { clearTimeout, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { CLOSE } from "../exchange/framing.js";
@@ -18,12 +17,9 @@ import type { WithoutResponse } from "./on-connection.js";
 import { peerOfConnection } from "./peer.js";
 import type { RawResponse, RawStream } from "./raw-response.js";
 import { closeRaw, endStream, type RawExchange, releaseRaw, writeRaw } from "./raw-writes.js";
-import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
+import { closeOnceRead } from "./tear-down.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
-
-/** Time for a client to read its answer before the connection is closed, in milliseconds. */
-const LAST_READ_MS = 1_000;
 
 /**
  * An exchange for which Node has no response object: an upgrade, a CONNECT, or a request that could not be parsed.
@@ -251,28 +247,17 @@ export class SocketExchange extends Exchange implements RawExchange, WithoutResp
       this.#answer = octets;
       return;
     }
-    const { socket } = this.connection;
-    const flushed = contained(this.supervisor, () => this.#flushed());
-    this.connection.own(() => {
+    const { connection } = this;
+    const { socket } = connection;
+    const flushed = contained(this.supervisor, () => {
+      connection.bare = null;
+      this.settle(true);
+      closeOnceRead(connection);
+    });
+    connection.own(() => {
       for (let n = socket.writableCorked; n > 0; n--) socket.uncork();
       socket.end(octets, flushed);
     });
-  }
-
-  #flushed(): void {
-    const { connection } = this;
-    const { socket } = connection;
-    connection.bare = null;
-    this.settle(true);
-    // The client may still be sending what we could not parse: give it a moment to read, then close.
-    const close = contained(this.supervisor, () => connection.abort(false));
-    const timer = setTimeout(close, LAST_READ_MS).unref();
-    onceClosed(socket, () => clearTimeout(timer));
-    if (socket.readableEnded) close();
-    else {
-      socket.once("end", close);
-      socket.resume();
-    }
   }
 
   tearDown(): void {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { clearInterval, performance, setInterval } from "../clock.js";
+import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 import type { GuardedConnection } from "./connection.js";
 import { leaveConnection, tellClientLeft } from "./departure.js";
@@ -17,6 +17,9 @@ const LINGER_SILENCE_MS = 2_000;
 
 /** Longest silence of a client whose request has been answered early, in milliseconds: as long as Node would wait. */
 const UNREAD_SILENCE_MS = 5_000;
+
+/** Time for a client whose octets nobody reads to read its answer, in milliseconds. */
+const LAST_READ_MS = 1_000;
 
 /** Longest time nothing moves for a half-closed client, in milliseconds, until it counts as gone. */
 const HALF_CLOSED_MS = 1_000;
@@ -55,6 +58,19 @@ function linger(connection: GuardedConnection, request: IncomingMessage): void {
     leaveConnection(request);
     socket.resume();
   } else request.resume();
+}
+
+/** Ends a connection that has its last answer, behind which the client may still be sending what could not be parsed. */
+export function closeOnceRead(connection: GuardedConnection): void {
+  const { socket, witness } = connection;
+  const close = contained(witness, () => connection.abort(false));
+  const timer = setTimeout(close, LAST_READ_MS).unref();
+  onceClosed(socket, () => clearTimeout(timer));
+  if (socket.readableEnded) close();
+  else {
+    socket.once("end", close);
+    socket.resume();
+  }
 }
 
 /**
