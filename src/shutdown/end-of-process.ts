@@ -13,6 +13,7 @@ import type { Closing } from "./close-listeners.js";
 import { hear, type Others } from "./other-listeners.js";
 import { awaitOwnSignals, ownSignalHasCome } from "./own-signals.js";
 import { printUncaught } from "./print-uncaught.js";
+import { hearOnly, isHeard } from "./process-events.js";
 import { SAME_SIGNAL_MS } from "./same-signal.js";
 import { SHUTDOWN_DEFAULTS, type ShutdownSettings } from "./shutdown-options.js";
 
@@ -63,7 +64,6 @@ interface Concerned {
 
 /** Kept by their servers; once the last has been collected, the process gets its default actions back. */
 const subscribers = new WeakCollection<Subscriber>(() => install());
-const installed = new Map<string, (...args: never[]) => void>();
 let end: End | undefined;
 /** `exit` has been emitted. */
 let isLeaving = false;
@@ -95,19 +95,9 @@ function install(): void {
       wanted.set("disconnect", onDisconnect);
     }
   }
-  for (const [event, listener] of installed) {
-    if (wanted.has(event)) continue;
-    process.removeListener(event, listener as never);
-    installed.delete(event);
-  }
-  for (const [event, listener] of wanted) {
-    if (installed.has(event)) continue;
-    process.prependListener(event as "exit", listener as never);
-    installed.set(event, listener);
-  }
-  if ([...installed.values()].includes(onSignal as never)) {
-    undoKill ??= awaitOwnSignals((signal) => installed.has(signal));
-  } else {
+  hearOnly(wanted);
+  if ([...wanted.values()].includes(onSignal as never)) undoKill ??= awaitOwnSignals(isHeard);
+  else {
     undoKill?.();
     undoKill = undefined;
   }
