@@ -14,6 +14,7 @@ import type { Peer } from "../trust/caller.js";
 import { NO_ERROR } from "./codes.js";
 import { isGone } from "./internals.js";
 import type { Leaving } from "./leaving.js";
+import { movementOf } from "./movement.js";
 import { type NativeStream, nativeOf } from "./native-stream.js";
 import type { Piece } from "./pieces.js";
 import { hasContentToCome, StreamRequest } from "./request.js";
@@ -21,11 +22,6 @@ import { type Fields, framingOf, type Head, linesOf, plainFields, render, status
 import { watchSource } from "./source.js";
 
 type Callback = (error?: Error | null) => void;
-
-/** Octets of content in one write that a recipient may well take longer for than it is waited for. */
-const LONG_WRITE = 1_048_576;
-/** Octets of the longest frame that every recipient takes (RFC 9113, section 4.2). */
-const FRAME = 16_384;
 
 /**
  * An exchange over HTTP/2: what is known of it, whatever a guard does about it. It goes by the stream, below the
@@ -202,18 +198,7 @@ export abstract class Http2Exchange extends Exchange {
   }
 
   movement(): number {
-    const { stream } = this;
-    const { session } = stream;
-    if (session === undefined || session.destroyed) return this.sent;
-    // Of a file, and of one long write, Node tells the end alone. What the connection has taken meanwhile counts for it,
-    // but not the few octets of an answer to a PING.
-    const isLong = this.fromFile || this.sent - this.left > LONG_WRITE;
-    const taken = isLong ? Math.floor(session.socket.bytesWritten / FRAME) : this.octets;
-    // What has arrived and is still to be read shows in the window alone, which reading opens again: it must not weigh
-    // what has been read already.
-    const window = stream.state.localWindowSize ?? 0;
-    const unread = Math.max(0, (session.localSettings.initialWindowSize ?? 0) - window) / 2 ** 32;
-    return taken + this.received + unread;
+    return movementOf(this);
   }
 
   lostFields(): readonly FieldLine[] {
