@@ -4,4 +4,4 @@
  */
 export { performance } from "node:perf_hooks";
 export { nextTick } from "node:process";
-export { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "node:timers";
+export { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "node:timers";

@@ -1,7 +1,10 @@
+import { execFile } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import path from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
@@ -94,4 +97,32 @@ describe("an event loop of which every turn takes 150 ms", () => {
     const { octets } = await exchange(server, { path: "/" }, { timeoutMs: 1_500 });
     expect(octets.toString()).toContain("the first part");
   });
+});
+
+it("leaves a process that survives an error of an immediate with immediates that run", async () => {
+  // Where one is cleared that is next, Node throws in its place, in each turn from then on.
+  const text = `
+    import { createServer, get } from "node:http";
+    import { createGuard } from "rayguard";
+    const guard = createGuard({ logger: false, crash: false, shutdown: false });
+    const errors = [];
+    process.on("uncaughtException", (error) => {
+      guard.close();
+      if (errors.push(error.message) > 2) tell();
+    });
+    const tell = () => process.exit(process.stdout.write(JSON.stringify(errors)) ? 0 : 1);
+    const server = guard.attach(createServer((request, response) => {
+      response.write("held back until a timer runs late, behind one of the app");
+      setTimeout(() => setImmediate(() => { throw new Error("of the app"); }), 5);
+      for (const until = performance.now() + 60; performance.now() < until; );
+      setTimeout(() => response.end(), 50);
+    }));
+    server.listen(0, "127.0.0.1", () => {
+      get({ port: server.address().port }, (response) => response.resume().on("end", tell));
+    });`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", text], {
+    cwd: path.join(import.meta.dirname, ".."),
+    timeout: 15_000,
+  });
+  expect(JSON.parse(stdout)).toEqual(["of the app"]);
 });

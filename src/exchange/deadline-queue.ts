@@ -1,4 +1,4 @@
-import { clearImmediate, clearTimeout, performance, setImmediate, setTimeout } from "../clock.js";
+import { clearTimeout, performance, setImmediate, setTimeout } from "../clock.js";
 import { contained, tellFailure } from "../containment.js";
 
 /** An entry of a `DeadlineQueue`; the queue threads its list through these fields, so waiting allocates nothing. */
@@ -22,7 +22,8 @@ export class DeadlineQueue {
   #timer: NodeJS.Timeout | null = null;
   readonly #timerFires = contained(undefined, () => this.#onTimer());
   #firesAt = 0;
-  #lateSweep: NodeJS.Immediate | null = null;
+  /** Stands for the sweep that a late timer has put off. */
+  #lateSweep: object | null = null;
   #sweeping = false;
   size = 0;
 
@@ -83,7 +84,7 @@ export class DeadlineQueue {
   clear(): void {
     while (this.first !== null) this.remove(this.first);
     if (this.#timer !== null) clearTimeout(this.#timer);
-    if (this.#lateSweep !== null) clearImmediate(this.#lateSweep);
+    // An immediate is not cleared: where that follows one that has thrown, Node never gets past it again.
     this.#timer = this.#lateSweep = null;
   }
 
@@ -99,15 +100,15 @@ export class DeadlineQueue {
     this.#timer = null;
     const now = performance.now();
     if (now - this.#firesAt <= this.lateMs) return this.#sweep(now);
-    // In the first turn it is read, in the second who deferred to the app has looked at what that made of it.
+    const mine = {};
+    this.#lateSweep = mine;
     const sweep = contained(undefined, () => {
+      if (this.#lateSweep !== mine) return;
       this.#lateSweep = null;
       this.#sweep(now); // what has come due since then has not had its turn yet
     });
-    const nextTurn = contained(undefined, () => {
-      this.#lateSweep = setImmediate(sweep);
-    });
-    this.#lateSweep = setImmediate(nextTurn);
+    // In the first turn it is read, in the second who deferred to the app has looked at what that made of it.
+    setImmediate(() => setImmediate(sweep));
   }
 
   /** @param until - what is due by this time is told */
