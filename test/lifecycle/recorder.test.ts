@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
 import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import fastify from "fastify";
 import { describe, expect, it, vi } from "vitest";
 import { rayguard } from "../../adapters/fastify.js";
@@ -135,7 +135,7 @@ describe("a request in flight", () => {
       for (const each of [brief, long] as Exchange[]) recorder.begin(each);
       for (const each of [brief, long] as Exchange[]) recorder.answering(each);
       recorder.end(brief as Exchange);
-      await delay(5);
+      await turn();
       recorder.end(long as Exchange);
       recorder.close();
     });
