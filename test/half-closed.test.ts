@@ -33,7 +33,7 @@ async function ask(server: Server, request: string, guarded: "enforce" | "report
   socket.on("end", () => seen.push("end"));
   socket.on("error", (error: NodeJS.ErrnoException) => seen.push(String(error.code)));
   socket.end(request);
-  await Promise.race([once(socket, "end"), once(socket, "close")]);
+  await new Promise<void>((resolve) => socket.once("end", resolve).once("close", () => resolve()));
   return { seen, told };
 }
 
@@ -68,6 +68,18 @@ describe.each(MODES)("a client that has ended its side, in mode %s", (mode) => {
   });
 
   it.each([
+    ["in chunks", {}, "part"],
+    ["with its length", { "Content-Length": 10 }, "part"],
+    ["as a whole, and not ended", { "Content-Length": 4 }, "part"],
+  ])("sees its connection end, and no reset, behind an answer that came %s", async (_how, fields, content) => {
+    const server = () => createServer((_request, response) => void response.writeHead(200, fields).write(content));
+    const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    const bare = await ask(server(), request, undefined);
+    expect(bare.seen).toEqual(["HTTP/1.1 200 OK", "end"]);
+    expect((await ask(server(), request, mode)).seen).toEqual(bare.seen);
+  });
+
+  it.each([
     [
       "by the app",
       (server: Server) => void server.on("upgrade", (_, socket) => socket.on("end", () => socket.destroy())),
@@ -91,6 +103,15 @@ describe.each(MODES)("a client that has ended its side, in mode %s", (mode) => {
     expect(seen).toEqual(bare.seen);
     await expect.poll(() => told.map(({ outcome }) => outcome)).toEqual(["client gone"]);
     expect(told.filter(({ code }) => code !== undefined)).toEqual([]);
+  });
+
+  it("sees a reset where the end of its connection would be that of its answer", async () => {
+    const request = "GET / HTTP/1.0\r\n\r\n";
+    const server = createServer((_request, response) => void response.writeHead(200).write("part"));
+    expect((await ask(server, request, mode)).seen).toEqual([
+      "HTTP/1.1 200 OK",
+      mode === "enforce" ? "ECONNRESET" : "end",
+    ]);
   });
 
   it("gets the refusal that an app writes to it", async () => {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
+import type { Exchange } from "../exchange/exchange.js";
 import type { GuardedConnection } from "./connection.js";
 import { leaveConnection, tellClientLeft } from "./departure.js";
 import { isDestroyed } from "./gone-socket.js";
@@ -102,10 +103,15 @@ export function awaitAnswer(connection: GuardedConnection): void {
   let moved = connection.delivered;
   const look = () => {
     if (connection.isIdle) return; // Node closes it, behind what is on its way
-    // With nothing out the end of the connection says as much as a reset, and is what Node would have shown.
-    if (connection.delivered === moved) connection.abort([...connection].some((exchange) => exchange.isOut));
+    // Mostly its end says as much as a reset, and is what Node would have shown.
+    if (connection.delivered === moved) connection.abort([...connection].some(looksWholeAtEnd));
     moved = connection.delivered;
   };
   const timer = setInterval(contained(connection.witness, look), HALF_CLOSED_MS).unref();
   onceClosed(socket, () => clearInterval(timer));
+}
+
+/** Whether the end of its connection would be the end of its content as well. */
+function looksWholeAtEnd({ isOut, isDelimited, phase }: Exchange): boolean {
+  return isOut && !isDelimited && !phase.isOver;
 }
