@@ -64,6 +64,34 @@ describe("an early answer to an upload that nobody will read", () => {
     expect(octets).toMatch(/^HTTP\/1\.1 413 [\s\S]*\r\nConnection: keep-alive\r\n[\s\S]*too large/);
   });
 
+  it.each(["bare", "guarded"])(
+    "keeps the connection that it has promised to keep, once the rest has arrived: %s",
+    async (how) => {
+      const server = http.createServer(async (req, res) => {
+        if (req.method === "GET") return void res.end("next");
+        res.writeHead(413, { "Content-Length": 9 }).flushHeaders();
+        for await (const _chunk of req) break;
+        res.end("too large");
+      });
+      servers.push(server);
+      if (how === "guarded") createGuard({ logger: false, shutdown: false, crash: false }).attach(server);
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+      let octets = "";
+      socket.on("data", (data) => {
+        octets += data;
+      });
+      socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n0123456789`);
+      await vi.waitFor(() => expect(octets).toMatch(/too large$/));
+      // It sends on while the server could be closing.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      socket.write(`0123456789GET / HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await vi.waitFor(() => expect(octets).toMatch(/next$/));
+      socket.destroy();
+    },
+  );
+
   it("ends the connection within the time of Node where the app has only stopped reading", async () => {
     const octets = await answerTo((req, res) => {
       req.once("data", () => {

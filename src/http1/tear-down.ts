@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from "../clock.js";
 import { contained } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
@@ -55,10 +56,8 @@ function linger(connection: GuardedConnection, request: IncomingMessage): void {
   onceClosed(socket, () => clearInterval(timer));
   socket.once("end", closeOnceFlushed);
   request.once("end", closeOnceFlushed);
-  if (request.destroyed) {
-    leaveConnection(request);
-    socket.resume();
-  } else request.resume();
+  if (request.destroyed) throwAway(request, socket);
+  else request.resume();
 }
 
 /** Ends a connection that has its last answer, behind which the client may still be sending what could not be parsed. */
@@ -76,19 +75,28 @@ export function closeOnceRead(connection: GuardedConnection): void {
 
 /**
  * The response is out and the connection is to persist, but the rest of the request is still to come. Where nobody reads
- * it, no other request can follow: the connection ends, at once if the app has destroyed the request.
+ * it, no other request can follow, and the connection ends. What an app has let go of is read for it: a client that still
+ * sends has been promised the connection, and may use it right behind the last octet.
  */
 export function awaitRest(connection: GuardedConnection, request: IncomingMessage): void {
   const { socket } = connection;
+  const until = performance.now() + LINGER_MS;
   let read = socket.bytesRead;
   const look = () => {
     if (request.complete || connection.lingering || isDestroyed(socket)) return clearInterval(timer);
-    if (request.destroyed || socket.bytesRead === read) closeSoon(connection);
+    if (socket.bytesRead === read || (request.destroyed && performance.now() > until)) closeSoon(connection);
+    else if (request.destroyed) throwAway(request, socket);
     read = socket.bytesRead;
   };
   const timer = setInterval(contained(connection.witness, look), UNREAD_SILENCE_MS).unref();
   onceClosed(socket, () => clearInterval(timer));
-  if (request.destroyed) look();
+  if (request.destroyed) throwAway(request, socket);
+}
+
+/** Reads what still arrives of a request that the app has destroyed. */
+function throwAway(request: IncomingMessage, socket: Socket): void {
+  leaveConnection(request);
+  socket.resume();
 }
 
 /**
