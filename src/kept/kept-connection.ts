@@ -40,6 +40,8 @@ export class KeptConnection {
   #arriving: { readonly slot: number; readonly ledger: Ledger } | undefined;
   /** Slots that say how the connection is to end, until the keeper has been told that it has. */
   #left: number[] = [];
+  /** The one of them that says that nobody but this process can write on it. */
+  #opaque: number | undefined;
   #isClosed = false;
   #isForgotten = false;
   /** What was written last, behind a response that is not struck out yet, has not been taken as a whole. */
@@ -91,6 +93,7 @@ export class KeptConnection {
   occupy(slot: number, ledger: Ledger): void {
     this.#ledger = ledger;
     this.#left.push(slot);
+    this.#opaque = slot;
   }
 
   /** The fate of a request is known. */
@@ -116,10 +119,9 @@ export class KeptConnection {
     this.#left.push(ended.slot);
     // The keeper ends what was cut as it would have ended it itself, until it knows that this was done.
     if (ended.isOut && (exchange.outcome === "torn down" || exchange.outcome === "client gone")) return;
-    ledger.mark(
-      ended.slot,
-      encodeMark(STATE[exchange.afterwards === "other" ? "opaque" : "answered"], exchange.status),
-    );
+    const isOpaque = exchange.afterwards === "other";
+    if (isOpaque) this.#opaque = ended.slot;
+    ledger.mark(ended.slot, encodeMark(STATE[isOpaque ? "opaque" : "answered"], exchange.status));
   }
 
   /** Octets are about to leave. @returns whether `written()` is to be called behind that */
@@ -158,6 +160,12 @@ export class KeptConnection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.closed(this, reset);
+  }
+
+  /** The process ends by itself, with all that it has written here: nothing is cut short. */
+  exits(): void {
+    if (this.#opaque !== undefined && !this.#isForgotten)
+      this.#ledger?.mark(this.#opaque, encodeMark(STATE.answered, 0));
   }
 
   /** The keeper knows that it is over. */

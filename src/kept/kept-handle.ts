@@ -35,6 +35,12 @@ export function keep(
   return kept;
 }
 
+/** The process that has a connection ends by itself: what the kernel has taken by now is all there is. */
+export function exits(handle: object): void {
+  const { writeQueueSize, [kKept]: kept } = handle as Handle;
+  if (writeQueueSize === 0) kept?.exits();
+}
+
 /** What Node has of a parser, as far as this needs it: pooled, and given from one connection to another. */
 interface Parser {
   socket?: object | null;

@@ -12,7 +12,7 @@ import { guardsOf, isHttp1Server } from "../server/recognise.js";
 import { noticeBlock } from "./block-notice.js";
 import { Channel } from "./channel.js";
 import type { KeptConnection } from "./kept-connection.js";
-import { keep, keptOf, noteArrivals, ownerOf } from "./kept-handle.js";
+import { exits, keep, keptOf, noteArrivals, ownerOf } from "./kept-handle.js";
 import { keptLedger } from "./kept-ledger.js";
 import { whenLeaving } from "./leaving.js";
 import { Listening } from "./listening.js";
@@ -42,6 +42,8 @@ class Worker {
   readonly #channel: Channel;
   readonly #listening: Listening;
   readonly #servers = new Set<object>();
+  /** Of connections that are with this process. */
+  readonly #handles = new Set<object>();
   readonly #blockedMs: number;
   #isReleasing = false;
   #isLeaving = false;
@@ -56,6 +58,9 @@ class Worker {
     const isOnItsOwn = contained(undefined, () => this.#channel.tell({ rayguard: "on its own" }));
     cluster.once("fork", isOnItsOwn);
     onThreadServer(isOnItsOwn);
+    process.on("exit", () => {
+      for (const handle of this.#handles) contain(undefined, () => exits(handle));
+    });
     whenLeaving((cause) => {
       this.#isLeaving = true;
       this.#channel.tell({ rayguard: "leaving", cause });
@@ -95,8 +100,11 @@ class Worker {
   }
 
   #take(id: number, key: string, handle: object): void {
-    const closed = (connection: KeptConnection, reset: boolean) => this.#closed(connection, reset);
-    const kept = keep(handle, id, closed);
+    const kept = keep(handle, id, (connection, reset) => {
+      this.#handles.delete(handle);
+      this.#closed(connection, reset);
+    });
+    this.#handles.add(handle);
     const listener = this.#listening.at(key);
     if (listener === undefined) {
       // Closed while it was on its way: the keeper knows what to do with it.

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { connect } from "node:net";
+import { connect as connectSecurely } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
-import { endPrograms, Program } from "../zero-code/program.js";
+import { selfSigned } from "../testing/certificate.js";
+import { endPrograms, Program, type Start } from "../zero-code/program.js";
 import { Load } from "./load.js";
 
 afterEach(endPrograms);
@@ -126,6 +128,54 @@ describe("a kept program that is asked to end", { timeout: 60_000 }, () => {
     await expect.poll(() => load.seen.processes.size, { timeout: 20_000 }).toBe(2);
     await load.everyone(2);
     expect(await load.stop()).toMatchObject({ refused: 0, unavailable: 0, cut: 0, empty: 0, silent: 0, wrong: [] });
+  });
+});
+
+describe("a connection on which nobody but its process can write", { timeout: 60_000 }, () => {
+  const { key, cert } = selfSigned();
+  const PROGRAM = `import http from "node:http";
+  import https from "node:https";
+  const server = process.env.SECURE ? https.createServer(${JSON.stringify({ key, cert })}) : http.createServer();
+  server.on("request", (request, response) => response.end("an answer"));
+  server.on("upgrade", (request, socket) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\\r\\nConnection: Upgrade\\r\\nUpgrade: a\\r\\n\\r\\n");
+  });
+  process.on("SIGTERM", () => process.exit(3));
+  process.on("SIGHUP", () => setImmediate(() => { throw new Error("mine"); }));
+  server.listen(0, "127.0.0.1", () => process.send(server.address().port));`;
+
+  const WAYS: Start[] = [{ flags: [] }, { keeper: [] }];
+
+  it.each<[string, NodeJS.Signals, boolean]>([
+    ["that has switched protocols, at process.exit()", "SIGTERM", false],
+    ["that has switched protocols, at an uncaught exception", "SIGHUP", false],
+    ["of TLS, at process.exit()", "SIGTERM", true],
+  ])("%s, ends as without a keeper", async (_, signal, isSecure) => {
+    const ends: unknown[] = [];
+    for (const way of WAYS) {
+      const options = '{"crash":false,"shutdown":false}';
+      const env = { RAYGUARD_OPTIONS: options, ...(isSecure && { SECURE: "1" }) };
+      const program = Program.start("app.mjs", PROGRAM, { ...way, env });
+      const [port = 0] = await program.ports();
+      const socket = isSecure ? connectSecurely({ port, rejectUnauthorized: false }) : connect(port, "127.0.0.1");
+      const end = new Promise((resolve) => {
+        socket.on("end", () => resolve("end")).on("error", ({ code }: NodeJS.ErrnoException) => resolve(code));
+      });
+      socket.write(
+        isSecure
+          ? "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+          : "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n",
+      );
+      await once(socket, "data");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      process.kill(way.keeper === undefined ? program.pid : await program.worker(), signal);
+      ends.push(await end);
+      if (way.keeper !== undefined)
+        await expect.poll(() => program.lines("a process of the app has ended")).toHaveLength(1);
+      expect(program.lines("incident")).toEqual([]);
+      program.signal("SIGKILL");
+    }
+    expect(ends).toEqual(["end", "end"]);
   });
 });
 
