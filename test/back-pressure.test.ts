@@ -28,6 +28,31 @@ it("stops a source that pushes within one tick, and goes on with it", async () =
   expect([valid, responses[0]?.content.byteLength, stopped]).toEqual([true, 200_000, true]);
 });
 
+it.each([0, 100])(
+  "tells an app that it may write on as Node does, with %i octets held back",
+  async (holdBackOctets) => {
+    const answers: unknown[][] = [];
+    for (const isGuarded of [false, true]) {
+      const told: unknown[] = [];
+      answers.push(told);
+      const server = http.createServer((_req, res) => {
+        res.on("drain", () => told.push("drain"));
+        res.flushHeaders();
+        for (const piece of ["a", "b".repeat(200), "c".repeat(200_000)])
+          told.push(res.write(piece), res.writableNeedDrain);
+        setTimeout(() => res.end(), 20);
+      });
+      if (isGuarded) createGuard({ logger: false, shutdown: false, crash: false, holdBackOctets }).attach(server);
+      server.listen(0);
+      const { responses } = await exchange(server, { path: "/" });
+      server.close();
+      told.push(responses[0]?.content.byteLength);
+    }
+    expect(answers[1]).toEqual(answers[0]);
+    expect(answers[0]).toEqual([true, false, true, false, false, true, "drain", 200_201]);
+  },
+);
+
 describe("an app that writes on whenever it is told that it may", () => {
   const LETTERS = "ABCDEFGHIJKL";
   const PIECE = 20_000;

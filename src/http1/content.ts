@@ -129,13 +129,10 @@ function hold(exchange: Http1Exchange, piece: Piece, octets: number): boolean {
   exchange.sent += octets;
   exchange.heldOctets += octets;
   if (exchange.inEnd) return true;
-  const { response } = exchange;
-  if (exchange.heldOctets < exchange.settings.holdBackOctets)
-    return response.writableLength < response.writableHighWaterMark;
-  commitSoon(exchange);
-  // A source that never leaves the tick must stop here, or the tick in which its content goes out never comes.
-  exchange.full = true;
-  return false;
+  const { response, settings } = exchange;
+  if (exchange.heldOctets >= settings.holdBackOctets) commitSoon(exchange);
+  // A source that never leaves the tick stops where it would with Node, or the tick in which its content goes out never comes.
+  return response.writableLength < response.writableHighWaterMark;
 }
 
 /** What is held counts as written to the socket, in the units of Node, for as long as Node would keep it in its own queue. */
@@ -170,7 +167,7 @@ function commitSoon(exchange: Http1Exchange): boolean {
       if (!phase.isCommitted && !phase.discards && held !== null) wantsMore = commit(exchange);
     });
     // Where Node did not take over the waiting, nobody else would tell the app that it may go on.
-    if (wantsMore && exchange.full) emitDrain(exchange.response);
+    if (wantsMore) emitDrain(exchange.response);
   });
   return true;
 }

@@ -50,8 +50,6 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   decidedStatus = 0;
   /** `commit()` follows in the next tick. */
   declare commitsSoon: boolean;
-  /** The app was told to wait, before anything was committed. */
-  declare full: boolean;
   /** The rest of a raw response goes out as it comes. */
   declare rawStream: RawStream | null;
   /** Interim responses of this exchange, from the first on. */
@@ -239,7 +237,6 @@ Object.assign(Http1Exchange.prototype, {
   held: null,
   heldOctets: 0,
   commitsSoon: false,
-  full: false,
   capturing: false,
   finishCallback: null,
   raw: null,
