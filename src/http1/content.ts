@@ -7,7 +7,7 @@ import { lookAtContent } from "./coded-content.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { emitDrain, isFinishCallback, type NodeResponse, withoutDrain } from "./node-internals.js";
 import { dropRaw } from "./raw-writes.js";
-import { callBack, discard, type Piece } from "./write-callbacks.js";
+import { callBack, copyOctets, discard, type Piece } from "./write-callbacks.js";
 
 /** `_send` of the response of an exchange. */
 type Send = (exchange: Http1Exchange, ...args: Parameters<NodeResponse["_send"]>) => boolean;
@@ -151,6 +151,7 @@ function leaveTick(exchange: Http1Exchange): void {
   // Behind another response, or corked, it would stay where it is.
   if (held === null || commitsSoon || response.socket === null || response.writableCorked > 0) return;
   exchange.shownLength = 0;
+  copyOctets(held);
   emitDrain(response);
   callBack(held, null);
 }

@@ -3,11 +3,22 @@ import { isFinishCallback, type WriteCallback } from "./node-internals.js";
 
 /** Content that the app has written and that has not gone out. */
 export interface Piece {
-  readonly data: string | Uint8Array;
+  data: string | Uint8Array;
   readonly encoding: BufferEncoding | null | undefined;
   /** Undefined from when it has been called. */
   callback: WriteCallback;
   readonly byteLength: number | undefined;
+  /** Its octets are a copy: the app may have other octets where they were. */
+  isCopy?: boolean;
+}
+
+/** Keeps the octets of what is held, before whoever has written them is told that they have left. */
+export function copyOctets(held: readonly Piece[]): void {
+  for (const piece of held) {
+    if (typeof piece.data === "string" || piece.isCopy) continue;
+    piece.data = Buffer.from(piece.data);
+    piece.isCopy = true;
+  }
 }
 
 /** Tells whoever has written something that it has left, or why it never will; once each, and not that all of it has. */

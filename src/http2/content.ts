@@ -7,7 +7,7 @@ import { NO_ERROR } from "./codes.js";
 import { judgeHead } from "./fields.js";
 import { isClosedByClient, openAgain, passHeld, wouldBeTaken } from "./held.js";
 import type { Http2Exchange } from "./http2-exchange.js";
-import { octetsOf, type Piece } from "./pieces.js";
+import { copyOf, octetsOf, type Piece } from "./pieces.js";
 import { byName, type Head, hasNoContent } from "./section.js";
 import { endBehindError, endContent, pass } from "./to-session.js";
 
@@ -141,8 +141,11 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
     return;
   }
   const take = () => {
-    if (exchange.heldCallback !== callback || !wouldBeTaken(exchange)) return;
+    const { held } = exchange;
+    if (held === null || exchange.heldCallback !== callback || !wouldBeTaken(exchange)) return;
     exchange.heldCallback = null;
+    // Whoever has written may use its buffers for something else from here on.
+    held.push((held.pop() as Piece[]).map(copyOf));
     callback();
   };
   setImmediate(take);

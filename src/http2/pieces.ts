@@ -10,3 +10,8 @@ export function octetsOf(chunk: unknown, encoding: unknown): number | null {
   if (typeof encoding !== "string" || encoding === "buffer") return Buffer.byteLength(chunk);
   return Buffer.isEncoding(encoding) ? Buffer.byteLength(chunk, encoding) : null;
 }
+
+/** With octets of its own. */
+export function copyOf({ chunk, encoding }: Piece): Piece {
+  return { chunk: typeof chunk === "string" ? chunk : Buffer.from(chunk), encoding };
+}
