@@ -214,14 +214,20 @@ function unheeded(exchange: SocketExchange): SocketExchange {
   return exchange;
 }
 
-/** Notes, where nothing is changed, that Node closes the connection for what the client has done, and not the app. */
+/**
+ * Notes, where nothing is changed, that a connection is closed for what the client has done, and not the app. Listeners may
+ * answer first: then that is told only of what they leave without a response.
+ */
 export function reportClientError(server: Http1Server, error: ClientError, socket: Socket): void {
   if (typeof (socket as Partial<Socket> | undefined)?.destroySoon !== "function") return;
   const connection = connectionOf(socket);
   if (connection.broken || isGone(connection, error)) return;
   connection.broken = true;
-  const failure = failureFor(error, server.listenerCount("clientError") > 0);
-  const last = [...connection].at(-1);
-  if (last !== undefined && !last.phase.isOver && !failure.clientGone)
+  const isHeard = server.listenerCount("clientError") > 0;
+  const failure = failureFor(error, isHeard);
+  const present = [...connection];
+  const last = present.at(-1);
+  if (isHeard) for (const exchange of present) exchange.fault = failure;
+  else if (last !== undefined && !last.phase.isOver && !failure.clientGone)
     last.supervisor.report(last, failure, "reported");
 }

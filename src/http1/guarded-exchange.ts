@@ -46,12 +46,7 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
   }
 
   override fail(failure: Failure): boolean {
-    const { fault } = this;
-    if (fault !== undefined) {
-      this.fault = undefined;
-      return this.fail({ ...fault, err: failure.err ?? fault.err });
-    }
-    return super.fail(this.inContext(failure));
+    return super.fail(this.inContext(this.attributed(failure)));
   }
 
   override get isInCall(): boolean {

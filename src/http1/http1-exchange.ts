@@ -186,6 +186,14 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
     setImmediate(contained(this.supervisor, () => this.gone()));
   }
 
+  /** The failure as it is told: once, what has ended the connection says more than what comes of that. */
+  protected attributed(failure: Failure): Failure {
+    const { fault } = this;
+    if (fault === undefined) return failure;
+    this.fault = undefined;
+    return { ...fault, err: failure.err ?? fault.err };
+  }
+
   wroteLate(err?: unknown): void {
     this.late(lateWrite(this.response.statusCode, err));
   }

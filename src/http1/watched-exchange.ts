@@ -11,6 +11,10 @@ import { tellKeeper } from "./with-kernel.js";
 
 /** An exchange over HTTP/1.x that is only looked at (report mode): what the methods in `watched-methods.ts` do to it. */
 export class WatchedExchange extends Http1Exchange implements WatchedRaw {
+  override fail(failure: Failure): boolean {
+    return super.fail(this.attributed(failure));
+  }
+
   override failSoon(failure: Failure): boolean {
     return this.repaired(failure);
   }
@@ -19,7 +23,7 @@ export class WatchedExchange extends Http1Exchange implements WatchedRaw {
     this.inEnd = false;
     if (!this.phase.isCommitted) isBypassed(this);
     if (this.framing.length >= 0 && this.sent !== this.framing.length)
-      this.fail(otherLength(this.framing.length, this.sent));
+      super.fail(otherLength(this.framing.length, this.sent));
     else if (!this.phase.isCommitted) commit(this);
     // Node never sends what is ended without a socket.
     if (!this.isDetached) this.phase = this.phase.after.end;
@@ -50,8 +54,10 @@ export class WatchedExchange extends Http1Exchange implements WatchedRaw {
   }
 
   override closing(how: string, error: unknown): boolean {
+    const { connection, fault } = this;
     // Node answers the end of the client with its own. And a request that could not be parsed has been told.
-    const isOfNode = this.connection.broken || (how === "socket.end" && this.connection.socket.readableEnded);
+    const isTold = connection.broken && fault === undefined;
+    const isOfNode = isTold || (how === "socket.end" && connection.socket.readableEnded);
     if (!isOfNode) watchRawClose(this, how, error);
     return false;
   }
