@@ -122,7 +122,8 @@ export function flushLines(): void {
   for (const batch of waiting) batch.flush();
 }
 
-function flushSync(): void {
+/** The same, here and now. */
+export function flushSync(): void {
   for (const batch of waiting) batch.flushSync();
 }
 

@@ -8,6 +8,7 @@ import type { Exchange } from "../exchange/exchange.js";
 import { socketsOf } from "../http1/connection-lists.js";
 import { connectionOf } from "../http1/connection-of.js";
 import { isDestroyed, isWritable } from "../http1/gone-socket.js";
+import { Http1Exchange } from "../http1/http1-exchange.js";
 import type { SocketExchange } from "../http1/socket-exchange.js";
 import { endOfProcess, type Failure } from "../report/incidents.js";
 import { arrivingAt } from "./arriving.js";
@@ -101,10 +102,12 @@ export function answerTheRest(guard: DrainedGuard, code: "SHUTDOWN" | "EXIT"): n
   const failure = endOfProcess(code);
   let ended = 0;
   const end = (exchange: Exchange) => {
-    if (!exchange.fail(failure)) return;
-    ended++;
-    // Nobody will tell later.
-    if (code === "EXIT") exchange.settle(true);
+    const isEnded = exchange.fail(failure);
+    if (isEnded) ended++;
+    if (code !== "EXIT") return;
+    // Nobody will tell later. Of HTTP/2, nothing leaves any more that has not left.
+    if (isEnded) exchange.settle(true);
+    else if (exchange instanceof Http1Exchange && !exchange.isQueued) exchange.gone();
   };
   for (const exchange of [...guard.supervisor.exchanges()]) contain(undefined, () => end(exchange));
   for (const socket of [...guard.servers].flatMap((server) => [...arrivingAt(server)])) {

@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { performance } from "../clock.js";
 import { leaves } from "../kept/leaving.js";
 import type { Failure } from "../report/incidents.js";
-import { flushLines } from "../report/line-batch.js";
+import { flushLines, flushSync } from "../report/line-batch.js";
 import { arrivingAt } from "./arriving.js";
 import { type Closing, closeListeners } from "./close-listeners.js";
 import { answerTheRest, type DrainedGuard, drain } from "./drain.js";
@@ -60,6 +60,7 @@ export class Lifecycle implements Subscriber {
 
   exits(): void {
     answerTheRest(this.guard, "EXIT");
+    flushSync(); // whoever does that at the end of the process may have been before
   }
 
   refuse(failure: Failure): void {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
+import { exchange } from "../../src/testing/index.js";
 import { selfSigned } from "../testing/certificate.js";
 import { endPrograms, Program, type Start } from "../zero-code/program.js";
 import { Load } from "./load.js";
@@ -176,6 +177,37 @@ describe("a connection on which nobody but its process can write", { timeout: 60
       program.signal("SIGKILL");
     }
     expect(ends).toEqual(["end", "end"]);
+  });
+});
+
+describe.each<[string, Start]>([
+  ["", {}],
+  [" under a keeper", { keeper: [] }],
+])("a request that is answered as the app ends its process%s", { timeout: 60_000 }, (_, way) => {
+  const PROGRAM = `import http from "node:http";
+  process.on("uncaughtException", () => process.exit(3));
+  http.createServer((request, response) => {
+    if (request.url === "/throws") setImmediate(() => { throw new Error("mine"); });
+    else if (request.url === "/written") response.end("an answer", () => process.exit(3));
+    else {
+      response.end("an answer");
+      process.exit(3);
+    }
+  }).listen(0, "127.0.0.1", function () { process.send(this.address().port); });`;
+
+  it.each([
+    ["behind end()", "/ended", "intact", 200],
+    ["behind the callback of end()", "/written", "intact", 200],
+    ["where its exception is heard of", "/throws", "replaced", 500],
+  ])("%s, is told of as such", async (_when, path, outcome, status) => {
+    const program = Program.start("app.mjs", PROGRAM, way);
+    const [port = 0] = await program.ports();
+    const { responses } = await exchange({ port }, { path });
+    expect(responses.map((response) => response.status)).toEqual([status]);
+    await expect.poll(() => program.lines("request")).toMatchObject([{ url: path, outcome, status }]);
+    if (way.keeper === undefined) expect(await program.end()).toBe(3);
+    else await expect.poll(() => program.lines("a process of the app has ended").length).toBeGreaterThan(0);
+    expect(program.lines("incident").map(({ code }) => code)).toEqual(outcome === "intact" ? [] : ["UNCAUGHT"]);
   });
 });
 
