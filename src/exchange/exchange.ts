@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { performance } from "../clock.js";
 import type { Witness } from "../containment.js";
 import { ERROR_CODES, RayguardError } from "../errors.js";
@@ -12,6 +13,7 @@ import type { DeadlineQueue, Waiting } from "./deadline-queue.js";
 import { CHUNKED, type Framing } from "./framing.js";
 import type { Mode } from "./mode.js";
 import { ExchangeContext } from "./request-context.js";
+import { leaveSources } from "./source.js";
 import { type Circumstances, PHASES, type Phase } from "./state.js";
 
 /** What an exchange needs of its guard. */
@@ -106,6 +108,8 @@ export abstract class Exchange extends Carrier implements Waiting, Circumstances
    * piped, Express's final handler.
    */
   declare unattended: number;
+  /** What is piped into its response, with what leaves that. */
+  declare sources: Map<Readable, () => void> | undefined;
   /** Where the flight recorder keeps it, or -1. */
   declare slot: number;
   /** Its connection, where a keeper holds that as well. */
@@ -209,6 +213,7 @@ export abstract class Exchange extends Carrier implements Waiting, Circumstances
     this.phase = this.phase.after[complete ? "flushed" : "gone"];
     if (!complete && this.outcome !== "torn down") this.outcome = "client gone";
     this.queue?.remove(this);
+    if (this.sources !== undefined) leaveSources(this);
     this.supervisor.settled(this);
     this.admittedBy?.left(this);
     if (this.trace !== undefined) this.trace.exchange = null;
@@ -242,5 +247,6 @@ Object.assign(Exchange.prototype, {
   isLate: false,
   shownLength: 0,
   unattended: 0,
+  sources: undefined,
   slot: -1,
 });

@@ -1,8 +1,8 @@
-import { errorMonitor } from "node:events";
 import type { Readable } from "node:stream";
 import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { isOfLeaving } from "../exchange/leaving.js";
+import { listenToSource } from "../exchange/source.js";
 import { sourceFailed } from "../report/incidents.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 
@@ -11,9 +11,7 @@ import type { Http1Exchange } from "./http1-exchange.js";
  * wrote to; the response would hang until a deadline, or be ended by an app that takes part of the content for all.
  */
 export function watchSource(exchange: Http1Exchange, source: Readable): void {
-  if (typeof source?.once !== "function") return;
   const { response, supervisor } = exchange;
-  exchange.unattended++;
   let failure: { readonly error: unknown } | undefined;
   const onError = (error: unknown) => {
     failure = { error };
@@ -29,8 +27,7 @@ export function watchSource(exchange: Http1Exchange, source: Readable): void {
     // Whoever listens for the error of the source gets to deal with it first.
     if (!source.readableEnded) setImmediate(contained(supervisor, look));
   };
-  source.once(errorMonitor, contained(supervisor, onError));
-  source.once("close", contained(supervisor, onClose));
+  if (listenToSource(exchange, source, onError, onClose)) exchange.unattended++;
 }
 
 /**

@@ -1,10 +1,10 @@
-import { errorMonitor } from "node:events";
 import type { ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
 import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { exchangeOf } from "../exchange/exchange-of.js";
+import { listenToSource } from "../exchange/source.js";
 import { sourceFailed } from "../report/incidents.js";
 import { isGone } from "./internals.js";
 
@@ -23,7 +23,7 @@ interface Piped extends Exchange {
  */
 export function watchSource(this: object, source: Readable): void {
   const exchange = exchangeOf(this) as Piped | undefined;
-  if (exchange === undefined || typeof source?.once !== "function") return;
+  if (exchange === undefined) return;
   const { stream, supervisor } = exchange;
   let failure: { readonly error: unknown } | undefined;
   const onError = (error: unknown) => {
@@ -40,6 +40,5 @@ export function watchSource(this: object, source: Readable): void {
     // Whoever listens for the error of the source gets to deal with it first.
     if (!source.readableEnded) setImmediate(contained(supervisor, look));
   };
-  source.once(errorMonitor, contained(supervisor, onError));
-  source.once("close", contained(supervisor, onClose));
+  listenToSource(exchange, source, onError, onClose);
 }
