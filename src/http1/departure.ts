@@ -122,6 +122,8 @@ export function finishUnseen(exchange: Http1Exchange): boolean {
   if (own === undefined) return false;
   exchange.tellDeparture?.();
   const { socket, finished } = response;
+  // Once is enough: the app may end what something else has taken the place of, before that is out or behind it.
+  if ((socket as NodeSocket | null)?._httpMessage !== response) return true;
   response.finished = true;
   own.call(response);
   if (!finished) {

@@ -103,6 +103,8 @@ function requestsFor(
       return { ...plain, requests: [{ ...own, version: "1.0", headers: { Connection: "keep-alive" } }, ok] };
     case "pipelined in front":
       return { ...plain, requests: [own, ok], pipeline: true };
+    case "POST pipelined in front":
+      return { ...plain, requests: [{ ...own, method: "POST", headers: type, body: "sent" }, ok], pipeline: true };
     case "pipelined behind":
       return { ...plain, requests: [first, own, ok], pipeline: true };
     case "expects 100":

@@ -133,6 +133,19 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
   ],
   "uncaught errors": [
     {
+      name: "the end of a piped source that was too long, behind an upload and in front of another request",
+      program: program(
+        [
+          ["set", "Content-Length", 5],
+          ["pipe", "big", "pipe"],
+        ],
+        "POST pipelined in front",
+      ),
+      outcome: ["replaced"],
+      status: 500,
+      on: RAW,
+    },
+    {
       name: "an answer while Express's final handler waits for the rest of the upload",
       program: program(
         [

@@ -326,6 +326,7 @@ function pipe(run: Run, res: Misused, how: string, by: "pipe" | "pipeline"): voi
   run.onStop(() => source.destroy());
   source.on("error", () => {});
   if (how === "whole" || how.endsWith("later") || how === "stalls") source.push("piped");
+  if (how === "big") for (const piece of [BIG, BIG, null]) source.push(piece);
   const fail = () => {
     if (how.startsWith("fails")) source.destroy(new Error("secret of the source"));
     else if (how.startsWith("destroyed")) source.destroy();

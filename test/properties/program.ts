@@ -8,6 +8,7 @@ export const REQUESTS = [
   "POST in pieces",
   "POST unfinished",
   "POST chunked",
+  "POST pipelined in front",
   "HTTP/1.0",
   "HTTP/1.0 keep-alive",
   "pipelined in front",
@@ -116,7 +117,7 @@ export type Operation =
   | readonly ["delay", Delay]
   | readonly [
       "pipe",
-      "whole" | "fails first" | "fails later" | "destroyed first" | "destroyed later" | "stalls",
+      "whole" | "big" | "fails first" | "fails later" | "destroyed first" | "destroyed later" | "stalls",
       "pipe" | "pipeline",
     ]
   | readonly ["on", "finish" | "close", "end" | "write" | "destroy" | "setHeader"]
@@ -364,6 +365,7 @@ const content: fc.Arbitrary<Operation> = fc.oneof(
       fc.constant("pipe" as const),
       fc.constantFrom(
         "whole" as const,
+        "big" as const,
         "fails first" as const,
         "fails later" as const,
         "destroyed first" as const,
