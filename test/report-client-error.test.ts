@@ -16,6 +16,13 @@ const SENT = {
   "a request with a malformed field": ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nA b: c\r\n\r\n"],
 } as const;
 
+/** What nobody can parse, on a connection without any other request. */
+const ALONE = {
+  "octets that are no request": ["", "garbage\r\n\r\n"],
+  "a request with a malformed field": ["", "GET / HTTP/1.1\r\nA b: c\r\n\r\n"],
+  "a header section that is too large": ["GET / HTTP/1.1\r\nHost: a\r\n", `A: ${"x".repeat(20_000)}\r\n\r\n`],
+} as const;
+
 type Told = NodeJS.ErrnoException;
 type Answer = (error: Told, socket: Socket, underWay: ServerResponse) => void;
 
@@ -71,7 +78,7 @@ async function received(server: Server, [request, rest]: readonly [string, strin
 
 function reporting() {
   const codes: string[] = [];
-  const note = ({ code }: { code?: string }) => void codes.push(String(code));
+  const note = ({ code }: { code?: string }) => void (code === undefined || codes.push(code));
   return { codes, options: { mode: "report", logger: { info() {}, warn: note, error: note } } as const };
 }
 
@@ -79,6 +86,23 @@ async function told(answer: Answer | undefined, sent: readonly [string, string])
   const bare = await received(await listen(app(answer)), sent);
   const { codes, options } = reporting();
   expect(await received(await listen(createGuard(options).attach(app(answer))), sent)).toBe(bare);
+  return codes;
+}
+
+async function toldByFastify(sent: readonly [string, string]): Promise<string[]> {
+  const { codes, options } = reporting();
+  const seen: string[] = [];
+  for (const isGuarded of [false, true]) {
+    const instance = fastify();
+    if (isGuarded) await instance.register(fastifyGuard, options);
+    instance.get("/", () => wait(80, "ok"));
+    instance.post("/", () => "ok");
+    await instance.listen({ port: 0 });
+    seen.push(await received(instance.server, sent));
+    await instance.close();
+  }
+  expect(seen[1]).toBe(seen[0]);
+  expect(seen[0]).toMatch(/ 4(00|31) /);
   return codes;
 }
 
@@ -96,19 +120,27 @@ describe.each(Object.entries(SENT))("mode: report on %s, behind a request that i
   });
 
   it("tells of nothing where Fastify answers", async () => {
-    const { codes, options } = reporting();
-    const seen: string[] = [];
-    for (const isGuarded of [false, true]) {
-      const instance = fastify();
-      if (isGuarded) await instance.register(fastifyGuard, options);
-      instance.get("/", () => wait(80, "ok"));
-      instance.post("/", () => "ok");
-      await instance.listen({ port: 0 });
-      seen.push(await received(instance.server, sent));
-      await instance.close();
-    }
-    expect(seen[1]).toBe(seen[0]);
-    expect(seen[0]).toContain(" 400 Bad Request");
-    expect(codes).toEqual([]);
+    expect(await toldByFastify(sent)).toEqual([]);
+  });
+});
+
+describe.each(Object.entries(ALONE))("mode: report on %s, and nothing else", (_what, sent) => {
+  it.each(["to the socket", "to the socket, and destroys it"])(
+    "tells of nothing where a listener answers %s",
+    async (how) => {
+      expect(await told(ANSWERS[how], sent)).toEqual([]);
+    },
+  );
+
+  it("tells of it where a listener closes the connection without an answer", async () => {
+    expect(await told((error, socket) => void socket.destroy(error), sent)).toEqual(["CLIENT_ERROR"]);
+  });
+
+  it("tells of nothing where nobody listens, and Node answers", async () => {
+    expect(await told(undefined, sent)).toEqual([]);
+  });
+
+  it("tells of nothing where Fastify answers", async () => {
+    expect(await toldByFastify(sent)).toEqual([]);
   });
 });

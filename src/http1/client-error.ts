@@ -104,14 +104,20 @@ function tellAgain(connection: GuardedConnection, call: Heard["call"]): void {
   if (heardBy !== null && (isTelling || !socket.destroyed)) call(heardBy);
 }
 
+/**
+ * Whether what is malformed is the rest of a request that has been answered, or nothing that anybody has asked: a recipient
+ * would take an answer to that for the one to its next request (MC-7).
+ */
+function owesNothing(connection: GuardedConnection, error: ClientError): boolean {
+  return connection.unread !== null || (connection.hasAnswered && isNoRequest(error));
+}
+
 /** Nothing else is under way on the connection. */
 function answerAlone(heard: Heard): void {
   const { connection, error, isHeard } = heard;
   const { socket } = connection;
   if (!isHeard) endWithError(connection, error);
-  // What is malformed is the rest of a request that has been answered, or nothing that anybody has asked: a recipient
-  // would take an answer to that for the one to its next request (MC-7).
-  const isSilent = connection.unread !== null || (connection.hasAnswered && isNoRequest(error));
+  const isSilent = owesNothing(connection, error);
   if (!isDestroyed(socket) && isWritable(socket) && (isHeard || !isSilent)) {
     const exchange = heard.open();
     if (isSilent) unheeded(exchange);
@@ -218,16 +224,20 @@ function unheeded(exchange: SocketExchange): SocketExchange {
  * Notes, where nothing is changed, that a connection is closed for what the client has done, and not the app. Listeners may
  * answer first: then that is told only of what they leave without a response.
  */
-export function reportClientError(server: Http1Server, error: ClientError, socket: Socket): void {
-  if (typeof (socket as Partial<Socket> | undefined)?.destroySoon !== "function") return;
+export function reportClientError(server: Http1Server, guard: ServerGuard, error: ClientError, socket: Socket): void {
+  if (typeof (socket as Partial<Socket> | undefined)?.destroySoon !== "function" || hasFailedHandshake(socket)) return;
   const connection = connectionOf(socket);
   if (connection.broken || isGone(connection, error)) return;
   connection.broken = true;
+  if (error.code === "HPE_HEADER_OVERFLOW") guard.requestHeadersTooLarge(server);
   const isHeard = server.listenerCount("clientError") > 0;
   const failure = failureFor(error, isHeard);
   const present = [...connection];
   const last = present.at(-1);
-  if (isHeard) for (const exchange of present) exchange.fault = failure;
-  else if (last !== undefined && !last.phase.isOver && !failure.clientGone)
-    last.supervisor.report(last, failure, "reported");
+  if (last === undefined) {
+    // Node's own answer is complete.
+    const isOwed = isHeard && isOfParser(error) && !owesNothing(connection, error);
+    if (isOwed && isWritable(socket)) guard.openSocket(null, socket, failure, methodIn(error));
+  } else if (isHeard) for (const exchange of present) exchange.fault = failure;
+  else if (!last.phase.isOver && !failure.clientGone) last.supervisor.report(last, failure, "reported");
 }

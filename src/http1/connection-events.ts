@@ -24,7 +24,7 @@ export function connectionEvents(
     event,
     (args) => emitUpgrade(server, below, guard, event, args),
   ]);
-  const told = (args: unknown[]) => void reportClientError(server, args[0] as ClientError, args[1] as Socket);
+  const told = (args: unknown[]) => void reportClientError(server, guard, args[0] as ClientError, args[1] as Socket);
   if (!guard.enforces) return new Map([["clientError", told], ...upgrades]);
   return new Map<string, Emit>([
     ...upgrades,
