@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createGuard } from "../src/index.js";
 
@@ -101,4 +102,30 @@ describe("an early answer to an upload that nobody will read", () => {
     });
     expect(octets).toContain("too large");
   });
+});
+
+it("leaves nothing behind on a connection whose next requests are answered early, too", async () => {
+  const sockets: Socket[] = [];
+  const server = http.createServer((req, res) => {
+    sockets.push(req.socket);
+    res.writeHead(401).end("no");
+    req.resume();
+  });
+  servers.push(server);
+  createGuard({ logger: false, shutdown: false, crash: false }).attach(server);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  for (let n = 0; n < 12; n++) {
+    client.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    await once(client, "data");
+    await delay(5);
+    client.write("hello");
+    await delay(5);
+  }
+  const [socket] = sockets as [Socket];
+  expect(new Set(sockets).size).toBe(1);
+  // Node's own, and the one for the request that came last.
+  expect(socket.listenerCount("close")).toBeLessThanOrEqual(2);
+  client.destroy();
 });

@@ -50,6 +50,8 @@ export class GuardedConnection {
   declare endsSilently: boolean;
   /** The last response is out, or the app has taken it over: requests that still arrive are not served. */
   declare lingering: boolean;
+  /** Ends the wait for the rest of a request that has been answered. */
+  declare forgetRest: (() => void) | undefined;
   /** False while every guard that sees this connection only reports. */
   enforces = false;
   /** From here on the socket belongs to the app alone: its calls go straight through. */
@@ -230,4 +232,5 @@ Object.assign(GuardedConnection.prototype, {
   waiting: null,
   heardBy: null,
   isTelling: false,
+  forgetRest: undefined,
 });

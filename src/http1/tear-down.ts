@@ -79,17 +79,26 @@ export function closeOnceRead(connection: GuardedConnection): void {
  * sends has been promised the connection, and may use it right behind the last octet.
  */
 export function awaitRest(connection: GuardedConnection, request: IncomingMessage): void {
+  // That of a request in front of it is here.
+  connection.forgetRest?.();
+  if (request.complete) return;
   const { socket } = connection;
   const until = performance.now() + LINGER_MS;
   let read = socket.bytesRead;
   const look = () => {
-    if (request.complete || connection.lingering || isDestroyed(socket)) return clearInterval(timer);
+    if (request.complete || connection.lingering || isDestroyed(socket)) return stop();
     if (socket.bytesRead === read || (request.destroyed && performance.now() > until)) closeSoon(connection);
     else if (request.destroyed) throwAway(request, socket);
     read = socket.bytesRead;
   };
   const timer = setInterval(contained(connection.witness, look), UNREAD_SILENCE_MS).unref();
-  onceClosed(socket, () => clearInterval(timer));
+  const stop = () => {
+    clearInterval(timer);
+    socket.removeListener("close", stop);
+    connection.forgetRest = undefined;
+  };
+  connection.forgetRest = stop;
+  onceClosed(socket, stop);
   if (request.destroyed) throwAway(request, socket);
 }
 
