@@ -1,6 +1,8 @@
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { describe, expect, it, vi } from "vitest";
 import { createGuard } from "../src/index.js";
 import { Wire } from "./helpers/wire.js";
 import { listen } from "./testing/servers.js";
@@ -59,5 +61,33 @@ describe.each(["enforce", "report"] as const)("a connection that outlives its gu
     wire.write(octets);
     expect(await wire.ended()).toBe(true);
     expect(wire.finish().octets.toString("latin1")).toContain(answer);
+  });
+});
+
+describe.each(["HTTP/1", "HTTP/2"] as const)("a response under way over %s as its guard is closed", (protocol) => {
+  it.each(["enforce", "report"] as const)("goes out as far as it is written, in mode %s", async (mode) => {
+    const guard = createGuard({ mode, logger: false });
+    const responses: ServerResponse[] = [];
+    const listener: RequestListener = (_request, response) => {
+      responses.push(response);
+      response.write("begun");
+      setImmediate(() => guard.close());
+    };
+    const server = protocol === "HTTP/1" ? createServer(listener) : createHttp2Server(listener as never);
+    guard.attach(server);
+    await listen(server);
+    const { port } = server.address() as AddressInfo;
+    const client = protocol === "HTTP/1" ? undefined : connectHttp2(`http://127.0.0.1:${port}`);
+    const stream = client?.request({ ":path": "/" }) ?? connect(port, "127.0.0.1");
+    if (client === undefined) (stream as Socket).write(GET.replace("1.1", "1.0"));
+    let octets = "";
+    stream.on("data", (data) => {
+      octets += data;
+    });
+    await vi.waitFor(() => expect(octets).toMatch(/begun$/));
+    responses[0]?.end(", and ended");
+    await once(stream, "end");
+    expect(octets).toMatch(/begun, and ended$/);
+    client?.close();
   });
 });

@@ -54,8 +54,11 @@ export class Deadlines {
     for (const queue of this.#queues.values()) for (const entry of queue) yield entry as Exchange;
   }
 
+  /** Nothing has an end to its wait from here on, and what is held goes out: nobody would look at it again. */
   close(): void {
+    const waiting = [...this.exchanges()];
     for (const queue of this.#queues.values()) queue.clear();
+    for (const exchange of waiting) if (!exchange.phase.isSettled) this.#act(exchange, (held) => held.release());
   }
 
   /** @param ms - rounded down, so that there are few queues: whoever is looked at early waits for the rest */
