@@ -201,7 +201,7 @@ function answerFor(heard: Heard, exchange: SocketExchange): void {
   else exchange.unanswered();
 }
 
-function after({ connection, guard }: Heard, ms: number, act: () => void): void {
+function after({ connection, guard }: Pick<Heard, "connection" | "guard">, ms: number, act: () => void): void {
   const timer = setTimeout(contained(guard.witness, act), ms).unref();
   onceClosed(connection.socket, () => clearTimeout(timer));
 }
@@ -234,10 +234,13 @@ export function reportClientError(server: Http1Server, guard: ServerGuard, error
   const failure = failureFor(error, isHeard);
   const present = [...connection];
   const last = present.at(-1);
+  let unread: OnConnection | undefined = last?.request.complete === false ? last : undefined;
   if (last === undefined) {
     // Node's own answer is complete.
     const isOwed = isHeard && isOfParser(error) && !owesNothing(connection, error);
-    if (isOwed && isWritable(socket)) guard.openSocket(null, socket, failure, methodIn(error));
+    if (isOwed && isWritable(socket)) unread = guard.openSocket(null, socket, failure, methodIn(error));
   } else if (isHeard) for (const exchange of present) exchange.fault = failure;
   else if (!last.phase.isOver && !failure.clientGone) last.supervisor.report(last, failure, "reported");
+  if (isHeard && unread !== undefined && !failure.clientGone)
+    after({ guard, connection }, CLIENT_ERROR_PATIENCE_MS, () => void unread.fail(failure));
 }

@@ -121,7 +121,7 @@ export class SocketExchange extends Exchange implements RawExchange, WithoutResp
   }
 
   isBegun(): boolean {
-    return this.phase.isCommitted;
+    return this.phase.isCommitted && !this.phase.isVoid;
   }
 
   readonly isWhole = false;
