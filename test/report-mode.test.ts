@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type ServerResponse } from "node:ht
 import { type AddressInfo, connect } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import express from "express";
+import express4 from "express4";
 import fastify from "fastify";
 import { describe, expect, it } from "vitest";
 import { rayguard } from "../adapters/express.js";
@@ -475,6 +476,28 @@ describe("mode: report on a socket", () => {
     expect(guarded).toEqual(bare);
     expect(called.slice(2)).toEqual(called.slice(0, 2));
   });
+});
+
+it("mode: report leaves a promise that Express 4 does not look at to the app", async () => {
+  const before = process.listeners("unhandledRejection");
+  const escaped: unknown[] = [];
+  process.removeAllListeners("unhandledRejection").on("unhandledRejection", (error) => escaped.push(error));
+  const rejects = (what: string) => async () => {
+    throw what;
+  };
+  const app = (express4 as unknown as typeof express)();
+  app.use(rayguard({ mode: "report", logger: false }));
+  app.get("/handler", rejects("handler"));
+  app.param("id", rejects("param"));
+  app.get("/param/:id", (_request, response) => void response.end("x"));
+  app.get("/error", (_request, _response, next) => next("thrown"));
+  app.use(((_error, _request, _response, _next) => rejects("error handler")()) as express.ErrorRequestHandler);
+  const server = await listen(createServer(app));
+  for (const path of ["/handler", "/param/1", "/error"])
+    expect((await exchange(server, { path }, { timeoutMs: 100 })).octets.toString()).toBe("");
+  process.removeAllListeners("unhandledRejection");
+  for (const listener of before) process.on("unhandledRejection", listener);
+  expect(escaped).toEqual(["handler", "param", "error handler"]);
 });
 
 it("mode: report leaves a rejection that the app has caught at that", async () => {

@@ -46,8 +46,8 @@ export function prepareApp(app: ExpressApp, guard: AdapterGuard, middleware: unk
   while (root.parent !== undefined) root = root.parent;
   coverPrototypes(root.response);
   const stack = stackOf(root);
-  if (stack?.[0] !== undefined) awaitLayers(stack[0]);
-  if (root._router !== undefined) awaitParams(root._router);
+  if (guard.enforces && stack?.[0] !== undefined) awaitLayers(stack[0]);
+  if (guard.enforces && root._router !== undefined) awaitParams(root._router);
   if (stack !== undefined && isMountedLate(stack, middleware)) guard.witness.warn({}, MESSAGES.mountedLate);
   if (prepared.has(root) && root !== app) return;
   prepared.add(root);
