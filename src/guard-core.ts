@@ -171,7 +171,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   }
 
   joins(): void {
-    if (this.enforces) this.lifecycle.join();
+    this.lifecycle.join(this.enforces);
     this.overload?.start();
   }
 

@@ -174,6 +174,8 @@ const onTime = contained(undefined, () => {
 function listen(): void {
   if (listens) return;
   listens = true;
+  // Listeners for `exit` that are added while it is emitted are not called.
+  hasEnded = (process as { _exiting?: boolean })._exiting === true;
   process.prependListener("uncaughtExceptionMonitor", contained(undefined, flushSync));
   process.prependListener(
     "exit",

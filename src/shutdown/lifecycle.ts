@@ -1,6 +1,7 @@
 import type { Server } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { performance } from "../clock.js";
+import type { Exchange } from "../exchange/exchange.js";
 import { leaves } from "../kept/leaving.js";
 import type { Failure } from "../report/incidents.js";
 import { flushLines, flushSync } from "../report/line-batch.js";
@@ -10,6 +11,7 @@ import { answerTheRest, type DrainedGuard, drain } from "./drain.js";
 import { DrainHooks } from "./drain-hooks.js";
 import { joinProcess, type Subscriber } from "./end-of-process.js";
 import { resolveTimes, type ShutdownOptions, type ShutdownSettings } from "./shutdown-options.js";
+import { watchEnd } from "./watched-end.js";
 
 /** How a guard drains, in milliseconds; what is left out is as in the option `shutdown`. */
 export type DrainOptions = Pick<ShutdownOptions, "lameDuckMs" | "graceMs">;
@@ -58,6 +60,10 @@ export class Lifecycle implements Subscriber {
     return [...this.servers].some((server) => arrivingAt(server).size > 0);
   }
 
+  get waiting(): Iterable<Exchange> {
+    return this.guard.supervisor.exchanges();
+  }
+
   exits(): void {
     answerTheRest(this.guard, "EXIT");
     flushSync(); // whoever does that at the end of the process may have been before
@@ -71,9 +77,9 @@ export class Lifecycle implements Subscriber {
     this.guard.supervisor.warn(record, message);
   }
 
-  /** From the first server on the guard has a part in the end of the process. */
-  join(): void {
-    this.#leave ??= joinProcess(this);
+  /** From the first server on the guard has a part in the end of the process, or only tells of it. */
+  join(enforces: boolean): void {
+    this.#leave ??= enforces ? joinProcess(this) : watchEnd(this);
   }
 
   drain(closing: Closing, options: DrainOptions = {}): Promise<void> {

@@ -1,0 +1,80 @@
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import { afterEach, expect, it } from "vitest";
+import { createGuard } from "../../src/index.js";
+import { endPrograms, Program } from "../zero-code/program.js";
+
+// A guard that only reports tells which requests die with their process, and leaves that to die as it would.
+
+afterEach(endPrograms);
+
+const APP = `
+import { createServer } from "node:http";
+createServer(({ url }, response) => {
+  if (url === "/throws") setTimeout(() => { throw new Error("boom"); }, 5);
+  if (url === "/rejects") setTimeout(() => Promise.reject(new Error("boom")), 5);
+  if (url === "/exits") setTimeout(() => process.exit(3), 5);
+  if (url === "/answers") response.end("ok", () => process.exit(3));
+  if (url === "/waits") process.send(0);
+}).listen(0, "127.0.0.1", function () { process.send(this.address().port); });
+`;
+
+/** Sends requests on connections of their own, and waits for the end of the last. */
+async function ask(program: Program, last: string): Promise<string> {
+  const [port] = (await program.ports()) as [number];
+  const send = (path: string) => {
+    const socket = connect(port, "127.0.0.1").on("error", () => {});
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    return socket;
+  };
+  send("/waits");
+  await program.ports(2);
+  const socket = send(last).setEncoding("latin1");
+  let octets = "";
+  for await (const text of socket) octets += text;
+  return octets;
+}
+
+it.each([
+  ["/throws", ["/throws UNCAUGHT", "/waits SHUTDOWN"]],
+  ["/rejects", ["/rejects UNCAUGHT", "/waits SHUTDOWN"]],
+  ["/exits", ["/exits EXIT", "/waits EXIT"]],
+  ["/answers", ["/waits EXIT"]],
+])("of a process that ends: %s", async (path, expected) => {
+  const [bare, reported] = [false, true].map((isGuarded) =>
+    Program.start("app.mjs", APP, {
+      ...(isGuarded ? {} : { flags: [] }),
+      env: { RAYGUARD_OPTIONS: '{"mode":"report"}' },
+    }),
+  ) as [Program, Program];
+  const octets = await Promise.all([ask(bare, path), ask(reported, path)]);
+  expect(octets[1].replace(/Date: .*/, "")).toBe(octets[0].replace(/Date: .*/, ""));
+  expect(await reported.end()).toEqual(await bare.end());
+  await expect.poll(() => reported.lines("request")).toHaveLength(2);
+  const incidents = reported.lines("incident");
+  expect(incidents.map(({ url, code }) => `${url} ${code}`).sort()).toEqual(expected);
+  for (const incident of incidents) expect(incident).toMatchObject({ action: "reported", prevented: 520 });
+  const lines = reported.lines("request").map(({ url, incident }) => `${url} ${incident}`);
+  expect(lines.sort()).toEqual([...(path === "/answers" ? ["/answers undefined"] : []), ...expected]);
+});
+
+it("has the line of a request that ends its process, though it is the first one", async () => {
+  const program = Program.start("app.mjs", APP);
+  const [port] = (await program.ports()) as [number];
+  const socket = connect(port, "127.0.0.1")
+    .on("error", () => {})
+    .resume();
+  socket.write("GET /exits HTTP/1.1\r\nHost: a\r\n\r\n");
+  expect(await program.end()).toBe(3);
+  await expect.poll(() => program.lines("request")).toMatchObject([{ url: "/exits", status: 503, incident: "EXIT" }]);
+});
+
+it("of a process that lives on without the guard", async () => {
+  const count = () => process.listenerCount("exit") + process.listenerCount("uncaughtExceptionMonitor");
+  const before = count();
+  const guards = [1, 2].map(() => createGuard({ mode: "report", logger: false }));
+  for (const guard of guards) guard.attach(createServer());
+  expect(count()).toBe(before + 2);
+  for (const guard of guards) guard.close();
+  expect(count()).toBe(before);
+});
