@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { hangOn } from "../exchange/exchange-of.js";
 import { isWhole, NONE } from "../exchange/framing.js";
@@ -19,7 +18,7 @@ import { type NativeStream, nativeOf } from "./native-stream.js";
 import type { Piece } from "./pieces.js";
 import { hasContentToCome, StreamRequest } from "./request.js";
 import { type Fields, framingOf, type Head, linesOf, plainFields, render, statusOf } from "./section.js";
-import { watchSource } from "./source.js";
+import { hearPipes } from "./stream-events.js";
 
 type Callback = (error?: Error | null) => void;
 
@@ -98,25 +97,22 @@ export abstract class Http2Exchange extends Exchange {
     // Now, since a session that has ended no longer knows who was at its other end.
     this.peer = peerOfSession(this);
     this.native = nativeOf(stream);
-    const closed = () => {
-      const isEnded = this.ended || this.phase.isVoid || this.isTunnel;
-      const isOut = isEnded && (this.hasLeft || stream.rstCode === NO_ERROR);
-      if (isOut) this.left = this.sent;
-      // The app may have ended the stream behind its answer: no client has left.
-      this.settle(isOut || (isEnded && this.leaving !== null && this.phase === PHASES.ended));
-    };
-    // The app may add as many listeners of its own as it could without the guard: a `pipeline()` adds up to ten.
-    const most = stream.getMaxListeners();
-    if (most > 0) stream.setMaxListeners(most + 1);
-    stream.once("close", contained(supervisor, closed));
-    stream.on("pipe", watchSource);
+  }
+
+  closed(): void {
+    const { stream } = this;
+    const isEnded = this.ended || this.phase.isVoid || this.isTunnel;
+    const isOut = isEnded && (this.hasLeft || stream.rstCode === NO_ERROR);
+    if (isOut) this.left = this.sent;
+    // The app may have ended the stream behind its answer: no client has left.
+    this.settle(isOut || (isEnded && this.leaving !== null && this.phase === PHASES.ended));
   }
 
   /** The compatibility API has made its objects of the stream. */
   link(request: Http2ServerRequest, response: Http2ServerResponse): void {
     this.#request = request as unknown as IncomingMessage;
     this.#response = response;
-    response.on("pipe", watchSource);
+    hearPipes(response);
     hangOn(response, this);
     hangOn(request, this);
   }

@@ -4,6 +4,7 @@ type Method = (this: ServerHttp2Stream, ...args: never[]) => unknown;
 
 /** The methods of a stream as they are below the guard. */
 export interface NativeStream {
+  readonly emit: Method;
   readonly respond: Method;
   readonly respondWithFD: Method;
   readonly respondWithFile: Method;
@@ -23,6 +24,7 @@ export interface NativeStream {
 export function nativeOf(stream: ServerHttp2Stream): NativeStream {
   const own = stream as unknown as NativeStream;
   return {
+    emit: own.emit,
     respond: own.respond,
     respondWithFD: own.respondWithFD,
     respondWithFile: own.respondWithFile,

@@ -6,6 +6,7 @@ import type { Http2Exchange } from "./http2-exchange.js";
 import type { Piece } from "./pieces.js";
 import { additionalHeaders, pushStream, respond, respondFrom, sendTrailers } from "./response.js";
 import { shownHead } from "./section.js";
+import { emit } from "./stream-events.js";
 import { WATCHED_METHODS } from "./watched-stream.js";
 
 /** Only a stream with an exchange carries the methods. */
@@ -15,6 +16,7 @@ type Shown = "headersSent" | "sentHeaders";
 
 /** Shared by all streams, each of which carries them itself: the prototype they come from belongs to Node. */
 const METHODS = {
+  emit,
   respond(this: ServerHttp2Stream, headers?: object, options?: object) {
     respond(exchangeBehind(this), headers, options);
   },
@@ -71,7 +73,7 @@ const DESCRIPTORS: PropertyDescriptorMap = {
 };
 
 /** Of a stream that is only looked at. */
-const WATCHED: PropertyDescriptorMap = { ...described(WATCHED_METHODS), rayguard };
+const WATCHED: PropertyDescriptorMap = { ...described({ emit, ...WATCHED_METHODS }), rayguard };
 
 function described(methods: object): PropertyDescriptorMap {
   const entries = Object.entries(methods).map(([name, value]) => [name, { value, configurable: true, writable: true }]);

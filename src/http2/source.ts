@@ -3,13 +3,12 @@ import type { Readable } from "node:stream";
 import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
-import { exchangeOf } from "../exchange/exchange-of.js";
 import { listenToSource } from "../exchange/source.js";
 import { sourceFailed } from "../report/incidents.js";
 import { isGone } from "./internals.js";
 
 /** An exchange into which a source is piped. */
-interface Piped extends Exchange {
+export interface Piped extends Exchange {
   readonly stream: ServerHttp2Stream;
   readonly head: object | null;
   readonly ended: boolean;
@@ -17,13 +16,11 @@ interface Piped extends Exchange {
 }
 
 /**
- * Listens for `pipe` of a stream, or of a response of the compatibility API. `pipe()` lets go of a source that fails and
+ * Looks at what is piped into a stream, or a response of the compatibility API. `pipe()` lets go of a source that fails and
  * never ends what it wrote to; the response would hang until a deadline, or be ended by an app that takes part of the
  * content for all.
  */
-export function watchSource(this: object, source: Readable): void {
-  const exchange = exchangeOf(this) as Piped | undefined;
-  if (exchange === undefined) return;
+export function watchSource(exchange: Piped, source: Readable): void {
   const { stream, supervisor } = exchange;
   let failure: { readonly error: unknown } | undefined;
   const onError = (error: unknown) => {
