@@ -1,7 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { connectionOf } from "./connection-of.js";
+import { anyExchangeOf } from "./http1-exchange-of.js";
 import { callListeners } from "./listeners.js";
+import type { WithResponse } from "./on-connection.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
 
 /**
@@ -16,11 +18,10 @@ export function emitDropped(
   socket: Socket,
 ): boolean {
   const connection = connectionOf(socket);
-  const exchange = [...connection].find((one) => one.request === request);
-  if (exchange === undefined) return Reflect.apply(below, server, ["dropRequest", request, socket]) as boolean;
-  const [first] = connection;
+  const exchange = anyExchangeOf(request) as WithResponse | undefined;
+  if (!exchange?.hasNodeResponse) return Reflect.apply(below, server, ["dropRequest", request, socket]) as boolean;
   // A response before this one has announced the end, or is about to: what comes after it is not answered (CX-1).
-  if (first !== exchange || connection.lingering) exchange.passOver();
+  if (connection.first !== exchange || connection.lingering) exchange.passOver();
   const was = connection.culprit;
   connection.culprit = exchange;
   try {

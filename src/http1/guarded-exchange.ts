@@ -18,7 +18,7 @@ import { setStatus } from "./first-line.js";
 import { Http1Exchange } from "./http1-exchange.js";
 import { sendInterim } from "./interim-gate.js";
 import { passThrough, sendLast } from "./last-response.js";
-import { emitDrain, forgetContent } from "./node-internals.js";
+import { emitDrain, forgetContent, withoutDrain } from "./node-internals.js";
 import type { RawAnswer, RawStream } from "./raw-response.js";
 import { closeRaw, type RawExchange, releaseRaw, writeRaw } from "./raw-writes.js";
 import { onceClosed } from "./socket-close.js";
@@ -26,6 +26,9 @@ import { endWithError } from "./socket-error.js";
 import { canPersist, takeOver } from "./take-over.js";
 import { closeSoon } from "./tear-down.js";
 import { tellKeeper } from "./with-kernel.js";
+
+/** About as many as Node answers a request with that it refuses. */
+const REFUSAL_OCTETS = 128;
 
 /** An exchange over HTTP/1.x that a guard sees to: what the methods in `guarded-methods.ts` do to it. */
 export class GuardedExchange extends Http1Exchange implements RawExchange {
@@ -47,6 +50,13 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
 
   override fail(failure: Failure): boolean {
     return super.fail(this.inContext(this.attributed(failure)));
+  }
+
+  /** Node stops reading once enough waits for its turn: a flood of requests that nobody answers must be no exception. */
+  override passOver(): void {
+    super.passOver();
+    const { _httpMessage: front } = this.connection.socket;
+    withoutDrain(front ?? this.response, () => this.response._onPendingData(REFUSAL_OCTETS));
   }
 
   override get isInCall(): boolean {
@@ -98,12 +108,7 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
 
   override beat(): boolean {
     const { response } = this;
-    if (
-      response.finished ||
-      this.phase.isVoid ||
-      this.connection.socket.writableLength > 0 ||
-      !endsEvent(this.lastChunk)
-    )
+    if (response.finished || this.phase.isVoid || this.connection.socket.writableLength > 0 || !endsEvent(this.lastChunk))
       return false;
     this.native.write.call(response, HEARTBEAT);
     return true;
