@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
@@ -56,6 +56,33 @@ describe("a silent event stream", () => {
       response.end("data: 1\n\n");
     });
     expect(text).toMatch(/^(?::\n\n)+data: 1\n\n$/);
+  });
+
+  it.each<[string, (response: ServerResponse) => unknown]>([
+    ["in two writes", (response) => response.write("data: 1\n") && response.write("\n")],
+    ["and nothing behind it", (response) => response.write("data: 1\n\n") && response.write("")],
+    [
+      "and what is no content",
+      (response) => {
+        response.write("data: 1\n\n");
+        expect(() => response.write(null)).toThrow();
+      },
+    ],
+    [
+      "in a buffer with something else in it by then",
+      (response) => {
+        const buffer = Buffer.from("data: 1\n\n");
+        response.write(buffer, () => buffer.fill("x"));
+      },
+    ],
+  ])("is kept alive behind an event that was written %s", async (_what, write) => {
+    const { text, valid } = await contentOf(async (_request, response) => {
+      write(response.writeHead(200, EVENTS));
+      await wait(200);
+      response.end("data: 2\n\n");
+    });
+    expect(valid).toBe(true);
+    expect(text).toMatch(/^data: 1\n\n(?::\n\n){2,8}data: 2\n\n$/);
   });
 
   it("gets no comment in the middle of an event", async () => {

@@ -10,10 +10,14 @@ export function isEventStream(header: string): boolean {
   return EVENT_STREAM.test(header) && !CODED.test(header);
 }
 
-/** Whether what was written last leaves an event stream between two events. */
-export function endsEvent(chunk: unknown): boolean {
-  if (chunk === undefined) return true;
-  const tail =
-    typeof chunk === "string" ? chunk.slice(-4) : Buffer.from((chunk as Uint8Array).slice(-4)).toString("latin1");
-  return /(?:\n\n|\r\r|\r\n\r\n)$/.test(tail);
+/** The end of what was written, with a chunk behind it. */
+export function tailOf(before: string, chunk: string | NodeJS.ArrayBufferView): string {
+  if (typeof chunk === "string") return (before + chunk.slice(-4)).slice(-4);
+  const octets = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  return (before + octets.subarray(-4).toString("latin1")).slice(-4);
+}
+
+/** Whether an event stream with this end stands between two events. */
+export function endsEvent(tail: string): boolean {
+  return tail === "" || /(?:\n\n|\r\r|\r\n\r\n)$/.test(tail);
 }

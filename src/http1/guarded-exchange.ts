@@ -108,7 +108,7 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
 
   override beat(): boolean {
     const { response } = this;
-    if (response.finished || this.phase.isVoid || this.connection.socket.writableLength > 0 || !endsEvent(this.lastChunk))
+    if (response.finished || this.phase.isVoid || this.connection.socket.writableLength > 0 || !endsEvent(this.tail))
       return false;
     this.native.write.call(response, HEARTBEAT);
     return true;

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { tailOf } from "../exchange/heartbeat.js";
 import { handlerError } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
 import { sendContent } from "./content.js";
@@ -54,9 +55,11 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
       else if (typeof encoding === "string") checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
       if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT && leavesOut(exchange, chunk)) chunk = "";
-      if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
       try {
-        return native.write.call(this, chunk, encoding, callback);
+        const goesOn = native.write.call(this, chunk, encoding, callback);
+        if (exchange.settings.heartbeatMs !== false)
+          exchange.tail = tailOf(exchange.tail, chunk as string | Uint8Array);
+        return goesOn;
       } catch (error) {
         if (this._header === null) forgetContent(this);
         if (exchange.unattended === 0) throw error;

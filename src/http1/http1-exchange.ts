@@ -72,8 +72,8 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   declare wasOut: boolean;
   /** Source of a `pipe()` into this response that failed after the header section was decided. */
   declare sourceError: { readonly error: unknown } | undefined;
-  /** What the app has written last, kept only where a heartbeat must know. */
-  declare lastChunk: unknown;
+  /** The end of what the app has written, kept only where a heartbeat must know. */
+  declare tail: string;
   /** What the app has written to the socket itself. */
   declare raw: RawResponse | null;
   /** Set by an adapter that knows better than the app what is about to go wrong. */
@@ -257,5 +257,6 @@ Object.assign(Http1Exchange.prototype, {
   coded: null,
   isDetached: false,
   wasOut: false,
+  tail: "",
   veto: undefined, // an adapter asks whether there can be one
 });

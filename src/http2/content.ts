@@ -1,5 +1,6 @@
 import { types } from "node:util";
 import { nextTick, performance, setImmediate } from "../clock.js";
+import { tailOf } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
 import { checkCoding } from "../http1/coded-content.js";
 import { handlerError, longContent, shortContent, sourceFailed } from "../report/incidents.js";
@@ -32,7 +33,8 @@ export function write(exchange: Http2Exchange, chunk: unknown, encoding?: unknow
     }
     exchange.sent += octets;
     exchange.activeAt = performance.now();
-    if (exchange.settings.heartbeatMs !== false) exchange.lastChunk = chunk;
+    if (exchange.settings.heartbeatMs !== false)
+      exchange.tail = tailOf(exchange.tail, chunk as string | NodeJS.ArrayBufferView);
   }
   const goesOn = native.write.call(stream, ...([chunk, encoding, callback] as never[])) as boolean;
   endBehindError(exchange);

@@ -22,7 +22,7 @@ export class GuardedHttp2Exchange extends Http2Exchange {
   }
 
   override beat(): boolean {
-    if (this.phase.isVoid || this.ended || this.stream.writableLength > 0 || !endsEvent(this.lastChunk)) return false;
+    if (this.phase.isVoid || this.ended || this.stream.writableLength > 0 || !endsEvent(this.tail)) return false;
     this.pass(() => this.native.write.call(this.stream, HEARTBEAT as never));
     return true;
   }

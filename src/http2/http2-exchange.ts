@@ -77,8 +77,8 @@ export abstract class Http2Exchange extends Exchange {
   declare veto: ((thrown?: unknown) => Failure | null) | undefined;
   /** What has failed a source that is piped into the response. */
   declare sourceError: { readonly error: unknown } | undefined;
-  /** What the app has written last, kept only where a heartbeat must know. */
-  declare lastChunk: unknown;
+  /** The end of what the app has written, kept only where a heartbeat must know. */
+  declare tail: string;
   status = 0;
   readonly #headers: IncomingHttpHeaders;
   #request: IncomingMessage | undefined = undefined;
@@ -265,7 +265,7 @@ Object.assign(Http2Exchange.prototype, {
   resetsAtFinish: false,
   sourceError: undefined,
   veto: undefined,
-  lastChunk: undefined,
+  tail: "",
   isHeldApart: false,
   isPassingHeld: false,
   behindHeld: undefined,
