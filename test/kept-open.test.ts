@@ -1,5 +1,5 @@
 import { createServer, type ServerResponse } from "node:http";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createGuard } from "../src/index.js";
 import { Wire } from "./helpers/wire.js";
 import { listen } from "./testing/servers.js";
@@ -66,4 +66,60 @@ it("shouldKeepAlive set by the app keeps a connection open where the client asks
     expect(await wire.answers(n)).toBe(true);
   }
   expect(wire.finish().responses).toHaveLength(2);
+});
+
+describe.each([
+  [
+    "content of the length it announced",
+    (response: ServerResponse) => response.setHeader("Content-Length", 2).write("ok"),
+  ],
+  ["no content", (response: ServerResponse) => response.writeHead(204).flushHeaders()],
+])("a response that lacks only its end: %s", (_name, answer) => {
+  async function ask(what: "response" | "request" | "socket", error?: Error) {
+    const found: unknown[] = [];
+    const server = createServer((request, response) => {
+      const { destroyed, writable, errored } = request.socket;
+      found.push({ destroyed, writable, errored });
+      if (request.url === "/next") return void response.end("next");
+      answer(response);
+      const destroys = { request, response, socket: request.socket }[what];
+      setTimeout(() => destroys.destroy(error), 40);
+    });
+    createGuard({ logger: false, shutdown: false, crash: false }).attach(server);
+    const { port } = (await listen(server)).address() as { port: number };
+    const wire = await Wire.open(port);
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(await wire.answers(1)).toBe(true);
+    const open = () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
+    const closed = () => vi.waitFor(async () => expect(await open()).toBe(0));
+    return { wire, found, closed };
+  }
+
+  it.each([
+    ["response", undefined],
+    ["response", new Error("the source has failed")],
+    ["request", undefined],
+    ["request", new Error("the source has failed")],
+  ] as const)(
+    "leaves the next request a connection like any other, where the app destroys its %s: %s",
+    async (what, error) => {
+      const { wire, found, closed } = await ask(what, error);
+      await new Promise((resolve) => setTimeout(resolve, 80));
+      wire.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+      expect(await wire.answers(2)).toBe(true);
+      expect(found[1]).toEqual(found[0]);
+      expect(wire.finish().responses.at(1)?.text()).toBe("next");
+      await closed();
+    },
+  );
+
+  it.each([undefined, new Error("enough")])(
+    "ends the connection where the app destroys its socket: %s",
+    async (error) => {
+      const { wire, closed } = await ask("socket", error);
+      expect(await wire.ended()).toBe(true);
+      expect(wire.finish()).toMatchObject({ problems: [], end: "fin" });
+      await closed();
+    },
+  );
 });

@@ -4,7 +4,7 @@ import { contained } from "../containment.js";
 import { failLater } from "../exchange/failing.js";
 import { CLOSE, ofLength } from "../exchange/framing.js";
 import { endsEvent, HEARTBEAT, isEventStream } from "../exchange/heartbeat.js";
-import { PHASES } from "../exchange/state.js";
+import { PHASES, remedyFor } from "../exchange/state.js";
 import { type Page, renderHttp1 } from "../fallback/page.js";
 import { awaitsContent } from "../http/message.js";
 import { type Failure, otherLength } from "../report/incidents.js";
@@ -129,12 +129,15 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
   override closing(how: string, error: unknown): boolean {
     const { connection, phase } = this;
     if (phase.isSettled || phase === PHASES.cut || connection.released) return false;
+    const isSocket = how.startsWith("socket.");
     // A complete response that promised a persistent connection: closing it would cost the next request its answer.
-    if (phase.isOver && !how.startsWith("socket.")) return true;
-    endWithError(connection, error);
+    if (phase.isOver && !isSocket) return true;
+    const isComplete = phase.isOver || remedyFor(phase, this) === "finish";
+    // Nor may the next request find a connection that looks destroyed.
+    if (isSocket || !isComplete) endWithError(connection, error);
+    // Perhaps not flushed: Node closes the connection once it is.
+    if (isComplete && isSocket) this.response._last = true;
     if (!phase.isOver) return closeRaw(this, how, error);
-    // Complete, but perhaps not flushed: Node closes the connection once it is.
-    this.response._last = true;
     if (how !== "socket.end" && !this.response.finished && this.goneBy === null) {
       this.goneBy = "app";
       tellDeparture(this);
