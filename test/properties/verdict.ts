@@ -100,7 +100,7 @@ function ownBreaches(seen: Observation, response: ParsedResponse): string[] {
   const { run, program, records, incidents } = seen;
   const outcome = records[0]?.outcome;
   if (!response.complete) {
-    if (endsBehindEnd(seen, response)) return found;
+    if (endsBehindEnd(seen, response) || isResetBehindEnd(seen)) return found;
     if (outcome !== "torn down") found.push(`cut: an incomplete response that counts as ${outcome}`);
     const [problem] = response.problems.filter(({ code }) => INCOMPLETE.has(code));
     if (problem?.code === "incomplete-header-section" || problem?.code === "incomplete-status-line")
@@ -120,6 +120,13 @@ function ownBreaches(seen: Observation, response: ParsedResponse): string[] {
 /** Newer versions of Node may end the stream of a file they cannot read, and reset it behind that. */
 function readsNoFile({ operations }: Program): boolean {
   return operations.some(([name, how]) => name === "file" && how === "closed descriptor");
+}
+
+/** Whether the app has reset the connection behind the end of its response: what the system has not sent by then is lost. */
+function isResetBehindEnd({ program, run, result, records }: Observation): boolean {
+  const isEnded = run.ended || program.operations.some(([name, how]) => name === "pipe" && how === "big");
+  const resets = program.operations.some(([name, what]) => name === "destroy" && what === "socket reset");
+  return isEnded && resets && result.end === "reset" && records[0]?.outcome === "intact";
 }
 
 /**
