@@ -105,9 +105,10 @@ export function answerTheRest(guard: DrainedGuard, code: "SHUTDOWN" | "EXIT"): n
     const isEnded = exchange.fail(failure);
     if (isEnded) ended++;
     if (code !== "EXIT") return;
-    // Nobody will tell later. Of HTTP/2, nothing leaves any more that has not left.
+    // Nobody will tell later. What has ended is told of where all of it is known to be with the kernel.
     if (isEnded) exchange.settle(true);
-    else if (exchange instanceof Http1Exchange && !exchange.isQueued) exchange.gone();
+    else if (exchange instanceof Http1Exchange && !exchange.isQueued && exchange.connection.unsent === 0)
+      exchange.gone();
   };
   for (const exchange of [...guard.supervisor.exchanges()]) contain(undefined, () => end(exchange));
   for (const socket of [...guard.servers].flatMap((server) => [...arrivingAt(server)])) {

@@ -190,7 +190,7 @@ describe.each<[string, Start]>([
     if (request.url === "/throws") setImmediate(() => { throw new Error("mine"); });
     else if (request.url === "/written") response.end("an answer", () => process.exit(3));
     else {
-      response.end("an answer");
+      response.end(request.url === "/large" ? Buffer.alloc(20_000_000) : "an answer");
       process.exit(3);
     }
   }).listen(0, "127.0.0.1", function () { process.send(this.address().port); });`;
@@ -208,6 +208,19 @@ describe.each<[string, Start]>([
     if (way.keeper === undefined) expect(await program.end()).toBe(3);
     else await expect.poll(() => program.lines("a process of the app has ended").length).toBeGreaterThan(0);
     expect(program.lines("incident").map(({ code }) => code)).toEqual(outcome === "intact" ? [] : ["UNCAUGHT"]);
+  });
+
+  it("is not told of as one whose client has left, where not all of it was out", async () => {
+    const program = Program.start("app.mjs", PROGRAM, way);
+    const [port = 0] = await program.ports();
+    const socket = connect(port, "127.0.0.1").on("error", () => {});
+    socket.write("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    await once(socket, "readable"); // and nothing more is read
+    if (way.keeper === undefined) expect(await program.end()).toBe(3);
+    else await expect.poll(() => program.lines("a process of the app has ended").length).toBeGreaterThan(0);
+    expect(program.lines("request")).toEqual([]);
+    expect(program.lines("incident").map(({ code }) => code)).toEqual(way.keeper === undefined ? [] : ["KILLED"]);
+    socket.destroy();
   });
 });
 
