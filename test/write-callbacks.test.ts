@@ -69,6 +69,14 @@ const WRITES: Readonly<Record<string, App>> = {
     response.write("a".repeat(40_000), called(note, "a"));
     response.write(Buffer.alloc(4_000), called(note, "b"));
   },
+  "writes once it is closed": (response, note) => {
+    response.write("a", called(note, "a"));
+    response.on("close", () => {
+      note(String(response.write("b", called(note, "b"))));
+      response.write("c", "latin1", called(note, "c"));
+      response.write("d");
+    });
+  },
   "a write once another has left": (response, note) =>
     response.write("a", () => {
       note("a");

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { nextTick } from "../clock.js";
 import { tailOf } from "../exchange/heartbeat.js";
 import { handlerError } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
@@ -14,10 +15,11 @@ import type { GuardedExchange } from "./guarded-exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { passInterim, sendWaiting } from "./interim-gate.js";
 import type { ExchangeMethods, NativeMethods, WriteInformation } from "./native-methods.js";
-import { forgetContent, LOSES_CORKED_CHUNKS, type NodeSocket } from "./node-internals.js";
+import { forgetContent, LOSES_CORKED_CHUNKS, type NodeSocket, type WriteCallback } from "./node-internals.js";
 import { watchSource } from "./piped-source.js";
 import { leavesOut, RESET_CONTENT } from "./reset-content.js";
 import { addTrailers, beforeEnd } from "./trailers.js";
+import { writeAfterDestroy } from "./write-callbacks.js";
 
 /** What the methods do to a response that is guarded. */
 export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedExchange> {
@@ -47,10 +49,15 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
     },
 
     write(exchange, chunk, encoding, callback) {
-      if (exchange.goneBy !== null && !exchange.reopened)
-        return (
-          asIfOpen(exchange, () => guarded.write.call(this, exchange, chunk, encoding, callback)) && !this.destroyed
-        );
+      if (exchange.goneBy !== null && !exchange.reopened) {
+        // It goes out all the same, but not as far as the app is told.
+        const isRefused = this.destroyed && !this.finished;
+        const given = typeof encoding === "function" ? [undefined, encoding] : [encoding, callback];
+        const refused = isRefused && typeof given[1] === "function" ? (given.pop() as WriteCallback) : undefined;
+        const wrote = asIfOpen(exchange, () => guarded.write.call(this, exchange, chunk, given[0], given[1]));
+        if (refused) nextTick(refused, writeAfterDestroy());
+        return wrote && !this.destroyed;
+      }
       if (this.finished) exchange.wroteLate();
       else if (typeof encoding === "string") checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
