@@ -36,7 +36,9 @@ function listen(): void {
 const onUncaught = contained(undefined, (error: Error) => {
   isThrown = true;
   const culprit = currentExchange();
-  if (culprit?.supervisor.settings.mode === "report") culprit.fail(uncaught(error));
+  if (culprit?.supervisor.settings.mode !== "report") return;
+  // What its listener has thrown is told already, and on its way out.
+  if (culprit.incident !== "HANDLER_ERROR") culprit.fail(uncaught(error));
 });
 
 function onExit(): void {

@@ -11,6 +11,7 @@ afterEach(endPrograms);
 const APP = `
 import { createServer } from "node:http";
 createServer(({ url }, response) => {
+  if (url === "/throws-at-once") throw new Error("boom");
   if (url === "/throws") setTimeout(() => { throw new Error("boom"); }, 5);
   if (url === "/rejects") setTimeout(() => Promise.reject(new Error("boom")), 5);
   if (url === "/exits") setTimeout(() => process.exit(3), 5);
@@ -37,6 +38,7 @@ async function ask(program: Program, last: string): Promise<string> {
 
 it.each([
   ["/throws", ["/throws UNCAUGHT", "/waits SHUTDOWN"]],
+  ["/throws-at-once", ["/throws-at-once HANDLER_ERROR", "/waits SHUTDOWN"]],
   ["/rejects", ["/rejects UNCAUGHT", "/waits SHUTDOWN"]],
   ["/exits", ["/exits EXIT", "/waits EXIT"]],
   ["/answers", ["/waits EXIT"]],
