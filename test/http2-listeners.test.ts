@@ -29,7 +29,7 @@ for (const [api, app] of Object.entries(APPS)) {
     it.each(Object.keys(MODES))("finds the listeners that Node has added, and no others: %s", async (mode) => {
       const found: unknown[] = [];
       const asks: Act = (stream, ...others) => {
-        found.push([stream, ...others].map(listenersOf));
+        found.push([stream.session as EventEmitter, stream, ...others].map(listenersOf));
         stream.respond();
         stream.end("x");
       };

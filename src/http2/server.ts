@@ -91,6 +91,9 @@ function isHttp2(request: unknown): request is Http2ServerRequest {
 /** A request as Node first tells of it: to apps of the core API, and to the compatibility API, which is a listener too. */
 function emitStream(server: Http1Server, below: Http1Server["emit"], guard: Http2Guard, args: unknown[]): boolean {
   const [stream, headers] = args as [ServerHttp2Stream, IncomingHttpHeaders];
+  const pass = () => Reflect.apply(below, server, ["stream", ...args]) as boolean;
+  // Emitted by hand, with something that is no stream.
+  if (typeof (stream as Partial<ServerHttp2Stream> | undefined)?.respond !== "function") return pass();
   let exchange: Http2Exchange;
   try {
     exchange = guard.openStream(stream, headers);
@@ -99,7 +102,7 @@ function emitStream(server: Http1Server, below: Http1Server["emit"], guard: Http
   } catch (error) {
     // Whatever the guard cannot do, the app gets its request.
     tellFailure(guard.witness, error);
-    return Reflect.apply(below, server, ["stream", ...args]) as boolean;
+    return pass();
   }
   const enter = () => {
     const emitted = callListeners(guard, server, below, "stream", args, exchange);

@@ -19,6 +19,7 @@ export interface SessionGuard {
   readonly supervisor: { exchanges(): Iterable<Exchange> };
 }
 
+type Emit = (this: object, event: string, ...args: unknown[]) => boolean;
 type Destroy = (this: object, ...args: unknown[]) => unknown;
 
 /**
@@ -28,11 +29,12 @@ type Destroy = (this: object, ...args: unknown[]) => unknown;
 export function guardSession(session: ServerHttp2Session, socket: unknown, guard: SessionGuard): void {
   if (guard.sessions.has(session)) return;
   guard.sessions.add(session);
-  session.once(
-    "close",
-    contained(guard.witness, () => void guard.sessions.delete(session)),
-  );
   const below = session.destroy as Destroy;
+  const emitBelow = session.emit as Emit;
+  const emit: Emit = function emit(event, ...args) {
+    if (event === "close") guard.sessions.delete(session);
+    return Reflect.apply(emitBelow, this, [event, ...args]);
+  };
   const endSession = (error: unknown, code: unknown) => {
     Reflect.deleteProperty(session, "destroyed");
     below.call(session, error, code);
@@ -50,7 +52,8 @@ export function guardSession(session: ServerHttp2Session, socket: unknown, guard
     // What the app has asked for is what it finds.
     if (!isDestroyed(session)) Object.defineProperty(session, "destroyed", { get: () => true, configurable: true });
   };
-  Object.defineProperty(session, "destroy", { value: destroy, configurable: true, writable: true, enumerable: false });
+  for (const [name, value] of Object.entries({ destroy, emit }))
+    Object.defineProperty(session, name, { value, configurable: true, writable: true, enumerable: false });
   if (socket instanceof Socket) guardSocket(socket, session, ending, guard);
 }
 
