@@ -90,10 +90,8 @@ function install(): void {
     if (crash !== false) wanted.set("uncaughtException", onUncaught as never);
     if (shutdown === false) continue;
     for (const signal of shutdown.signals) wanted.set(signal, onSignal as never);
-    if (isManaged()) {
-      wanted.set("message", onMessage as never);
-      wanted.set("disconnect", onDisconnect);
-    }
+    if (isManaged()) wanted.set("message", onMessage as never);
+    if (isClusterWorker()) wanted.set("disconnect", onDisconnect);
   }
   hearOnly(wanted);
   if ([...wanted.values()].includes(onSignal as never)) undoKill ??= awaitOwnSignals(isHeard);
@@ -105,9 +103,17 @@ function install(): void {
 
 /** Workers of `node:cluster`, and of PM2, hear of a reload over the channel to their parent. */
 function isManaged(): boolean {
-  if (process.channel === undefined || process.channel === null) return false;
+  return hasParent() && (process.env.pm_id !== undefined || isClusterWorker());
+}
+
+/** Only these end with the channel: any other process goes on where its parent dies, or where it lets go itself. */
+function isClusterWorker(): boolean {
   const cluster = process.getBuiltinModule("node:cluster") as unknown as { readonly isWorker: boolean };
-  return process.env.pm_id !== undefined || cluster.isWorker;
+  return hasParent() && cluster.isWorker;
+}
+
+function hasParent(): boolean {
+  return process.channel !== undefined && process.channel !== null;
 }
 
 // -- signals -------------------------------------------------------------------------------------------------------
