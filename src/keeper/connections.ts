@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { contained } from "../containment.js";
+import type { Parting } from "../kept/messages.js";
 import { fateOf } from "./fate.js";
 import { HeldConnection } from "./held-connection.js";
-import { describeLost, describeUnserved, keeperLog, keeperWitness } from "./keeper-log.js";
+import { describeLost, describeLostOnTheWay, describeUnserved, keeperLog, keeperWitness } from "./keeper-log.js";
 import type { Left } from "./ledger.js";
 import { answerTo, Refusal } from "./refusal.js";
 import type { WorkerProcess } from "./worker-process.js";
@@ -16,6 +17,8 @@ export class Connections {
   readonly #waiting: HeldConnection[] = [];
   /** Those that get 503 for the request they send, or have sent. */
   readonly #refused = new Set<HeldConnection>();
+  /** Sockets of those that no descriptor was left for in a worker. */
+  readonly #lost = new WeakSet<object>();
   readonly #workerFor: (key: string) => WorkerProcess | undefined;
   readonly #waitMs: number;
   readonly #refusal: Refusal;
@@ -27,9 +30,10 @@ export class Connections {
   constructor(workerFor: (key: string) => WorkerProcess | undefined, waitMs: number) {
     this.#workerFor = workerFor;
     this.#waitMs = waitMs;
-    this.#refusal = new Refusal((request) =>
-      keeperLog.incident(describeUnserved(request, this.isEnding ? null : waitMs)),
-    );
+    this.#refusal = new Refusal((request, socket) => {
+      if (this.#lost.has(socket)) keeperLog.incident(describeLostOnTheWay(request));
+      else keeperLog.incident(describeUnserved(request, this.isEnding ? null : waitMs));
+    });
   }
 
   /** There will be no further worker: whoever finds none is told at once. */
@@ -90,13 +94,16 @@ export class Connections {
     for (const connection of this.#refused) connection.close();
   }
 
-  /** A worker has closed its descriptor of a connection, or `released` it: it goes on with another. */
-  closedBy(worker: WorkerProcess, id: number, how: "closed" | "reset" | "released"): void {
+  /** A worker has done with a connection: one that is `released` goes on with another. */
+  closedBy(worker: WorkerProcess, id: number, how: Parting): void {
     const connection = worker.held.get(id);
     if (connection === undefined) return;
     worker.held.delete(id);
     if (how === "released") this.#serve(connection);
-    else connection.close(how === "reset");
+    else if (how === "lost") {
+      this.#lost.add(connection.socket);
+      this.#refuse(connection);
+    } else connection.close(how === "reset");
   }
 
   /**

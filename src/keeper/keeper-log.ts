@@ -48,6 +48,12 @@ export function describeUnserved(request: Recorded, waitMs: number | null): Inci
   return answered(request, { code: "NO_WORKER", prevented: null, message });
 }
 
+/** What became of a request whose connection did not arrive in its worker. */
+export function describeLostOnTheWay(request: Recorded): Incident {
+  const message = "The process of the app had no file descriptor left for its connection: it got a complete 503.";
+  return answered(request, { code: "NO_WORKER", prevented: null, message });
+}
+
 type Requested = Pick<Recorded, "ray" | "colo" | "method" | "url">;
 
 function answered(request: Requested, told: Pick<Incident, "code" | "prevented" | "message">): Incident {

@@ -114,7 +114,10 @@ export class Keeper {
     };
     return new WorkerProcess(program, args, this.#register, kept, {
       said: (from, message, server) => this.#said(from, message, server),
-      passedUp: (message) => process.send?.(message),
+      passedUp: (message) => {
+        // Where nobody is told of it, a parent that is gone is an error of this process.
+        if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+      },
       ended: (from, end) => this.#ended(from, end),
     });
   }

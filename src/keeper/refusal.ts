@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { parseRay } from "../cloudflare/ray.js";
 import { CONTENT_TYPES } from "../fallback/content.js";
 import { composePage, renderHttp1 } from "../fallback/page.js";
@@ -31,7 +32,7 @@ export class Refusal {
   readonly #server: Server;
 
   /** @param refused - a request has been answered */
-  constructor(refused: (request: Recorded) => void) {
+  constructor(refused: (request: Recorded, socket: Socket) => void) {
     this.#server = createServer({ requireHostHeader: false }, (request, response) => {
       const { id: ray = null, colo = null } = parseRay(request.headers["cf-ray"]) ?? {};
       const page = composePage({
@@ -46,14 +47,7 @@ export class Refusal {
       response.writeHead(page.status, page.reason);
       response.end(page.body);
       const { method = "", url = "" } = request;
-      refused({
-        ray,
-        colo,
-        method,
-        url,
-        startedAt: Date.now(),
-        status: page.status,
-      });
+      refused({ ray, colo, method, url, startedAt: Date.now(), status: page.status }, request.socket);
     });
     this.#server.maxRequestsPerSocket = 1;
     ownServers.add(this.#server); // what is set for the program in NODE_OPTIONS is loaded here as well

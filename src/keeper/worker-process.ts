@@ -9,10 +9,13 @@ import { keeperWitness } from "./keeper-log.js";
 export interface End {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** Why the system has not let it begin. */
+  readonly failure?: string;
 }
 
 /** How a process has ended, in words. */
-export function endInWords({ code, signal }: End, killedFor?: string): string {
+export function endInWords({ code, signal, failure }: End, killedFor?: string): string {
+  if (failure !== undefined) return `it could not be started: ${failure}`;
   if (killedFor !== undefined) return killedFor;
   return signal === null ? `exit code ${code}` : `signal ${signal}`;
 }
@@ -34,7 +37,8 @@ const LAST_WORDS_MS = 5;
 
 /** One process of the app. */
 export class WorkerProcess {
-  readonly #process: ChildProcess;
+  /** None where the system refuses it at once. */
+  readonly #process: ChildProcess | undefined;
   readonly startedAt = performance.now();
   /** When it came to listen, in milliseconds; undefined until then. */
   readyAt: number | undefined;
@@ -58,19 +62,6 @@ export class WorkerProcess {
   killedFor: string | undefined;
 
   constructor(program: string, args: readonly string[], register: string, kept: KeptEnvironment, owner: WorkerOwner) {
-    this.#process = fork(program, args, {
-      execArgv: [...process.execArgv, "--import", register],
-      env: { ...process.env, [KEPT_VARIABLE]: JSON.stringify(kept) },
-      stdio: ["inherit", "inherit", "inherit", ...givenSockets(), "ipc"],
-    });
-    const child = this.#process;
-    child.on("error", () => undefined); // it could not be started, or told something: `exit` follows, or has
-    const hear = contained(keeperWitness, (message: unknown, handle: unknown) => {
-      const isOurs = typeof message === "object" && message !== null && "rayguard" in message;
-      if (isOurs) owner.said(this, message as ToKeeper, handle as Server | undefined);
-      else owner.passedUp(message);
-    });
-    child.on("message", hear);
     let end: End | undefined;
     let isSilent = false;
     let isOver = false;
@@ -79,6 +70,32 @@ export class WorkerProcess {
       isOver = true;
       owner.ended(this, end);
     });
+    const failed = contained(keeperWitness, (error: Error) => {
+      // Of a process that has begun, it could not be told something: `exit` follows, or has.
+      if (this.pid !== 0) return;
+      end ??= { code: null, signal: null, failure: error.message };
+      over();
+    });
+    let child: ChildProcess;
+    try {
+      child = fork(program, args, {
+        execArgv: [...process.execArgv, "--import", register],
+        env: { ...process.env, [KEPT_VARIABLE]: JSON.stringify(kept) },
+        stdio: ["inherit", "inherit", "inherit", ...givenSockets(), "ipc"],
+      });
+    } catch (error) {
+      // As late as what Node itself tells of later.
+      setImmediate(failed, error as Error);
+      return;
+    }
+    this.#process = child;
+    child.on("error", failed);
+    const hear = contained(keeperWitness, (message: unknown, handle: unknown) => {
+      const isOurs = typeof message === "object" && message !== null && "rayguard" in message;
+      if (isOurs) owner.said(this, message as ToKeeper, handle as Server | undefined);
+      else owner.passedUp(message);
+    });
+    child.on("message", hear);
     const readOnce = contained(keeperWitness, () => void setImmediate(over));
     const exited = contained(keeperWitness, (code: number | null, signal: NodeJS.Signals | null) => {
       end = { code, signal };
@@ -93,8 +110,9 @@ export class WorkerProcess {
     child.on("disconnect", silent);
   }
 
+  /** 0 where there is none. */
   get pid(): number {
-    return this.#process.pid ?? 0;
+    return this.#process?.pid ?? 0;
   }
 
   get isReady(): boolean {
@@ -110,15 +128,15 @@ export class WorkerProcess {
       key: connection.key,
     };
     // What does not arrive is found in `held` when the process has ended.
-    if (this.#process.connected) this.#process.send(message, connection.socket, { keepOpen: true }, () => undefined);
+    if (this.#process?.connected) this.#process.send(message, connection.socket, { keepOpen: true }, () => undefined);
   }
 
   tell(message: FromKeeper | unknown): void {
-    if (this.#process.connected) this.#process.send(message as object, () => undefined);
+    if (this.#process?.connected) this.#process.send(message as object, () => undefined);
   }
 
   kill(signal: NodeJS.Signals): void {
-    this.#process.kill(signal);
+    this.#process?.kill(signal);
   }
 }
 

@@ -72,7 +72,7 @@ export class Workers {
   start(): void {
     const worker = this.spawn();
     this.#all.add(worker);
-    keeperLog.event({ pid: worker.pid }, MESSAGES.workerStarted);
+    if (worker.pid !== 0) keeperLog.event({ pid: worker.pid }, MESSAGES.workerStarted);
   }
 
   /** Number of workers that are not to be replaced. */

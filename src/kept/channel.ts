@@ -24,7 +24,8 @@ export class Channel {
   #isNode = false;
 
   /**
-   * @param received - what the keeper says; a connection comes as the handle libuv has of it
+   * @param received - what the keeper says; a connection comes as the handle libuv has of it, or without one where the
+   *   process has no descriptor left
    * @param left - the keeper is gone
    * @param hasParent - the keeper has a parent of its own, whose messages are the app's
    */
@@ -38,7 +39,14 @@ export class Channel {
     const { emit } = process;
     const asNode = <T>(run: () => T) => this.#asNode(run);
     function emitApart(this: NodeJS.Process, event: string | symbol, ...args: unknown[]): boolean {
-      if (event === "internalMessage") return asNode(() => Reflect.apply(emit, this, [event, ...args]) as boolean);
+      if (event === "internalMessage") {
+        const isKnown = asNode(() => Reflect.apply(emit, this, [event, ...args]) as boolean);
+        const [{ cmd, msg }, handle] = args as [{ cmd?: string; msg?: FromKeeper }, object | undefined];
+        // Node tells the sender alone, which does not ask where it keeps its own.
+        if (cmd === "NODE_HANDLE" && !handle && msg?.rayguard !== undefined)
+          contain(undefined, () => received(msg, undefined));
+        return isKnown;
+      }
       if (event === "disconnect") contain(undefined, left);
       const [message, socket] = args as [FromKeeper | null | undefined, { _handle?: object | null } | undefined];
       const isOurs = event === "message" && typeof message === "object" && message !== null && "rayguard" in message;

@@ -25,6 +25,9 @@ export interface ListenFailure {
   readonly port?: number | undefined;
 }
 
+/** What becomes of a connection in a worker. */
+export type Parting = "closed" | "reset" | "released" | "lost";
+
 /** What a worker finds in its environment. */
 export interface KeptEnvironment {
   /** Number of the keeper's process. */
@@ -60,11 +63,11 @@ export type ToKeeper =
   /** Path of a Unix socket to listen at. */
   | { rayguard: "listen"; key: string; path: string; umask: number; options: object }
   | { rayguard: "close"; key: string }
-  /** A connection is over, or, `released`, to be handed on as it is. */
+  /** A connection is over; or `released`, to be handed on as it is; or has never arrived, `lost` for want of a descriptor. */
   | {
       rayguard: "connection closed";
       id: number;
-      how: "closed" | "reset" | "released";
+      how: Parting;
     }
   /** It has begun to end, and takes no more connections. */
   | { rayguard: "leaving"; cause: Cause }

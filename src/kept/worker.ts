@@ -73,6 +73,7 @@ class Worker {
     switch (message.rayguard) {
       case "connection":
         if (handle !== undefined) this.#take(message.id, message.key, handle);
+        else this.#channel.tell({ rayguard: "connection closed", id: message.id, how: "lost" });
         break;
       case "listening":
         this.#listening.given(message.key, message.address);
@@ -93,7 +94,7 @@ class Worker {
   }
 
   #pong(): void {
-    this.#channel.tell({ rayguard: "pong", rss: process.memoryUsage.rss() });
+    this.#channel.tell({ rayguard: "pong", rss: residentMemory() });
     if (this.#isAsked) return;
     this.#isAsked = true; // from here on a pong that does not come ends the process
     if (this.#blockedMs > 0) noticeBlock(this.#blockedMs);
@@ -143,6 +144,15 @@ class Worker {
     });
     release();
     setInterval(release, LOOK_MS).unref();
+  }
+}
+
+/** In octets. Node opens a file for it, which it cannot where no descriptor is left. */
+function residentMemory(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return 0;
   }
 }
 

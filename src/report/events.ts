@@ -17,7 +17,8 @@ export const EVENTS = {
     "Octets written straight to the socket were no complete valid response. Answer through the response object.",
   KILLED:
     "The process ended while this request was in flight; the next start reports it, or the keeper at once. Look for an OOM kill or a SIGKILL.",
-  NO_WORKER: "Under a keeper: no process of the app came to listen in time. Look for why the last one ended.",
+  NO_WORKER:
+    "Under a keeper: no process of the app could take the connection. Look for why the last one ended, or has no descriptor left.",
   BLOCKED:
     "The event loop was blocked: no request was read or answered meanwhile. See err for the code that ran; move such work to a thread or split it.",
   RECIPIENT_DEADLINE:

@@ -77,6 +77,34 @@ describe.skipIf(process.platform === "win32")("the pipe to the keeper", { timeou
   });
 });
 
+/** Has a keeper as its child, and a pipe to it. */
+const parent = `import { fork } from "node:child_process";
+fork(process.argv[2], process.argv.slice(3), { stdio: "ignore" });`;
+
+const tells = (port: number) => `import http from "node:http";
+http.createServer((request, response) => {
+  if (request.url === "/tell" && process.connected) process.send("told");
+  if (request.url === "/end") process.kill(process.ppid, "SIGTERM");
+  response.end(String(process.pid));
+}).listen(${port}, "127.0.0.1");`;
+
+describe.skipIf(process.platform === "win32")("a parent that is gone", { timeout: 60_000 }, () => {
+  it("takes no keeper along to which its program goes on telling things", async () => {
+    const port = await lastingPort();
+    const [file, above] = [join(folder, "app.mjs"), join(folder, "parent.mjs")];
+    writeFileSync(file, tells(port));
+    writeFileSync(above, parent);
+    child = spawn(process.execPath, [above, COMMAND, "run", file], { stdio: "ignore" });
+    await expect.poll(() => answer(port, "/tell").catch(() => undefined), { timeout: 20_000 }).toBeDefined();
+    const pid = await answer(port, "/tell");
+    child.kill("SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await answer(port, "/tell")).toBe(pid);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await answer(port, "/end")).toBe(pid);
+  });
+});
+
 const activate = findInPath("systemd-socket-activate");
 const why = activate === undefined ? " (skipped: there is no systemd-socket-activate)" : "";
 

@@ -120,6 +120,10 @@ function obey(keeper: Keeper): () => void {
 }
 
 function exitCodeOf(keeper: Keeper, end: KeeperEnd, { readyMs }: Given, { err }: Terminal): number {
+  if (end.failure !== undefined) {
+    err(`rayguard: ERR_RAYGUARD_PROGRAM: No process of the program could be started: ${end.failure}`);
+    return EXIT.FAILED;
+  }
   if (!keeper.hasListened && end.killedFor !== undefined) {
     err(`rayguard: ERR_RAYGUARD_NEVER_READY: The program listened on nothing within ${readyMs} ms (--ready-ms).`);
     return EXIT.FAILED;
