@@ -2,7 +2,8 @@ import { once } from "node:events";
 import http, { type RequestListener, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import { type AddressInfo, connect } from "node:net";
-import { PassThrough } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createGuard } from "../src/index.js";
@@ -93,6 +94,65 @@ describe.each(["enforce", "report"] as const)("a source that outlives its respon
       await vi.waitFor(() => expect(bare()).toEqual(["prefinish 1"]));
       const guarded = await heardAfter(4, way, mode, protocol);
       await vi.waitFor(() => expect(guarded()).toEqual(["prefinish 1"]), { timeout: 8_000, interval: 50 });
+    });
+  });
+});
+
+const LET_GO: Readonly<Record<string, (response: ServerResponse, note: (what: string) => void) => void>> = {
+  "in mid-response, for another one": (response) => {
+    const first = new PassThrough();
+    first.pipe(response);
+    first.write("first,");
+    setTimeout(() => {
+      first.unpipe(response);
+      first.destroy();
+      setTimeout(() => Readable.from([" second"]).pipe(response), 60);
+    }, 60);
+  },
+  "at once, and writes what is no content": (response, note) => {
+    const source = new PassThrough();
+    source.pipe(response);
+    source.unpipe(response);
+    try {
+      response.write(5);
+    } catch (error) {
+      note((error as NodeJS.ErrnoException).code ?? "");
+    }
+    response.end("ended");
+  },
+};
+
+/** The content of a response, and what its app has noted. */
+async function received(
+  app: (response: ServerResponse, note: (what: string) => void) => void,
+  mode: "bare" | "enforce" | "report",
+  protocol: "HTTP/1" | "HTTP/2",
+): Promise<string[]> {
+  const notes: string[] = [];
+  const listener: RequestListener = (_request, response) => app(response, (what) => notes.push(what));
+  const server = protocol === "HTTP/1" ? http.createServer(listener) : http2.createServer(listener as never);
+  if (mode !== "bare") createGuard({ mode, logger: false, holdBackMs: 1 }).attach(server);
+  await listen(server);
+  const { port } = server.address() as AddressInfo;
+  if (protocol === "HTTP/1") {
+    const client = connect(port, "127.0.0.1");
+    client.write("GET / HTTP/1.0\r\n\r\n");
+    const octets = await text(client);
+    return [...notes, octets.slice(octets.indexOf("\r\n\r\n") + 4)];
+  }
+  const client = http2.connect(`http://127.0.0.1:${port}`);
+  const stream = client.request({ ":path": "/" });
+  const content = await text(stream).catch((error: NodeJS.ErrnoException) => String(error.code));
+  client.destroy();
+  return [...notes, content];
+}
+
+describe.each(["enforce", "report"] as const)("a source that the app lets go of, in mode %s", (mode) => {
+  describe.each(["HTTP/1", "HTTP/2"] as const)("over %s", (protocol) => {
+    it.each(Object.entries(LET_GO))("is none any more: %s", async (_what, app) => {
+      const bare = await received(app, "bare", protocol);
+      expect(bare.at(-1)).toMatch(/second|ended/);
+      expect(await received(app, mode, protocol)).toEqual(bare);
     });
   });
 });

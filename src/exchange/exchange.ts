@@ -13,7 +13,7 @@ import type { DeadlineQueue, Waiting } from "./deadline-queue.js";
 import { CHUNKED, type Framing } from "./framing.js";
 import type { Mode } from "./mode.js";
 import { ExchangeContext } from "./request-context.js";
-import { leaveSources } from "./source.js";
+import { leaveSources, type Source } from "./source.js";
 import { type Circumstances, PHASES, type Phase } from "./state.js";
 
 /** What an exchange needs of its guard. */
@@ -104,12 +104,12 @@ export abstract class Exchange extends Carrier implements Waiting, Circumstances
   /** How much of what is held the app finds in `writableLength`. */
   declare shownLength: number;
   /**
-   * How many callers write where nobody catches what that throws, and an error would end the process: sources that are
-   * piped, Express's final handler.
+   * How many callers write where nobody catches what that throws, and an error would end the process, beside the sources
+   * that are piped: Express's final handler.
    */
   declare unattended: number;
-  /** What is piped into its response, with what leaves that. */
-  declare sources: Map<Readable, () => void> | undefined;
+  /** What is piped into its response. */
+  declare sources: Map<Readable, Source> | undefined;
   /** Where the flight recorder keeps it, or -1. */
   declare slot: number;
   /** Its connection, where a keeper holds that as well. */

@@ -69,7 +69,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
         return goesOn;
       } catch (error) {
         if (this._header === null) forgetContent(this);
-        if (exchange.unattended === 0) throw error;
+        if (!exchange.isUnattended) throw error;
         exchange.fail(handlerError(error));
         return false;
       }
@@ -97,7 +97,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
         native.end.call(this, chunk, encoding, callback);
       } catch (error) {
         exchange.endThrew();
-        if (exchange.unattended === 0) throw error;
+        if (!exchange.isUnattended) throw error;
         exchange.fail(handlerError(error));
         return this;
       }

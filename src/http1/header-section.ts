@@ -44,8 +44,8 @@ export interface RenderingContext {
   readonly terms: Pick<Terms, "gatewayStatus">;
   /** `end()` is on the stack, with all of the content. */
   readonly inEnd: boolean;
-  /** Frameworks that are about to answer where nobody would catch an exception. */
-  readonly unattended: number;
+  /** What is written now may come from where nobody catches what that throws. */
+  readonly isUnattended: boolean;
 }
 
 /**
@@ -104,7 +104,7 @@ function renderJudged(
   const fields = readFields(headers, isOut);
   readTexts(fields);
   const draft = draftOf(context, firstLine, fields);
-  if (context.unattended === 0 && isRefused(draft, isOut, response)) {
+  if (!context.isUnattended && isRefused(draft, isOut, response)) {
     // What Node throws is the app's to catch, and leaves it free to write another header section.
     native._storeHeader.call(response, firstLine, isOut ? headers : flatten(fields));
     response._header = null;

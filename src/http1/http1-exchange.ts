@@ -4,6 +4,7 @@ import { contained } from "../containment.js";
 import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { isWhole } from "../exchange/framing.js";
 import { EVENT_STREAM } from "../exchange/heartbeat.js";
+import { isFed } from "../exchange/source.js";
 import { PHASES } from "../exchange/state.js";
 import { awaitsContent, type FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
@@ -163,6 +164,11 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
 
   override get isLeft(): boolean {
     return isDestroyed(this.connection.socket);
+  }
+
+  /** What is written now may come from where nobody catches what that throws. */
+  get isUnattended(): boolean {
+    return this.unattended > 0 || isFed(this);
   }
 
   lostFields(): readonly FieldLine[] {

@@ -22,12 +22,13 @@ export function watchSource(exchange: Http1Exchange, source: Readable): void {
     if (exchange.phase.isSettled || response.writableEnded || response._header === null) return;
     exchange.fail({ ...sourceFailed(failure?.error), clientGone: isForClient(exchange, failure?.error) });
   };
-  const onClose = () => {
-    exchange.unattended--;
+  const onClose = (isPiped: boolean) => {
+    // What the app has let go of before is no source any more.
+    if (!isPiped && failure === undefined) return;
     // Whoever listens for the error of the source gets to deal with it first.
     if (!source.readableEnded) setImmediate(contained(supervisor, look));
   };
-  if (listenToSource(exchange, source, onError, onClose)) exchange.unattended++;
+  listenToSource(exchange, source, onError, onClose);
 }
 
 /**

@@ -33,7 +33,9 @@ export function watchSource(exchange: Piped, source: Readable): void {
     if (exchange.phase.isSettled || exchange.ended || exchange.head === null || isGone(stream)) return;
     exchange.fail(sourceFailed(failure?.error));
   };
-  const onClose = () => {
+  const onClose = (isPiped: boolean) => {
+    // What the app has let go of before is no source any more.
+    if (!isPiped && failure === undefined) return;
     // Whoever listens for the error of the source gets to deal with it first.
     if (!source.readableEnded) setImmediate(contained(supervisor, look));
   };
