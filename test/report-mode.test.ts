@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { createServer, type RequestListener, ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import express from "express";
@@ -117,6 +117,62 @@ describe("mode: report", () => {
         setImmediate(() => r.end("b"));
       },
       codes: [],
+    },
+    {
+      what: "octets to the socket between two chunks",
+      listener: ({ socket }, r) => {
+        r.write("a");
+        socket.write("garbage");
+        r.end("b");
+      },
+      codes: ["RAW_WRITE"],
+    },
+    {
+      what: "a second response by hand, behind the first one",
+      listener: ({ socket }, r) => {
+        r.end("a");
+        socket.write(`${OK}Content-Length: 0\r\n\r\n`);
+      },
+      codes: ["RAW_WRITE"],
+    },
+    {
+      what: "the end of the socket with octets of its own in the middle of the content",
+      listener: ({ socket }, r) => {
+        r.write("a");
+        setTimeout(() => socket.end("garbage"), 20);
+      },
+      codes: ["RAW_WRITE", "MC-2"],
+    },
+    {
+      what: "no octets to the socket between two chunks",
+      listener: ({ socket }, r) => {
+        r.write("a");
+        socket.write("");
+        r.end("b");
+      },
+      codes: [],
+    },
+    {
+      what: "the octets of another protocol behind a 101",
+      request: "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+      listener: ({ socket }, r) => {
+        r.writeHead(101, { connection: "upgrade", upgrade: "x" }).flushHeaders();
+        socket.write("x");
+      },
+      codes: [],
+      exchanging: { timeoutMs: 100 },
+    },
+    {
+      what: "a response of the app's own making on the socket of the first one",
+      listener: (q, r) => {
+        const { socket } = q;
+        r.detachSocket(socket);
+        const other = new ServerResponse(q);
+        other.assignSocket(socket);
+        other.end("other");
+      },
+      codes: [],
+      exchanging: { timeoutMs: 100 },
     },
     { what: "a closed connection", listener: (q) => q.socket.destroy(), codes: ["MC-2"] },
     {

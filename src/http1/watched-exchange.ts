@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { type Failure, otherLength } from "../report/incidents.js";
+import { type Failure, otherLength, rawWrite } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
 import { commit } from "./content.js";
 import { detached } from "./detached.js";
@@ -38,6 +38,7 @@ export class WatchedExchange extends Http1Exchange implements WatchedRaw {
     const { phase } = this;
     if (this.rawStream !== null || !phase.isCommitted) watchRaw(this, octets, last);
     else if (!phase.isSettled && /^HTTP\/1\.[01] 1/.test(octets.toString("latin1", 0, 10))) watchInterims(this, octets);
+    else if (octets.byteLength > 0 && !this.isDetached && this.response.statusCode !== 101) this.late(rawWrite());
     return false;
   }
 
