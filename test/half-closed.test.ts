@@ -1,12 +1,16 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import { createSecureServer } from "node:http2";
+import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, connect } from "node:net";
+import { connect as connectSecurely } from "node:tls";
 import fastify from "fastify";
 import onFinished from "on-finished";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
 import plugin from "../adapters/fastify.js";
 import { createGuard } from "../src/index.js";
+import { selfSigned } from "./testing/certificate.js";
 
 // A client that ends its side of the connection before it is answered.
 
@@ -18,15 +22,17 @@ afterEach(() => {
 type Record = { code?: string; outcome?: string };
 
 /** What a client that half-closes sees, and what the guard tells of it. */
-async function ask(server: Server, request: string, guarded: "enforce" | "report" | undefined) {
+async function ask(server: Server, request: string, guarded: "enforce" | "report" | undefined, isSecure = false) {
   const told: Record[] = [];
   const note = (record: object) => void told.push(record as Record);
   if (guarded !== undefined) {
     createGuard({ mode: guarded, logger: { info: note, warn: note, error: note } }).attach(server);
   }
   await once(server.listen(0, "127.0.0.1"), "listening");
-  closing.push(() => server.close().closeAllConnections());
-  const socket = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+  closing.push(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const options = { port, host: "127.0.0.1", allowHalfOpen: true, rejectUnauthorized: false };
+  const socket = isSecure ? connectSecurely(options) : connect(options);
   closing.push(() => socket.destroy());
   const seen: string[] = [];
   socket.on("data", (octets) => seen.push(octets.toString("latin1").split("\r\n", 1)[0] as string));
@@ -103,6 +109,36 @@ describe.each(MODES)("a client that has ended its side, in mode %s", (mode) => {
     expect(seen).toEqual(bare.seen);
     await expect.poll(() => told.map(({ outcome }) => outcome)).toEqual(["client gone"]);
     expect(told.filter(({ code }) => code !== undefined)).toEqual([]);
+  });
+
+  describe.each<[string, () => Server]>([
+    ["", () => createHttpsServer(selfSigned())],
+    [", on a server of HTTP/2", () => createSecureServer({ ...selfSigned(), allowHTTP1: true }) as never],
+  ])("over TLS%s", (_server, make) => {
+    it("gets the answer that the app gives it", async () => {
+      const server = () =>
+        make().on("request", ({ socket }, response) => socket.once("end", () => setImmediate(() => response.end("a"))));
+      const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+      const { seen, told } = await ask(server(), request, mode, true);
+      if (mode === "enforce") expect(seen).toEqual(["HTTP/1.1 200 OK", "end"]);
+      else expect(seen).toEqual((await ask(server(), request, undefined, true)).seen);
+      expect(told.filter(({ code }) => code !== undefined)).toEqual([]);
+    });
+
+    it("sees the connection end, and no reset, where nothing is answered", async () => {
+      const server = () => make().on("request", () => {});
+      const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+      const { seen, told } = await ask(server(), request, mode, true);
+      expect(seen).toEqual((await ask(server(), request, undefined, true)).seen);
+      expect(told.filter(({ code }) => code !== undefined)).toEqual([]);
+    });
+
+    it("is let go of behind an upgrade that nobody answers", async () => {
+      const server = () => make().on("upgrade", (_, socket) => void socket.resume());
+      const { seen, told } = await ask(server(), UPGRADE, mode, true);
+      expect(seen).toEqual((await ask(server(), UPGRADE, undefined, true)).seen);
+      expect(told.filter(({ code }) => code !== undefined)).toEqual([]);
+    });
   });
 
   it("sees a reset where the end of its connection would be that of its answer", async () => {

@@ -21,13 +21,10 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
   const emitRequest = requestsOf(server, below, guard, arriving);
   const responses = interceptResponses(server, guard, arriving);
   const events = connectionEvents(server, below, guard);
-  const halfOpen = server.httpAllowHalfOpen;
   const guardSocket = contained(guard.witness, (socket: Socket) => {
     // A tunnel, once it was the app's alone, may come back.
     connectionOf(socket).released = false;
   });
-  // A client that half-closes still gets its answer; connection.ts tells it from one that is gone.
-  if (guard.enforces) server.httpAllowHalfOpen = true;
 
   function emit(this: Http1Server, event: string | symbol, a?: unknown, b?: unknown): boolean {
     switch (event) {
@@ -64,7 +61,6 @@ export function interceptServer(server: Http1Server, guard: ServerGuard, listeni
     undo();
     undoCount();
     responses();
-    if (halfOpen !== undefined) server.httpAllowHalfOpen = halfOpen;
   };
 }
 

@@ -116,6 +116,7 @@ function throwAway(request: IncomingMessage, socket: Socket): void {
 export function awaitAnswer(connection: GuardedConnection): void {
   const { socket } = connection;
   if (connection.isIdle || connection.lingering || connection.bare !== null) return;
+  socket.allowHalfOpen = true; // over TLS it is not, and Node would end its side now
   tellClientLeft(connection);
   let moved = connection.delivered;
   const look = () => {

@@ -24,11 +24,22 @@ export function attachTo(
     const closing = server as unknown as Server;
     undo.push(
       isHttp1 ? closesQuietly(closing, supervisor.closing) : standsBeforeClose(closing, (close) => close()),
-      // One for HTTP/2 has them, too, for clients that speak HTTP/1.1 (`allowHTTP1`).
+      // One for HTTP/2 has these, too, for clients that speak HTTP/1.1 (`allowHTTP1`).
       keepAlive(server as TimedServer, supervisor.settings, warn),
+      answerHalfClosed(server as Http1Server),
     );
   }
   return () => {
     for (const step of undo) step();
+  };
+}
+
+/** A client that half-closes still gets its answer: its connection tells it from one that is gone. */
+function answerHalfClosed(server: Http1Server): () => void {
+  const before = server.httpAllowHalfOpen;
+  server.httpAllowHalfOpen = true;
+  return () => {
+    if (before === undefined) Reflect.deleteProperty(server, "httpAllowHalfOpen");
+    else server.httpAllowHalfOpen = before;
   };
 }
