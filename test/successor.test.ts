@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { Agent, createServer, get } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
@@ -35,6 +35,31 @@ async function listening(server: ReturnType<typeof createServer>, ...at: unknown
   });
   await nextTurn();
 }
+
+describe.each(FRAMEWORKS)("a server of %s that has been closed", (framework) => {
+  it("keeps its connections as before where it listens again", async () => {
+    for (const guarding of ["bare", "report", "enforce"] as const) {
+      const { server, port } = await start(framework, guarding, (_req, res) => res.end("fine"));
+      const [before, after] = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true, maxSockets: 1 })];
+      closing.push(
+        () => before.destroy(),
+        () => after.destroy(),
+      );
+      expect(await answerOf(before, { port, host: "127.0.0.1" })).toBe("fine");
+      await nextTurn();
+
+      server.close();
+      await listening(server, port, "127.0.0.1");
+      const ports = new Set<number | undefined>();
+      server.on("connection", (socket: Socket) => ports.add(socket.remotePort));
+      for (let n = 0; n < 3; n++) {
+        expect(await answerOf(after, { port, host: "127.0.0.1" })).toBe("fine");
+        await wait(400);
+      }
+      expect(ports.size, guarding).toBe(1);
+    }
+  });
+});
 
 describe.each(FRAMEWORKS)("another server that listens where one of %s has been closed", (framework) => {
   it.each([

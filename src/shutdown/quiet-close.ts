@@ -28,7 +28,7 @@ export type ClosingServers = Set<object>;
  * Lets the connections of a server end without losing a request: responses announce it, and an idle connection is closed
  * once it has been quiet; one on which a request has begun to arrive is not idle. Where the app has put another server
  * in its place, that one is to get the next request, so idle connections end at once. Goes on until the server no longer
- * listens and its last connection is gone.
+ * listens and its last connection is gone, or until the app has it listen again: all is as before then.
  * @param left - where it listened, if it does no more
  */
 export async function closeQuietly(
@@ -41,17 +41,23 @@ export async function closeQuietly(
   const seen = new WeakMap<Socket, { bytesRead: number; since: number }>();
   const mayGetMore = () => server.listening || isGivenConnections(server) || mayShakeHands(server);
   let quietMs = QUIET_MS;
-  const waitNoMore = awaitSuccessor(left, () => {
+  let listensAgain = false;
+  const found = () => {
     quietMs = 0;
     closeQuiet(server, seen, quietMs);
+  };
+  const waitNoMore = awaitSuccessor(server, left, found, () => {
+    listensAgain = true;
+    closing.delete(server);
   });
-  while (closing.has(server) && (closeQuiet(server, seen, quietMs) > 0 || mayGetMore())) {
+  while (!listensAgain && closing.has(server) && (closeQuiet(server, seen, quietMs) > 0 || mayGetMore())) {
     await wait(LOOK_MS, undefined, { ref: false });
     // What has arrived is read before this turn of the loop goes on.
     await nextTurn();
   }
   waitNoMore();
-  closing.delete(server);
+  // It may have been closed once more since.
+  if (!listensAgain) closing.delete(server);
 }
 
 /** Whether a connection may be at its TLS handshake: it is in no list of connections before that is complete. */

@@ -11,14 +11,17 @@ type Address = AddressInfo | string | null;
 const WILDCARDS = new Set(["::", "0.0.0.0"]);
 
 /**
- * Waits for another server of this process to listen where one has just been closed.
+ * Waits for another server of this process to listen where one has just been closed, or for that to listen again.
  * @param left - where that was
+ * @param found - told of the other one
  * @returns a function that waits no more
  */
-export function awaitSuccessor(left: Address, found: () => void): () => void {
+export function awaitSuccessor(server: Server, left: Address, found: () => void, again: () => void): () => void {
   if (left === null) return () => {};
   const look = contained(undefined, (message: unknown) => {
-    if (isSame(left, (message as { server: Server }).server.address())) found();
+    const { server: other } = message as { server: Server };
+    if (other === server) again();
+    else if (isSame(left, other.address())) found();
   });
   subscribe(LISTENS, look);
   return () => void unsubscribe(LISTENS, look);
