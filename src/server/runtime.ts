@@ -1,7 +1,6 @@
-import { Socket } from "node:net";
 import { RayguardError } from "../errors.js";
 import { hasInternals } from "../http1/node-internals.js";
-import { IncomingMessage, ServerResponse } from "../node-http.js";
+import { OutgoingMessage, ServerResponse } from "../node-http.js";
 import type { Settings } from "../options/options.js";
 
 let found: { readonly runtime: string | undefined } | undefined;
@@ -32,5 +31,7 @@ function findRuntime(): string | undefined {
   const { bun, deno, node } = process.versions;
   if (bun !== undefined) return `Bun ${bun}`;
   if (deno !== undefined) return `Deno ${deno}`;
-  return hasInternals(new ServerResponse(new IncomingMessage(new Socket()))) ? undefined : `Node ${node}`;
+  // The constructor of ServerResponse would tell observers of a response that nobody has asked for.
+  const response = Object.setPrototypeOf(new OutgoingMessage(), ServerResponse.prototype) as object;
+  return hasInternals(response) ? undefined : `Node ${node}`;
 }
