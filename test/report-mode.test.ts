@@ -135,6 +135,23 @@ describe("mode: report", () => {
       },
       codes: ["RAW_WRITE"],
     },
+    ...(["end", "write"] as const).map((method) => ({
+      what: `a whole response by hand, and ${method}() of the one that Node has made`,
+      listener: (({ socket }, r) => {
+        socket.write(`${OK}Content-Length: 2\r\n\r\nok`);
+        r[method]("x");
+      }) as RequestListener,
+      codes: ["LATE_WRITE"],
+      exchanging: { timeoutMs: 100 },
+    })),
+    {
+      what: "an answer to a client that has left",
+      listener: (q, r) => {
+        q.socket.destroy();
+        setTimeout(() => r.end("x"), 20);
+      },
+      codes: ["MC-2"],
+    },
     {
       what: "the end of the socket with octets of its own in the middle of the content",
       listener: ({ socket }, r) => {

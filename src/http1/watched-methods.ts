@@ -1,9 +1,11 @@
+import type { ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { isBypassed } from "./bypass.js";
 import { watchContent } from "./content.js";
 import { isGone } from "./destroyed-by-node.js";
 import { detached } from "./detached.js";
 import { watchEarlyHints } from "./early-hints.js";
+import { isWritable } from "./gone-socket.js";
 import { watchInterims } from "./interim-gate.js";
 import type { ExchangeMethods, NativeMethods, WriteInformation } from "./native-methods.js";
 import { watchSource } from "./piped-source.js";
@@ -32,7 +34,7 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
     },
 
     write(exchange, chunk, encoding, callback) {
-      const isLate = this.finished;
+      const isLate = this.finished || isAnsweredByHand(exchange, this);
       if (isLate) exchange.wroteLate();
       const result = native.write.call(this, chunk, encoding, callback);
       if (!isLate) watchResetContent(exchange, chunk);
@@ -44,6 +46,7 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
         if (chunk && typeof chunk !== "function") exchange.wroteLate();
         return native.end.call(this, chunk, encoding, callback);
       }
+      if (isAnsweredByHand(exchange, this)) exchange.wroteLate();
       exchange.inEnd = true;
       beforeEnd(exchange);
       try {
@@ -86,4 +89,9 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
       return undefined;
     },
   };
+}
+
+/** The app has written the whole response to the socket itself: what Node sends for this one comes behind it. */
+function isAnsweredByHand(exchange: WatchedExchange, response: ServerResponse): boolean {
+  return exchange.phase.isSettled && !response.headersSent && isWritable(exchange.connection.socket);
 }
