@@ -31,9 +31,10 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/http2/http2-exchange.ts on": "reads properties only; its own listeners are contained",
   "src/http1/kept-octets.ts nextTick": "emits `drain`, whose listeners are the app's",
   "src/http1/tear-down.ts once": "emits `aborted`, whose listeners are the app's",
+  "src/kept/channel.ts nextTick": TELLS_APP,
   "src/kept/ports-to-come.ts nextTick": TELLS_APP,
   "src/shutdown/close-method.ts nextTick": TELLS_APP,
-  "src/shutdown/end-of-process.ts prependListener":
+  "src/shutdown/process-events.ts prependListener":
     "the end of the process itself, where a failure ends it as Node would",
   "src/shutdown/end-of-process.ts nextTick": "the end of the process itself, where a failure ends it as Node would",
   "src/shutdown/other-listeners.ts nextTick": "the end of the process itself, where a failure ends it as Node would",

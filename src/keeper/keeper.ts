@@ -96,6 +96,11 @@ export class Keeper {
     for (const worker of this.workers) this.#workers.replace(worker);
   }
 
+  /** The keeper has no parent any more. */
+  parentLeft(): void {
+    for (const worker of this.#workers) worker.tell({ rayguard: "parent left" } satisfies FromKeeper);
+  }
+
   /** A message of the keeper's own parent, for the app. */
   passDown(message: unknown): void {
     for (const worker of this.#workers) worker.tell(message);
@@ -108,7 +113,7 @@ export class Keeper {
       keeper: process.pid,
       ledger: this.#ledgers.path,
       slots: LEDGER_SLOTS,
-      hasParent: process.send !== undefined,
+      hasParent: process.connected === true,
       blockedMs,
       listeners: this.#sockets.all,
     };
@@ -144,6 +149,9 @@ export class Keeper {
       case "on its own":
         this.#isOnItsOwn = true;
         this.#ready(worker);
+        break;
+      case "parted":
+        if (process.connected) process.disconnect?.();
         break;
       case "pong":
         worker.seenAt = performance.now();

@@ -1,4 +1,5 @@
 import type { Server } from "node:net";
+import { nextTick } from "../clock.js";
 import { contain } from "../containment.js";
 import type { FromKeeper, ToKeeper } from "./messages.js";
 
@@ -22,6 +23,10 @@ export class Channel {
   readonly #control: Control;
   /** Whose code is running: Node's own, which has to find all of it, or the app's. */
   #isNode = false;
+  /** What the app finds of the pipe. */
+  readonly #shown = new Map<string, unknown>();
+  /** Tells the app that there is no pipe any more. */
+  readonly #tellEnd: () => void;
 
   /**
    * @param received - what the keeper says; a connection comes as the handle libuv has of it, or without one where the
@@ -37,7 +42,10 @@ export class Channel {
     this.#send = (process.send as Send).bind(process);
     this.#control = process.channel as unknown as Control;
     const { emit } = process;
+    this.#tellEnd = () => void Reflect.apply(emit, process, ["disconnect"]);
     const asNode = <T>(run: () => T) => this.#asNode(run);
+    const isConnected = () => this.#shown.get("connected") === true;
+    const end = () => this.#end();
     function emitApart(this: NodeJS.Process, event: string | symbol, ...args: unknown[]): boolean {
       if (event === "internalMessage") {
         const isKnown = asNode(() => Reflect.apply(emit, this, [event, ...args]) as boolean);
@@ -47,11 +55,15 @@ export class Channel {
           contain(undefined, () => received(msg, undefined));
         return isKnown;
       }
-      if (event === "disconnect") contain(undefined, left);
+      // What it is told it has let go of, or has never had.
+      const isHidden = !isConnected() && (event === "disconnect" || (event === "message" && hasParent));
+      if (event === "disconnect") {
+        contain(undefined, left);
+        end();
+      }
       const [message, socket] = args as [FromKeeper | null | undefined, { _handle?: object | null } | undefined];
       const isOurs = event === "message" && typeof message === "object" && message !== null && "rayguard" in message;
-      if (!isOurs && (hasParent || event !== "disconnect"))
-        return Reflect.apply(emit, this, [event, ...args]) as boolean;
+      if (!isOurs && !isHidden) return Reflect.apply(emit, this, [event, ...args]) as boolean;
       if (!isOurs) return true;
       const handle = socket?._handle ?? undefined;
       if (socket !== undefined) socket._handle = null; // the server it is for makes a socket of its own
@@ -62,11 +74,38 @@ export class Channel {
     // Node keeps messages back until somebody listens.
     process.on("message", () => undefined);
     this.#control.unref();
-    if (!hasParent) this.#hide();
+    if (hasParent) {
+      const { send, connected, channel } = process;
+      for (const [name, value] of Object.entries({ send, connected, channel })) this.#shown.set(name, value);
+      this.#shown.set("disconnect", this.#disconnectOver(process.disconnect as () => void));
+    }
+    this.#hide(hasParent);
   }
 
-  /** Has the app find of the pipe what one that has been started by hand finds: nothing. */
-  #hide(): void {
+  /** The app lets go of the keeper's parent, and of nothing else. @param native - refuses that where it has been done */
+  #disconnectOver(native: () => void): () => void {
+    return () => {
+      if (this.#shown.get("connected") !== true) return native.call(process);
+      this.tell({ rayguard: "parted" });
+      this.parentLeft();
+    };
+  }
+
+  /** The keeper has no parent any more. */
+  parentLeft(): void {
+    if (this.#shown.get("connected") !== true) return;
+    this.#end();
+    nextTick(this.#tellEnd);
+  }
+
+  #end(): void {
+    if (!this.#shown.has("connected")) return;
+    this.#shown.set("connected", false);
+    this.#shown.set("channel", null);
+  }
+
+  /** Has the app find of the pipe what is the keeper's parent's: where that has none, nothing, as if started by hand. */
+  #hide(hasParent: boolean): void {
     const kHandle = Object.getOwnPropertySymbols(process).find(({ description }) => description === "kChannelHandle");
     const pipe =
       kHandle && (Reflect.get(process, kHandle) as { onread?: (this: object, ...args: unknown[]) => unknown });
@@ -79,14 +118,14 @@ export class Channel {
     };
     for (const name of OF_PIPE) {
       let nodes: unknown = process[name];
-      let apps: unknown;
+      const before = Object.getOwnPropertyDescriptor(process, name);
       Object.defineProperty(process, name, {
         configurable: true,
-        enumerable: false,
-        get: () => (this.#isNode ? nodes : apps),
+        enumerable: hasParent && before?.enumerable === true,
+        get: () => (this.#isNode ? nodes : this.#shown.get(name)),
         set: (value: unknown) => {
           if (this.#isNode) nodes = value;
-          else apps = value;
+          else this.#shown.set(name, value);
         },
       });
     }

@@ -54,6 +54,8 @@ export type FromKeeper =
   | { rayguard: "closed"; key: string }
   /** Another worker takes over. */
   | { rayguard: "retire" }
+  /** Whoever has started the keeper is gone, or has let go of it. */
+  | { rayguard: "parent left" }
   | { rayguard: "ping" };
 
 /** What a worker says. */
@@ -73,4 +75,6 @@ export type ToKeeper =
   | { rayguard: "leaving"; cause: Cause }
   /** It listens, or forks, with nothing for the keeper to hold. */
   | { rayguard: "on its own" }
+  /** It has let go of the keeper's parent. */
+  | { rayguard: "parted" }
   | { rayguard: "pong"; rss: number };

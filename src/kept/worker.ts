@@ -87,6 +87,9 @@ class Worker {
       case "retire":
         containPromise(undefined, this.#retire());
         break;
+      case "parent left":
+        this.#channel.parentLeft();
+        break;
       case "ping":
         this.#pong();
         break;

@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -102,6 +103,38 @@ describe.skipIf(process.platform === "win32")("a parent that is gone", { timeout
     expect(await answer(port, "/tell")).toBe(pid);
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(await answer(port, "/end")).toBe(pid);
+  });
+});
+
+/** Lets go of its parent when it is asked to, and says what it finds. */
+const lets = `import http from "node:http";
+const told = [];
+process.on("disconnect", () => told.push("disconnect"));
+process.on("error", (error) => told.push(error.code));
+const found = () => [typeof process.send, process.connected, process.channel === null, told];
+http.createServer((request, response) => {
+  if (request.url === "/go") process.disconnect();
+  setTimeout(() => response.end(JSON.stringify(found())), 50);
+}).listen(0, "127.0.0.1", function () { process.send(this.address().port); });`;
+
+describe.skipIf(process.platform === "win32")("a program that lets go of its parent", { timeout: 60_000 }, () => {
+  it("goes on, and finds what it finds without a keeper", async () => {
+    const file = join(folder, "app.mjs");
+    writeFileSync(file, lets);
+    const found = [];
+    for (const before of [[], [COMMAND, "run"]]) {
+      const env = { ...process.env, RAYGUARD_OPTIONS: '{"logger":false}' };
+      const [program, ...args] = [...before, file];
+      child = fork(program as string, args, { stdio: "ignore", env });
+      const [port] = (await once(child, "message")) as [number];
+      const gone = once(child, "disconnect");
+      const asked = [await answer(port, "/"), await answer(port, "/go")];
+      await gone;
+      asked.push(await answer(port, "/"), await answer(port, "/go"));
+      found.push(asked);
+      child.kill("SIGTERM");
+    }
+    expect(found[1]).toEqual(found[0]);
   });
 });
 

@@ -111,11 +111,12 @@ function obey(keeper: Keeper): () => void {
   const message = (told: unknown) => keeper.passDown(told);
   for (const signal of ENDING) process.on(signal, end);
   process.on("SIGHUP", hangUp);
-  if (process.send !== undefined) process.on("message", message);
+  const left = () => keeper.parentLeft();
+  if (process.send !== undefined) process.on("message", message).on("disconnect", left);
   return () => {
     for (const signal of ENDING) process.off(signal, end);
     process.off("SIGHUP", hangUp);
-    process.off("message", message);
+    process.off("message", message).off("disconnect", left);
   };
 }
 
