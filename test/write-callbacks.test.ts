@@ -43,7 +43,7 @@ async function told(mode: "bare" | "enforce" | "report", app: App, end: End): Pr
   end(response, client);
   await closed;
   notes.push("close");
-  await delay(5);
+  await delay(20);
   client.destroy();
   return notes;
 }
@@ -76,6 +76,14 @@ const WRITES: Readonly<Record<string, App>> = {
       response.write("c", "latin1", called(note, "c"));
       response.write("d");
     });
+  },
+  "an end once it is closed": (response, note) => {
+    response.write("a", called(note, "a"));
+    response.on("close", () => response.end("b", called(note, "end")));
+  },
+  "an end without content once it is closed": (response, note) => {
+    response.write("a", called(note, "a"));
+    response.on("close", () => response.end(called(note, "end")));
   },
   "a write once another has left": (response, note) =>
     response.write("a", () => {

@@ -76,8 +76,16 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
     },
 
     end(exchange, chunk, encoding, callback) {
-      if (exchange.goneBy !== null && !exchange.reopened)
-        return asIfOpen(exchange, () => guarded.end.call(this, exchange, chunk, encoding, callback));
+      if (exchange.goneBy !== null && !exchange.reopened) {
+        // Nobody is called back for an end that does not leave, as far as the app is told.
+        const isLost = this.destroyed && !this.finished;
+        const [content, coding] = [chunk, encoding].map((given) =>
+          isLost && typeof given === "function" ? null : given,
+        );
+        return asIfOpen(exchange, () =>
+          guarded.end.call(this, exchange, content, coding, isLost ? undefined : callback),
+        );
+      }
       if (this.finished) {
         if (chunk && typeof chunk !== "function") exchange.wroteLate();
         return native.end.call(this, chunk, encoding, callback);
