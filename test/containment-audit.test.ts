@@ -17,6 +17,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/http1/departure.ts nextTick": TELLS_APP,
   "src/http1/departure.ts setImmediate": TELLS_APP,
   "src/http1/guarded-exchange.ts onceClosed": TELLS_APP,
+  "src/http1/guarded-methods.ts nextTick": TELLS_APP,
   "src/http1/idle-timeout.ts setImmediate": TELLS_APP,
   "src/http1/rejections.ts nextTick": "calls the app's handler for rejections, and catches what the app is not to see",
   "src/http1/socket-close.ts once": "stands for its callers, of which each is looked at",
@@ -32,6 +33,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/http1/kept-octets.ts nextTick": "emits `drain`, whose listeners are the app's",
   "src/http1/tear-down.ts once": "emits `aborted`, whose listeners are the app's",
   "src/kept/channel.ts nextTick": TELLS_APP,
+  "src/kept/worker.ts on": "contains what it does itself, connection by connection",
   "src/kept/ports-to-come.ts nextTick": TELLS_APP,
   "src/shutdown/close-method.ts nextTick": TELLS_APP,
   "src/shutdown/process-events.ts prependListener":

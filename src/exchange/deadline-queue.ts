@@ -108,7 +108,8 @@ export class DeadlineQueue {
       this.#sweep(now); // what has come due since then has not had its turn yet
     });
     // In the first turn it is read, in the second who deferred to the app has looked at what that made of it.
-    setImmediate(() => setImmediate(sweep));
+    const inNextTurn = contained(undefined, () => void setImmediate(sweep));
+    setImmediate(inNextTurn);
   }
 
   /** @param until - what is due by this time is told */

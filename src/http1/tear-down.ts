@@ -92,11 +92,11 @@ export function awaitRest(connection: GuardedConnection, request: IncomingMessag
     read = socket.bytesRead;
   };
   const timer = setInterval(contained(connection.witness, look), UNREAD_SILENCE_MS).unref();
-  const stop = () => {
+  const stop = contained(connection.witness, () => {
     clearInterval(timer);
     socket.removeListener("close", stop);
     connection.forgetRest = undefined;
-  };
+  });
   connection.forgetRest = stop;
   onceClosed(socket, stop);
   if (request.destroyed) throwAway(request, socket);
