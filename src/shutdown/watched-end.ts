@@ -34,6 +34,8 @@ function listen(): void {
 }
 
 const onUncaught = contained(undefined, (error: Error) => {
+  // The app has taken it, as `node:domain` does.
+  if (process.hasUncaughtExceptionCaptureCallback()) return;
   isThrown = true;
   const culprit = currentExchange();
   if (culprit?.supervisor.settings.mode !== "report") return;

@@ -60,6 +60,24 @@ it.each([
   expect(lines.sort()).toEqual([...(path === "/answers" ? ["/answers undefined"] : []), ...expected]);
 });
 
+it("tells of no exception that the app has taken", async () => {
+  const domains = `
+import { createServer } from "node:http";
+import { create } from "node:domain";
+createServer((request, response) => {
+  const domain = create().on("error", () => response.end("caught", () => process.exit(3)));
+  domain.run(() => setTimeout(() => { throw new Error("boom"); }, 5));
+}).listen(0, "127.0.0.1", function () { process.send(this.address().port); });
+`;
+  const program = Program.start("app.mjs", domains, { env: { RAYGUARD_OPTIONS: '{"mode":"report"}' } });
+  const [port] = (await program.ports()) as [number];
+  const socket = connect(port, "127.0.0.1").on("error", () => {});
+  socket.resume().write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  expect(await program.end()).toBe(3);
+  await expect.poll(() => program.lines("request")).toMatchObject([{ status: 200, outcome: "intact" }]);
+  expect(program.lines("incident")).toEqual([]);
+});
+
 it("has the line of a request that ends its process, though it is the first one", async () => {
   const program = Program.start("app.mjs", APP);
   const [port] = (await program.ports()) as [number];
