@@ -1,6 +1,7 @@
 import { contain, contained } from "../containment.js";
 import { currentExchange } from "../exchange/current-exchange.js";
 import type { Exchange } from "../exchange/exchange.js";
+import { Http1Exchange } from "../http1/http1-exchange.js";
 import { endOfProcess, uncaught } from "../report/incidents.js";
 import { WeakCollection } from "../weak-collection.js";
 
@@ -46,9 +47,12 @@ const onUncaught = contained(undefined, (error: Error) => {
 function onExit(): void {
   const failure = endOfProcess(isThrown ? "SHUTDOWN" : "EXIT");
   const end = (exchange: Exchange) => {
-    if (exchange.phase.isOver) return;
-    if (exchange.incident === undefined) exchange.fail(failure);
-    exchange.settle(false); // nobody will tell later
+    // Nobody will tell later. What has ended is told of where all of it is known to be with the kernel.
+    if (!exchange.phase.isOver) {
+      if (exchange.incident === undefined) exchange.fail(failure);
+      exchange.settle(false);
+    } else if (exchange instanceof Http1Exchange && !exchange.isQueued && exchange.connection.unsent === 0)
+      exchange.gone();
   };
   for (const guard of guards) for (const exchange of [...guard.waiting]) contain(undefined, () => end(exchange));
 }
