@@ -178,10 +178,10 @@ export class Admission implements Admitter {
 
   /** Stops making anybody wait. */
   open(): void {
-    for (let ticket = this.#queue.first; ticket !== null; ticket = this.#queue.first) this.#take(ticket as Ticket);
-    for (const ticket of this.#overdue) this.#take(ticket as Ticket);
-    this.#queue.clear();
-    this.#overdue.clear();
+    for (const queue of [this.#queue, this.#overdue]) {
+      for (let ticket = queue.first; ticket !== null; ticket = queue.first) this.#take(ticket as Ticket);
+      queue.clear();
+    }
   }
 
   /** Whose turn it is. Where that is nobody, an answer that comes late is better than a refusal. */
