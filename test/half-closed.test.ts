@@ -2,11 +2,11 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { createSecureServer } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import fastify from "fastify";
 import onFinished from "on-finished";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocketServer } from "ws";
 import plugin from "../adapters/fastify.js";
 import { createGuard } from "../src/index.js";
@@ -242,3 +242,30 @@ async function connectOnce(port: number): Promise<void> {
   closing.push(() => socket.destroy());
   await once(socket, "connect");
 }
+
+describe.each(["connect", "upgrade"] as const)("in front of what a listener for %s has", (event) => {
+  it.each<[what: string, act: (socket: Socket) => void]>([
+    ["does nothing", () => {}],
+    ["answers", (socket) => socket.end("HTTP/1.1 200 OK\r\n\r\n")],
+  ])("no request stays in flight once the client has left: it %s", async (_what, act) => {
+    const server = createServer(() => {});
+    const guard = createGuard({ logger: false, shutdown: false, crash: false });
+    guard.attach(server);
+    const heard = new Promise<void>((resolve) => {
+      server.on(event, (_request: object, socket: Socket) => {
+        act(socket.on("error", () => {}));
+        resolve();
+      });
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    closing.push(() => server.close().closeAllConnections());
+    const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    const method = event === "connect" ? "CONNECT a:1" : "GET /";
+    const fields = "Host: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    socket.write(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${method} HTTP/1.1\r\n${fields}`);
+    await heard;
+    expect(guard.stats().inFlight).toBe(2);
+    socket.destroy();
+    await vi.waitFor(() => expect(guard.stats().inFlight).toBe(0), { timeout: 4_000 });
+  });
+});

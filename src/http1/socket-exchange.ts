@@ -64,6 +64,8 @@ export class SocketExchange extends Exchange implements RawExchange, WithoutResp
   protected readonly destroyed = (): void => {
     this.#release(writeAfterDestroy());
     this.settle(false);
+    // Node has let go of the socket, and tells none of the requests in front.
+    this.connection.closed();
   };
 
   /** Keeps the answer back until `takeTurn()`. */
