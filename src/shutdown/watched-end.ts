@@ -49,6 +49,8 @@ function onExit(): void {
   const end = (exchange: Exchange) => {
     // Nobody will tell later. What has ended is told of where all of it is known to be with the kernel.
     if (!exchange.phase.isOver) {
+      // A keeper answers it, and tells of that.
+      if (exchange.kept !== undefined) return;
       if (exchange.incident === undefined) exchange.fail(failure);
       exchange.settle(false);
     } else if (exchange instanceof Http1Exchange && !exchange.isQueued && exchange.connection.unsent === 0)
