@@ -1,6 +1,7 @@
 import http, { type RequestListener, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import { type AddressInfo, connect } from "node:net";
+import { getDefaultHighWaterMark } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { createGuard } from "../src/index.js";
@@ -87,7 +88,9 @@ describe.each(["enforce", "report"] as const)("an app that fills a buffer anew, 
     expect(await overHttp1(app(way), mode)).toBe(bare);
   });
 
-  it.each(Object.entries(WAYS))("sends what it has written over HTTP/2: %s", async (_what, way) => {
+  it.each(Object.entries(WAYS))("sends what it has written over HTTP/2: %s", async (_what, given) => {
+    // A stream asks for patience where Node says, which depends on the version.
+    const way = given.parts === undefined ? given : { ...given, octets: getDefaultHighWaterMark(false) + 1 };
     const bare = await overHttp2(app(way));
     expect(bare).toBe(
       [..."abcde"]
