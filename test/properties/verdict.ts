@@ -62,7 +62,8 @@ export function breaches(seen: Observation): string[] {
   // What a program does to the socket itself may meet the request in front of its own, whose connection then ends.
   const lostBehind =
     at > 0 && (result.responses[at - 1]?.closes === true || (run.touchedSocket && result.responses.length === at));
-  if (response === undefined && !lostBehind && !isGone && !isBrokenOff(seen, at)) {
+  const isLost = lostBehind || isGone || isBrokenOff(seen, at) || isResetBehindEnd(seen);
+  if (response === undefined && !isLost) {
     found.push(`empty: ${result.end}, ${result.octets.length} octets`);
   }
   const broken = result.responses.some((one) => one?.complete === false);
@@ -122,7 +123,10 @@ function readsNoFile({ operations }: Program): boolean {
   return operations.some(([name, how]) => name === "file" && how === "closed descriptor");
 }
 
-/** Whether the app has reset the connection behind the end of its response: what the system has not sent by then is lost. */
+/**
+ * Whether the app has reset the connection behind the end of its response, which is over for the guard as well: what the
+ * system has not sent by then is lost, and what a client that is still sending has not read.
+ */
 function isResetBehindEnd({ program, run, result, records }: Observation): boolean {
   const isEnded = run.ended || program.operations.some(([name, how]) => name === "pipe" && how === "big");
   const resets = program.operations.some(([name, what]) => name === "destroy" && what === "socket reset");
