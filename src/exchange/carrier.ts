@@ -130,4 +130,7 @@ export abstract class Carrier {
 
   /** Something fails behind the client's leaving. */
   failsBehindClient(): void {}
+
+  /** The process is about to be gone: tells of what has ended, where all of it is known to be with the kernel. */
+  tellBeforeExit(): void {}
 }

@@ -221,6 +221,10 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
     this.lostOctets = this.isOut ? this.connection.unsent : this.sent;
   }
 
+  override tellBeforeExit(): void {
+    if (!this.isQueued && this.connection.unsent === 0) this.gone();
+  }
+
   /** The connection is gone. */
   gone(): void {
     // A recipient that has all it was promised may leave before the app has ended its response, or Node has said so.

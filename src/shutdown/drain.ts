@@ -8,7 +8,6 @@ import type { Exchange } from "../exchange/exchange.js";
 import { socketsOf } from "../http1/connection-lists.js";
 import { connectionOf } from "../http1/connection-of.js";
 import { isDestroyed, isWritable } from "../http1/gone-socket.js";
-import { Http1Exchange } from "../http1/http1-exchange.js";
 import type { SocketExchange } from "../http1/socket-exchange.js";
 import { endOfProcess, type Failure } from "../report/incidents.js";
 import { arrivingAt } from "./arriving.js";
@@ -105,10 +104,9 @@ export function answerTheRest(guard: DrainedGuard, code: "SHUTDOWN" | "EXIT"): n
     const isEnded = exchange.fail(failure);
     if (isEnded) ended++;
     if (code !== "EXIT") return;
-    // Nobody will tell later. What has ended is told of where all of it is known to be with the kernel.
+    // Nobody will tell later.
     if (isEnded) exchange.settle(true);
-    else if (exchange instanceof Http1Exchange && !exchange.isQueued && exchange.connection.unsent === 0)
-      exchange.gone();
+    else exchange.tellBeforeExit();
   };
   for (const exchange of [...guard.supervisor.exchanges()]) contain(undefined, () => end(exchange));
   for (const socket of [...guard.servers].flatMap((server) => [...arrivingAt(server)])) {

@@ -1,7 +1,6 @@
 import { contain, contained } from "../containment.js";
 import { currentExchange } from "../exchange/current-exchange.js";
 import type { Exchange } from "../exchange/exchange.js";
-import { Http1Exchange } from "../http1/http1-exchange.js";
 import { endOfProcess, uncaught } from "../report/incidents.js";
 import { WeakCollection } from "../weak-collection.js";
 
@@ -39,7 +38,7 @@ const onUncaught = contained(undefined, (error: Error) => {
   if (process.hasUncaughtExceptionCaptureCallback()) return;
   isThrown = true;
   const culprit = currentExchange();
-  if (culprit?.supervisor.settings.mode !== "report") return;
+  if (!culprit?.isWatched) return;
   // What its listener has thrown is told already, and on its way out.
   if (culprit.incident !== "HANDLER_ERROR") culprit.fail(uncaught(error));
 });
@@ -47,14 +46,11 @@ const onUncaught = contained(undefined, (error: Error) => {
 function onExit(): void {
   const failure = endOfProcess(isThrown ? "SHUTDOWN" : "EXIT");
   const end = (exchange: Exchange) => {
-    // Nobody will tell later. What has ended is told of where all of it is known to be with the kernel.
-    if (!exchange.phase.isOver) {
-      // A keeper answers it, and tells of that.
-      if (exchange.kept !== undefined) return;
-      if (exchange.incident === undefined) exchange.fail(failure);
-      exchange.settle(false);
-    } else if (exchange instanceof Http1Exchange && !exchange.isQueued && exchange.connection.unsent === 0)
-      exchange.gone();
+    if (exchange.phase.isOver) return exchange.tellBeforeExit();
+    // A keeper answers it, and tells of that.
+    if (exchange.kept !== undefined) return;
+    if (exchange.incident === undefined) exchange.fail(failure);
+    exchange.settle(false);
   };
   for (const guard of guards) for (const exchange of [...guard.waiting]) contain(undefined, () => end(exchange));
 }
