@@ -122,7 +122,11 @@ function onSignal(signal: NodeJS.Signals): void {
   ownSignalHasCome(signal);
   signalled();
   const concerned = concern(({ shutdown }) => shutdown !== false && shutdown.signals.includes(signal));
-  hear(signal, onSignal, (others) => asksForEnd(128 + constants.signals[signal], others, concerned));
+  hear(signal, onSignal, (others) => {
+    // An app that listens for it opens its log again, or reads its configuration, and goes on.
+    if (signal === "SIGHUP" && others === "listeners") return;
+    asksForEnd(128 + constants.signals[signal], others, concerned);
+  });
 }
 
 /** PM2 says it so before it sends a signal. */

@@ -101,6 +101,18 @@ describe.each(["before", "after"] as const)("a listener for SIGTERM, added %s th
   );
 });
 
+test("goes on as before where a listener for SIGHUP opens its log again", TIMEOUT, async ({ start }) => {
+  const origin = await start("opens its log again", "after", { shutdown: { graceMs: 1 } });
+  origin.child.kill("SIGHUP");
+  await origin.told("opened");
+  const { responses } = await exchange({ port: origin.port }, [{ path: "/slow" }, { path: "/health" }]);
+  expect(responses.map(({ status, closes }) => [status, closes])).toEqual([
+    [200, false],
+    [200, false],
+  ]);
+  expect(origin.child.exitCode).toBe(null);
+});
+
 test("serves on while a listener for SIGTERM may still end the process", TIMEOUT, async ({ start }) => {
   const origin = await start("looks on", "after");
   origin.child.kill("SIGTERM");

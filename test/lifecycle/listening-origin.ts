@@ -87,6 +87,7 @@ const LISTENERS: Record<string, () => void> = {
   none: () => {},
   // -- signals
   "looks on": () => process.on("SIGTERM", () => tell("looked on")),
+  "opens its log again": () => process.on("SIGHUP", () => tell("opened")),
   "looks on, once": () => process.once("SIGTERM", () => tell("looked on")),
   "signal-exit": () => {
     const { onExit } = require("signal-exit") as typeof import("signal-exit");
