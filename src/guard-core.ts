@@ -14,8 +14,7 @@ import type { Exchange } from "./exchange/exchange.js";
 import { appFailed } from "./exchange/leaving.js";
 import type { GuardedListener } from "./exchange/request-context.js";
 import type { Guard } from "./guard.js";
-import { Health } from "./health/health.js";
-import { HEALTH_DEFAULTS } from "./health/health-options.js";
+import { GuardParts } from "./guard-parts.js";
 import type { Http1Exchange } from "./http1/http1-exchange.js";
 import { anyExchangeOf } from "./http1/http1-exchange-of.js";
 import { guardedListener } from "./http1/listeners.js";
@@ -24,45 +23,29 @@ import { coverPrototypes } from "./http1/prototypes.js";
 import type { SocketExchange } from "./http1/socket-exchange.js";
 import type { Http2Exchange } from "./http2/http2-exchange.js";
 import { IncomingMessage, ServerResponse } from "./node-http.js";
-import { type GuardOptions, type RouteSettings, resolveOptions } from "./options/options.js";
+import type { GuardOptions, RouteSettings } from "./options/options.js";
 import { resolveRoute } from "./options/route-settings.js";
 import type { Gauges } from "./overload/gauges.js";
-import { Overload } from "./overload/overload.js";
-import { OVERLOAD_DEFAULTS } from "./overload/overload-options.js";
-import { RefusalTally } from "./overload/refusal-tally.js";
-import { PassThrough } from "./pass-through.js";
 import type { Failure, Prevented } from "./report/incidents.js";
-import type { Logger } from "./report/log.js";
-import { kObserve, type Observer } from "./report/observation.js";
-import type { GuardStats } from "./report/stats.js";
 import { comesHere, openHere } from "./server/arrival.js";
 import { type AttachingGuard, Attachments } from "./server/attachments.js";
 import { leadsTo } from "./server/first-contact.js";
 import { type FirstLook, firstLook } from "./server/first-look.js";
 import { requestHeaderLimit } from "./server/keep-alive.js";
 import { openersOf, openSocket } from "./server/open-exchange.js";
-import { settingsUnder, unsupportedRuntime } from "./server/runtime.js";
 import { keepTickShape } from "./server/tick-shape.js";
 import type { Closing } from "./shutdown/close-listeners.js";
 import { type DrainOptions, Lifecycle } from "./shutdown/lifecycle.js";
-import { GuardSupervisor } from "./supervisor.js";
-import { startWatchdog } from "./watchdog/watchdog.js";
 
-/** A guard: joins its parts, and stands for them before adapters, servers and the end of the process. */
-export class GuardCore implements AdapterGuard, AttachingGuard {
-  readonly health: Health;
-  readonly supervisor: GuardSupervisor;
+/** A guard: what stands for its parts before adapters, servers and the end of the process. */
+export class GuardCore extends GuardParts implements AdapterGuard, AttachingGuard {
   /** Sockets that have been handed over to another protocol, with the request that asked for it. */
   readonly upgraded = new Map<Socket, SocketExchange>();
   /** Sessions of HTTP/2 that are open. */
   readonly sessions = new Set<ServerHttp2Session>();
-  readonly overload: Overload | undefined;
-  /** Counts connections that no server had room for. */
-  readonly refusals: RefusalTally;
   readonly attachments = new Attachments(this);
   /** How it ends, and what the end of the process has to do with it. */
   readonly lifecycle: Lifecycle;
-  readonly passThrough: PassThrough | undefined;
   readonly #recognised = new WeakSet<object>();
   // Each request comes by these, and goes straight to whom they are of.
   readonly enter: (exchange: Exchange) => void;
@@ -73,32 +56,20 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
   readonly answers: FirstLook["answers"];
   readonly refuses: FirstLook["refuses"];
   readonly refusesDirect: FirstLook["refusesDirect"];
-  #stopWatchdog: (() => void) | undefined;
   recognisesApp: AdapterGuard["recognisesApp"];
   seesAll: AdapterGuard["seesAll"];
 
   /** @param gauges - what `overload` goes by, where it is not this process */
   constructor(options?: GuardOptions, gauges?: Gauges) {
-    const runtime = unsupportedRuntime();
-    const settings = settingsUnder(runtime, resolveOptions(options));
+    super(options, gauges);
+    const { supervisor, health } = this;
+    const { settings } = supervisor;
     this.enter = settings.crash === false ? () => {} : enterExchange;
-    const tell = (record: object, message: string) => this.supervisor.warn(record, message);
-    const listener = { warn: tell, ownFailure: (error: unknown) => this.supervisor.ownFailure(error) };
-    this.overload =
-      settings.overload === false
-        ? undefined
-        : new Overload(settings.overload, settings.mode === "enforce", listener, gauges);
-    this.refusals = new RefusalTally(listener);
-    const isServing = () => this.state === "serving";
-    this.health = new Health(settings.health, isServing, () => this.overload?.reason, listener);
-    this.supervisor = new GuardSupervisor(settings); // last, since it opens the file of the recorder: nothing may throw now
-    this.passThrough = runtime === undefined ? undefined : new PassThrough(runtime, this.supervisor, this.health);
     this.lifecycle = new Lifecycle(this);
     keepTickShape();
-    const { supervisor } = this;
     this.rejectsDirect = settings.direct === "reject";
     const { answers, refuses, refusesDirect } = firstLook(
-      this.health,
+      health,
       this.lifecycle,
       supervisor.recorder,
       this.rejectsDirect,
@@ -124,23 +95,6 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
 
   get isAttached(): boolean {
     return !this.attachments.servers.isEmpty;
-  }
-
-  get witness(): GuardSupervisor {
-    return this.supervisor;
-  }
-
-  get enforces(): boolean {
-    return this.supervisor.enforces;
-  }
-
-  get retryAfterS(): number {
-    return (this.supervisor.settings.overload || OVERLOAD_DEFAULTS).retryAfterS;
-  }
-
-  stats(): GuardStats {
-    const shed = (this.overload?.shed ?? 0) + this.refusals.shed;
-    return this.supervisor.reporter.counters.snapshot(this.state, this.overload?.queued, shed);
   }
 
   attach<T extends object>(server: T): T {
@@ -200,13 +154,7 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     if (this.state === "closed") return;
     this.lifecycle.close();
     this.attachments.close();
-    this.#stopWatchdog?.();
-    this.overload?.close();
-    this.supervisor.close();
-  }
-
-  [kObserve](observer: Observer): () => void {
-    return this.supervisor.observe(observer);
+    this.closeParts();
   }
 
   accept(request: IncomingMessage, response: ServerResponse): Exchange {
@@ -248,28 +196,12 @@ export class GuardCore implements AdapterGuard, AttachingGuard {
     this.supervisor.reporter.largeRequestHeaders(requestHeaderLimit(server));
   }
 
-  useLogger(logger: Logger): void {
-    this.supervisor.reporter.useLogger(logger);
-  }
-
   route(options: Partial<RouteSettings>): (exchange: Exchange) => void {
     const resolved = resolveRoute(options, this.supervisor.settings);
     return (exchange) => {
       exchange.settings = resolved;
       this.supervisor.watch(exchange);
     };
-  }
-
-  /** Starts the watchdog with the first server there is to watch over. */
-  watches(): void {
-    const { settings } = this.supervisor;
-    const { watchdog, edge, logger } = settings;
-    if (watchdog === false || this.#stopWatchdog !== undefined) return;
-    const { paths } = this.health;
-    const tellAfterMs = logger === false ? null : edge.readTimeoutMs;
-    const { host, port, thresholdMs } = watchdog;
-    const health = { host, port, paths: paths.length > 0 ? paths : [HEALTH_DEFAULTS.path] };
-    this.#stopWatchdog = startWatchdog(thresholdMs, tellAfterMs, health, this.supervisor.reporter);
   }
 }
 
