@@ -131,6 +131,9 @@ export abstract class Carrier {
   /** Something fails behind the client's leaving. */
   failsBehindClient(): void {}
 
+  /** An exception has gone past Node, and what was still to be done in that call is never done. */
+  interrupted(): void {}
+
   /** The process is about to be gone: tells of what has ended, where all of it is known to be with the kernel. */
   tellBeforeExit(): void {}
 }

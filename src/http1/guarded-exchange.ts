@@ -83,6 +83,16 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
     if (this.response.socket === null && !this.isDetached) detached(this);
   }
 
+  /** Where it has lost the call behind its last octet, Node never turns to what follows on the connection. */
+  override interrupted(): void {
+    if (this.phase !== PHASES.ended) return;
+    const leave = () => {
+      const { connection, phase, isQueued } = this;
+      if (phase === PHASES.ended && !isQueued && connection.unsent === 0) connection.abort(false);
+    };
+    setImmediate(contained(this.supervisor, leave));
+  }
+
   /** `end()` threw: nothing of it went out. */
   endThrew(): void {
     this.inEnd = false;

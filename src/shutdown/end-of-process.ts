@@ -223,7 +223,10 @@ function leave({ code, throwAgain }: End): void {
 function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
   const culprit = currentExchange();
   // Now: a listener that throws, too, ends the process there and then.
-  contain(undefined, () => void culprit?.fail(uncaught(error)));
+  contain(undefined, () => {
+    culprit?.fail(uncaught(error));
+    culprit?.interrupted();
+  });
   const concerned = concern(({ crash }) => crash !== false);
   const throwAgain = () => {
     throw error;
