@@ -40,9 +40,13 @@ export function tellAbsence(account: Account, files: readonly Coverage[]): Prose
 function conclusionOf({ entries }: Account, files: readonly Coverage[]): string {
   if (entries.some((entry) => entry.kind === "quote" && entry.isUnknown))
     return "No line in a known form is about it, but others name it: it may have arrived all the same.";
-  if (files.every(({ damaged, lines, skipped }) => damaged === null && (lines === 0 || skipped < lines)))
-    return "No line is about it: as far as these files tell, the request never arrived at the origin server.";
-  return "No line is about it in what could be read; not every file could, so it may have arrived all the same.";
+  const arrived = "so it may have arrived all the same.";
+  if (!files.every(({ damaged, lines, skipped }) => damaged === null && (lines === 0 || skipped < lines)))
+    return `No line is about it in what could be read; not every file could, ${arrived}`;
+  if (files.some(({ cut }) => cut > 0))
+    return `No line is about it in what could be read; some lines are cut, or too long, ${arrived}`;
+  if (files.every(({ lines }) => lines === 0)) return "Nothing was read, so nothing can be said about it.";
+  return "No line is about it: as far as these files tell, the request never arrived at the origin server.";
 }
 
 /** Tells what was read, and which time it covers. */

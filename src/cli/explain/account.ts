@@ -7,6 +7,7 @@ import type {
   RecordedEntry,
   RequestEntry,
 } from "../logs/entry.js";
+import { isSameProcess } from "../logs/related.js";
 
 /** One time a request with the Ray reached an origin server. */
 export interface Arrival {
@@ -40,10 +41,11 @@ export function accountOf(ray: string, found: readonly Found[]): Account {
     open.set(file, arrival);
     return arrival;
   };
+  const told = withoutCopies(found);
   const of = <K extends Found["kind"]>(kind: K) =>
-    found.filter((entry): entry is Extract<Found, { kind: K }> => entry.kind === kind);
+    told.filter((entry): entry is Extract<Found, { kind: K }> => entry.kind === kind);
   const blocks: Found<IncidentEntry>[] = [];
-  for (const entry of found) {
+  for (const entry of told) {
     if (entry.kind === "incident" && entry.ray === null) blocks.push(entry);
     else if (entry.kind === "incident") {
       const last = arrivals.findLast(({ request }) => request?.file === entry.file);
@@ -59,13 +61,46 @@ export function accountOf(ray: string, found: readonly Found[]): Account {
   return {
     ray,
     colo: entries.find(({ colo }) => colo !== null)?.colo ?? null,
-    arrivals: arrivals.sort((a, b) => timeOf(a) - timeOf(b)),
+    arrivals: acrossFiles(arrivals).sort((a, b) => timeOf(a) - timeOf(b)),
     access: of("access"),
     proxyErrors: of("proxy error"),
     app: of("app"),
     blocks,
     entries,
   };
+}
+
+/** The log of a process and what was collected from it may both have been given. */
+function withoutCopies(found: readonly Found[]): readonly Found[] {
+  const seen = new Map<string, Found[]>();
+  return found.filter((entry) => {
+    const { file: _file, line: _line, pid: _pid, host: _host, wall: _wall, ...rest } = entry;
+    const key = JSON.stringify(rest);
+    const same = seen.get(key) ?? [];
+    const isCopy = same.some((other) => other.file !== entry.file && isSameProcess(entry, other));
+    seen.set(key, [...same, entry]);
+    return !isCopy;
+  });
+}
+
+/** A log may have been rotated between the incidents of a request and its line. */
+function acrossFiles(arrivals: readonly Arrival[]): Arrival[] {
+  return arrivals.filter(({ request, recorded, incidents }) => {
+    const [first] = incidents;
+    if (request !== null || recorded !== null || first === undefined) return true;
+    const rest = arrivals.find(
+      ({ request: other }) => other !== null && other.file !== first.file && isOf(first, other),
+    );
+    rest?.incidents.unshift(...incidents);
+    return rest === undefined;
+  });
+}
+
+/** Whether an incident is one of this request. */
+function isOf(incident: Found<IncidentEntry>, request: Found<RequestEntry>): boolean {
+  if (incident.at === null || request.at === null || incident.code === "KILLED") return false;
+  const isWithin = incident.at >= request.at - request.ms - 1 && incident.at <= request.at;
+  return isWithin && incident.url === request.url && isSameProcess(incident, request);
 }
 
 /** By time; within a millisecond, and a file, by line. */

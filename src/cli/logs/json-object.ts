@@ -5,37 +5,58 @@ export function isObject(value: unknown): value is LogObject {
   return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
-/** The JSON object a line is, or ends with: containers, syslog and process managers put words of their own in front. */
-export function objectOf(line: string): LogObject | null {
-  const start = line.indexOf("{");
-  // A prefix is short; further in, a brace belongs to text.
-  if (start === -1 || start > 200) return null;
-  const end = line.lastIndexOf("}");
-  if (end < start) return null;
+export function isOctets(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isOctet);
+}
+
+function isOctet(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 256;
+}
+
+/** How far in the object begins at most: further in, a brace belongs to text. */
+const LONGEST_PREFIX = 200;
+
+/** Braces that are tried: those in front of it belong to a tag, or to the structured data of syslog. */
+const MOST_BRACES = 8;
+
+/**
+ * The JSON object or array a line is, or holds: containers, syslog and process managers put words of their own in front,
+ * loggers some behind it.
+ */
+export function jsonIn(line: string): object | null {
+  if (line.startsWith("[{")) {
+    const list = parsed(line.trimEnd());
+    if (list !== null) return list;
+  }
+  const last = line.lastIndexOf("}");
+  let start = line.indexOf("{");
+  for (let n = 0; n < MOST_BRACES && start !== -1 && start <= LONGEST_PREFIX && start < last; n++) {
+    const value = parsed(line.slice(start, last + 1)) ?? parsed(line.slice(start, endOf(line, start)));
+    if (value !== null) return value;
+    start = line.indexOf("{", start + 1);
+  }
+  return null;
+}
+
+function parsed(text: string): object | null {
+  if (text === "") return null;
   try {
-    const value: unknown = JSON.parse(line.slice(start, end + 1));
-    return isObject(value) ? value : null;
+    const value: unknown = JSON.parse(text);
+    return value !== null && typeof value === "object" ? value : null;
   } catch {
     return null;
   }
 }
 
-/** Wrappers within wrappers, and members of each, that are looked through. */
-const MOST_DEPTH = 5;
-const MOST_MEMBERS = 60;
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}]/g;
 
-/**
- * The texts an object holds, at any depth: Docker, journald, PM2 and whatever ships logs wrap a line of its own into an
- * object of theirs, each under another name. journald writes one that is no plain text as a list of octets.
- */
-export function* textsIn(value: unknown, depth = 0): Generator<string> {
-  if (typeof value === "string") yield value.trimEnd();
-  else if (Array.isArray(value) && value.length > 0 && value.every(isOctet)) yield Buffer.from(value).toString();
-  else if (value !== null && typeof value === "object" && depth < MOST_DEPTH) {
-    for (const member of Object.values(value).slice(0, MOST_MEMBERS)) yield* textsIn(member, depth + 1);
+/** Where the object ends that begins at a brace; that place itself where it does not. */
+function endOf(line: string, start: number): number {
+  let depth = 0;
+  TOKEN.lastIndex = start;
+  for (let match = TOKEN.exec(line); match !== null; match = TOKEN.exec(line)) {
+    if (match[0] === "{") depth++;
+    else if (match[0] === "}" && --depth === 0) return TOKEN.lastIndex;
   }
-}
-
-function isOctet(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 256;
+  return start;
 }

@@ -10,7 +10,9 @@ export async function* linesOf(octets: AsyncIterable<Buffer>): AsyncGenerator<st
   let open = "";
   let tooLong = false;
   for await (const chunk of octets) {
-    const lines = decoder.decode(chunk, { stream: true }).split("\n");
+    const text = decoder.decode(chunk, { stream: true });
+    // What is written on behind logrotate's copytruncate begins with as many of them as the file had octets.
+    const lines = (text.includes("\0") ? text.replaceAll("\0", "") : text).split("\n");
     const last = lines.pop() as string;
     for (const line of lines) {
       yield tooLong || open.length + line.length > MAX_LINE ? null : withoutCr(open + line);

@@ -49,6 +49,25 @@ export function number(value: unknown): number | null {
   return /^-?\d+(?:\.\d+)?$/.test(last) ? Number(last) : null;
 }
 
+/** Where and when a line was written. */
+export interface Place {
+  readonly at?: number;
+  readonly pid?: number;
+  readonly host?: string;
+}
+
+/** What a wrapper tells of that. */
+export function placeOf(object: LogObject): Place {
+  const at = parseTime(first(object, NAMES.time))?.at;
+  const pid = number(first(object, NAMES.pid));
+  const host = text(first(object, NAMES.host));
+  return {
+    ...(at === undefined ? {} : { at }),
+    ...(pid === null ? {} : { pid }),
+    ...(host === "" ? {} : { host }),
+  };
+}
+
 /** What every kind of line may tell. */
 export function toldBy(object: LogObject): Told {
   const time = parseTime(first(object, NAMES.time));

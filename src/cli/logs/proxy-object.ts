@@ -11,6 +11,15 @@ export function parseProxyObject(object: LogObject, line = ""): AccessEntry | Pr
   return parseCloudflared(object, line) ?? parseCaddy(object) ?? parseTraefik(object) ?? parseEnvoy(object);
 }
 
+/** Whether cloudflared or Caddy has written it: it says nothing of the app, unless it can be read as above. */
+export function isOfProxy({ cfRay, originService, logger, request }: LogObject): boolean {
+  return cfRay !== undefined || originService !== undefined || isOfCaddy(logger, request);
+}
+
+function isOfCaddy(logger: unknown, request: unknown): logger is string {
+  return typeof logger === "string" && logger.startsWith("http.") && isObject(request);
+}
+
 /** A failed round trip of cloudflared: it reached the Tunnel, and perhaps not the app. */
 function parseCloudflared(object: LogObject, line: string): ProxyErrorEntry | null {
   const { error, cfRay, originService, level } = object;
@@ -23,11 +32,15 @@ function parseCloudflared(object: LogObject, line: string): ProxyErrorEntry | nu
 /** Caddy's access log, and its log of requests that it could not pass on. */
 function parseCaddy(object: LogObject): AccessEntry | ProxyErrorEntry | null {
   const { logger, request, status, msg, duration, size } = object;
-  if (typeof logger !== "string" || !logger.startsWith("http.log") || !isObject(request)) return null;
+  if (!isOfCaddy(logger, request) || !isObject(request)) return null;
   const line = `${text(request.method)} ${text(request.uri)} ${text(request.proto)}`.trim();
   const client = text(request.client_ip ?? request.remote_ip);
-  if (logger.startsWith("http.log.error")) {
-    return { ...toldBy(object), ...error_(text(msg), text(object.level)), client, request: line };
+  if (!logger.startsWith("http.log.access")) {
+    const error = text(object.error);
+    const message = `${text(msg)}${error === "" ? "" : `: ${error}`}`;
+    const level = text(object.level);
+    const isError = logger.startsWith("http.log.error") || level === "error" || level === "warn";
+    return isError ? { ...toldBy(object), ...error_(message, level), client, request: line } : null;
   }
   const seconds = number(duration);
   return {

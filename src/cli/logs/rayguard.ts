@@ -8,7 +8,7 @@ import { errorOf, text, toldBy } from "./members.js";
 export function parseRayguard(line: LogObject): RequestEntry | IncidentEntry | null {
   const own = find(line);
   if (own === null) return null;
-  const ray = text(own.ray) || null;
+  const ray = text(own.ray).toLowerCase() || null;
   const told = { ...toldBy(line), ray, colo: text(own.colo) || null };
   const who = {
     ...(typeof own.claimedIp === "string" ? { claimedIp: own.claimedIp } : {}),

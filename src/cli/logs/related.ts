@@ -111,7 +111,8 @@ function isWithin(time: number | undefined, { from, to }: Time): boolean {
   return time !== undefined && time >= from && time <= to;
 }
 
-function isSameProcess(a: { pid: number | null; host: string | null }, b: typeof a): boolean {
+/** As far as both tell it. */
+export function isSameProcess(a: { pid: number | null; host: string | null }, b: typeof a): boolean {
   return (a.pid ?? b.pid) === (b.pid ?? a.pid) && (a.host ?? b.host) === (b.host ?? a.host);
 }
 

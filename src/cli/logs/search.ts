@@ -1,5 +1,7 @@
 import type { Found, LogEntry } from "./entry.js";
-import { parseLine } from "./parse-line.js";
+import { Joiner } from "./joiner.js";
+import { jsonIn } from "./json-object.js";
+import { entriesOf } from "./parse-line.js";
 import { readFlight } from "./recorder.js";
 import { Related } from "./related.js";
 import { DamagedError, openSource, type Source } from "./source.js";
@@ -11,6 +13,8 @@ export interface Coverage {
   lines: number;
   /** Lines in no known form, broken ones among them. */
   skipped: number;
+  /** Those among them that are too long to be read, or JSON that is cut: whatever they were about. */
+  cut: number;
   /** Times of its first and last line, by the clock; null where no line told one. */
   from: number | null;
   to: number | null;
@@ -50,32 +54,41 @@ export async function searchLogs(names: readonly string[], rays: ReadonlySet<str
 
 async function readLog(source: Source, entries: ReadonlyMap<string, Found[]>): Promise<Coverage> {
   const file = source.name;
-  const coverage: Coverage = { file, kind: "log", lines: 0, skipped: 0, from: null, to: null, damaged: null };
+  const coverage: Coverage = { file, kind: "log", lines: 0, skipped: 0, cut: 0, from: null, to: null, damaged: null };
   await each(source, coverage, (line, number) => {
+    if (line === "") return;
+    coverage.lines++;
     if (line === null) {
       coverage.skipped++;
+      coverage.cut++;
       return;
     }
-    const entry = parseLine(line);
-    const at = entry?.at ?? null;
-    if (entry === null && line !== "") coverage.skipped++;
-    if (at !== null) {
+    const found = entriesOf(line);
+    if (found.length === 0) {
+      coverage.skipped++;
+      if (BEGINS.test(line) && jsonIn(line) === null) coverage.cut++;
+    }
+    for (const { at } of found) {
+      if (at === null) continue;
       coverage.from = Math.min(coverage.from ?? at, at);
       coverage.to = Math.max(coverage.to ?? at, at);
     }
     // A wrapper may hold the line in octets, which names nothing by itself.
-    const rays = new Set(named(line));
-    if (entry?.ray != null) rays.add(entry.ray);
+    const rays = new Set([...named(line), ...found.flatMap(({ ray }) => ray ?? [])]);
     for (const ray of rays) {
       const list = entries.get(ray);
       if (list === undefined || list.length >= MOST_ENTRIES) continue;
-      const own =
-        entry !== null && isAbout(entry, ray) ? entry : quoteOf(line, at, entry === null || isWordless(entry));
-      list.push({ ...own, file, line: number });
+      const own = found.filter((entry) => isAbout(entry, ray));
+      const isUnknown = found.length === 0 || found.some(isWordless);
+      if (own.length === 0) own.push(quoteOf(line, found[0]?.at ?? null, isUnknown));
+      list.push(...own.map((entry) => ({ ...entry, file, line: number })));
     }
   });
   return coverage;
 }
+
+/** The beginning of an object. */
+const BEGINS = /^[^{]{0,200}\{"/;
 
 /** A URL or a referrer may quote the Ray ID of another request; the app itself, in what it says, speaks of this one. */
 function isAbout(entry: LogEntry, ray: string): boolean {
@@ -109,8 +122,7 @@ function* named(line: string): Generator<string> {
 async function readAgain(source: Source, related: Related): Promise<void> {
   await each(source, null, (line, number) => {
     if (line === null || !related.mayBe(line)) return;
-    const entry = parseLine(line);
-    if (entry !== null) related.take({ ...entry, file: source.name, line: number });
+    for (const entry of entriesOf(line)) related.take({ ...entry, file: source.name, line: number });
   });
 }
 
@@ -120,11 +132,15 @@ async function each(
   take: (line: string | null, number: number) => void,
 ): Promise<void> {
   let number = 0;
+  const joiner = new Joiner();
   try {
     for await (const line of source.lines()) {
-      take(line, ++number);
-      if (coverage !== null) coverage.lines = number;
+      number++;
+      const whole = line === null ? null : joiner.take(line);
+      if (whole !== undefined) take(whole, number);
     }
+    const rest = joiner.rest();
+    if (rest !== undefined) take(rest, number);
   } catch (error) {
     if (!(error instanceof DamagedError)) throw error;
     if (coverage !== null) coverage.damaged = error.message;
@@ -133,7 +149,7 @@ async function each(
 
 function readRecorder(file: string, entries: ReadonlyMap<string, Found[]>): Coverage {
   const flight = readFlight(file);
-  const none = { file, kind: "recorder", lines: 0, skipped: 0, from: null, to: null, damaged: null } as const;
+  const none = { file, kind: "recorder", lines: 0, skipped: 0, cut: 0, from: null, to: null, damaged: null } as const;
   if (typeof flight === "string") return { ...none, damaged: flight };
   const times = flight.requests.flatMap(({ at }) => (at === null ? [] : [at]));
   for (const [i, request] of flight.requests.entries()) {

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline, Readable, type Transform } from "node:stream";
-import zlib, { createGunzip } from "node:zlib";
+import zlib, { createBrotliDecompress, createGunzip } from "node:zlib";
 import { MAGIC } from "../../recorder/recorder-file.js";
 import { CommandError } from "../exit-codes.js";
 import { linesOf } from "./lines.js";
@@ -21,7 +21,7 @@ export interface Source {
 }
 
 /**
- * Opens a log. gzip is told by its first octets, not by its name.
+ * Opens a log. How it is compressed is told by its first octets, and of Brotli by its name.
  * @throws {CommandError} where it cannot be read
  */
 export async function openSource(name: string): Promise<Source> {
@@ -94,7 +94,8 @@ async function* plain(stream: Readable, name: string): AsyncGenerator<Buffer> {
     yield* decoded(name, head, chunks);
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
-    if (/^Z_|^ZSTD_|^ERR_BUFFER|^ERR_ZLIB|^ERR_ZSTD/.test(code)) throw new DamagedError((error as Error).message);
+    if (/^Z_|^ZSTD_|^ERR_(?:BUFFER|ZLIB|ZSTD|_ERROR|BROTLI)/.test(code))
+      throw new DamagedError((error as Error).message);
     throw unreadable(name, error);
   } finally {
     stream.destroy();
@@ -121,7 +122,9 @@ async function* decoded(name: string, head: Buffer, chunks: AsyncIterator<Buffer
   else if (/^(?:\xfe\xff|(?:\0[^\0]){2})/.test(first)) yield* transcoded(octets, "utf-16be");
   else {
     const form = FORMS.find(([magic]) => first.startsWith(magic));
-    if (form === undefined) yield* octets;
+    if (form === undefined && name.endsWith(".br"))
+      yield* decompressed(name, "brotli", createBrotliDecompress(), octets);
+    else if (form === undefined) yield* octets;
     else yield* decompressed(name, form[1], form[2]?.(), octets);
   }
 }
