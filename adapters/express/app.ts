@@ -73,8 +73,13 @@ function appendObservers(app: ExpressApp, guard: AdapterGuard): void {
     next: Next,
   ) {
     const exchange = exchangeOf(response);
-    if (exchange === undefined || !guard.enforces) return next(error);
+    if (exchange === undefined) return next(error);
     exchange.cause = error;
+    if (!guard.enforces) {
+      // Why the final handler destroys the socket.
+      if (response.headersSent) guard.failed(exchange, error);
+      return next(error);
+    }
     // The final handler would destroy the socket, and with it whatever else is under way on this connection.
     if (response.headersSent || exchange.phase.isVoid) return guard.failed(exchange, error);
     if (!isPresentable(error)) return guard.failed(exchange, error);

@@ -86,6 +86,8 @@ export abstract class Exchange extends Carrier implements Waiting, Circumstances
   trace: Trace | undefined = undefined;
   /** Code of the first incident. */
   declare incident: string | undefined;
+  /** It has been told that it fails, where nothing is changed. */
+  declare hasFailed: boolean;
   /** Error an adapter has seen, for the incident that may follow from it. */
   declare cause: unknown;
   /** Logger of the framework for this request, where it has one. */
@@ -245,6 +247,7 @@ Object.assign(Exchange.prototype, {
   movedAt: 0,
   pending: null,
   isLate: false,
+  hasFailed: false,
   shownLength: 0,
   unattended: 0,
   sources: undefined,

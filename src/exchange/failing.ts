@@ -11,6 +11,8 @@ export interface Failing<Self> extends Circumstances {
   /** Why the response cannot be saved, until no method of the app is on the stack. */
   pending: Failure | null;
   readonly incident: string | undefined;
+  /** It has been told that it fails, where nothing is changed. */
+  hasFailed: boolean;
   readonly cause: unknown;
   readonly isInCall: boolean;
   readonly supervisor: {

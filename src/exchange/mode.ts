@@ -61,7 +61,9 @@ export const REPORT: Mode = {
   late: "reported",
 };
 
-/** One cause is one incident: `res.destroy()` goes on to `socket.destroy()`. */
+/** A response fails once, whatever follows from that: an error handler goes on to `res.destroy()`. */
 function tell<E extends Failing<E>>(exchange: E, failure: Failure): void {
-  if (exchange.incident !== failure.code) exchange.supervisor.report(exchange, failure, "reported");
+  if (exchange.hasFailed || exchange.incident === failure.code) return;
+  exchange.hasFailed = true;
+  exchange.supervisor.report(exchange, failure, "reported");
 }

@@ -191,7 +191,8 @@ function failSocket(heard: Heard, first: WithResponse): void {
   }
   endWithError(connection, heard.error);
   if (first.phase.isOver) first.response._last = true;
-  else first.fail(failure);
+  // Node, too, answers it with a 400.
+  else first.fail({ ...failure, prevented: null });
 }
 
 /** A listener may answer later; one that does nothing at all must not leave the client waiting. */

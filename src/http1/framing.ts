@@ -10,5 +10,7 @@ export function framingOf({
 }: NodeResponse): Framing {
   if (!_hasBody) return NONE;
   if (chunkedEncoding) return CHUNKED;
-  return typeof length === "number" && !_removedContLen ? { kind: "length", length, most: length } : CLOSE;
+  return length !== null && Number.isInteger(length) && !_removedContLen
+    ? { kind: "length", length, most: length }
+    : CLOSE;
 }

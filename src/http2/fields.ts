@@ -25,9 +25,9 @@ export function judgeHead(exchange: Http2Exchange, head: Head): Head | null {
 /** The response fails for its header section. */
 export function refuse(exchange: Http2Exchange, head: Head, failure: Failure): void {
   exchange.head = head;
-  exchange.fail(failure);
   // Whatever the app still does in this turn belongs to the response it had in mind.
   exchange.isRefused = true;
+  exchange.fail(failure);
   const refused = contained(exchange.supervisor, () => {
     exchange.isRefused = false;
   });

@@ -150,7 +150,9 @@ export abstract class Http2Exchange extends Exchange {
   }
 
   isBegun(): boolean {
-    return (this.phase.isCommitted && !this.phase.isVoid) || this.heldOctets > 0;
+    // Without the guard the session would have the header section since `respond()`.
+    const hasHead = this.phase.isCommitted || (this.head !== null && !this.isRefused);
+    return (hasHead && !this.phase.isVoid) || this.heldOctets > 0;
   }
 
   get isWhole(): boolean {

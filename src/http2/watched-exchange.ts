@@ -1,5 +1,5 @@
 import type { Failure } from "../report/incidents.js";
-import { lookAtContent } from "./content.js";
+import { failsLength, lookAtContent } from "./content.js";
 import { watchFields } from "./fields.js";
 import { Http2Exchange } from "./http2-exchange.js";
 import type { Piece } from "./pieces.js";
@@ -18,8 +18,12 @@ export class WatchedHttp2Exchange extends Http2Exchange {
     this.head = head;
     this.framing = framingOf(head.fields, this.method);
     watchFields(this, head);
-    if (this.fromFile) this.file(head.fields);
-    else this.commits(head.fields);
+    if (this.fromFile) return this.file(head.fields);
+    if (options?.endStream) {
+      this.ended = true;
+      failsLength(this);
+    }
+    this.commits(head.fields);
   }
 
   /** Looks at the first octets of the content. */

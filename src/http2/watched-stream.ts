@@ -57,6 +57,7 @@ export const WATCHED_METHODS = {
     const exchange = exchangeBehind(this);
     const isOpen = !exchange.passing && !this.writableEnded && !this.destroyed && !this.closed;
     if (isOpen) exchange.sent += octetsOf(chunk, encoding) ?? 0;
+    if (isOpen && exchange.sent > exchange.framing.most) failsLength(exchange);
     exchange.activeAt = performance.now();
     return exchange.native.write.call(this, ...([chunk, encoding, callback] as never[]));
   },
