@@ -1,7 +1,7 @@
 import { contain } from "../containment.js";
 import { Existing, shared } from "../shared.js";
 import { GuardedConnection } from "./connection.js";
-import type { Native, SocketMethod } from "./native-methods.js";
+import type { Native, NativeSocketMethods, SocketMethod } from "./native-methods.js";
 import type { NodeSocket } from "./node-internals.js";
 import { type Guarded, guardSocketMethods } from "./socket-methods.js";
 import { awaitAnswer } from "./tear-down.js";
@@ -31,9 +31,10 @@ const Holder = shared(
         return #connection in socket ? socket.#connection : undefined;
       }
 
-      /** Makes a method for sockets: those that no guard has seen, or another protocol has taken over, go on to `below`. */
-      static makeOverride(method: SocketMethod, below: Native, guarded: Guarded): Native {
+      /** Makes a method for sockets: those that no guard has seen, or another protocol has taken over, go on. */
+      static makeOverride(method: SocketMethod, native: NativeSocketMethods, guarded: Guarded): Native {
         return function (this: object, a?: unknown, b?: unknown, c?: unknown): unknown {
+          const below = native[method] as Native;
           if (!(#connection in this)) return below.call(this, a, b, c);
           const connection = this.#connection;
           if (connection.released) {

@@ -195,16 +195,16 @@ const Holder = shared(
        * @param guarded - what it does to a request that has an exchange
        */
       static destroyOf(
-        native: Method,
+        native: { readonly destroy: Method },
         guarded: (request: object, exchange: OverHttp1, error: unknown) => unknown,
         behind: Behind,
       ): Method {
         return function destroy(this: object, error: unknown) {
           const exchange = #exchange in this ? this.#exchange : behind(this);
-          if (exchange === undefined) return native.call(this, error);
+          if (exchange === undefined) return native.destroy.call(this, error);
           const { complete, readableEnded } = this as { complete?: boolean; readableEnded?: boolean };
           // Read to its end, behind its response: this is the stream cleaning up after itself.
-          if (exchange.phase.isSettled && complete && readableEnded) return native.call(this, error);
+          if (exchange.phase.isSettled && complete && readableEnded) return native.destroy.call(this, error);
           return guarded(this, exchange, error);
         };
       }

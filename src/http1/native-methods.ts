@@ -27,6 +27,22 @@ export type WriteInformation = (
 
 export type ResponseMethod = keyof NativeMethods;
 
+/** Methods of a response that the guard overrides. */
+export const RESPONSE_METHODS = [
+  "_storeHeader",
+  "_send",
+  "_writeRaw",
+  "_flushOutput",
+  "write",
+  "end",
+  "destroy",
+  "detachSocket",
+  "addTrailers",
+  "writeEarlyHints",
+  "writeInformation",
+  "emit",
+] as const satisfies readonly ResponseMethod[];
+
 /** What they do to a response that has an exchange; `emit` returns undefined where the event goes on. */
 export type ExchangeMethods<E> = {
   readonly [K in ResponseMethod]-?: (
@@ -42,6 +58,16 @@ export const SOCKET_METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end
 export type SocketMethod = (typeof SOCKET_METHODS)[number];
 
 export type Native = (this: object, ...args: unknown[]) => unknown;
+
+/**
+ * The methods below the guard: own ones as they are, those that are inherited as they are found in each call. An app may
+ * replace them where they stand, as `node:domain` replaces `emit` of every emitter.
+ */
+export function methodsBelow<T extends object>(source: T, names: readonly string[]): T {
+  const native = Object.create(Object.getPrototypeOf(source) as object) as Record<string, unknown>;
+  for (const name of names) if (Object.hasOwn(source, name)) native[name] = (source as typeof native)[name];
+  return native as T;
+}
 
 /** A Duplex in the place of a socket has only some of them. */
 export type NativeSocketMethods = { [K in SocketMethod]?: Native | undefined } & Record<

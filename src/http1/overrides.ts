@@ -3,7 +3,7 @@ import { knownConnection } from "./connection-of.js";
 import { guardedMethods } from "./guarded-methods.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf, hangOverHttp1, overrides } from "./http1-exchange-of.js";
-import type { NativeMethods } from "./native-methods.js";
+import { methodsBelow, type NativeMethods, RESPONSE_METHODS } from "./native-methods.js";
 import type { NodeResponse, NodeSocket } from "./node-internals.js";
 import { watchedMethods } from "./watched-methods.js";
 
@@ -18,20 +18,7 @@ export interface Overrides {
  * Each method keeps the name, arguments, return value and callback of the one it overrides.
  */
 export function createOverrides(source: NativeMethods): Overrides {
-  const native: NativeMethods = {
-    _storeHeader: source._storeHeader,
-    _send: source._send,
-    _writeRaw: source._writeRaw,
-    _flushOutput: source._flushOutput,
-    write: source.write,
-    end: source.end,
-    destroy: source.destroy,
-    detachSocket: source.detachSocket,
-    writeEarlyHints: source.writeEarlyHints,
-    addTrailers: source.addTrailers,
-    emit: source.emit,
-  };
-  if (source.writeInformation !== undefined) native.writeInformation = source.writeInformation;
+  const native = methodsBelow(source, RESPONSE_METHODS);
   const methods = overrides(
     native as never,
     guardedMethods(native) as never,

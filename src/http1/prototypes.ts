@@ -4,7 +4,7 @@ import { overrideMethod } from "../override-method.js";
 import { shared } from "../shared.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
-import type { NativeMethods, ResponseMethod } from "./native-methods.js";
+import { type NativeMethods, RESPONSE_METHODS, type ResponseMethod } from "./native-methods.js";
 import type { NodeResponse } from "./node-internals.js";
 import { createOverrides, exchangeOfReceiver, type Overrides } from "./overrides.js";
 import { guardRequestPrototype } from "./request.js";
@@ -22,7 +22,7 @@ type Methods = Record<string, unknown>;
 const RESPONSES = ServerResponse.prototype as unknown as Methods;
 
 /** Methods as they are before any guard is made. */
-const FIRST: Methods = Object.create(null, Object.getOwnPropertyDescriptors(RESPONSES));
+const FIRST: Methods = Object.fromEntries(RESPONSE_METHODS.map((name) => [name, RESPONSES[name]]));
 
 let overrides: Overrides | undefined;
 
@@ -49,8 +49,10 @@ function startOverrides(): Overrides {
 function putBack({ native }: Overrides, name: ResponseMethod, method: unknown): void {
   const present = RESPONSES[name];
   if (present === method) return;
-  if (Object.hasOwn(RESPONSES, name) && present !== native[name] && present !== FIRST[name]) return;
-  (native as unknown as Methods)[name] = present;
+  if (Object.hasOwn(RESPONSES, name)) {
+    if (present !== native[name] && present !== FIRST[name]) return;
+    (native as unknown as Methods)[name] = present;
+  }
   overrideMethod(RESPONSES, name, method);
 }
 

@@ -5,6 +5,7 @@ import { isGone } from "./destroyed-by-node.js";
 import { isDestroyed } from "./gone-socket.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf, destroyOf } from "./http1-exchange-of.js";
+import { methodsBelow } from "./native-methods.js";
 import type { NodeSocket } from "./node-internals.js";
 
 /** The exchange of a `Proxy` of a request, or an object that inherits from one. */
@@ -22,7 +23,7 @@ function exchangeBehind(request: object): Http1Exchange | undefined {
  * socket alone cannot tell which request is meant.
  */
 export function guardRequestPrototype(prototype: object): void {
-  const below = (prototype as IncomingMessage).destroy;
+  const native = methodsBelow(prototype as IncomingMessage, ["destroy"]);
   Object.defineProperties(prototype, {
     rayguard: {
       configurable: true,
@@ -36,6 +37,7 @@ export function guardRequestPrototype(prototype: object): void {
   });
   const guarded = (request: IncomingMessage, exchange: Http1Exchange, error?: Error) => {
     const { connection } = exchange;
+    const below = native.destroy;
     if (connection.looksGone ? isDestroyed(connection.socket) : connection.socket.destroyed) {
       // Node tells every request of a connection that is gone, also those whose response never had its turn.
       const result = below.call(request, error);
@@ -49,5 +51,5 @@ export function guardRequestPrototype(prototype: object): void {
     if (connection.isOwn || isGone(connection, error)) return below.call(request, error);
     return exchange.destroyRequest(below, error);
   };
-  overrideMethod(prototype, "destroy", destroyOf(below as never, guarded as never, exchangeBehind));
+  overrideMethod(prototype, "destroy", destroyOf(native as never, guarded as never, exchangeBehind));
 }

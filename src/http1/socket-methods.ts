@@ -7,7 +7,13 @@ import { goesPast } from "./bypass.js";
 import type { GuardedConnection } from "./connection.js";
 import { isGone } from "./destroyed-by-node.js";
 import { isDestroyed, showEnded } from "./gone-socket.js";
-import { type Native, type NativeSocketMethods, SOCKET_METHODS, type SocketMethod } from "./native-methods.js";
+import {
+  methodsBelow,
+  type Native,
+  type NativeSocketMethods,
+  SOCKET_METHODS,
+  type SocketMethod,
+} from "./native-methods.js";
 import type { NodeSocket, WriteCallback } from "./node-internals.js";
 import type { OnConnection, WithoutResponse } from "./on-connection.js";
 import { endWithoutError } from "./socket-error.js";
@@ -18,7 +24,7 @@ import { writeAfterDestroy } from "./write-callbacks.js";
 export type Guarded = (connection: GuardedConnection, args: unknown[]) => unknown;
 
 /** Makes a method that finds the connection of its socket. */
-type MakeOverride = (method: SocketMethod, below: Native, guarded: Guarded) => Native;
+type MakeOverride = (method: SocketMethod, native: NativeSocketMethods, guarded: Guarded) => Native;
 
 /**
  * Overrides the methods of a socket: on the prototype of every `net.Socket`, once for the process, since methods
@@ -31,13 +37,11 @@ export function guardSocketMethods(socket: NodeSocket, makeOverride: MakeOverrid
 }
 
 function guardMethods(target: object, makeOverride: MakeOverride): NativeSocketMethods {
-  const native = {} as NativeSocketMethods;
+  const native = methodsBelow(target, SOCKET_METHODS) as NativeSocketMethods;
   for (const name of SOCKET_METHODS) {
-    const below = (target as Record<string, unknown>)[name];
     // A Duplex has no `destroySoon`, and whoever looks for one must not find it.
-    if (typeof below !== "function") continue;
-    native[name] = below as Native;
-    overrideMethod(target, name, makeOverride(name, below as Native, GUARDED[name]));
+    if (typeof native[name] !== "function") continue;
+    overrideMethod(target, name, makeOverride(name, native, GUARDED[name]));
   }
   return native;
 }
