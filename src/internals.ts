@@ -1,7 +1,9 @@
 /** What the adapters use beside the public interface. */
+
 export type { AdapterGuard } from "./adapter-guard.js";
 export { parseRay } from "./cloudflare/ray.js";
 export { contained } from "./containment.js";
+export { belongsToDomain } from "./exchange/domain.js";
 export type { Exchange } from "./exchange/exchange.js";
 export { isLostWithContent, isRefusedOfError } from "./fallback/lost-content.js";
 export { GuardCore } from "./guard-core.js";

@@ -1,3 +1,5 @@
+import { belongsToDomain } from "../../src/internals.js";
+
 type Next = (error?: unknown) => void;
 
 interface LayerPrototype {
@@ -81,6 +83,7 @@ export function isRejection(error: unknown): boolean {
 
 function forward(result: unknown, next: Next): void {
   if (result === null || result === undefined || typeof (result as PromiseLike<unknown>).then !== "function") return;
+  if (belongsToDomain(result)) return;
   (result as PromiseLike<unknown>).then(undefined, (reason) => {
     const error = reason || new Error("Rejected promise");
     if (typeof error === "object") rejections.add(error);

@@ -1,4 +1,5 @@
 import { lateError, type Prevented, thrown } from "../report/incidents.js";
+import { isInDomain, throwIntoDomain } from "./domain.js";
 import type { Exchange } from "./exchange.js";
 
 /** How code fails, or is made to fail by the app, because the client it worked for has left. */
@@ -47,6 +48,12 @@ export function appFailed(
   rethrows: boolean,
   bare: Prevented | undefined,
 ): void {
+  // What a domain takes is no failure: it answers, or the deadline does.
+  if (rethrows && (enforces ? throwIntoDomain(error) : isInDomain())) {
+    exchange.cause ??= error;
+    if (enforces) return;
+    throw error;
+  }
   const failure = thrown(error);
   if (exchange.fail(bare === undefined ? failure : { ...failure, prevented: bare })) return;
   if (!enforces) {

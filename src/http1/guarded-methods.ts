@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { nextTick } from "../clock.js";
+import { belongsToDomain } from "../exchange/domain.js";
 import { tailOf } from "../exchange/heartbeat.js";
 import { handlerError } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
@@ -158,7 +159,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
         if (exchange.goneBy !== null && isNeverFinished(exchange)) return false;
       } else if (event === "finish") {
         if (exchange.goneBy !== null && finishUnseen(exchange)) return true;
-      } else if (this.listenerCount("error") === 0) {
+      } else if (this.listenerCount("error") === 0 && !belongsToDomain(this)) {
         // With nobody listening, an error of the response would end the process; Node's own and the app's alike.
         if (!exchange.fail(handlerError(argument))) exchange.wroteLate(argument);
         return true;

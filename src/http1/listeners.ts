@@ -1,11 +1,15 @@
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { inDomainOf } from "../exchange/domain.js";
 import type { Exchange } from "../exchange/exchange.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { hangOverHttp1 } from "./http1-exchange-of.js";
 import { covered, coverPrototypes } from "./prototypes.js";
 import { captureRejection, capturesRejections, watchPromise } from "./rejections.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
+
+/** Says whether `node:domain` is in use. */
+const EMITTER = EventEmitter as { readonly usingDomains?: boolean };
 
 export type Listener = (...args: unknown[]) => unknown;
 
@@ -25,7 +29,9 @@ export function callListener(
   guard.enter(exchange);
   let left: unknown;
   try {
-    const result = listener.apply(self, args);
+    const result = EMITTER.usingDomains
+      ? inDomainOf(self as object, () => listener.apply(self, args))
+      : listener.apply(self, args);
     if (result !== undefined && result !== null) {
       if (!capturesRejections(self)) watchPromise(guard, exchange, listener, result);
       else if (event === undefined) left = result;

@@ -2,6 +2,7 @@ import { captureRejectionSymbol, EventEmitter } from "node:events";
 import { Server as NetServer } from "node:net";
 import { types } from "node:util";
 import { nextTick } from "../clock.js";
+import { belongsToDomain, isInDomain } from "../exchange/domain.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { Server as HttpServer } from "../node-http.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
@@ -20,12 +21,13 @@ const NODES_OWN: ReadonlySet<unknown> = new Set(
 );
 
 /**
- * Watches what an async listener returned. Where nothing is changed, only what nobody else can have: a rejection that the
+ * Watches what an async listener returned, unless a domain does. Where nothing is changed, only what nobody else can have: a rejection that the
  * app has caught would go on its way from here, and end the process.
  */
 export function watchPromise(guard: ServerGuard, exchange: Exchange, listener: unknown, result: unknown): void {
   if (!guard.enforces && !types.isAsyncFunction(listener)) return;
   if (typeof (result as PromiseLike<unknown>).then !== "function") return;
+  if (isInDomain() || belongsToDomain(result as object)) return;
   (result as PromiseLike<unknown>).then(undefined, (error) => guard.failed(exchange, error, true));
 }
 

@@ -8,6 +8,7 @@ import type {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { contain, tellFailure } from "../containment.js";
+import { belongsToDomain } from "../exchange/domain.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { connectionEvents } from "../http1/connection-events.js";
 import { withList } from "../http1/connection-lists.js";
@@ -109,7 +110,7 @@ function emitStream(server: Http1Server, below: Http1Server["emit"], guard: Http
     // With nobody listening, an error of the stream would end the process: of the client's making as well. Each `pipe()`
     // listens, and throws it at whoever is left.
     const isHeard = stream.listenerCount("error") > stream.listenerCount("unpipe");
-    if (!exchange.isWatched && !isHeard) stream.on("error", ignore);
+    if (!exchange.isWatched && !isHeard && !belongsToDomain(stream)) stream.on("error", ignore);
     return emitted;
   };
   if (guard.overload !== undefined && !guard.overload.admits(exchange, enter)) return true;
