@@ -41,6 +41,9 @@ const FLUSH_MS = 200;
 /** How long a session that is never quiet is served, in milliseconds. */
 const BUSY_MS = 1_000;
 
+/** Longest silence of a client to whom another protocol has nothing more to say, in milliseconds. */
+const SPENT_MS = 1_000;
+
 /** RFC 6455, section 5.5.1: a close frame from a server, 1001 (going away). */
 const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9]);
 
@@ -64,12 +67,14 @@ export async function drain(guard: DrainedGuard, graceMs: number, closing: Closi
     until,
   );
   for (const server of servers) containPromise(undefined, closeQuietly(server, guard.supervisor.closing));
-  for (const [socket, exchange] of guard.upgraded) tellGoingAway(socket, exchange);
+  const upgraded = new UpgradedCloser(guard.upgraded);
+  upgraded.look();
   const sessions = new SessionCloser(guard.sessions);
   const shakesHandsUntil = performance.now() + QUIET_MS;
   const isArriving = () => performance.now() < shakesHandsUntil && servers.some(mayShakeHands);
   while (performance.now() < until && (isArriving() || isAtWork(guard, servers, left))) {
     tell();
+    upgraded.look();
     sessions.look();
     await wait(LOOK_MS);
   }
@@ -140,9 +145,36 @@ class SessionCloser {
   }
 }
 
-/** A WebSocket is told to go elsewhere; of any other protocol only the app knows the words. */
-function tellGoingAway(socket: Socket, exchange: SocketExchange): void {
-  exchange.abort(draining());
-  const isWebSocket = exchange.request?.headers.upgrade?.toLowerCase() === "websocket";
-  if (isWebSocket && exchange.phase.isSettled && isWritable(socket)) socket.write(GOING_AWAY);
+/**
+ * Ends connections that were handed over to another protocol. A WebSocket is told to go elsewhere, once; of any other
+ * protocol only the app knows the words. One on which the app has ended its side ends where nothing arrives any more:
+ * nobody may read on it, and hear of the end of the other side.
+ */
+class UpgradedCloser {
+  readonly #told = new WeakSet<SocketExchange>();
+  readonly #spent = new WeakMap<Socket, { octets: number; since: number }>();
+
+  constructor(private readonly upgraded: DrainedGuard["upgraded"]) {}
+
+  look(): void {
+    for (const [socket, exchange] of this.upgraded) {
+      if (!this.#told.has(exchange)) this.#tell(socket, exchange);
+      if (socket.writableFinished) this.#close(socket, performance.now());
+    }
+  }
+
+  #tell(socket: Socket, exchange: SocketExchange): void {
+    exchange.abort(draining());
+    if (!exchange.phase.isSettled) return;
+    this.#told.add(exchange);
+    const isWebSocket = exchange.request?.headers.upgrade?.toLowerCase() === "websocket";
+    if (isWebSocket && isWritable(socket)) socket.write(GOING_AWAY);
+  }
+
+  #close(socket: Socket, now: number): void {
+    const { bytesRead: octets } = socket;
+    const seen = this.#spent.get(socket);
+    if (seen?.octets !== octets) this.#spent.set(socket, { octets, since: now });
+    else if (now - seen.since >= SPENT_MS) socket.destroy();
+  }
 }

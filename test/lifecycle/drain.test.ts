@@ -178,6 +178,50 @@ it("tells WebSockets to go away, and aborts the signal of their request", { time
   guard.close();
 });
 
+it("tells a WebSocket that opens while it drains", { timeout: 30_000 }, async () => {
+  const guard = createGuard({ logger: false });
+  const waiting: (() => void)[] = [];
+  const server = guard.attach(createServer()).on("upgrade", (_request, socket) => {
+    waiting.push(() =>
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+    );
+    socket.on("end", () => socket.end());
+  });
+  await listen(server);
+  const client = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
+  client.write("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+  await expect.poll(() => waiting).toHaveLength(1);
+  const drained = guard.drain({ graceMs: 5_000 });
+  await expect.poll(() => server.listening).toBe(false);
+  await wait(100);
+  waiting[0]?.();
+  const octets: Buffer[] = [];
+  client.on("data", (chunk) => octets.push(chunk));
+  await expect.poll(() => Buffer.concat(octets).subarray(-4).toString("hex")).toBe("880203e9");
+  client.end();
+  await drained;
+  guard.close();
+});
+
+it("waits for no connection of another protocol on which nobody reads, and all is said", {
+  timeout: 30_000,
+}, async () => {
+  const guard = createGuard({ logger: false });
+  const server = guard.attach(createServer()).on("connect", (_request, socket) => {
+    // As a pipe leaves it whose other end has closed.
+    socket.pause().end("HTTP/1.1 200 Established\r\n\r\nall");
+  });
+  await listen(server);
+  const client = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
+  client.on("data", () => client.write("what nobody reads"));
+  client.write("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+  await once(client, "close");
+  const startedAt = performance.now();
+  await guard.drain({ graceMs: 20_000 });
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  guard.close();
+});
+
 it("sends GOAWAY to HTTP/2 and finishes its streams", { timeout: 30_000 }, async () => {
   const guard = createGuard({ logger: false });
   const server = guard.attach(
