@@ -1,9 +1,10 @@
 import type { Server } from "node:net";
+import { containPromise } from "../containment.js";
 import type { FromKeeper, ToKeeper } from "../kept/messages.js";
 import { addressText } from "../report/address-text.js";
 import { MESSAGES } from "../report/log.js";
 import { Connections } from "./connections.js";
-import { keeperLog } from "./keeper-log.js";
+import { keeperLog, keeperWitness } from "./keeper-log.js";
 import { LedgerDirectory } from "./ledger.js";
 import { ListeningSockets } from "./listening-sockets.js";
 import { type KeeperOptions, LEDGER_SLOTS } from "./options.js";
@@ -86,7 +87,7 @@ export class Keeper {
     this.#connections.isEnding = true;
     // A worker that has had the signal as well may have closed them.
     for (const { key } of this.#sockets.all)
-      if (!this.workers.some(({ keys }) => keys.has(key))) this.#stopListening(key);
+      if (!this.workers.some(({ keys }) => keys.has(key))) containPromise(keeperWitness, this.#stopListening(key));
     this.#connections.serveWaiting();
     if (this.#workers.size === 0) void this.#close({ code: 0, signal: null });
   }
@@ -138,7 +139,7 @@ export class Keeper {
         void this.#listen(worker, message.key, { ...message.options, path: message.path }, message.umask);
         break;
       case "close":
-        this.#closes(worker, message.key);
+        containPromise(keeperWitness, this.#closes(worker, message.key));
         break;
       case "connection closed":
         this.#connections.closedBy(worker, message.id, message.how);
@@ -195,17 +196,17 @@ export class Keeper {
   }
 
   /** A worker no longer listens: the port is free when none does. */
-  #closes(worker: WorkerProcess, key: string): void {
+  async #closes(worker: WorkerProcess, key: string): Promise<void> {
     worker.keys.delete(key);
     const isOthers = this.workers.some(
       ({ keys, isReady, readyAt }) => keys.has(key) || (!isReady && readyAt === undefined),
     );
-    if (!isOthers && (this.#workers.isEnding || !worker.isRetiring)) this.#stopListening(key);
+    if (!isOthers && (this.#workers.isEnding || !worker.isRetiring)) await this.#stopListening(key);
     worker.tell({ rayguard: "closed", key } satisfies FromKeeper);
   }
 
-  #stopListening(key: string): void {
-    this.#sockets.close(key);
+  async #stopListening(key: string): Promise<void> {
+    await this.#sockets.close(key);
     this.#connections.refuse(key);
   }
 
@@ -227,7 +228,7 @@ export class Keeper {
 
   async #close(end: KeeperEnd): Promise<void> {
     this.#stopOverseeing();
-    this.#sockets.closeAll();
+    await this.#sockets.closeAll();
     await this.#connections.close();
     this.#ledgers.remove();
     this.#finish(end);

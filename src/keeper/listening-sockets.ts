@@ -1,7 +1,11 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { contained } from "../containment.js";
 import type { Address, KeptListener, ListenFailure } from "../kept/messages.js";
+import { closeListeners } from "../shutdown/close-listeners.js";
 import { keeperWitness } from "./keeper-log.js";
+
+/** Longest time for letting them in, in milliseconds. */
+const LAST_MS = 500;
 
 interface Listening extends KeptListener {
   readonly server: Server;
@@ -10,6 +14,8 @@ interface Listening extends KeptListener {
 /** The sockets on which the program listens, which outlive its processes. */
 export class ListeningSockets {
   readonly #open = new Map<string, Listening>();
+  /** Those that are being closed: who waits there is let in before. */
+  readonly #closing = new Set<Promise<void>>();
 
   constructor(private readonly connected: (socket: Socket, key: string) => void) {}
 
@@ -41,6 +47,8 @@ export class ListeningSockets {
     umask = process.umask(),
   ): Promise<string | Address | { error: ListenFailure }> {
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
+    // The same port, perhaps.
+    await Promise.all(this.#closing);
     try {
       await new Promise<void>((resolve, reject) => {
         const fail = contained(keeperWitness, reject);
@@ -68,14 +76,18 @@ export class ListeningSockets {
     this.#open.set(key, { key, address, server });
   }
 
-  close(key: string): void {
+  /** Closes one without a reset of those that the system has accepted there. */
+  async close(key: string): Promise<void> {
     const listening = this.#open.get(key);
     if (listening === undefined) return;
     this.#open.delete(key);
-    listening.server.close();
+    const closing = closeListeners([listening.server], "at once", performance.now() + LAST_MS, true);
+    this.#closing.add(closing);
+    await closing;
+    this.#closing.delete(closing);
   }
 
-  closeAll(): void {
-    for (const key of [...this.#open.keys()]) this.close(key);
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#closing, ...[...this.#open.keys()].map((key) => this.close(key))]);
   }
 }

@@ -26,12 +26,13 @@ export class AcceptQueue {
   /**
    * The queue of a server; undefined where the system does not tell, and where closing the listener closes no queue: the
    * socket came from another process, which has it still.
+   * @param isAlone - no other process has it
    */
-  static of({ _handle, _connectionKey = "" }: Listener): AcceptQueue | undefined {
+  static of({ _handle, _connectionKey = "" }: Listener, isAlone: boolean): AcceptQueue | undefined {
     const fd = _handle?.fd;
     if (process.platform !== "linux" || fd === undefined || fd < 0) return undefined;
     const cluster = process.getBuiltinModule("node:cluster") as unknown as { readonly isWorker: boolean };
-    if (cluster.isWorker || !/^[46]:/.test(_connectionKey)) return undefined;
+    if (!isAlone && (cluster.isWorker || !/^[46]:/.test(_connectionKey))) return undefined;
     try {
       const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
       if (inode === undefined) return undefined;

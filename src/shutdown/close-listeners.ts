@@ -27,16 +27,22 @@ const ANY_TURN_MS = 250;
 /**
  * Closes listeners without losing a connection: those that the system has accepted and the process has not would be reset.
  * @param until - when they are closed at the latest, whoever waits
+ * @param isAlone - no other process has them, whoever has opened them
  */
-export async function closeListeners(servers: readonly Server[], closing: Closing, until: number): Promise<void> {
+export async function closeListeners(
+  servers: readonly Server[],
+  closing: Closing,
+  until: number,
+  isAlone = false,
+): Promise<void> {
   if (closing === "by the app") return;
   const narrowAt = closing === "at once" ? 0 : performance.now() + NARROW_MS;
-  await Promise.all(servers.map((server) => closeListener(server, narrowAt, until)));
+  await Promise.all(servers.map((server) => closeListener(server, narrowAt, until, isAlone)));
 }
 
-async function closeListener(server: Server, narrowAt: number, until: number): Promise<void> {
+async function closeListener(server: Server, narrowAt: number, until: number, isAlone: boolean): Promise<void> {
   if (!server.listening) return;
-  const queue = AcceptQueue.of(server as object);
+  const queue = AcceptQueue.of(server as object, isAlone);
   await (queue === undefined ? shortTurn(server, until) : emptied(server, queue, narrowAt, until));
   if (server.listening) closeInPlace(server);
 }

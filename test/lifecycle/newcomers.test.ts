@@ -66,7 +66,7 @@ describe.each(["127.0.0.1", "0.0.0.0", "::1", "::"])("a listener at %s that nobo
 describe("the accept queue", () => {
   ONLY_LINUX("takes nobody while its last place is taken", async () => {
     const server = await listen(createServer());
-    const queue = AcceptQueue.of(server as object);
+    const queue = AcceptQueue.of(server as object, false);
     (server as unknown as { _handle: { listen(backlog: number): void } })._handle.listen(0);
     const { socket, taken } = await takeLastPlace(server);
     expect(taken).toBe(true);
@@ -78,7 +78,7 @@ describe("the accept queue", () => {
 
   ONLY_LINUX("is read from the system, as long as the process takes nobody", async () => {
     const server = await listen(createServer());
-    const queue = AcceptQueue.of(server as object);
+    const queue = AcceptQueue.of(server as object, false);
     expect(queue?.length()).toBe(0);
     const { port } = server.address() as net.AddressInfo;
     const sockets = [1, 2, 3].map(() => net.connect(port, "127.0.0.1").on("error", () => {}));
