@@ -53,6 +53,7 @@ export function emitClientError(
   // Emitted by hand, with something that is no socket; or nothing can be written.
   if (!isSocket || hasFailedHandshake(socket)) return pass();
   const connection = connectionOf(socket);
+  if (connection.released) return pass();
   if (connection.seemsDestroyed) {
     // The app has destroyed it with this error, and Node must not end it: the guard is about to answer.
     pass();
@@ -228,7 +229,7 @@ function unheeded(exchange: SocketExchange): SocketExchange {
 export function reportClientError(server: Http1Server, guard: ServerGuard, error: ClientError, socket: Socket): void {
   if (typeof (socket as Partial<Socket> | undefined)?.destroySoon !== "function" || hasFailedHandshake(socket)) return;
   const connection = connectionOf(socket);
-  if (connection.broken || isGone(connection, error)) return;
+  if (connection.broken || connection.released || isGone(connection, error)) return;
   connection.broken = true;
   if (error.code === "HPE_HEADER_OVERFLOW") guard.requestHeadersTooLarge(server);
   const isHeard = server.listenerCount("clientError") > 0;

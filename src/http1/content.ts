@@ -7,6 +7,7 @@ import { lookAtContent } from "./coded-content.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { emitDrain, isFinishCallback, type NodeResponse, withoutDrain } from "./node-internals.js";
 import { dropRaw } from "./raw-writes.js";
+import { switchProtocols } from "./switching.js";
 import { callBack, copyOctets, discard, type Piece } from "./write-callbacks.js";
 
 /** `_send` of the response of an exchange. */
@@ -41,7 +42,7 @@ export const sendContent: Send = (exchange, data, encoding, callback, byteLength
     const flushed = data === "" && callback === undefined;
     if (!whole && !flushed && !commitsAtOnce(exchange))
       return hold(exchange, { data, encoding, callback, byteLength }, octets);
-    if (flushed && !exchange.inEnd) {
+    if (flushed && !exchange.inEnd && exchange.decidedStatus !== 101) {
       exchange.held ??= [];
       exchange.held.push({ data, encoding, callback, byteLength });
       return commitSoon(exchange);
@@ -50,6 +51,7 @@ export const sendContent: Send = (exchange, data, encoding, callback, byteLength
     else {
       exchange.phase = exchange.phase.after.commit;
       exchange.status = exchange.decidedStatus || exchange.response.statusCode;
+      if (exchange.status === 101) switchAtTurn(exchange);
     }
   }
   exchange.sent += octets;
@@ -103,6 +105,7 @@ export function commit(exchange: Http1Exchange): boolean {
     exchange.shownLength = 0;
   }
   if (!exchange.inEnd) exchange.supervisor.committed(exchange);
+  if (exchange.status === 101) switchAtTurn(exchange);
   if (held === null) return true;
   const { response } = exchange;
   const { socket } = response;
@@ -116,6 +119,11 @@ export function commit(exchange: Http1Exchange): boolean {
   });
   socket?.uncork();
   return wantsMore;
+}
+
+/** Behind other responses it has still to come to that. */
+function switchAtTurn(exchange: Http1Exchange): void {
+  if (exchange.connection.first === exchange) switchProtocols(exchange);
 }
 
 /** Keeps a piece of content back, so that a late failure can still be replaced. @returns whether the app may go on */

@@ -19,10 +19,11 @@ import { Http1Exchange } from "./http1-exchange.js";
 import { sendInterim } from "./interim-gate.js";
 import { passThrough, sendLast } from "./last-response.js";
 import { emitDrain, forgetContent, withoutDrain } from "./node-internals.js";
-import type { RawAnswer, RawStream } from "./raw-response.js";
+import type { RawAnswer, RawResponse, RawStream } from "./raw-response.js";
 import { closeRaw, type RawExchange, releaseRaw, writeRaw } from "./raw-writes.js";
 import { onceClosed } from "./socket-close.js";
 import { endWithError } from "./socket-error.js";
+import { isSwitching, switchProtocols } from "./switching.js";
 import { canPersist, takeOver } from "./take-over.js";
 import { closeSoon } from "./tear-down.js";
 import { tellKeeper } from "./with-kernel.js";
@@ -163,8 +164,14 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
     sendInterim(this, section, undefined);
   }
 
-  switches(): boolean {
-    return false;
+  switches(raw: RawResponse): boolean {
+    if (!isSwitching(this, raw)) return false;
+    this.raw = null;
+    this.status = 101;
+    this.phase = this.phase.after.commit;
+    switchProtocols(this);
+    this.connection.call("write", [raw.octets]);
+    return true;
   }
 
   begin({ framing, octets }: RawStream): void {

@@ -128,6 +128,8 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
     },
 
     detachSocket(exchange, socket) {
+      // Another protocol has the connection.
+      if (exchange.phase.isSettled) return native.detachSocket.call(this, socket);
       // Node detaches the socket itself when it emits `finish`, and ends the process where the app was first.
       if (!exchange.finishing && !this.writableFinished) {
         if (this.socket !== socket || exchange.phase.isOver) return;

@@ -5,6 +5,8 @@ import { commit } from "./content.js";
 import { detached } from "./detached.js";
 import { Http1Exchange } from "./http1-exchange.js";
 import { watchInterim, watchInterims } from "./interim-gate.js";
+import type { RawResponse } from "./raw-response.js";
+import { isSwitching } from "./switching.js";
 import { canPersist } from "./take-over.js";
 import { type WatchedRaw, watchRaw, watchRawClose } from "./watched-raw.js";
 import { tellKeeper } from "./with-kernel.js";
@@ -38,7 +40,7 @@ export class WatchedExchange extends Http1Exchange implements WatchedRaw {
     const { phase } = this;
     if (this.rawStream !== null || !phase.isCommitted) watchRaw(this, octets, last);
     else if (!phase.isSettled && /^HTTP\/1\.[01] 1/.test(octets.toString("latin1", 0, 10))) watchInterims(this, octets);
-    else if (octets.byteLength > 0 && !this.isDetached && this.response.statusCode !== 101) this.late(rawWrite());
+    else if (octets.byteLength > 0 && !this.isDetached) this.late(rawWrite());
     return false;
   }
 
@@ -50,8 +52,10 @@ export class WatchedExchange extends Http1Exchange implements WatchedRaw {
     watchInterim(this, section);
   }
 
-  switches(): boolean {
-    return false;
+  switches(raw: RawResponse): boolean {
+    if (!isSwitching(this, raw)) return false;
+    this.status = 101;
+    return true;
   }
 
   override closing(how: string, error: unknown): boolean {
