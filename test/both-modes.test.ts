@@ -8,13 +8,14 @@ import { afterEach, describe, expect, it } from "vitest";
 import { rayguard } from "../adapters/express.js";
 import { createGuard, type Guard } from "../src/index.js";
 import { Http2Wire } from "./helpers/http2-wire.js";
+import { endPrograms, Program } from "./zero-code/program.js";
 
 // What is told of a response is the same whether the guard does something about it or not: each code once, and what the
 // edge would have shown.
 
 const closing: (() => unknown)[] = [];
-afterEach(() => {
-  for (const close of closing.splice(0)) close();
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
 });
 
 type Told = { code: string; prevented: number | null };
@@ -155,6 +156,24 @@ const CASES: readonly [on: keyof typeof servers, what: string, act: Act, told: T
     [{ code: "MC-7", prevented: null }],
   ],
   [
+    "HTTP/2",
+    "a field that Node lets through",
+    (response) => {
+      response.setHeader("x-mine", "a\r\nb");
+      response.end("x");
+    },
+    [{ code: "HF-3", prevented: 520 }],
+  ],
+  [
+    "HTTP/2",
+    "too many fields",
+    (response) => {
+      for (let n = 0; n < 300; n++) response.setHeader(`x-${n}`, "1");
+      response.end("x");
+    },
+    [{ code: "HF-20", prevented: 520 }],
+  ],
+  [
     "the core of HTTP/2",
     "a header section that ends the stream, and has a length",
     core((stream) => stream.respond({ ":status": 200, "content-length": 2 }, { endStream: true })),
@@ -178,4 +197,18 @@ describe.each(["enforce", "report"] as const)("mode %s", (mode) => {
     await request(await port);
     await expect.poll(() => told).toEqual(expected);
   });
+});
+
+it("has the line of a stream whose error nobody listens for, where the app goes on", async () => {
+  const text = `
+import http2 from "node:http2";
+process.on("uncaughtException", () => {});
+const server = http2.createServer().on("stream", (stream) => stream.respondWithFile("/does/not/exist"));
+server.listen(0, "127.0.0.1", () => process.send(server.address().port));
+`;
+  const program = Program.start("app.mjs", text, { env: { RAYGUARD_OPTIONS: '{"mode":"report"}' } });
+  closing.push(endPrograms);
+  const [port] = (await program.ports()) as [number];
+  await ask.http2(port);
+  await expect.poll(() => program.lines("request")).toMatchObject([{ status: 0, outcome: "client gone" }]);
 });

@@ -1,6 +1,7 @@
 import type { Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import { contain } from "../containment.js";
+import { setImmediate } from "../clock.js";
+import { contain, contained } from "../containment.js";
 import { exchangeOf } from "../exchange/exchange-of.js";
 import { type Piped, watchSource } from "./source.js";
 
@@ -20,7 +21,16 @@ export function emit(this: ServerHttp2Stream, event: string | symbol, ...args: u
   const exchange = exchangeOf(this) as unknown as Hearing;
   if (event === "close" && !exchange.phase.isSettled) contain(exchange.supervisor, () => exchange.closed());
   else if (event === "pipe") contain(exchange.supervisor, () => watchSource(exchange, args[0] as Readable));
+  else if (event === "error" && this.listenerCount("error") === 0) hearEnd(this, exchange);
   return Reflect.apply(exchange.native.emit, this, [event, ...args]);
+}
+
+/** An error that nobody listens for is thrown, and `close` never follows where the app goes on behind that. */
+function hearEnd(stream: ServerHttp2Stream, exchange: Hearing): void {
+  const end = () => {
+    if (stream.destroyed && !exchange.phase.isSettled) exchange.closed();
+  };
+  setImmediate(contained(exchange.supervisor, end));
 }
 
 /** The same of a response of the compatibility API, on which a stream hears nothing of `pipe`. */

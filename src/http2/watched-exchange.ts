@@ -15,9 +15,10 @@ export class WatchedHttp2Exchange extends Http2Exchange {
     if (this.head !== null || this.passing || !stream.headersSent) return;
     const given = { ...stream.sentHeaders } as Fields;
     const head = { fields: byName(given), given, options };
+    // What is wrong with it an edge would have refused in place of the response.
+    watchFields(this, head);
     this.head = head;
     this.framing = framingOf(head.fields, this.method);
-    watchFields(this, head);
     if (this.fromFile) return this.file(head.fields);
     if (options?.endStream) {
       this.ended = true;
