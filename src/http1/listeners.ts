@@ -28,18 +28,20 @@ export function callListener(
 ): unknown {
   guard.enter(exchange);
   let left: unknown;
-  try {
-    const result = EMITTER.usingDomains
-      ? inDomainOf(self as object, () => listener.apply(self, args))
-      : listener.apply(self, args);
-    if (result !== undefined && result !== null) {
-      if (!capturesRejections(self)) watchPromise(guard, exchange, listener, result);
-      else if (event === undefined) left = result;
-      else captureRejection(guard, exchange, self, event, args, result);
+  if (exchange.isWatched) left = callWatched(guard, exchange, self, event, listener, args);
+  else
+    try {
+      const result = EMITTER.usingDomains
+        ? inDomainOf(self as object, () => listener.apply(self, args))
+        : listener.apply(self, args);
+      if (result !== undefined && result !== null) {
+        if (!capturesRejections(self)) watchPromise(guard, exchange, listener, result);
+        else if (event === undefined) left = result;
+        else captureRejection(guard, exchange, self, event, args, result);
+      }
+    } catch (error) {
+      guard.failed(exchange, error, true);
     }
-  } catch (error) {
-    guard.failed(exchange, error, true);
-  }
   if (exchange.hasNodeResponse) {
     const { request, response } = exchange as Http1Exchange;
     const prototype = Object.getPrototypeOf(response) as object;
@@ -47,6 +49,27 @@ export function callListener(
     if (response.req !== request) hangOverHttp1(response, exchange as Http1Exchange);
   }
   return left;
+}
+
+/** The same where nothing is changed: what it throws goes on its way from there, and not from here, as Node then shows it. */
+function callWatched(
+  guard: ServerGuard,
+  exchange: Exchange,
+  self: unknown,
+  event: string | undefined,
+  listener: Listener,
+  args: unknown[],
+): unknown {
+  exchange.hasThrown = true;
+  const result = EMITTER.usingDomains
+    ? inDomainOf(self as object, () => listener.apply(self, args))
+    : listener.apply(self, args);
+  exchange.hasThrown = false;
+  if (result === undefined || result === null) return undefined;
+  if (!capturesRejections(self)) watchPromise(guard, exchange, listener, result);
+  else if (event === undefined) return result;
+  else captureRejection(guard, exchange, self, event, args, result);
+  return undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { contain, contained } from "../containment.js";
 import { currentExchange } from "../exchange/current-exchange.js";
 import type { Exchange } from "../exchange/exchange.js";
-import { endOfProcess, uncaught } from "../report/incidents.js";
+import { endOfProcess, thrown, uncaught } from "../report/incidents.js";
 import { WeakCollection } from "../weak-collection.js";
 
 /** A guard that only reports, as far as the end of the process concerns it. */
@@ -39,8 +39,7 @@ const onUncaught = contained(undefined, (error: Error) => {
   isThrown = true;
   const culprit = currentExchange();
   if (!culprit?.isWatched) return;
-  // What its listener has thrown is told already, and on its way out.
-  if (culprit.incident !== "HANDLER_ERROR") culprit.fail(uncaught(error));
+  culprit.fail(culprit.hasThrown ? thrown(error) : uncaught(error));
 });
 
 function onExit(): void {

@@ -52,6 +52,9 @@ it.each([
   const octets = await Promise.all([ask(bare, path), ask(reported, path)]);
   expect(octets[1].replace(/Date: .*/, "")).toBe(octets[0].replace(/Date: .*/, ""));
   expect(await reported.end()).toEqual(await bare.end());
+  // Where it was thrown.
+  const shown = ({ stderr }: Program) => stderr.replace(/Error: boom[\s\S]*/, "").replace(/\.program-\w+/, "");
+  expect(shown(reported)).toBe(shown(bare));
   await expect.poll(() => reported.lines("request")).toHaveLength(2);
   const incidents = reported.lines("incident");
   expect(incidents.map(({ url, code }) => `${url} ${code}`).sort()).toEqual(expected);
