@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { setImmediate as turn, setTimeout as wait } from "node:timers/promises";
 import { runInNewContext } from "node:vm";
@@ -382,5 +382,40 @@ describe("a response that an app writes to an upgrade by hand, before its turn",
     const second = client.octets().slice(client.octets().indexOf("first") + 5);
     if (pieces === 4) expect(content({ ...client, octets: () => second }).length).toBe(5 * PIECE.length);
     else expect(second).toMatch(/^HTTP\/1\.1 50[03] /);
+  });
+});
+
+describe("a response that the app has made itself, for a socket that it has detached", () => {
+  it.each([
+    ["as a whole", (response: ServerResponse, done: () => void) => response.end("content", done)],
+    [
+      "in pieces",
+      (response: ServerResponse, done: () => void) => {
+        response.write("con");
+        setImmediate(() => response.end("tent", done));
+      },
+    ],
+  ])("is finished, and calls back, once it is out: %s", async (_how, answer) => {
+    const told: string[] = [];
+    const guard = createGuard({ logger: false, shutdown: false, crash: false });
+    const server = createServer((request, response) => {
+      const { socket } = request;
+      response.detachSocket(socket);
+      const own = new ServerResponse(request);
+      own.assignSocket(socket);
+      for (const event of ["prefinish", "finish", "close"]) own.on(event, () => told.push(event));
+      answer(own, () => told.push("called back"));
+    });
+    guard.attach(server);
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    closing.push(() => server.close().closeAllConnections());
+    const client = connect((server.address() as AddressInfo).port);
+    client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let octets = "";
+    for await (const chunk of client) octets += String(chunk);
+    expect(octets).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    await expect.poll(() => told).toContain("close");
+    expect([...told].sort()).toEqual(["called back", "close", "finish", "prefinish"]);
+    expect(guard.stats().inFlight).toBe(0);
   });
 });

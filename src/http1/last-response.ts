@@ -1,3 +1,4 @@
+import { nextTick } from "../clock.js";
 import { contained } from "../containment.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
@@ -31,7 +32,9 @@ export function sendLast(exchange: Http1Exchange, octets: Buffer): void {
   socket.prependOnceListener("finish", contained(supervisor, finished));
   const closed = contained(supervisor, () => exchange.settle(false));
   onceClosed(socket, closed, true);
-  closeSoon(connection);
+  // A response of the app's own making still writes its end, which is nothing but the callback that finishes it.
+  if (exchange.isDetached) nextTick(contained(supervisor, () => closeSoon(connection)));
+  else closeSoon(connection);
 }
 
 /** From here on the app's own writes go straight out, until it ends the connection. */

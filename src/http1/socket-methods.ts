@@ -144,7 +144,9 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
     return true;
   }
   const octets = octetsOf(args);
-  if (octets === null) return connection.call("write", args); // throws as it always did
+  // Nothing to judge. What is no octets either throws as it always did.
+  if (octets === null || (octets.byteLength === 0 && connection.waiting === null))
+    return connection.call("write", args);
   if (!exchange.socketWrite(octets, last)) return connection.call("write", args);
   const [, encoding, third] = args;
   const callback = (typeof encoding === "function" ? encoding : third) as WriteCallback;
