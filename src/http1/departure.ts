@@ -16,14 +16,21 @@ interface Connection {
 
 /** The app, or the guard in its place, has ended the connection with this exchange: nothing behind it is answered. */
 export function tellDeparture(exchange: Http1Exchange): void {
-  setImmediate(() => {
-    const behind: WithResponse[] = [];
-    for (let at = exchange.following; at !== null; at = at.following) {
-      at.passOver();
-      behind.push(at);
-    }
-    tell(exchange.connection, [exchange, ...behind]);
-  });
+  setImmediate(tellNow, exchange);
+}
+
+/** The same of a response behind others: in its turn, as Node destroys the socket only then. */
+export function tellDepartureAtTurn(exchange: Http1Exchange): void {
+  exchange.tellDeparture ??= () => tellNow(exchange);
+}
+
+function tellNow(exchange: Http1Exchange): void {
+  const behind: WithResponse[] = [];
+  for (let at = exchange.following; at !== null; at = at.following) {
+    at.passOver();
+    behind.push(at);
+  }
+  tell(exchange.connection, [exchange, ...behind]);
 }
 
 /**
@@ -167,6 +174,11 @@ function keepUncorking(response: NodeResponse): void {
     configurable: true,
     writable: true,
   });
+}
+
+/** An app has destroyed a response that has not had its turn, which Node from 24 on tells it at once. */
+export function destroyedBeforeTurn(response: NodeResponse): void {
+  if (TELLS_QUEUED) nextTick(closeResponse, response);
 }
 
 /** A response that has not had its turn. */

@@ -5,7 +5,7 @@ import { tailOf } from "../exchange/heartbeat.js";
 import { handlerError } from "../report/incidents.js";
 import { isBypassed } from "./bypass.js";
 import { sendContent } from "./content.js";
-import { finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
+import { destroyedBeforeTurn, finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
 import { isGone } from "./destroyed-by-node.js";
 import { answersAfterAll } from "./destroyed-request.js";
 import { detached } from "./detached.js";
@@ -122,6 +122,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
       else {
         // What the app has asked for is what it finds, while the guard answers in its place.
         if (!destroyed) markDestroyed(this, error);
+        if (!destroyed && exchange.isQueued) destroyedBeforeTurn(this);
         if (this.socket !== null && exchange.goneBy !== null) showGone(exchange.connection);
       }
       return this;

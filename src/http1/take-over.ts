@@ -2,7 +2,7 @@ import { setImmediate } from "../clock.js";
 import { contained } from "../containment.js";
 import { awaitsContent } from "../http/message.js";
 import { countNoMore } from "./bytes-written.js";
-import { tellDeparture } from "./departure.js";
+import { tellDeparture, tellDepartureAtTurn } from "./departure.js";
 import { discardCalls } from "./discarded-calls.js";
 import { isFollowed } from "./followed.js";
 import type { Http1Exchange } from "./http1-exchange.js";
@@ -83,7 +83,8 @@ export function takeOver(exchange: Http1Exchange, octets: Buffer, head: string, 
 
 /** Tells the app of the end of the connection when Node would have told it, before Node turns to what follows. */
 function depart(exchange: Http1Exchange, finish: WriteCallback): WriteCallback {
-  tellDeparture(exchange);
+  if (exchange.isQueued) tellDepartureAtTurn(exchange);
+  else tellDeparture(exchange);
   return (...args) => setImmediate(() => finish?.(...args));
 }
 
