@@ -10,11 +10,11 @@ const SETTINGS = ["stackTraceLimit", "prepareStackTrace"] as const;
  * its own way (`Error.prepareStackTrace`, as source maps do): neither holds for this one look, and both are as before
  * when it is over.
  */
-export function runningFunctions(): readonly string[] {
+export function runningFunctions(most = MOST_FRAMES): readonly string[] {
   const before = SETTINGS.map((name) => Object.getOwnPropertyDescriptor(Error, name));
   const holder: { stack?: unknown } = {};
   try {
-    set("stackTraceLimit", MOST_FRAMES);
+    set("stackTraceLimit", most);
     set("prepareStackTrace", (_: unknown, sites: NodeJS.CallSite[]) => sites);
     Error.captureStackTrace(holder, runningFunctions);
     const { stack } = holder;
@@ -26,6 +26,17 @@ export function runningFunctions(): readonly string[] {
   } finally {
     for (const [i, name] of SETTINGS.entries()) restore(name, before[i]);
   }
+}
+
+/** Most frames between a stream and the method of the response that fails: those of the app that it has wrapped. */
+const MOST_BETWEEN = 30;
+
+/** Whether it is `pipe()` of a stream that calls a method of a response, and no code that may catch what that throws. */
+export function isPiping(): boolean {
+  const stream = runningFunctions(MOST_BETWEEN).find((name) =>
+    /\bnode:internal\/streams\/|_stream_readable\.js$/.test(name),
+  );
+  return stream !== undefined && /^on(?:data|end) /.test(stream);
 }
 
 function described(site: NodeJS.CallSite): string {

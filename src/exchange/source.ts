@@ -48,9 +48,14 @@ export function listenToSource(
   exchange.sources.set(source, { isPiped, leave });
 }
 
-/** Whether what is written to a response may come from a source, which catches nothing. */
-export function isFed({ sources }: Pick<Piped, "sources">): boolean {
-  if (sources !== undefined) for (const source of sources.values()) if (source.isPiped()) return true;
+/**
+ * Whether what is written to a response here and now may come from a source, which catches nothing.
+ * @param isPiping - whether a stream of Node is what writes; of any other kind that cannot be told
+ */
+export function isFed({ sources }: Pick<Piped, "sources">, isPiping: () => boolean): boolean {
+  if (sources === undefined) return false;
+  for (const [stream, source] of sources)
+    if (source.isPiped() && (pipesOf(stream) === undefined || isPiping())) return true;
   return false;
 }
 

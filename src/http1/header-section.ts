@@ -104,7 +104,7 @@ function renderJudged(
   const fields = readFields(headers, isOut);
   readTexts(fields);
   const draft = draftOf(context, firstLine, fields);
-  if (!context.isUnattended && isRefused(draft, isOut, response)) {
+  if (isRefused(draft, isOut, response) && !context.isUnattended) {
     // What Node throws is the app's to catch, and leaves it free to write another header section.
     native._storeHeader.call(response, firstLine, isOut ? headers : flatten(fields));
     response._header = null;

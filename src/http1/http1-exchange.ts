@@ -9,6 +9,7 @@ import { PHASES } from "../exchange/state.js";
 import { awaitsContent, type FieldLine } from "../http/message.js";
 import type { RouteSettings } from "../options/options.js";
 import { type Failure, lateWrite } from "../report/incidents.js";
+import { isPiping } from "../stack.js";
 import type { Peer } from "../trust/caller.js";
 import { countNoMore } from "./bytes-written.js";
 import type { CodedContent } from "./coded-content.js";
@@ -168,7 +169,7 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
 
   /** What is written now may come from where nobody catches what that throws. */
   get isUnattended(): boolean {
-    return this.unattended > 0 || isFed(this);
+    return this.unattended > 0 || isFed(this, isPiping);
   }
 
   lostFields(): readonly FieldLine[] {
