@@ -15,7 +15,7 @@ import { endPrograms, Program } from "./zero-code/program.js";
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
+  for (const close of closing.splice(0).reverse()) await close();
 });
 
 type Told = { code: string; prevented: number | null };
