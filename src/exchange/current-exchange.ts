@@ -20,6 +20,11 @@ export function currentExchange(): Exchange | undefined {
   return traces.getStore()?.exchange ?? undefined;
 }
 
+/** Whether the running code belongs to a request, be it one that is over. */
+export function isOfRequest(): boolean {
+  return traces.getStore() !== undefined;
+}
+
 /**
  * What the guard knows of the request that the running code belongs to, however deep in the app; undefined outside of
  * one, behind the end of its response, and with `crash: false`, which does without AsyncLocalStorage.

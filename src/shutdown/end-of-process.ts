@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
 import { nextTick, performance } from "../clock.js";
 import { contain, containPromise } from "../containment.js";
-import { currentExchange } from "../exchange/current-exchange.js";
+import { currentExchange, isOfRequest } from "../exchange/current-exchange.js";
 import { frontsOf } from "../http1/connection-lists.js";
 import { signalled } from "../kept/leaving.js";
 import { endOfProcess, type Failure, uncaught } from "../report/incidents.js";
@@ -232,7 +232,7 @@ function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): voi
     throw error;
   };
   hear("uncaughtException", onUncaught, (others) =>
-    crashed(others, culprit !== undefined, concerned, () => printUncaught(error, origin), throwAgain),
+    crashed(others, isOfRequest(), concerned, () => printUncaught(error, origin), throwAgain),
   );
 }
 

@@ -95,15 +95,26 @@ it("refuses new requests with 503 while the others finish, and says so in its he
   await origin.gone;
 });
 
-it("ends at once on a second fault", TIMEOUT, async () => {
+it("ends at once on a second fault that is of no request", TIMEOUT, async () => {
   const origin = await startOrigin("node");
   const hanging = exchange({ port: origin.port }, { path: "/hang" });
   await origin.told("hangs");
   const startedAt = performance.now();
-  await exchange({ port: origin.port }, { path: "/throw-twice" });
+  await exchange({ port: origin.port }, { path: "/throw-timer" });
+  origin.child.send("throw");
   expect((await origin.gone).code).toBe(1);
   expect(performance.now() - startedAt).toBeLessThan(1_000);
   expect((await hanging).responses[0]?.status).toBe(503);
+  expect(origin.stderr()).toContain("thrown from a timer");
+  expect(origin.stderr()).toContain("thrown while idle");
+});
+
+it("lets the others finish on a second fault of a request that is answered", TIMEOUT, async () => {
+  const origin = await startOrigin("node");
+  const slow = exchange({ port: origin.port }, { path: "/slow" });
+  await exchange({ port: origin.port }, { path: "/throw-twice" });
+  expect((await slow).responses[0]?.status).toBe(200);
+  expect((await origin.gone).code).toBe(1);
   expect(origin.stderr()).toContain("the first one");
   expect(origin.stderr()).toContain("the second one");
 });
