@@ -92,6 +92,7 @@ describe("a line of rayguard inside another one", () => {
       `${ISO} stdout P ${OWN.slice(0, 70)}\n${ISO} stderr F {}\n${ISO} stdout F ${OWN.slice(70)}`,
     ],
     ["parts that Docker cut", dockerParts(OWN.replace('"/orders"', `"/orders","a":"${"x".repeat(20_000)}"`))],
+    ["lines behind an object that has no end", `{\n  level: 30,\n${OTHER}\n${OWN}`],
     ["a file that was truncated while it was written", `${"\0".repeat(1_500_000)}${OWN}`],
   ])("is read: %s", async (_what, line) => {
     const { code, out } = await rayguard(["explain", RAY, file(`${line}\n`), "--json"]);

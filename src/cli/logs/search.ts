@@ -136,8 +136,8 @@ async function each(
   try {
     for await (const line of source.lines()) {
       number++;
-      const whole = line === null ? null : joiner.take(line);
-      if (whole !== undefined) take(whole, number);
+      if (line === null) take(null, number);
+      else for (const whole of joiner.take(line)) take(whole, number);
     }
     const rest = joiner.rest();
     if (rest !== undefined) take(rest, number);
