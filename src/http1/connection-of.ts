@@ -1,10 +1,8 @@
-import { contain } from "../containment.js";
 import { Existing, shared } from "../shared.js";
 import { GuardedConnection } from "./connection.js";
 import type { Native, NativeSocketMethods, SocketMethod } from "./native-methods.js";
 import type { NodeSocket } from "./node-internals.js";
 import { type Guarded, guardSocketMethods } from "./socket-methods.js";
-import { awaitAnswer } from "./tear-down.js";
 
 /** Hangs a connection on its socket, in a private field. */
 const Holder = shared(
@@ -54,14 +52,3 @@ export const connectionOf: (socket: object) => GuardedConnection = Holder.of;
 
 /** The same, for a socket that nobody else is to guard. */
 export const knownConnection: (socket: object) => GuardedConnection | undefined = Holder.known;
-
-/** Has a connection told when its client has ended its side. */
-export function awaitEnd(connection: GuardedConnection): void {
-  connection.awaitsEnd = true;
-  connection.socket.prependListener("end", onEnd);
-}
-
-function onEnd(this: NodeSocket): void {
-  const connection = connectionOf(this);
-  contain(connection.witness, () => awaitAnswer(connection));
-}

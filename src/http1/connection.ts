@@ -56,8 +56,6 @@ export class GuardedConnection {
   enforces = false;
   /** From here on the socket belongs to the app alone: its calls go straight through. */
   declare released: boolean;
-  /** It is told when the client has ended its side. */
-  awaitsEnd = false;
   /** The socket's own methods are in force. */
   isOwn = false;
   /** Octets that were still queued as the connection was destroyed; -1 until then. */

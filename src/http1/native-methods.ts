@@ -53,7 +53,7 @@ export type ExchangeMethods<E> = {
 };
 
 /** Methods of a socket that the guard overrides. */
-export const SOCKET_METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end", "write"] as const;
+export const SOCKET_METHODS = ["destroy", "destroySoon", "resetAndDestroy", "end", "write", "push"] as const;
 
 export type SocketMethod = (typeof SOCKET_METHODS)[number];
 
@@ -71,6 +71,6 @@ export function methodsBelow<T extends object>(source: T, names: readonly string
 
 /** A Duplex in the place of a socket has only some of them. */
 export type NativeSocketMethods = { [K in SocketMethod]?: Native | undefined } & Record<
-  "destroy" | "end" | "write",
+  "destroy" | "end" | "write" | "push",
   Native
 >;

@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import { nextTick } from "../clock.js";
+import { contained } from "../containment.js";
 import { overrideMethod } from "../override-method.js";
 import { shared } from "../shared.js";
 import { runningFunctions } from "../stack.js";
@@ -17,7 +18,7 @@ import {
 import type { NodeSocket, WriteCallback } from "./node-internals.js";
 import type { OnConnection, WithoutResponse } from "./on-connection.js";
 import { endWithoutError } from "./socket-error.js";
-import { closeSoon } from "./tear-down.js";
+import { awaitAnswer, closeSoon } from "./tear-down.js";
 import { writeAfterDestroy } from "./write-callbacks.js";
 
 /** What a method does to a socket that is guarded. */
@@ -52,6 +53,7 @@ const GUARDED: { readonly [K in SocketMethod]: Guarded } = {
   resetAndDestroy: (connection, args) => destroy(connection, "resetAndDestroy", args),
   end,
   write,
+  push,
 };
 
 function destroy(connection: GuardedConnection, how: SocketMethod, args: unknown[]): unknown {
@@ -153,6 +155,20 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
   if (connection.waiting !== null) return connection.waiting.keep(octets.byteLength, callback);
   if (typeof callback === "function") nextTick(callback);
   return true;
+}
+
+/**
+ * Node tells of the end of the client's side in the tick behind this: the guard comes first, without a listener that an app
+ * would find. Only that comes this way, and octets that Node's parser has been made to leave to the app.
+ */
+function push(connection: GuardedConnection, args: unknown[]): unknown {
+  const { socket } = connection;
+  if (args[0] === null && connection.enforces) {
+    const ended = contained(connection.witness, () => awaitAnswer(connection));
+    if (socket.readableLength > 0) socket.prependOnceListener("end", ended);
+    else nextTick(ended);
+  }
+  return connection.call("push", args);
 }
 
 /** What is to be written, a copy of it; null where there is nothing that can be. */

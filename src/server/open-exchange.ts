@@ -3,7 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, Serv
 import type { Socket } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
 import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
-import { awaitEnd, connectionOf } from "../http1/connection-of.js";
+import { connectionOf } from "../http1/connection-of.js";
 import { GuardedExchange } from "../http1/guarded-exchange.js";
 import type { Http1Exchange } from "../http1/http1-exchange.js";
 import { hangOverHttp1 } from "../http1/http1-exchange-of.js";
@@ -49,7 +49,6 @@ function openHttp1(
   hangOverHttp1(request, exchange);
   if (response.req !== request) hangOverHttp1(response, exchange);
   connection.add(exchange);
-  if (connection.enforces && !connection.awaitsEnd) awaitEnd(connection);
   const { method } = request;
   supervisor.opened(exchange, method !== "GET" && method !== "HEAD");
   return exchange;
