@@ -11,8 +11,8 @@ const LISTEN = "0A";
 /** Where Linux lists the sockets of this process's network, listeners first. */
 const TABLES = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 
-/** More than the lines of any number of listeners that a host has, in octets. */
-const CHUNK_OCTETS = 65_536;
+/** Linux gives a page at a time, that is 27 lines, whatever is asked for. In octets. */
+const CHUNK_OCTETS = 16_384;
 
 /** The connections of a listener that the system has accepted and the process has not. */
 export class AcceptQueue {
@@ -48,12 +48,18 @@ export class AcceptQueue {
     let fd: number | undefined;
     try {
       fd = openSync(this.table, "r");
-      const lines = this.#chunk.toString("latin1", 0, readSync(fd, this.#chunk, 0, CHUNK_OCTETS, 0)).split("\n");
-      for (const line of lines.slice(1)) {
-        // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
-        const [, , , state, queues, , , , , inode] = line.trim().split(/ +/);
-        if (state !== LISTEN) return undefined;
-        if (inode === this.inode) return Number.parseInt((queues as string).split(":")[1] as string, 16);
+      let rest = "";
+      for (let isFirst = true; ; isFirst = false) {
+        const octets = readSync(fd, this.#chunk, 0, CHUNK_OCTETS, null);
+        if (octets === 0) return undefined;
+        const lines = `${rest}${this.#chunk.toString("latin1", 0, octets)}`.split("\n");
+        rest = lines.pop() as string;
+        for (const line of isFirst ? lines.slice(1) : lines) {
+          // sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
+          const [, , , state, queues, , , , , inode] = line.trim().split(/ +/);
+          if (state !== LISTEN) return undefined;
+          if (inode === this.inode) return Number.parseInt((queues as string).split(":")[1] as string, 16);
+        }
       }
     } catch {
       // no such file: another system, or a container that hides it

@@ -76,6 +76,13 @@ describe("the accept queue", () => {
     for (const one of [socket, late]) one.destroy();
   });
 
+  ONLY_LINUX("is found on a host with many listeners", async () => {
+    const servers = await Promise.all(Array.from({ length: 60 }, () => listen(createServer())));
+    const queues = servers.map((server) => AcceptQueue.of(server as object, false));
+    expect(queues.map((queue) => queue?.length())).toEqual(servers.map(() => 0));
+    for (const server of servers) server.close();
+  });
+
   ONLY_LINUX("is read from the system, as long as the process takes nobody", async () => {
     const server = await listen(createServer());
     const queue = AcceptQueue.of(server as object, false);
