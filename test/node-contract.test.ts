@@ -784,6 +784,30 @@ describe("a list of connections", () => {
   });
 });
 
+describe("a parser", () => {
+  it("calls what it has at 3 for content and at 4 for the end of a request, which it has as `incoming`", async () => {
+    const calls: string[] = [];
+    const server = http.createServer((request, response) => {
+      type Called = { incoming: IncomingMessage | null } & Record<number, (...args: unknown[]) => unknown>;
+      const { parser } = request.socket as Socket & { parser: Called };
+      for (const at of [3, 4]) {
+        const below = parser[at] as (...args: unknown[]) => unknown;
+        parser[at] = function (this: Called, ...args: unknown[]) {
+          calls.push(`${at} ${this.incoming === request}`);
+          return below.apply(this, args);
+        };
+      }
+      request.resume().on("end", () => response.end());
+    });
+    await listen(server);
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    client.write("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\na");
+    await once(client.resume(), "close");
+    expect(calls).toEqual(["3 true", "4 true"]);
+    server.close();
+  });
+});
+
 describe("what a keeper's process relies on", () => {
   it("is a parser that calls at the first octet of each message", async () => {
     const begun: string[] = [];

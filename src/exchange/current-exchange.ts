@@ -6,13 +6,18 @@ const traces = new AsyncLocalStorage<Trace>();
 
 /**
  * Everything that runs from here on belongs to this request. Entered once for each, not run around its listener: it then
- * also holds in the callbacks of the parser, such as `end` of the request.
+ * also holds in what the parser calls in the same turn.
  */
 export function enterExchange(exchange: Exchange): void {
   if (exchange.trace !== undefined) return;
   const trace: Trace = { exchange };
   exchange.trace = trace;
   traces.enterWith(trace);
+}
+
+/** The same of what its connection calls later, in a context of its own. */
+export function enterAgain({ trace }: Exchange): void {
+  if (trace !== undefined && trace.exchange !== null) traces.enterWith(trace);
 }
 
 /** The request that the running code belongs to, while that is under way. */

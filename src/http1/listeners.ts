@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { inDomainOf } from "../exchange/domain.js";
 import type { Exchange } from "../exchange/exchange.js";
+import { followContent } from "./content-context.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { hangOverHttp1 } from "./http1-exchange-of.js";
 import { covered, coverPrototypes } from "./prototypes.js";
@@ -27,6 +28,10 @@ export function callListener(
   args: unknown[],
 ): unknown {
   guard.enter(exchange);
+  if (exchange.trace !== undefined && exchange.hasNodeResponse) {
+    const { connection, request } = exchange as Http1Exchange;
+    if (request.method !== "GET" && request.method !== "HEAD") followContent(connection.socket);
+  }
   let left: unknown;
   if (exchange.isWatched) left = callWatched(guard, exchange, self, event, listener, args);
   else

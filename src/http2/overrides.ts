@@ -1,4 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { enterAgain } from "../exchange/current-exchange.js";
 import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
 import { end, final, write, writePieces } from "./content.js";
 import { close, destroy } from "./ending.js";
@@ -113,6 +114,8 @@ export function overrideStream(stream: ServerHttp2Stream, exchange: Http2Exchang
 function countUpload(stream: ServerHttp2Stream, exchange: Http2Exchange): void {
   const below = stream.push;
   const value = function push(this: ServerHttp2Stream, chunk: unknown, encoding?: BufferEncoding): boolean {
+    // What is read of it runs in the context of the session.
+    enterAgain(exchange);
     if (chunk !== null && typeof chunk === "object") exchange.received += (chunk as Uint8Array).byteLength;
     return below.call(this, chunk, encoding);
   };
