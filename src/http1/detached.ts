@@ -33,6 +33,17 @@ export function detached(exchange: Http1Exchange): void {
   }
 }
 
+/** An app has given the response its socket back. */
+export function reattached(exchange: Http1Exchange): void {
+  const { connection, following, response } = exchange;
+  if (!exchange.isDetached || response.socket !== connection.socket) return;
+  exchange.isDetached = false;
+  connection.detached = null;
+  // What has arrived meanwhile was not served.
+  if (following === null) connection.lingering = false;
+  else if (!exchange.isWatched) response.shouldKeepAlive = false;
+}
+
 /** Without its socket, Node keeps a response queued for ever. */
 export function sendDetached(exchange: Http1Exchange): void {
   const { response } = exchange;

@@ -8,7 +8,7 @@ import { sendContent } from "./content.js";
 import { destroyedBeforeTurn, finishUnseen, isNeverFinished, markDestroyed } from "./departure.js";
 import { isGone } from "./destroyed-by-node.js";
 import { answersAfterAll } from "./destroyed-request.js";
-import { detached } from "./detached.js";
+import { detached, reattached } from "./detached.js";
 import { writeEarlyHints, writeInformation } from "./early-hints.js";
 import { storeHeader } from "./field-sections.js";
 import { showGone } from "./gone-socket.js";
@@ -155,7 +155,8 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
 
     emit(exchange, event, argument) {
       // A listener for `pipe` on every response would cost more, and be seen by whoever counts listeners.
-      if (event === "pipe") watchSource(exchange, argument as Readable);
+      if (event === "socket") reattached(exchange);
+      else if (event === "pipe") watchSource(exchange, argument as Readable);
       else if (event === "close") {
         if (!exchange.phase.isSettled) exchange.closed();
       } else if (event === "prefinish") {

@@ -7,6 +7,7 @@ import type { ResponseMethod } from "./native-methods.js";
 interface OverHttp1 extends Exchange {
   readonly response: object;
   readonly goneBy: unknown;
+  readonly isDetached: boolean;
   readonly interims: unknown;
   finishing: boolean;
   flushed(): void;
@@ -143,7 +144,8 @@ const Holder = shared(
               event === "prefinish" ||
               event === "close" ||
               event === "pipe" ||
-              event === "error"
+              event === "error" ||
+              event === "socket"
             ) {
               const { req } = this as Message;
               const known = typeof req === "object" && req !== null && #exchange in req ? req.#exchange : undefined;
@@ -151,7 +153,8 @@ const Holder = shared(
               if (exchange !== undefined && exchange.covered !== "emit") {
                 const isUsual =
                   ((event === "prefinish" || event === "finish") && exchange.goneBy === null) ||
-                  (event === "close" && exchange.phase.isSettled);
+                  (event === "close" && exchange.phase.isSettled) ||
+                  (event === "socket" && !exchange.isDetached);
                 if (event === "finish") exchange.finishing = true;
                 if (!isUsual) {
                   const emitted = (exchange.isWatched ? watched : guarded).emit.call(this, exchange, event, argument);

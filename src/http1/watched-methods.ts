@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { isBypassed } from "./bypass.js";
 import { watchContent } from "./content.js";
 import { isGone } from "./destroyed-by-node.js";
-import { detached } from "./detached.js";
+import { detached, reattached } from "./detached.js";
 import { watchEarlyHints } from "./early-hints.js";
 import { isWritable } from "./gone-socket.js";
 import { watchInterims } from "./interim-gate.js";
@@ -84,7 +84,8 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
     },
 
     emit(exchange, event, argument) {
-      if (event === "pipe") watchSource(exchange, argument as Readable);
+      if (event === "socket") reattached(exchange);
+      else if (event === "pipe") watchSource(exchange, argument as Readable);
       else if (event === "close" && !exchange.phase.isSettled) exchange.closed();
       return undefined;
     },
