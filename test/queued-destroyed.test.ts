@@ -61,3 +61,25 @@ describe("a queued response that is destroyed", () => {
     expect(guarded).toEqual(expect.arrayContaining([...bare, "request 2 close"]));
   });
 });
+
+it.each(["bare", "enforce"] as const)("an encoding is unknown only where content goes out: %s", async (mode) => {
+  let thrown: unknown = "nothing yet";
+  let requests = 0;
+  const server = createServer((request, response) => {
+    if (++requests === 1) return;
+    request.socket.destroy();
+    setTimeout(() => {
+      try {
+        response.end("content", "nonsense" as BufferEncoding);
+        thrown = undefined;
+      } catch (error) {
+        thrown = error;
+      }
+    }, 5);
+  });
+  if (mode === "enforce") createGuard({ logger: false }).attach(server);
+  await listen(server);
+  const client = connect((server.address() as AddressInfo).port).resume();
+  client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2));
+  await expect.poll(() => thrown).toBeUndefined();
+});

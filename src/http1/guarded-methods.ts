@@ -60,7 +60,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
         return wrote && !this.destroyed;
       }
       if (this.finished) exchange.wroteLate();
-      else if (typeof encoding === "string") checkEncoding(chunk, encoding);
+      else if (typeof encoding === "string" && !exchange.phase.discards) checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
       if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT && leavesOut(exchange, chunk)) chunk = "";
       try {
@@ -91,7 +91,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
         if (chunk && typeof chunk !== "function") exchange.wroteLate();
         return native.end.call(this, chunk, encoding, callback);
       }
-      if (typeof encoding === "string") checkEncoding(chunk, encoding);
+      if (typeof encoding === "string" && !exchange.phase.discards) checkEncoding(chunk, encoding);
       if (!exchange.isHttp11) leaveUnchunked(exchange);
       if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT && leavesOut(exchange, chunk))
         chunk = undefined;
