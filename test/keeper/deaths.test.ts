@@ -7,7 +7,7 @@ import { PROGRAMS } from "./programs.js";
 afterEach(endPrograms);
 
 const CLIENTS = 50;
-const TIMES = 20;
+const TIMES = 10;
 const ENV = { RAYGUARD_OPTIONS: '{"logger":false}' };
 
 /** Sends a request that ends the process, and does not wait for an answer. */
@@ -104,11 +104,11 @@ describe("under load, a process that", { timeout: 120_000 }, () => {
   it("is killed beside others: --workers 2", async () => {
     const program = Program.start(...PROGRAMS.node, { keeper: ["--workers", "2"], env: ENV });
     const [port = 0] = await program.ports();
-    const seen = await under(new Load(port, CLIENTS), 10, async () => {
+    const seen = await under(new Load(port, CLIENTS), 6, async () => {
       const pid = await program.worker();
       process.kill(pid, "SIGKILL");
     });
-    kept(seen, 10);
+    kept(seen, 6);
   });
 
   it("is killed without a keeper costs answers, and there is nobody to connect to", async () => {
