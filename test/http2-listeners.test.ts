@@ -40,6 +40,20 @@ for (const [api, app] of Object.entries(APPS)) {
       expect(found[1]).toEqual(found[0]);
     });
 
+    it.each(Object.keys(MODES))("finds nothing in what it is given that Node has not put there: %s", async (mode) => {
+      const found: unknown[] = [];
+      const looks: Act = (stream, ...others) => {
+        found.push([stream, ...others].map((object) => Reflect.ownKeys(object).map(String)));
+        stream.respond();
+        stream.end("x");
+      };
+      for (const options of [undefined, MODES[mode]]) {
+        const { client } = await start(app(looks), options);
+        expect(await seen(send(client))).toMatchObject({ status: 200, complete: true });
+      }
+      expect(found[1]).toEqual(found[0]);
+    });
+
     it.each(Object.keys(MODES))("may take all of them away: %s", async (mode) => {
       const takes: Act = (stream) => {
         stream.removeAllListeners("close").removeAllListeners("pipe");

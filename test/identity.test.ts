@@ -8,10 +8,12 @@ import { afterEach, describe, expect, it } from "vitest";
 import plugin from "../adapters/fastify.js";
 import { createGuard } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
+import { seen, send as sendOverHttp2, start, stopAll } from "./helpers/http2.js";
 import { listen } from "./testing/servers.js";
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
+  await stopAll();
   for (const close of closing.splice(0)) await close();
 });
 
@@ -65,6 +67,9 @@ describe.each(["enforce", "report"] as const)(
   },
 );
 
+/** What has the context of a request. */
+type Contextual = { readonly rayguard?: { readonly clientIp: string | null } };
+
 describe("an app that wraps what it is given", () => {
   const wrappings: Record<string, <T extends object>(object: T) => T> = {
     "a Proxy": (object) => new Proxy(object, {}),
@@ -99,5 +104,33 @@ describe("an app that wraps what it is given", () => {
       response.writeHead(rayguard?.clientIp === "127.0.0.1" ? 200 : 404).end();
     };
     expect(await statusOf(listener)).toBe(200);
+  });
+
+  it.each(Object.entries(wrappings))(
+    "answers on a stream of HTTP/2 through %s, and is guarded there as well",
+    async (_what, wrap) => {
+      const answers = await start((server) => {
+        server.on("stream", (stream) => {
+          wrap(stream).respond({
+            ":status": (wrap(stream) as Contextual).rayguard?.clientIp === "127.0.0.1" ? 200 : 404,
+          });
+          wrap(stream).end("ok");
+        });
+      }, {});
+      expect(await seen(sendOverHttp2(answers.client))).toMatchObject({ status: 200, octets: 2, complete: true });
+      const leaves = await start((server) => void server.on("stream", (stream) => wrap(stream).close(8)), {});
+      expect(await seen(sendOverHttp2(leaves.client))).toMatchObject({ status: 500, complete: true });
+    },
+  );
+
+  it.each(Object.entries(wrappings))("finds request.rayguard over HTTP/2 through %s", async (_what, wrap) => {
+    const { client } = await start((server) => {
+      server.on("request", (request, response) => {
+        const { rayguard } = wrap(request) as Contextual;
+        wrap(response).writeHead(rayguard?.clientIp === "127.0.0.1" ? 200 : 404);
+        wrap(response).end();
+      });
+    }, {});
+    expect(await seen(sendOverHttp2(client))).toMatchObject({ status: 200, complete: true });
   });
 });

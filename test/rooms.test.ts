@@ -126,6 +126,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/options",
     "src/override-method.ts",
     "src/report",
+    "src/shared.ts",
     "src/trust",
     "src/validity",
   ],

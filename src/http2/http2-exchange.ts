@@ -14,11 +14,10 @@ import { NO_ERROR } from "./codes.js";
 import { isGone } from "./internals.js";
 import type { Leaving } from "./leaving.js";
 import { movementOf } from "./movement.js";
-import { type NativeStream, nativeOf } from "./native-stream.js";
+import type { NativeStream } from "./native-stream.js";
 import type { Piece } from "./pieces.js";
 import { hasContentToCome, StreamRequest } from "./request.js";
 import { type Fields, framingOf, type Head, linesOf, plainFields, render, statusOf } from "./section.js";
-import { hearPipes } from "./stream-events.js";
 
 type Callback = (error?: Error | null) => void;
 
@@ -30,8 +29,6 @@ export abstract class Http2Exchange extends Exchange {
   readonly stream: ServerHttp2Stream;
   readonly method: string;
   readonly peer: Peer;
-  /** The methods that the guard overrides, as they were before. */
-  readonly native: NativeStream;
   /** Header section the app has decided. */
   head: Head | null = null;
   /** Content that has not gone out, as the Writable has written it, and what that waits for while it is held. */
@@ -89,6 +86,8 @@ export abstract class Http2Exchange extends Exchange {
     settings: RouteSettings,
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
+    /** The methods that the guard overrides, as they were before. */
+    readonly native: NativeStream,
   ) {
     super(supervisor, settings);
     this.stream = stream;
@@ -96,7 +95,6 @@ export abstract class Http2Exchange extends Exchange {
     this.method = headers[":method"] ?? "";
     // Now, since a session that has ended no longer knows who was at its other end.
     this.peer = peerOfSession(this);
-    this.native = nativeOf(stream);
   }
 
   closed(): void {
@@ -112,7 +110,6 @@ export abstract class Http2Exchange extends Exchange {
   link(request: Http2ServerRequest, response: Http2ServerResponse): void {
     this.#request = request as unknown as IncomingMessage;
     this.#response = response;
-    hearPipes(response);
     hangOn(response, this);
     hangOn(request, this);
   }

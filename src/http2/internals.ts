@@ -54,9 +54,17 @@ export function handleOf(stream: ServerHttp2Stream): StreamHandle | undefined {
   return inside(stream, "kHandle") as StreamHandle | undefined;
 }
 
+/** Symbols of Node's for what it keeps inside of streams, by their description: the same for all. */
+const symbols = new Map<string, symbol>();
+
 function inside(stream: ServerHttp2Stream, description: string): unknown {
-  const symbol = Object.getOwnPropertySymbols(stream).find((one) => one.description === description);
-  return symbol === undefined ? undefined : (stream as unknown as Record<symbol, unknown>)[symbol];
+  let symbol = symbols.get(description);
+  if (symbol === undefined || !(symbol in stream)) {
+    symbol = Object.getOwnPropertySymbols(stream).find((one) => one.description === description);
+    if (symbol === undefined) return undefined;
+    symbols.set(description, symbol);
+  }
+  return (stream as unknown as Record<symbol, unknown>)[symbol];
 }
 
 /** Whether a stream has ended on its own account: the client is gone, and nothing can be answered any more. */

@@ -15,7 +15,7 @@ import { WatchedExchange } from "../http1/watched-exchange.js";
 import { WatchedSocketExchange } from "../http1/watched-socket-exchange.js";
 import { GuardedHttp2Exchange } from "../http2/guarded-exchange.js";
 import type { Http2Exchange } from "../http2/http2-exchange.js";
-import { overrideStream } from "../http2/overrides.js";
+import { coverCompatibility, coverStreams, hangOnStream } from "../http2/overrides.js";
 import { WatchedHttp2Exchange } from "../http2/watched-exchange.js";
 import type { Failure } from "../report/incidents.js";
 import { SimulatedExchange } from "../simulated/simulated.js";
@@ -66,8 +66,8 @@ function openStream(
 ): Http2Exchange {
   const known = exchangeOf(stream) as Http2Exchange | undefined;
   if (known !== undefined) return known;
-  const exchange = new OfMode(supervisor, supervisor.settings, stream, headers);
-  overrideStream(stream, exchange);
+  const exchange = new OfMode(supervisor, supervisor.settings, stream, headers, coverStreams(stream));
+  hangOnStream(stream, exchange);
   supervisor.opened(exchange, !stream.endAfterHeaders);
   return exchange;
 }
@@ -81,9 +81,9 @@ function openHttp2(
 ): Exchange {
   const known = exchangeOf(response);
   if (known !== undefined) return known;
+  coverCompatibility(request, response);
   const exchange = openStream(OfMode, supervisor, request.stream, request.headers);
   exchange.link(request, response);
-  showContext(request, exchange);
   return exchange;
 }
 
