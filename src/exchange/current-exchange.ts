@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { nextTick } from "../clock.js";
 import type { Exchange, Trace } from "./exchange.js";
 import type { RequestContext } from "./request-context.js";
 
@@ -23,6 +24,21 @@ export function enterAgain({ trace }: Exchange): void {
 /** The request that the running code belongs to, while that is under way. */
 export function currentExchange(): Exchange | undefined {
   return traces.getStore()?.exchange ?? undefined;
+}
+
+let thrower: Exchange | undefined;
+
+/** A listener of the app has thrown, and that goes on its way: it is told where nobody catches it. */
+export function noteThrower(exchange: Exchange): void {
+  thrower = exchange;
+  nextTick(() => {
+    thrower = undefined;
+  });
+}
+
+/** The request whose listener has thrown what has just come to the end of its way. */
+export function currentThrower(): Exchange | undefined {
+  return thrower;
 }
 
 /** Whether the running code belongs to a request, be it one that is over. */

@@ -88,8 +88,6 @@ export abstract class Exchange extends Carrier implements Waiting, Circumstances
   declare incident: string | undefined;
   /** It has been told that it fails, where nothing is changed. */
   declare hasFailed: boolean;
-  /** A listener of the app has not returned, where nothing is changed: what it throws has not been told. */
-  declare hasThrown: boolean;
   /** Error an adapter has seen, for the incident that may follow from it. */
   declare cause: unknown;
   /** Logger of the framework for this request, where it has one. */
@@ -250,7 +248,6 @@ Object.assign(Exchange.prototype, {
   pending: null,
   isLate: false,
   hasFailed: false,
-  hasThrown: false,
   shownLength: 0,
   unattended: 0,
   sources: undefined,

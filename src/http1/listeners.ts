@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { noteThrower } from "../exchange/current-exchange.js";
 import { inDomainOf } from "../exchange/domain.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { followContent } from "./content-context.js";
@@ -65,11 +66,16 @@ function callWatched(
   listener: Listener,
   args: unknown[],
 ): unknown {
-  exchange.hasThrown = true;
-  const result = EMITTER.usingDomains
-    ? inDomainOf(self as object, () => listener.apply(self, args))
-    : listener.apply(self, args);
-  exchange.hasThrown = false;
+  let hasReturned = false;
+  let result: unknown;
+  try {
+    result = EMITTER.usingDomains
+      ? inDomainOf(self as object, () => listener.apply(self, args))
+      : listener.apply(self, args);
+    hasReturned = true;
+  } finally {
+    if (!hasReturned) noteThrower(exchange);
+  }
   if (result === undefined || result === null) return undefined;
   if (!capturesRejections(self)) watchPromise(guard, exchange, listener, result);
   else if (event === undefined) return result;

@@ -1,5 +1,5 @@
 import { contain, contained } from "../containment.js";
-import { currentExchange } from "../exchange/current-exchange.js";
+import { currentExchange, currentThrower } from "../exchange/current-exchange.js";
 import type { Exchange } from "../exchange/exchange.js";
 import { endOfProcess, thrown, uncaught } from "../report/incidents.js";
 import { WeakCollection } from "../weak-collection.js";
@@ -37,9 +37,9 @@ const onUncaught = contained(undefined, (error: Error) => {
   // The app has taken it, as `node:domain` does.
   if (process.hasUncaughtExceptionCaptureCallback()) return;
   isThrown = true;
-  const culprit = currentExchange();
-  if (!culprit?.isWatched) return;
-  culprit.fail(culprit.hasThrown ? thrown(error) : uncaught(error));
+  const thrower = currentThrower();
+  const culprit = thrower ?? currentExchange();
+  if (culprit?.isWatched) culprit.fail(thrower === undefined ? uncaught(error) : thrown(error));
 });
 
 function onExit(): void {
