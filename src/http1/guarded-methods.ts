@@ -129,16 +129,15 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
     },
 
     detachSocket(exchange, socket) {
-      // Another protocol has the connection.
-      if (exchange.phase.isSettled) return native.detachSocket.call(this, socket);
+      const isSwitched = exchange.phase.isSettled && exchange.status === 101;
       // Node detaches the socket itself when it emits `finish`, and ends the process where the app was first.
-      if (!exchange.finishing && !this.writableFinished) {
+      if (!exchange.finishing && !this.writableFinished && !isSwitched) {
         if (this.socket !== socket || exchange.phase.isOver) return;
       }
       // An app was first, after its response had been flushed: Node's own call would end the process.
       if ((socket as NodeSocket)._httpMessage !== this) return;
       native.detachSocket.call(this, socket);
-      detached(exchange);
+      if (!isSwitched) detached(exchange);
     },
 
     addTrailers(_exchange, trailers) {
