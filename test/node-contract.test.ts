@@ -4,7 +4,8 @@ import http2 from "node:http2";
 import https from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { idleSocketsOf, socketsOf, withList } from "../src/http1/connection-lists.js";
+import { idleSocketsOf, socketsOf, withList } from "../src/http1/connection/connection-lists.js";
+import { tellSocketClosed } from "../src/http1/connection/socket-close.js";
 import {
   classSlot,
   forgetContent,
@@ -14,8 +15,7 @@ import {
   LOSES_CORKED_CHUNKS,
   markErrorEmitted,
   type NodeResponse,
-} from "../src/http1/node-internals.js";
-import { tellSocketClosed } from "../src/http1/socket-close.js";
+} from "../src/http1/node/node-internals.js";
 import { handleOf, keepOpen } from "../src/http2/internals.js";
 import { runningFunctions } from "../src/stack.js";
 import { exchange } from "../src/testing/index.js";

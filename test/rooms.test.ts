@@ -323,6 +323,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 const GLOBAL_CLOCK = /(?<![.\w])(?:(?:set|clear)(?:Timeout|Interval|Immediate)\b|performance\.)/;
 const CLOCK = "src/clock.ts";
 
+/** The floors of `src/http1`, the lowest first: a folder imports none that stands beside it or above. */
+const HTTP1_FLOORS = [["node"], ["connection", "message"], ["exchange"], ["methods"], ["server"]];
+
 describe("what files import", () => {
   it("is there", () => {
     const missing = [...imports].flatMap(([file, names]) =>
@@ -394,6 +397,22 @@ describe("what files import", () => {
     });
     const known = Object.entries(ROOMS).map(([room, others]) => [room, others.toSorted()]);
     expect(Object.fromEntries(table)).toEqual(Object.fromEntries(known));
+  });
+
+  it("leads down from floor to floor in src/http1", () => {
+    const floorOf = (file: string) => {
+      const folder = /^src\/http1\/(\w+)\//.exec(file)?.[1] ?? "";
+      return HTTP1_FLOORS.findIndex((folders) => folders.includes(folder));
+    };
+    const files = [...imports].filter(([file]) => file.startsWith("src/http1/"));
+    expect(files.filter(([file]) => floorOf(file) === -1)).toEqual([]);
+    const others = files.flatMap(([file, names]) =>
+      names
+        .filter((name) => name.startsWith("src/http1/") && path.dirname(name) !== path.dirname(file))
+        .filter((name) => floorOf(name) >= floorOf(file))
+        .map((name) => `${file} -> ${name}`),
+    );
+    expect(others).toEqual([]);
   });
 
   it("leads in no circle", () => {

@@ -2,7 +2,7 @@ import { types } from "node:util";
 import { nextTick, performance, setImmediate } from "../clock.js";
 import { tailOf } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
-import { checkCoding } from "../http1/coded-content.js";
+import { checkCoding } from "../http1/message/coded-content.js";
 import { handlerError, longContent, shortContent, sourceFailed } from "../report/incidents.js";
 import { NO_ERROR } from "./codes.js";
 import { judgeHead } from "./fields.js";

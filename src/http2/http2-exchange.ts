@@ -6,7 +6,7 @@ import { isWhole, NONE } from "../exchange/framing.js";
 import { EVENT_STREAM } from "../exchange/heartbeat.js";
 import { PHASES } from "../exchange/state.js";
 import type { FieldLine } from "../http/message.js";
-import { peerOfSession } from "../http1/peer.js";
+import { peerOfSession } from "../http1/connection/peer.js";
 import type { RouteSettings } from "../options/options.js";
 import { type Failure, lateWrite } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";

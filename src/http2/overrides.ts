@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { enterAgain } from "../exchange/current-exchange.js";
 import { exchangeOf, hangOn } from "../exchange/exchange-of.js";
-import { methodsBelow } from "../http1/native-methods.js";
+import { methodsBelow } from "../http1/node/native-methods.js";
 import { overrideMethod } from "../override-method.js";
 import { shared } from "../shared.js";
 import { end, final, write, writePieces } from "./content.js";

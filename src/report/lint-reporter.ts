@@ -3,7 +3,7 @@ import type { TLSSocket } from "node:tls";
 import { contain, containPromise, type Witness } from "../containment.js";
 import type { Exchange, Supervisor } from "../exchange/exchange.js";
 import { fieldLinesIn, statusIn } from "../http/message.js";
-import { versionOf } from "../http1/node-internals.js";
+import { versionOf } from "../http1/node/node-internals.js";
 import type { LintSubject } from "../validity/head.js";
 import { loggableUrl, MESSAGES } from "./log.js";
 

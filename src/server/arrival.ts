@@ -3,8 +3,8 @@ import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from
 import type { Socket } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
 import { hangOn } from "../exchange/exchange-of.js";
-import { anyExchangeOf } from "../http1/http1-exchange-of.js";
-import { hasInternals } from "../http1/node-internals.js";
+import { anyExchangeOf } from "../http1/connection/http1-exchange-of.js";
+import { hasInternals } from "../http1/node/node-internals.js";
 import { guardSession } from "../http2/session.js";
 import { type AttachingGuard, type Attachments, yieldsToAny } from "./attachments.js";
 import { openSimulated, openUpgraded } from "./open-exchange.js";

@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
-import { interceptServer } from "../http1/server.js";
-import type { Http1Server } from "../http1/server-guard.js";
+import { interceptServer } from "../http1/server/server.js";
+import type { Http1Server } from "../http1/server/server-guard.js";
 import { type Http2Guard, interceptHttp2Server } from "../http2/server.js";
 import { standsBeforeClose } from "../shutdown/close-method.js";
 import { closesQuietly } from "../shutdown/quiet-close.js";

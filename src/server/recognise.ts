@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import type { Http1Server } from "../http1/server-guard.js";
+import type { Http1Server } from "../http1/server/server-guard.js";
 import { shared } from "../shared.js";
 
 const guards = shared("guards", () => new WeakMap<object, Set<object>>());

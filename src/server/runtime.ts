@@ -1,5 +1,5 @@
 import { RayguardError } from "../errors.js";
-import { hasInternals } from "../http1/node-internals.js";
+import { hasInternals } from "../http1/node/node-internals.js";
 import { OutgoingMessage, ServerResponse } from "../node-http.js";
 import type { Settings } from "../options/options.js";
 

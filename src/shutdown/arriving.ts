@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
-import { idleSocketsOf, socketsOf } from "../http1/connection-lists.js";
-import { connectionOf } from "../http1/connection-of.js";
-import { isDestroyed } from "../http1/gone-socket.js";
+import { idleSocketsOf, socketsOf } from "../http1/connection/connection-lists.js";
+import { isDestroyed } from "../http1/connection/gone-socket.js";
+import { connectionOf } from "../http1/methods/connection-of.js";
 
 /**
  * Connections of a server on which a part of a request header section has arrived, be it one octet, behind any number

@@ -4,7 +4,7 @@ import { isMainThread } from "node:worker_threads";
 import { nextTick, performance } from "../clock.js";
 import { contain, containPromise } from "../containment.js";
 import { currentExchange, isOfRequest } from "../exchange/current-exchange.js";
-import { frontsOf } from "../http1/connection-lists.js";
+import { frontsOf } from "../http1/connection/connection-lists.js";
 import { signalled } from "../kept/leaving.js";
 import { endOfProcess, type Failure, uncaught } from "../report/incidents.js";
 import { MESSAGES } from "../report/log.js";

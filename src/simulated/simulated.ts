@@ -4,7 +4,7 @@ import { Exchange, type Supervisor } from "../exchange/exchange.js";
 import { hangOn } from "../exchange/exchange-of.js";
 import type { Page } from "../fallback/page.js";
 import type { FieldLine } from "../http/message.js";
-import { peerOfRequest } from "../http1/peer.js";
+import { peerOfRequest } from "../http1/connection/peer.js";
 import type { RouteSettings } from "../options/options.js";
 import { type Failure, prematureClose } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
