@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { nextTick } from "../clock.js";
+import { contained } from "../containment.js";
 import type { Exchange, Trace } from "./exchange.js";
 import type { RequestContext } from "./request-context.js";
 
@@ -31,10 +32,12 @@ let thrower: Exchange | undefined;
 /** A listener of the app has thrown, and that goes on its way: it is told where nobody catches it. */
 export function noteThrower(exchange: Exchange): void {
   thrower = exchange;
-  nextTick(() => {
-    thrower = undefined;
-  });
+  nextTick(forgetThrower);
 }
+
+const forgetThrower = contained(undefined, () => {
+  thrower = undefined;
+});
 
 /** The request whose listener has thrown what has just come to the end of its way. */
 export function currentThrower(): Exchange | undefined {
