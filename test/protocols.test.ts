@@ -266,7 +266,7 @@ async function simulate(mode: Mode, act: Act, options: GuardOptions, told: Outco
 describe("every code of an incident", () => {
   it("stands in the table", () => {
     const found = new Set([...GUARDED_RULES.map(({ id }) => id), ...Object.keys(EVENTS)]);
-    for (const file of ["report/incidents.ts", "http1/interim.ts", "report/reporter.ts"]) {
+    for (const file of ["report/incidents.ts", "http1/message/interim.ts", "report/reporter.ts"]) {
       const source = readFileSync(new URL(`../src/${file}`, import.meta.url), "utf8");
       for (const [, code] of source.matchAll(/(?:code: |rule: |(?:failureOf|dropped)\(\s*)"([A-Z]{2}-[0-9]+)"/g))
         found.add(code as string);
