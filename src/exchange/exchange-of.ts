@@ -27,5 +27,5 @@ const Holder = shared(
 /** Makes an exchange known as that of a request, a response or a stream. */
 export const hangOn: (object: object, exchange: Exchange) => void = Holder.hang;
 
-/** The exchange that was hung on an object; those of HTTP/1.x hang in another way (`http1/http1-exchange-of.ts`). */
+/** The exchange that was hung on an object; those of HTTP/1.x hang in another way (`http1/connection/http1-exchange-of.ts`). */
 export const exchangeOf: (object: object) => Exchange | undefined = Holder.get;

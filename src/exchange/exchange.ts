@@ -53,7 +53,7 @@ export interface Trace {
  * nothing sent, held, committed, ended, settled. How octets move is left to its carrier, a subclass per protocol.
  */
 export abstract class Exchange extends Carrier implements Waiting, Circumstances {
-  /** Its response is one of `node:http` on a connection: what the methods in `http1/overrides.ts` can take for theirs. */
+  /** Its response is one of `node:http` on a connection: what the methods in `http1/methods/overrides.ts` can take for theirs. */
   declare readonly hasNodeResponse: boolean;
   /** It is only looked at: nothing of it is changed. */
   declare readonly isWatched: boolean;
