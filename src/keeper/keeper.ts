@@ -139,7 +139,7 @@ export class Keeper {
         void this.#listen(worker, message.key, { ...message.options, path: message.path }, message.umask);
         break;
       case "close":
-        containPromise(keeperWitness, this.#closes(worker, message.key));
+        containPromise(keeperWitness, this.#closes(worker, message.key, message.takesLast));
         break;
       case "connection closed":
         this.#connections.closedBy(worker, message.id, message.how);
@@ -196,12 +196,13 @@ export class Keeper {
   }
 
   /** A worker no longer listens: the port is free when none does. */
-  async #closes(worker: WorkerProcess, key: string): Promise<void> {
-    worker.keys.delete(key);
+  async #closes(worker: WorkerProcess, key: string, takesLast: boolean): Promise<void> {
+    if (!takesLast) worker.keys.delete(key);
     const isOthers = this.workers.some(
-      ({ keys, isReady, readyAt }) => keys.has(key) || (!isReady && readyAt === undefined),
+      (one) => (one !== worker && one.keys.has(key)) || (!one.isReady && one.readyAt === undefined),
     );
     if (!isOthers && (this.#workers.isEnding || !worker.isRetiring)) await this.#stopListening(key);
+    worker.keys.delete(key);
     worker.tell({ rayguard: "closed", key } satisfies FromKeeper);
   }
 

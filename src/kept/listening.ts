@@ -39,6 +39,8 @@ export class Listening {
   readonly #waiting = new Map<string, { server: ListeningServer; asked: Asked }>();
   /** Sockets that are on their way to the keeper. */
   readonly #given = new Map<string, { close(): void }>();
+  /** Listeners whose socket the keeper is closing, or has closed, while they go on; told when it has. */
+  readonly #ending = new Map<Listener, () => void>();
   /** Servers that are closed once the keeper has closed their socket. */
   readonly #closing = new Map<string, ListeningServer>();
   /** Held open by servers that are none of HTTP, in place of a port that is still to come. */
@@ -161,6 +163,7 @@ export class Listening {
     const listener = new Listener(key, address, {
       closed: () => this.#close(server, listener),
       referenced: () => this.#reference(),
+      ending: () => this.#end(listener),
     });
     this.#open.set(key, listener);
     this.#reference();
@@ -178,12 +181,20 @@ export class Listening {
     else this.#channel.unref();
   }
 
+  #end(listener: Listener): Promise<void> {
+    this.#channel.tell({ rayguard: "close", key: listener.key, takesLast: true });
+    return new Promise((resolve) => {
+      this.#ending.set(listener, resolve);
+    });
+  }
+
   #close(server: ListeningServer, listener: Listener): void {
     if (this.#open.get(listener.key) === listener) this.#open.delete(listener.key);
+    if (this.#ending.delete(listener)) return;
     // `close` is emitted when the port is free, as ever.
     server._connections++;
     this.#closing.set(listener.key, server);
-    this.#channel.tell({ rayguard: "close", key: listener.key });
+    this.#channel.tell({ rayguard: "close", key: listener.key, takesLast: false });
   }
 
   // -- what the keeper says ------------------------------------------------------------------------------------------
@@ -211,7 +222,10 @@ export class Listening {
 
   closed(key: string): void {
     const server = this.#closing.get(key);
-    if (!this.#open.has(key) && !anyPort.test(key)) this.#known.delete(key);
+    const open = this.#open.get(key);
+    const ended = open && this.#ending.get(open);
+    if ((open === undefined || ended !== undefined) && !anyPort.test(key)) this.#known.delete(key);
+    ended?.();
     this.#closing.delete(key);
     this.#reference();
     if (server === undefined) return;

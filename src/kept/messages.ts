@@ -64,7 +64,8 @@ export type ToKeeper =
   | { rayguard: "listens"; key: string; address: string | Address }
   /** Path of a Unix socket to listen at. */
   | { rayguard: "listen"; key: string; path: string; umask: number; options: object }
-  | { rayguard: "close"; key: string }
+  /** Nobody is to connect there any more; it still takes those who have (`takesLast`), or is closed already. */
+  | { rayguard: "close"; key: string; takesLast: boolean }
   /** A connection is over; or `released`, to be handed on as it is; or has never arrived, `lost` for want of a descriptor. */
   | {
       rayguard: "connection closed";

@@ -1,5 +1,5 @@
 import type { Server } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
 import { performance } from "../clock.js";
 import { contained } from "../containment.js";
 import { AcceptQueue } from "./accept-queue.js";
@@ -40,8 +40,15 @@ export async function closeListeners(
   await Promise.all(servers.map((server) => closeListener(server, narrowAt, until, isAlone)));
 }
 
+function waitUntil(ms: number): Promise<void> {
+  return wait(Math.max(0, ms - performance.now()), undefined, { ref: false });
+}
+
 async function closeListener(server: Server, narrowAt: number, until: number, isAlone: boolean): Promise<void> {
   if (!server.listening) return;
+  const { _handle: handle } = server as { _handle?: { letLastIn?(): Promise<void> } | null };
+  // The keeper has the socket.
+  if (handle?.letLastIn !== undefined) await Promise.race([handle.letLastIn(), waitUntil(until)]);
   const queue = AcceptQueue.of(server as object, isAlone);
   await (queue === undefined ? shortTurn(server, until) : emptied(server, queue, narrowAt, until));
   if (server.listening) closeInPlace(server);

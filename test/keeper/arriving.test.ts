@@ -120,3 +120,38 @@ describe("a connection whose request has been answered goes on with the next pro
     expect(await client.rest).toMatch(/^HTTP\/1\.1 200 .*\r\n\r\n\/second/s);
   });
 });
+
+/** Asks on a connection of its own. @returns status code, `refused` where nobody listens, else how far the response came */
+function ask(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    let received = "";
+    let outcome: string | undefined;
+    socket.on("data", (octets) => {
+      received += octets.toString("latin1");
+    });
+    socket.on("error", ({ code }: NodeJS.ErrnoException) => {
+      outcome = code === "ECONNREFUSED" ? "refused" : code;
+    });
+    socket.on("close", () => resolve(outcome ?? /^HTTP\/1\.1 (\d+) /.exec(received)?.[1] ?? "empty"));
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  });
+}
+
+it.each(Object.entries(PROGRAMS))(
+  "who connects as the program ends is served, or refused by the system: %s",
+  { timeout: 60_000 },
+  async (_, [file, text]) => {
+    const program = Program.start(file, text, { keeper: [], env: ENV });
+    const [port = 0] = await program.ports();
+    const outcomes: string[] = [];
+    const client = async () => {
+      for (let last = ""; last !== "refused"; outcomes.push(last)) last = await ask(port);
+    };
+    const clients = Promise.all(Array.from({ length: 24 }, client));
+    await expect.poll(() => outcomes.length, { timeout: 20_000, interval: 5 }).toBeGreaterThan(200);
+    program.signal("SIGTERM");
+    await clients;
+    expect(outcomes.filter((outcome) => outcome !== "200" && outcome !== "refused")).toEqual([]);
+  },
+);
