@@ -38,7 +38,7 @@ export class Workers {
    */
   constructor(
     private readonly wanted: number,
-    private readonly spawn: () => WorkerProcess /** Told when none is left, nor will be. */,
+    private readonly spawn: () => WorkerProcess,
     private readonly over: () => void,
   ) {}
 
