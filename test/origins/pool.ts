@@ -5,11 +5,17 @@ import { RIGHT_BARE } from "./right-bare.js";
 import type { Framework, Protocol, Scenario } from "./scenario.js";
 import { GROUPS } from "./scenarios/index.js";
 import { type Verdict, variantsOf } from "./suite.js";
-import type { Done, Job } from "./worker.js";
+import type { Done, Job, Started } from "./worker.js";
 
 const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
 /** A run that takes longer has hung the whole process. */
 const RUN_TIMEOUT_MS = 20_000;
+
+/**
+ * Longest time for a process to come up. Where many do at once, each takes long, and to end one for that would have another
+ * come up in its place.
+ */
+const START_TIMEOUT_MS = 120_000;
 
 /** Groups in which a hijacked Fastify reply fares differently from `reply.raw` alone. */
 const HIJACK_MATTERS = /^(hanging|throwing|misuse|streams)/;
@@ -106,18 +112,22 @@ function runOne(child: ChildProcess, job: Job): Promise<Verdict> {
     };
     const failed = (reason: string): Verdict => ({ word: "crash", wrong: [reason], incidents: [], received: "" });
     const onMessage = (message: unknown) => {
-      const done = message as Done;
-      if (done.id === job.id) finish(done.verdict);
+      const told = message as Started | Done;
+      if (told.id !== job.id) return;
+      if ("verdict" in told) return finish(told.verdict);
+      clearTimeout(timer);
+      timer = setTimeout(hangs, RUN_TIMEOUT_MS);
     };
     const onExit = (code: number | null) => {
       if (child.connected) child.disconnect();
       finish(failed(`the process ended with code ${code}`));
     };
-    const timer = setTimeout(() => {
+    const hangs = () => {
       child.disconnect();
       child.kill("SIGKILL");
       finish(failed("the process hangs"));
-    }, RUN_TIMEOUT_MS);
+    };
+    let timer = setTimeout(hangs, START_TIMEOUT_MS);
     child.on("message", onMessage);
     child.on("exit", onExit);
     child.send(job);

@@ -12,6 +12,8 @@ export type Job = {
   variant: Variant;
   guarded: boolean;
 };
+/** It has been started, with all that it takes loaded. */
+export type Started = { id: number };
 export type Done = { id: number; verdict: Verdict };
 
 const byName = new Map(GROUPS.flatMap(({ scenarios }) => scenarios).map((scenario) => [scenario.name, scenario]));
@@ -26,6 +28,7 @@ process.on("message", async (job: Job) => {
   const scenario = byName.get(job.name);
   if (scenario === undefined) throw new Error(`There is no scenario "${job.name}".`);
   if (job.guarded) rayguard ??= await loadRayguard(job.framework);
+  process.send?.({ id: job.id } satisfies Started);
   let verdict: Verdict;
   try {
     verdict = await runScenario({ ...job, scenario, rayguard: job.guarded ? rayguard : undefined });
