@@ -22,7 +22,7 @@ import type { Interims } from "../message/interim.js";
 import type { RawResponse, RawStream } from "../message/raw-response.js";
 import { callBack, type Piece, writeAfterDestroy } from "../message/write-callbacks.js";
 import type { NativeMethods } from "../node/native-methods.js";
-import type { NodeResponse, WriteCallback } from "../node/node-internals.js";
+import { hasGathered, type NodeResponse, type WriteCallback } from "../node/node-internals.js";
 
 /** An exchange over HTTP/1.x: what is known of it, whatever a guard does about it. */
 export abstract class Http1Exchange extends Exchange implements RenderingContext, WithResponse {
@@ -111,7 +111,7 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   }
 
   isBegun(): boolean {
-    return (this.phase.isCommitted && !this.phase.isVoid) || this.heldOctets > 0;
+    return (this.phase.isCommitted && !this.phase.isVoid) || this.heldOctets > 0 || hasGathered(this.response);
   }
 
   get isWhole(): boolean {

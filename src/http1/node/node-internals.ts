@@ -78,6 +78,16 @@ export function hasInternals(response: object): response is NodeResponse {
 export const kOutHeaders = ownSymbol("kOutHeaders");
 const kBytesWritten = ownSymbol("kBytesWritten");
 const kNeedDrain = ownSymbol("kNeedDrain");
+const kChunkedLength = ownSymbol("kChunkedLength");
+
+/** From this version on, Node gathers the chunks that are written in one turn, and sends them in the next tick. */
+const GATHERS_CHUNKS = Number.parseInt(process.versions.node, 10) > 25;
+
+/** Whether chunks wait for that tick. */
+export function hasGathered(response: NodeResponse): boolean {
+  if (!GATHERS_CHUNKS || kChunkedLength === undefined) return false;
+  return ((response as unknown as Record<symbol, number>)[kChunkedLength] ?? 0) > 0;
+}
 
 function ownSymbol(description: string): symbol | undefined {
   return Object.getOwnPropertySymbols(new OutgoingMessage()).find((symbol) => symbol.description === description);
