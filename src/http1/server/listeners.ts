@@ -40,11 +40,7 @@ export function callListener(
       const result = EMITTER.usingDomains
         ? inDomainOf(self as object, () => listener.apply(self, args))
         : listener.apply(self, args);
-      if (result !== undefined && result !== null) {
-        if (!capturesRejections(self)) watchPromise(guard, exchange, listener, result);
-        else if (event === undefined) left = result;
-        else captureRejection(guard, exchange, self, event, args, result);
-      }
+      if (result !== undefined && result !== null) left = heed(guard, exchange, self, event, listener, args, result);
     } catch (error) {
       guard.failed(exchange, error, true);
     }
@@ -76,7 +72,21 @@ function callWatched(
   } finally {
     if (!hasReturned) noteThrower(exchange);
   }
-  if (result === undefined || result === null) return undefined;
+  return result === undefined || result === null
+    ? undefined
+    : heed(guard, exchange, self, event, listener, args, result);
+}
+
+/** Sees to what a listener has returned. @returns what is left of it to whoever emits the event */
+function heed(
+  guard: ServerGuard,
+  exchange: Exchange,
+  self: unknown,
+  event: string | undefined,
+  listener: Listener,
+  args: unknown[],
+  result: unknown,
+): unknown {
   if (!capturesRejections(self)) watchPromise(guard, exchange, listener, result);
   else if (event === undefined) return result;
   else captureRejection(guard, exchange, self, event, args, result);
@@ -97,7 +107,7 @@ export function callListeners(
 ): boolean {
   const listeners = server.rawListeners(event) as Listener[];
   if ((below as unknown) !== EventEmitter.prototype.emit) {
-    // Somebody else Overrides `emit` and must see the event: an instrumentation, another guard.
+    // Somebody else overrides `emit` and must see the event: an instrumentation, another guard.
     for (const listener of [below, ...listeners]) guard.recognise(listener, exchange);
     let emitted = true;
     const emit = () => {

@@ -21,8 +21,8 @@ const NODES_OWN: ReadonlySet<unknown> = new Set(
 );
 
 /**
- * Watches what an async listener returned, unless a domain does. Where nothing is changed, only what nobody else can have: a rejection that the
- * app has caught would go on its way from here, and end the process.
+ * Watches what an async listener returned, unless a domain does. Where nothing is changed, only what nobody else can have:
+ * a rejection that the app has caught would go on its way from here, and end the process.
  */
 export function watchPromise(guard: ServerGuard, exchange: Exchange, listener: unknown, result: unknown): void {
   if (!guard.enforces && !types.isAsyncFunction(listener)) return;
