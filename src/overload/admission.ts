@@ -44,8 +44,14 @@ const LONG_SLICE = 0.4;
 /** How much the latest turn counts for the pace. */
 const PACE_WEIGHT = 0.2;
 
-/** Turns in a row that may be spent on nothing but new connections. */
-const MOST_DEFERRED = 32;
+/** Turns in a row that may be spent on nothing but new connections: many where what runs between them is long. */
+const MOST_DEFERRED = { short: 512, else: 32 };
+
+/**
+ * How long every turn may find a new connection, in milliseconds, until all that wait in the kernel are taken in before
+ * more is computed: only in the queue is it known how long they wait.
+ */
+const UNHEARD_MS = 50;
 
 /** Lets a bounded number of exchanges in; the others wait, first come, first served, bounded in number and in time. */
 export class Admission implements Admitter {
@@ -53,6 +59,7 @@ export class Admission implements Admitter {
   readonly #letInNext: () => void;
   readonly #maxInFlight: number;
   readonly #maxQueued: number;
+  readonly #maxQueuedMs: number;
   readonly #queue: DeadlineQueue;
   /** Those whose turn has not come in time, and who are to be told so. */
   readonly #overdue: DeadlineQueue;
@@ -63,7 +70,6 @@ export class Admission implements Admitter {
   /** When the turns before this one began: what arrives in it may have been there ever since the latter of them. */
   #lastTurnAt = 0;
   #heardAt = 0;
-  readonly #longSliceMs: number;
   #settledInTurn = 0;
   /** Milliseconds from one request that leaves the queue to the next, and when the last one left; 0 where none waits. */
   #pace = 0;
@@ -86,7 +92,7 @@ export class Admission implements Admitter {
     this.#letInNext = contained(witness, this.#letIn);
     this.#maxInFlight = settings.maxInFlight === false ? Number.POSITIVE_INFINITY : settings.maxInFlight;
     this.#maxQueued = settings.maxQueued;
-    this.#longSliceMs = settings.maxQueuedMs * LONG_SLICE;
+    this.#maxQueuedMs = settings.maxQueuedMs;
     const refuse = contained(witness, (ticket) => {
       const { exchange, unseen } = ticket as Ticket;
       onOverdue(exchange, unseen);
@@ -113,7 +119,16 @@ export class Admission implements Admitter {
   /** Whether a request that arrives now can be let in at once. */
   hasRoom(now: number): boolean {
     if (this.inFlight >= this.#maxInFlight || this.#queue.size > 0) return false;
-    return this.#maxQueued === 0 || now - this.#turnStartedAt <= SLICE_MS;
+    if (this.#maxQueued === 0) return true;
+    return now - this.#turnStartedAt <= SLICE_MS && !this.#isUnheard(now);
+  }
+
+  /** Whether clients may be waiting in the kernel for too long, and are to be taken in first. */
+  #isUnheard(now: number): boolean {
+    const unseenMs = this.newcomers.unseenMs(now);
+    if (!this.isShort) return unseenMs > UNHEARD_MS;
+    // To take them in, and refuse them, is dear then: those on connections that are kept wait for less.
+    return unseenMs > this.#maxQueuedMs && !this.newcomers.areSpare(now);
   }
 
   /** Whether there is neither room nor a place in the queue. */
@@ -125,7 +140,7 @@ export class Admission implements Admitter {
   arrives(now: number): number {
     if (this.#turnStartedAt < 0) {
       this.#turnStartedAt = now;
-      this.#heardAt = Math.max(this.#lastTurnAt, now - this.#longSliceMs);
+      this.#heardAt = Math.max(this.#lastTurnAt, now - this.#maxQueuedMs * LONG_SLICE);
       this.#lastTurnAt = now;
       // Runs when everything that was ready in this turn has been handled. Unref'd, it makes no turn of its own.
       setImmediate(this.#endTurnSoon).unref();
@@ -203,7 +218,7 @@ export class Admission implements Admitter {
 
   readonly #letIn = (): void => {
     this.#letsInSoon = false;
-    if (this.#hasConnected && !this.isShort && this.#deferred < MOST_DEFERRED) this.#deferred++;
+    if (this.#defers) this.#deferred++;
     else {
       this.#deferred = 0;
       this.#takeSome();
@@ -212,9 +227,15 @@ export class Admission implements Admitter {
     this.#letInSoon();
   };
 
+  get #defers(): boolean {
+    if (!this.#hasConnected) return false;
+    if (!this.isShort) return this.#deferred < MOST_DEFERRED.else;
+    return this.#deferred < MOST_DEFERRED.short && this.#isUnheard(performance.now());
+  }
+
   #takeSome(): void {
     const startedAt = performance.now();
-    const sliceMs = this.isShort ? this.#longSliceMs : SLICE_MS;
+    const sliceMs = this.isShort ? this.#maxQueuedMs * LONG_SLICE : SLICE_MS;
     let taken = 0;
     for (let next = this.#next; next !== null && !this.#isBound; next = this.#next) {
       this.#take(next as Ticket);

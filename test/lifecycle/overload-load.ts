@@ -12,7 +12,7 @@ export interface Outcome {
   readonly served: number;
   /** Those that came within a second. */
   readonly inTime: number;
-  /** Complete 503s with Retry-After and no-store, on connections that stay. */
+  /** Complete 503s with Retry-After and no-store, on connections that stay where they were to. */
   readonly refused: number;
   /** Anything else: cut, malformed, closed, never answered. */
   readonly wrong: string[];
@@ -20,9 +20,11 @@ export interface Outcome {
 
 const WORK = requestOf("/work");
 const WARM_UP = requestOf("/warm-up");
+/** As of a proxy that connects for each request, which is what nginx does unless it is told otherwise. */
+export const LAST_WORK = requestOf("/work", "Connection: close\r\n");
 
-function requestOf(path: string): string {
-  return `GET ${path} HTTP/1.1\r\nHost: origin\r\nAccept: text/plain\r\n\r\n`;
+function requestOf(path: string, more = ""): string {
+  return `GET ${path} HTTP/1.1\r\nHost: origin\r\nAccept: text/plain\r\n${more}\r\n`;
 }
 
 /** Longest wait for an answer once a run is over, in milliseconds: a bare server has a long queue by then. */
@@ -79,17 +81,16 @@ export class BusyOrigin {
 
   /**
    * An open loop: so many requests a second, whether or not the ones before are answered.
-   * @param connections - those an edge has open already
+   * @param message - what is sent: a request that ends its connection has the next one connect anew
    */
-  async open(perSecond: number, ms: number, connections = 0): Promise<Outcome> {
+  async open(perSecond: number, ms: number, message = WORK): Promise<Outcome> {
     const run = new Run(this.port);
-    await run.prepare(connections);
     const startedAt = performance.now();
     const pending = new Set<Promise<void>>();
     let sent = 0;
     for (let now = 0; now < ms; now = performance.now() - startedAt) {
       for (const due = (now / 1_000) * perSecond; sent < due; sent++) {
-        const one = run.request();
+        const one = run.request(message);
         pending.add(one);
         void one.then(() => pending.delete(one));
       }
@@ -122,12 +123,6 @@ class Run {
     this.#port = port;
   }
 
-  async prepare(connections: number): Promise<void> {
-    const sockets = Array.from({ length: connections }, () => this.#connect());
-    await Promise.all(sockets.map((socket) => once(socket, "connect")));
-    this.#idle.push(...sockets);
-  }
-
   async request(message = WORK): Promise<void> {
     const startedAt = performance.now();
     const socket = this.#idle.pop() ?? this.#connect();
@@ -138,7 +133,7 @@ class Run {
       /^HTTP\/1\.1 503 /.test(answer) &&
       /\r\nretry-after: [0-9]+\r\n/i.test(answer) &&
       /\r\ncache-control: no-store\r\n/i.test(answer) &&
-      /\r\nconnection: keep-alive\r\n/i.test(answer)
+      answer.includes(`\r\nConnection: ${message === LAST_WORK ? "close" : "keep-alive"}\r\n`)
     )
       this.#refused++;
     else this.#wrong.push(answer.slice(0, 200));
@@ -174,8 +169,8 @@ class Run {
       const settle = (isWhole: boolean) => {
         socket.removeAllListeners();
         socket.on("error", () => undefined);
-        if (isWhole) this.#idle.push(socket);
-        else this.#all.delete(socket);
+        if (isWhole && message !== LAST_WORK) this.#idle.push(socket);
+        else this.#all.delete(socket.destroy());
         resolve(isWhole ? text : `${text} (closed)`);
       };
       socket.on("data", (octets) => {
