@@ -41,7 +41,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/shutdown/close-method.ts nextTick": TELLS_APP,
   "src/shutdown/process-events.ts prependListener":
     "the end of the process itself, where a failure ends it as Node would",
-  "src/shutdown/end-of-process.ts nextTick": "the end of the process itself, where a failure ends it as Node would",
+  "src/shutdown/end.ts nextTick": "the end of the process itself, where a failure ends it as Node would",
   "src/shutdown/other-listeners.ts nextTick": "the end of the process itself, where a failure ends it as Node would",
   "src/recorder/recorder.ts on": "contains what it does itself, recorder by recorder",
   "src/weak-interval.ts setInterval": "whoever starts it contains what it does",

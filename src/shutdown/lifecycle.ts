@@ -9,7 +9,8 @@ import { arrivingAt } from "./arriving.js";
 import { type Closing, closeListeners } from "./close-listeners.js";
 import { answerTheRest, type DrainedGuard, drain } from "./drain.js";
 import { DrainHooks } from "./drain-hooks.js";
-import { joinProcess, type Subscriber } from "./end-of-process.js";
+import type { Subscriber } from "./end.js";
+import { joinProcess } from "./end-of-process.js";
 import { resolveTimes, type ShutdownOptions, type ShutdownSettings } from "./shutdown-options.js";
 import { watchEnd } from "./watched-end.js";
 

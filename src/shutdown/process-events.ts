@@ -33,3 +33,9 @@ export function hearOnly(wanted: ReadonlyMap<string, Listener>): void {
     heard.set(event, listener);
   }
 }
+
+/** Leaves an event to the other listeners, or to Node. */
+export function hearNoMore(event: string): void {
+  const listener = heard.get(event);
+  if (listener !== undefined) process.removeListener(event, listener as never);
+}
