@@ -3,6 +3,7 @@ import http, { IncomingMessage, ServerResponse } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
 import { type Server, Socket } from "node:net";
+import { Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { createGuard } from "../src/index.js";
 
@@ -69,3 +70,37 @@ describe.each(Object.keys(SERVERS))("a server of %s", (kind) => {
     }
   });
 });
+
+describe.each(["enforce", "report"] as const)(
+  "a request that an app emits without a connection, in mode %s",
+  (mode) => {
+    it.each<[string, () => unknown]>([
+      ["null", () => null],
+      ["a record", () => ({ remoteAddress: "127.0.0.1" })],
+      ["a socket that is not connected", () => new Socket()],
+    ])("is answered where its response goes, and is over: %s for a socket", async (_what, socket) => {
+      const incidents: unknown[] = [];
+      const note = ({ code }: { code?: string }) => void (code !== undefined && incidents.push(code));
+      const logger = { info: note, warn: note, error: note } as never;
+      const guard = createGuard({ mode, logger, shutdown: false, crash: false });
+      const server = guard.attach(http.createServer(guard.listener((_request, response) => response.end("answer"))));
+      const request = new IncomingMessage(socket() as Socket);
+      request.method = "GET";
+      const response = new ServerResponse(request);
+      let octets = "";
+      const sink = new Writable({
+        write(chunk, _encoding, done) {
+          octets += chunk;
+          done();
+        },
+      });
+      response.assignSocket(sink as Socket);
+      const finished = new Promise((resolve) => response.once("finish", resolve));
+      server.emit("request", request, response);
+      await finished;
+      expect(octets).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nanswer$/);
+      expect({ incidents, inFlight: guard.stats().inFlight }).toEqual({ incidents: [], inFlight: 0 });
+      guard.close();
+    });
+  },
+);

@@ -4,11 +4,11 @@ import type { Socket } from "node:net";
 import type { Exchange } from "../exchange/exchange.js";
 import { hangOn } from "../exchange/exchange-of.js";
 import { anyExchangeOf } from "../http1/connection/http1-exchange-of.js";
+import { isSocket } from "../http1/node/is-socket.js";
 import { hasInternals } from "../http1/node/node-internals.js";
 import { guardSession } from "../http2/session.js";
 import { type AttachingGuard, type Attachments, yieldsToAny } from "./attachments.js";
 import { openSimulated, openUpgraded } from "./open-exchange.js";
-import { isSocket } from "./recognise.js";
 
 /** A guard to which a request has come: in a listener, a middleware or a hook. */
 interface Here extends AttachingGuard {

@@ -1,5 +1,3 @@
-import type { Socket } from "node:net";
-import { Duplex } from "node:stream";
 import type { Http1Server } from "../http1/server/server-guard.js";
 import { shared } from "../shared.js";
 
@@ -30,11 +28,4 @@ export function guardsOf(server: object): Set<object> {
 /** Whether a server speaks HTTP/1.x alone; one of `node:http2` may as well speak both. */
 export function isHttp1Server(server: object): server is Http1Server {
   return "headersTimeout" in server && !("updateSettings" in server);
-}
-
-/** Whether a connection stands behind a request, and not the make-believe of `inject()`: any stream with a parser on it. */
-export function isSocket(socket: unknown): socket is Socket {
-  if (socket === null || typeof socket !== "object") return false;
-  if (typeof (socket as Socket).destroySoon === "function" && "bytesWritten" in socket) return true;
-  return socket instanceof Duplex && (socket as { parser?: object | null }).parser != null;
 }

@@ -5,6 +5,7 @@ import type { Overload } from "../../overload/overload.js";
 import { anyExchangeOf } from "../connection/http1-exchange-of.js";
 import type { Http1Exchange } from "../exchange/http1-exchange.js";
 import type { Arriving } from "../methods/prototypes.js";
+import { isSocket } from "../node/is-socket.js";
 import type { NodeResponse } from "../node/node-internals.js";
 import { callListener, callListeners, type Listener } from "./listeners.js";
 import type { Http1Server, ServerGuard } from "./server-guard.js";
@@ -32,8 +33,9 @@ export function requestsOf(
       // Opened as its response was made; not one that an app has made itself.
       const { exchange: opened } = arriving;
       arriving.exchange = null;
-      if (opened?.response === response) exchange = opened;
-      else exchange = (anyExchangeOf(response) as Http1Exchange | undefined) ?? guard.open(request, response);
+      const known = opened?.response === response ? opened : (anyExchangeOf(response) as Http1Exchange | undefined);
+      if (known === undefined && !isSocket(response.socket ?? request.socket)) return hand(event, request, response);
+      exchange = known ?? guard.open(request, response);
       exchange.persists = response.shouldKeepAlive;
       if (exchange.connection.lingering) {
         exchange.passOver();
@@ -46,9 +48,14 @@ export function requestsOf(
     } catch (error) {
       // Whatever the guard cannot do, the app gets its request.
       tellFailure(guard.witness, error);
-      return Reflect.apply(below, server, [event, request, response]) as boolean;
+      return hand(event, request, response);
     }
     return callUp(event, exchange);
+  }
+
+  /** As it came: also where no connection stands behind it, which is for whoever sees it then. */
+  function hand(...args: [event: string, request: IncomingMessage, response: NodeResponse]): boolean {
+    return Reflect.apply(below, server, args) as boolean;
   }
 
   /** Whether the app is to get a request here and now, and need not wait. */
