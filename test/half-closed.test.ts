@@ -187,6 +187,49 @@ describe.each(["bare", ...MODES] as const)("the socket of a client that has ende
   });
 });
 
+describe.each(MODES)("a client that has ended its side of a server which allows that, in mode %s", (mode) => {
+  it.each(["before", "after"] as const)(
+    "is told of as bare, where the app allows it %s the guard is attached",
+    async (when) => {
+      const run = async (guarded: boolean) => {
+        const events: string[] = [];
+        const server = createServer((request, response) => {
+          for (const name of ["aborted", "close"]) request.on(name, () => events.push(`${request.url} ${name}`));
+          for (const name of ["finish", "close"]) response.on(name, () => events.push(`response ${name}`));
+          request.socket.once("end", () => setImmediate(() => response.end(request.url)));
+          request.socket.once("close", () => events.push("closed"));
+        });
+        const allow = () => Object.assign(server, { httpAllowHalfOpen: true });
+        if (when === "before") allow();
+        const told: Record[] = [];
+        const note = (record: object) => void told.push(record as Record);
+        const guard = guarded ? createGuard({ mode, logger: { info: note, warn: note, error: note } }) : undefined;
+        guard?.attach(server);
+        if (when === "after") allow();
+        await once(server.listen(0, "127.0.0.1"), "listening");
+        closing.push(() => server.close());
+        const client = connect({
+          port: (server.address() as AddressInfo).port,
+          host: "127.0.0.1",
+          allowHalfOpen: true,
+        });
+        let octets = "";
+        client.on("data", (data) => (octets += data));
+        client.end(["/a", "/b"].map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(""));
+        await once(client, "close");
+        await expect.poll(() => events).toContain("closed");
+        return { events, octets: octets.replace(/^(?:Date|Keep-Alive): .*$/gm, ""), told };
+      };
+      const bare = await run(false);
+      expect(bare.events).not.toContain("/a aborted");
+      const guarded = await run(true);
+      expect(guarded.events).toEqual(bare.events);
+      expect(guarded.octets).toEqual(bare.octets);
+      expect(guarded.told.map(({ outcome }) => outcome)).toEqual(["intact", "intact"]);
+    },
+  );
+});
+
 describe("Fastify, whose client leaves while an answer is on its way through a hook", () => {
   it.each([
     ["at once", 0],

@@ -34,12 +34,19 @@ export function attachTo(
   };
 }
 
-/** A client that half-closes still gets its answer: its connection tells it from one that is gone. */
+/**
+ * A client that half-closes still gets its answer: its connection tells it from one that is gone. Where the app has allowed
+ * it, or does later, it says `true`, and its clients are not taken to be gone at all.
+ */
 function answerHalfClosed(server: Http1Server): () => void {
   const before = server.httpAllowHalfOpen;
-  server.httpAllowHalfOpen = true;
+  server.httpAllowHalfOpen ||= FOR_THE_ANSWER;
   return () => {
+    if (server.httpAllowHalfOpen !== FOR_THE_ANSWER) return;
     if (before === undefined) Reflect.deleteProperty(server, "httpAllowHalfOpen");
     else server.httpAllowHalfOpen = before;
   };
 }
+
+/** As good as `true` to Node, and yet another value than what an app sets. */
+const FOR_THE_ANSWER = 1;

@@ -18,7 +18,7 @@ export interface Http1Server {
   removeListener(event: string, listener: (...args: never[]) => void): unknown;
   rawListeners(event: string): unknown[];
   listenerCount(event: string, ...listener: unknown[]): number;
-  httpAllowHalfOpen?: boolean;
+  httpAllowHalfOpen?: boolean | 1;
 }
 
 /** What the interception of a server asks of its guard. */
