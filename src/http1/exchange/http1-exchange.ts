@@ -219,7 +219,14 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   }
 
   protected override noteLost(): void {
-    this.lostOctets = this.isOut ? this.connection.unsent : this.sent;
+    const { response, sent } = this;
+    let lost = this.connection.unsent;
+    for (const { data, encoding } of response.outputData)
+      lost += typeof data === "string" ? Buffer.byteLength(data, encoding as BufferEncoding) : data.byteLength;
+    this.lostOctets = this.isOut ? lost : sent;
+    // What is written in one tick leaves behind that: if the socket is destroyed by then, the header section is lost as well.
+    const section = this.rawStream === null ? response._header : null;
+    if (!this.isOut || (section && lost >= section.length + sent)) this.status = 0;
   }
 
   override tellBeforeExit(): void {
