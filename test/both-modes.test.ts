@@ -7,6 +7,7 @@ import express4 from "express4";
 import { afterEach, describe, expect, it } from "vitest";
 import { rayguard } from "../adapters/express.js";
 import { createGuard, type Guard } from "../src/index.js";
+import { EDGE_EFFECTS, edgeEffectOf } from "../src/validity/edge-effects.js";
 import { Http2Wire } from "./helpers/http2-wire.js";
 import { endPrograms, Program } from "./zero-code/program.js";
 
@@ -104,6 +105,54 @@ const CASES: readonly [on: keyof typeof servers, what: string, act: Act, told: T
     "a length that is none",
     (response) => response.setHeader("content-length", 1.5).end("x"),
     [{ code: "FR-2", prevented: 520 }],
+  ],
+  [
+    "HTTP/1.1",
+    "a length in other digits",
+    (response) => response.setHeader("content-length", "0x10").end("x"),
+    [{ code: "FR-2", prevented: 520 }],
+  ],
+  [
+    "HTTP/1.1",
+    "a length beyond every number",
+    (response) => response.writeHead(200, { "content-length": "100000000000000000000" }).end("x"),
+    [{ code: "FR-4", prevented: EDGE_EFFECTS[edgeEffectOf("FR-4")].shows as number | null }],
+  ],
+  [
+    "HTTP/1.1",
+    "two lengths that differ",
+    (response) => response.setHeader("content-length", ["1", "5"]).end("x"),
+    [{ code: "FR-3", prevented: 520 }],
+  ],
+  [
+    "HTTP/1.1",
+    "two lengths that agree, and other content",
+    (response) => response.setHeader("content-length", ["1", "1"]).end("xyz"),
+    [
+      { code: "FR-3", prevented: 520 },
+      { code: "MC-7", prevented: null },
+    ],
+  ],
+  ...(["end", "destroy"] as const).map((how): (typeof CASES)[number] => [
+    "HTTP/1.1",
+    `content missing of a response by hand, behind socket.${how}()`,
+    (_response, { socket }) => {
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok");
+      socket[how]();
+    },
+    [{ code: "MC-2", prevented: null }],
+  ]),
+  [
+    "HTTP/1.1",
+    "the last chunk missing of a response by hand",
+    (_response, { socket }) => void socket.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"),
+    [{ code: "MC-2", prevented: null }],
+  ],
+  [
+    "HTTP/1.1",
+    "half a header section by hand",
+    (_response, { socket }) => void socket.end("HTTP/1.1 200 OK\r\nContent-Le"),
+    [{ code: "RAW_WRITE", prevented: 520 }],
   ],
   [
     "HTTP/1.1",

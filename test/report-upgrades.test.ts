@@ -119,7 +119,6 @@ const CASES = (event: Event): Record<string, Case> => ({
   "a refusal with content missing": {
     listeners: [(socket) => socket.end(`${NO}Content-Length: 9\r\n\r\nno`)],
     codes: ["MC-2"],
-    enforced: ["RAW_WRITE"],
   },
   "a refusal with more content than announced": {
     listeners: [(socket) => socket.end(`${NO}Content-Length: 1\r\n\r\nno`)],

@@ -79,7 +79,13 @@ export function closeRaw(exchange: RawExchange, how: string, error: unknown): bo
   const { raw } = exchange;
   if (raw === null) return exchange.fail(prematureClose(how, error));
   const answer = raw.answer("fin");
-  if (answer === null) return exchange.fail(rawWrite({ err: error, closes: true }));
+  if (answer === null) {
+    const isBegun = raw.stream(true) !== null;
+    // Without the guard, the edge would have passed on what there is of it.
+    return exchange.fail(
+      isBegun ? { ...prematureClose(how, error), prevented: null } : rawWrite({ err: error, closes: true }),
+    );
+  }
   adopt(exchange, answer);
   return true;
 }

@@ -1,5 +1,6 @@
+import { CHUNKED } from "../../exchange/framing.js";
 import { type Failure, ruleBroken } from "../../report/incidents.js";
-import { type HeadersArgument, readFields, readHeaders, valuesOf } from "../../validity/draft.js";
+import { type Draft, type HeadersArgument, readFields, readHeaders, valuesOf } from "../../validity/draft.js";
 import { judge } from "../../validity/guarded/index.js";
 import { coding, isPlainlyValid, isPlainStatus } from "../../validity/scan.js";
 import { endsConnection } from "../exchange/take-over.js";
@@ -22,13 +23,17 @@ export function watchHeaderSection(exchange: WatchedExchange, firstLine: string,
   const headers = isOut ? given : readHeaders(given);
   // It throws.
   if (Array.isArray(headers) && headers.length % 2 !== 0) native._storeHeader.call(response, firstLine, headers);
-  const broken = isPlain(exchange, firstLine, headers, isOut) ? [] : judged(exchange, firstLine, headers, isOut);
+  const { broken, losesLength } = isPlain(exchange, firstLine, headers, isOut)
+    ? { broken: [], losesLength: false }
+    : judged(exchange, firstLine, headers, isOut);
   if (isKeptOpen && !broken.some(({ code }) => code === KEPT_OPEN.code)) broken.push(KEPT_OPEN);
   for (const failure of broken) {
     exchange.repaired(failure);
     noteTold(exchange, failure);
   }
   accept(exchange, readFirstLine(firstLine).status);
+  // That of the content is not to be told beside what is wrong with the field.
+  if (losesLength && exchange.framing.kind === "length") exchange.framing = CHUNKED;
 }
 
 /** The usual case: nothing to say. Node has rendered it. */
@@ -46,7 +51,13 @@ function isPlain(exchange: WatchedExchange, firstLine: string, headers: HeadersA
   return true;
 }
 
-function judged(exchange: WatchedExchange, firstLine: string, headers: HeadersArgument, isOut: boolean): Failure[] {
+interface Judged {
+  readonly broken: Failure[];
+  /** What it says about the length of the content is nothing to go by. */
+  readonly losesLength: boolean;
+}
+
+function judged(exchange: WatchedExchange, firstLine: string, headers: HeadersArgument, isOut: boolean): Judged {
   const { response, native } = exchange;
   const unwatch = watchTexts(headers, isOut);
   const draft = draftOf(exchange, firstLine, readFields(headers, isOut));
@@ -56,9 +67,18 @@ function judged(exchange: WatchedExchange, firstLine: string, headers: HeadersAr
     unwatch();
   }
   for (const field of draft.fields) field.value = lastText(field.value);
+  const hadLength = hasLength(draft);
   const { repairs, replace } = judge(draft);
   noteCoding(exchange, draft.status, valuesOf(draft, "content-encoding"));
-  return (replace === null ? repairs : [...repairs, replace]).map(({ rule, found }) => ruleBroken(rule, found));
+  const broken = replace === null ? repairs : [...repairs, replace];
+  return {
+    broken: broken.map(({ rule, found }) => ruleBroken(rule, found)),
+    losesLength: hadLength && !hasLength(draft),
+  };
+}
+
+function hasLength(draft: Draft): boolean {
+  return valuesOf(draft, "content-length").length > 0;
 }
 
 function noteCoding(exchange: WatchedExchange, status: number, codings: readonly unknown[]): void {
