@@ -62,6 +62,22 @@ const answersTimeout: Way["app"] = (req, res) => {
   req.socket.once("timeout", () => res.end("late"));
 };
 
+/** Goes on behind the end of its connection, until a client that is gone makes that fail. */
+const answersOn: Way["app"] = (_req, res) => {
+  let pieces = 0;
+  res.once("close", () => {
+    const timer = setInterval(() => {
+      res.write("x".repeat(10_000));
+      if (++pieces < 5) return;
+      clearInterval(timer);
+      res.end();
+    }, 10);
+  });
+};
+
+/** The app has ended its connection; the rest comes a moment later. */
+const soon = (act: (socket: Socket) => unknown) => (socket: Socket) => void setTimeout(act, 25, socket);
+
 /** Ways for an exchange to end without the whole answer of its app. */
 export const WAYS: Readonly<Record<string, Way>> = {
   "cut upload, read": { sends: PART, app: reads, client: fin },
@@ -282,5 +298,43 @@ export const WAYS: Readonly<Record<string, Way>> = {
     sends: WHOLE,
     app: (req, res) => req.resume().socket.once("end", () => res.end("late")),
     client: fin,
+  },
+  "gone, answered on": {
+    sends: GET,
+    app: answersOn,
+    client: (socket) => socket.destroy(),
+    clientError: destroys,
+    behind: 250,
+  },
+  "gone, pipelined, answered on": {
+    sends: GET + GET,
+    app: answersOn,
+    client: (socket) => socket.destroy(),
+    requests: 2,
+    behind: 250,
+  },
+  "req.destroy(), then reset": {
+    sends: PART,
+    app: reads,
+    does: (req) => req.destroy(),
+    client: soon((socket) => socket.resetAndDestroy()),
+    clientError: destroys,
+    behind: 250,
+  },
+  "req.destroy(), then FIN": {
+    sends: PART,
+    app: reads,
+    does: (req) => req.destroy(),
+    client: soon(fin),
+    clientError: destroys,
+    behind: 250,
+  },
+  "req.destroy(error), then a bad chunk": {
+    sends: CHUNKED,
+    app: reads,
+    does: (req) => req.destroy(new Error("mine")),
+    client: soon((socket) => socket.write("zz\r\n")),
+    clientError: destroysWith,
+    behind: 250,
   },
 };

@@ -5,7 +5,7 @@ import { awaitsContent } from "../../http/message.js";
 import type { Peer } from "../../trust/caller.js";
 import type { NativeSocketMethods, SocketMethod } from "../node/native-methods.js";
 import { addressOf, markErrorEmitted, type NodeSocket } from "../node/node-internals.js";
-import { isDestroyed, isWritable } from "./gone-socket.js";
+import { isDestroyed, isWritable, looksClosed } from "./gone-socket.js";
 import { anyExchangeOf } from "./http1-exchange-of.js";
 import type { OnConnection, WithoutResponse, WithResponse } from "./on-connection.js";
 
@@ -162,10 +162,11 @@ export class GuardedConnection {
   call(name: SocketMethod, args: unknown[]): unknown {
     // Node forgets what was queued as it closes: the log is to count what has left.
     if (this.lost < 0 && (name === "destroy" || name === "resetAndDestroy")) this.lost = this.unsent;
-    if (name === "destroy") this.destroying();
-    if (name === "destroy" && this.error !== undefined) {
-      if (this.toldError) markErrorEmitted(this.socket);
-      if (this.toldError || !args[0]) args = [this.error];
+    if (name === "destroy") {
+      this.destroying();
+      const isTold = this.error === undefined ? looksClosed(this.socket) : this.toldError;
+      if (isTold) markErrorEmitted(this.socket);
+      if (this.error !== undefined && (isTold || !args[0])) args = [this.error];
     }
     // A Duplex in the place of a socket has neither; Node, too, ends it then.
     const instead = name === "destroySoon" ? "end" : "destroy";

@@ -3,7 +3,14 @@ import { runningFunctions } from "../../stack.js";
 import type { NodeSocket } from "../node/node-internals.js";
 
 /** What an app finds in a socket that is destroyed and closed. */
-const GONE = { destroyed: true, closed: true, readable: false, writable: false, readyState: "closed" } as const;
+const GONE = {
+  destroyed: true,
+  closed: true,
+  readable: false,
+  writable: false,
+  readyState: "closed",
+  errored: null,
+} as const;
 
 type Name = keyof typeof GONE;
 
@@ -53,6 +60,11 @@ function accessor(name: Name): PropertyDescriptor {
 /** Whether a socket is destroyed, whatever the app is shown. */
 export function isDestroyed(socket: { readonly destroyed: boolean }): boolean {
   return Object.hasOwn(socket, "destroyed") ? Boolean(asItIs(socket, "destroyed")) : socket.destroyed;
+}
+
+/** Whether the app finds a socket closed that the guard keeps: behind `close` it is told of no `error`. */
+export function looksClosed(socket: object): boolean {
+  return Object.hasOwn(socket, "closed");
 }
 
 /** Whether octets can be written to a socket, whatever the app is shown. */

@@ -59,8 +59,9 @@ export function emitClientError(
     pass();
     return true;
   }
-  // Behind a response that closes nothing is read without the guard, nor told.
-  if (connection.lingering) return true;
+  const present = [...connection];
+  // Behind a response that closes, or once the app has ended its connection itself, nothing is read without the guard, nor told.
+  if (connection.lingering || present.some(({ goneBy }) => goneBy === "app")) return true;
   const call = (exchange: OnConnection) => {
     const was = connection.culprit;
     connection.culprit = exchange;
@@ -85,7 +86,6 @@ export function emitClientError(
     call(exchange);
   };
   const heard: Heard = { guard, connection, error, otherwise, isHeard, call: hear, open };
-  const present = [...connection];
   const [first] = present;
   if (first === undefined || isOfParser(error)) {
     connection.broken = true;
