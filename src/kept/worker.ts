@@ -32,7 +32,12 @@ export function beKept(environment: NodeJS.ProcessEnv): void {
   if (text === undefined) return;
   delete environment[KEPT_VARIABLE]; // it is not for processes of the app's
   const told = JSON.parse(text) as KeptEnvironment;
-  if (told.keeper !== process.ppid || process.send === undefined) return;
+  if (process.send === undefined) return;
+  if (told.keeper !== process.ppid) {
+    // As a process on its own it would take the address that the next keeper is to listen at.
+    if (isGone(told.keeper)) leave();
+    return;
+  }
   if (environment.LISTEN_PID === String(told.keeper)) environment.LISTEN_PID = String(process.pid);
   keptLedger({ path: told.ledger, slots: told.slots });
   new Worker(told);
@@ -197,6 +202,14 @@ function isAtWork(server: object): boolean {
   return cores.some(({ supervisor }) =>
     [...(supervisor?.exchanges() ?? [])].some(({ hasConnection }) => hasConnection),
   );
+}
+
+function isGone(pid: number): boolean {
+  try {
+    return !process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
 }
 
 /** The keeper is gone, and with it whoever accepts: the process ends as it would have been ended. */

@@ -1,5 +1,8 @@
 import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { connect as connectSecurely } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { exchange } from "../../src/testing/index.js";
@@ -244,6 +247,41 @@ it("a process is replaced once the next one listens wherever it does", { timeout
   expect(await load.stop()).toMatchObject({ refused: 0, unavailable: 0, cut: 0, empty: 0, silent: 0, wrong: [] });
   expect(load.seen.processes.size).toBe(2);
 });
+
+it("a process whose keeper is killed before it has begun does not begin", async () => {
+  // It is in a module of its own while that happens, which Node loads in front of all others.
+  const slow = `const { existsSync } = require("node:fs");
+  if (process.env.RAYGUARD_KEPT !== undefined)
+    while (!existsSync(__dirname + "/go")) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);`;
+  const folder = mkdtempSync(join(tmpdir(), "rayguard-slow-"));
+  writeFileSync(join(folder, "slow.cjs"), slow);
+  try {
+    const env = { NODE_OPTIONS: `--require ${join(folder, "slow.cjs")}` };
+    const program = Program.start(
+      "app.mjs",
+      `import { writeFileSync } from "node:fs"; import http from "node:http";
+      http.createServer().listen(0, () => writeFileSync(${JSON.stringify(join(folder, "listens"))}, ""));`,
+      { keeper: [], env },
+    );
+    const pid = await program.worker();
+    program.signal("SIGKILL");
+    await program.end();
+    writeFileSync(join(folder, "go"), "");
+    await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
+    expect(existsSync(join(folder, "listens"))).toBe(false);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, "latin1")); // nobody here waits for it
+  } catch {
+    return false;
+  }
+}
 
 describe("a process that is replaced by SIGHUP finishes what it has", { timeout: 60_000 }, () => {
   it.each<[string, string, object]>([
