@@ -115,12 +115,15 @@ export function answerTheRest(guard: DrainedGuard, code: "SHUTDOWN" | "EXIT"): n
   };
   for (const exchange of [...guard.supervisor.exchanges()]) contain(undefined, () => end(exchange));
   for (const socket of [...guard.servers].flatMap((server) => [...arrivingAt(server)])) {
-    contain(undefined, () => {
-      connectionOf(socket).broken = true;
-      end(guard.openSocket(null, socket, failure));
-    });
+    contain(undefined, () => end(openArriving(guard, socket, failure)));
   }
   return ended;
+}
+
+/** Opens the exchange of a request that has not arrived as a whole, and behind which nothing is read any more. */
+export function openArriving(guard: DrainedGuard, socket: Socket, otherwise: Failure): Exchange {
+  connectionOf(socket).broken = true;
+  return guard.openSocket(null, socket, otherwise);
 }
 
 /**

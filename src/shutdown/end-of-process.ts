@@ -5,6 +5,7 @@ import { frontsOf } from "../http1/connection/connection-lists.js";
 import { signalled } from "../kept/leaving.js";
 import { uncaught } from "../report/incidents.js";
 import { WeakCollection } from "../weak-collection.js";
+import { unmadeOf } from "./arriving.js";
 import { asksForEnd, type Concerned, crashed, mustEnd, type Subscriber } from "./end.js";
 import { hear } from "./other-listeners.js";
 import { awaitOwnSignals, ownSignalHasCome } from "./own-signals.js";
@@ -108,10 +109,12 @@ function concern(concerns: (subscriber: Subscriber) => boolean): Concerned {
 // -- crashes -------------------------------------------------------------------------------------------------------
 
 function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
-  const culprit = currentExchange();
+  let culprit = currentExchange();
   // Now: a listener that throws, too, ends the process there and then.
   contain(undefined, () => {
-    culprit?.fail(uncaught(error));
+    const failure = uncaught(error);
+    culprit ??= unmadeOf(subscribers, failure);
+    culprit?.fail(failure);
     culprit?.interrupted();
   });
   const concerned = concern(({ crash }) => crash !== false);
@@ -119,7 +122,11 @@ function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): voi
     throw error;
   };
   hear("uncaughtException", onUncaught, (others) => {
-    const crash = { isKnown: isOfRequest(), print: () => printUncaught(error, origin), throwAgain };
+    const crash = {
+      isKnown: culprit !== undefined || isOfRequest(),
+      print: () => printUncaught(error, origin),
+      throwAgain,
+    };
     crashed(others, crash, concerned, isLeaving);
   });
 }

@@ -4,6 +4,7 @@ import { nextTick, performance } from "../clock.js";
 import { containPromise } from "../containment.js";
 import { endOfProcess, type Failure } from "../report/incidents.js";
 import { MESSAGES } from "../report/log.js";
+import type { Arriving } from "./arriving.js";
 import type { Closing } from "./close-listeners.js";
 import type { Others } from "./other-listeners.js";
 import { hearNoMore } from "./process-events.js";
@@ -11,11 +12,9 @@ import { SAME_SIGNAL_MS } from "./same-signal.js";
 import { SHUTDOWN_DEFAULTS, type ShutdownSettings } from "./shutdown-options.js";
 
 /** A guard, as far as the end of the process concerns it. */
-export interface Subscriber {
+export interface Subscriber extends Arriving {
   readonly crash: "drain" | "answer" | false;
   readonly shutdown: false | ShutdownSettings;
-  /** Servers it is attached to. */
-  readonly servers: Iterable<object>;
   /** Whether anybody waits for an answer, or has begun to send a request. */
   readonly hasWork: boolean;
   /** Answers whoever waits, here and now: the process is about to be gone. */

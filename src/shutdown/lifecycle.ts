@@ -1,4 +1,4 @@
-import type { Server } from "node:net";
+import type { Server, Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { performance } from "../clock.js";
 import type { Exchange } from "../exchange/exchange.js";
@@ -7,7 +7,7 @@ import type { Failure } from "../report/incidents.js";
 import { flushLines, flushSync } from "../report/line-batch.js";
 import { arrivingAt } from "./arriving.js";
 import { type Closing, closeListeners } from "./close-listeners.js";
-import { answerTheRest, type DrainedGuard, drain } from "./drain.js";
+import { answerTheRest, type DrainedGuard, drain, openArriving } from "./drain.js";
 import { DrainHooks } from "./drain-hooks.js";
 import type { Subscriber } from "./end.js";
 import { joinProcess } from "./end-of-process.js";
@@ -63,6 +63,10 @@ export class Lifecycle implements Subscriber {
 
   get waiting(): Iterable<Exchange> {
     return this.guard.supervisor.exchanges();
+  }
+
+  openArriving(socket: Socket, otherwise: Failure): Exchange {
+    return openArriving(this.guard, socket, otherwise);
   }
 
   exits(): void {

@@ -3,9 +3,10 @@ import { currentExchange, currentThrower } from "../exchange/current-exchange.js
 import type { Exchange } from "../exchange/exchange.js";
 import { endOfProcess, thrown, uncaught } from "../report/incidents.js";
 import { WeakCollection } from "../weak-collection.js";
+import { type Arriving, unmadeOf } from "./arriving.js";
 
 /** A guard that only reports, as far as the end of the process concerns it. */
-export interface Watching {
+export interface Watching extends Arriving {
   readonly waiting: Iterable<Exchange>;
 }
 
@@ -38,8 +39,9 @@ const onUncaught = contained(undefined, (error: Error) => {
   if (process.hasUncaughtExceptionCaptureCallback()) return;
   isThrown = true;
   const thrower = currentThrower();
-  const culprit = thrower ?? currentExchange();
-  if (culprit?.isWatched) culprit.fail(thrower === undefined ? uncaught(error) : thrown(error));
+  const failure = thrower === undefined ? uncaught(error) : thrown(error);
+  const culprit = thrower ?? currentExchange() ?? unmadeOf(guards, failure);
+  if (culprit?.isWatched) culprit.fail(failure);
 });
 
 function onExit(): void {
