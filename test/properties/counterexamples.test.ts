@@ -45,6 +45,13 @@ const COUNTEREXAMPLES: Record<string, readonly Counterexample[]> = {
       on: RAW,
     },
     {
+      name: "an error behind the header section of an answer to HEAD closes the connection as Express does",
+      program: program([["answer", "error"], ["flushHeaders"], ["write", "bad encoding"]], "HEAD"),
+      outcome: ["repaired"],
+      status: 200,
+      on: PLAIN_EXPRESS,
+    },
+    {
       name: "a socket that the app has corked meets the deadline",
       program: program([
         ["flag", "socket.cork"],
