@@ -24,6 +24,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/http1/connection/socket-close.ts once": "stands for its callers, of which each is looked at",
   "src/http1/connection/socket-close.ts prependOnceListener": "stands for its callers, of which each is looked at",
   "src/http1/connection/socket-error.ts nextTick": TELLS_APP,
+  "src/http1/connection/socket-error.ts setImmediate": TELLS_APP,
   "src/http1/exchange/take-over.ts setImmediate": TELLS_APP,
   "src/http1/exchange/content.ts nextTick":
     "contains its own part, and emits `drain` outside, whose listeners are the app's",

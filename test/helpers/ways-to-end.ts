@@ -65,14 +65,12 @@ const answersTimeout: Way["app"] = (req, res) => {
 /** Goes on behind the end of its connection, until a client that is gone makes that fail. */
 const answersOn: Way["app"] = (_req, res) => {
   let pieces = 0;
-  res.once("close", () => {
-    const timer = setInterval(() => {
-      res.write("x".repeat(10_000));
-      if (++pieces < 5) return;
-      clearInterval(timer);
-      res.end();
-    }, 10);
-  });
+  const write = () => {
+    res.write("x".repeat(10_000));
+    if (++pieces < 30) setImmediate(write);
+    else res.end();
+  };
+  res.once("close", () => setImmediate(write));
 };
 
 /** The app has ended its connection; the rest comes a moment later. */
@@ -298,6 +296,14 @@ export const WAYS: Readonly<Record<string, Way>> = {
     sends: WHOLE,
     app: (req, res) => req.resume().socket.once("end", () => res.end("late")),
     client: fin,
+  },
+  "answered, and socket.destroy()": {
+    sends: WHOLE,
+    app: reads,
+    does: ({ socket }, res) => {
+      res.end("whole");
+      socket.destroy();
+    },
   },
   "gone, answered on": {
     sends: GET,

@@ -1,4 +1,4 @@
-import { nextTick } from "../../clock.js";
+import { nextTick, setImmediate } from "../../clock.js";
 import { runningFunctions } from "../../stack.js";
 import type { GuardedConnection } from "./connection.js";
 import { isDestroyed, showGone } from "./gone-socket.js";
@@ -33,7 +33,8 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
 /** The same of a socket that is destroyed without an error. */
 export function endWithoutError(connection: GuardedConnection): void {
   showGone(connection);
-  nextTick(() => tellClosed(connection));
+  // Behind the `close` of a response that has just been finished, as Node first waits for its handle.
+  setImmediate(tellClosed, connection);
 }
 
 /** Tells of the end of a connection on which no request is under way whose own end comes with it. */
