@@ -77,7 +77,7 @@ const left = LEFT[process.env.RAYGUARD_TESTS ?? ""] ?? [];
 export default defineConfig({
   test: {
     retry: 1,
-    // Four processes share two cores, and each test may start some of its own: a limit is for what hangs.
+    // Three processes share two cores, and each test may start some of its own: a limit is for what hangs.
     testTimeout: 20_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 5_000 } },
@@ -89,7 +89,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: [...configDefaults.exclude, ...ALONE, ...left],
           // Most of them wait for sockets and processes more than they compute.
-          maxWorkers: availableParallelism() + 2,
+          maxWorkers: availableParallelism() + 1,
           sequence: { groupOrder: 0 },
         },
       },
