@@ -1,31 +1,10 @@
-import { AsyncResource } from "node:async_hooks";
 import { performance, setImmediate } from "../clock.js";
 import { contained, type Witness } from "../containment.js";
 import { DeadlineQueue, type Waiting } from "../exchange/deadline-queue.js";
 import type { Admitter, Exchange } from "../exchange/exchange.js";
 import { Newcomers } from "./newcomers.js";
 import type { OverloadSettings } from "./overload-options.js";
-
-/** A place in the queue. What runs when its turn comes belongs to its own request, not to the one that made room. */
-class Ticket extends AsyncResource implements Waiting, Admitter {
-  queue: DeadlineQueue | null = null;
-  previous: Waiting | null = null;
-  next: Waiting | null = null;
-  dueAt = 0;
-
-  constructor(
-    readonly exchange: Exchange,
-    readonly enter: () => void,
-    readonly unseen: boolean,
-  ) {
-    super("RAYGUARD_QUEUED");
-  }
-
-  /** The client has gone, or a deadline has passed, before its turn came. */
-  left(): void {
-    this.queue?.remove(this);
-  }
-}
+import { Ticket } from "./ticket.js";
 
 /**
  * How long listeners may run in one turn of the event loop before the rest has to wait for the next, in milliseconds.
