@@ -7,7 +7,7 @@ import { PROGRAMS } from "./programs.js";
 afterEach(endPrograms);
 
 const CLIENTS = 50;
-const TIMES = 10;
+const TIMES = 6;
 const ENV = { RAYGUARD_OPTIONS: '{"logger":false}' };
 
 /** Sends a request that ends the process, and does not wait for an answer. */
