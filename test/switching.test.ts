@@ -50,6 +50,11 @@ const WAYS: Record<string, App> = {
     req.socket.write(`${SECTION}hello `);
     bye(req);
   },
+  "writes it past the response, as Node does with interim ones": (req, res) => {
+    (res as never as { _writeRaw(octets: string, encoding: string): void })._writeRaw(SECTION, "latin1");
+    req.socket.write("hello ");
+    bye(req);
+  },
   "destroys the connection behind it": (req, res) => {
     res.writeHead(101, FIELDS).end();
     req.socket.write("hello bye");
@@ -93,11 +98,26 @@ describe.each(Object.entries(WAYS))("an app that switches protocols and %s", (_w
   });
 });
 
-it.each(["enforce", "report"] as const)("is over for the guard once the header section is out: %s", async (mode) => {
+const HANDING_OVER: Record<string, App> = {
+  "through the response": (_req, res) => res.writeHead(101, FIELDS).flushHeaders(),
+  "by hand": ({ socket }) => {
+    socket.write(SECTION);
+    socket.write("hello");
+  },
+  "past the response": ({ socket }, res) => {
+    (res as never as { _writeRaw(octets: string, encoding: string): void })._writeRaw(SECTION, "latin1");
+    socket.write("hello");
+  },
+};
+
+const MODES = ["enforce", "report"] as const;
+const WAYS_AND_MODES = Object.entries(HANDING_OVER).flatMap(([way, app]) => MODES.map((mode) => ({ way, app, mode })));
+
+it.each(WAYS_AND_MODES)("is over for the guard once the header section is out, $way: $mode", async ({ app, mode }) => {
   const lines: Record<string, unknown>[] = [];
   const write = (line: Record<string, unknown>) => void lines.push(line);
   const guard = createGuard({ mode, logger: { info: write, warn: write, error: write }, logBatchMs: 0 });
-  const server = await listen(guard.attach(createServer((_req, res) => res.writeHead(101, FIELDS).flushHeaders())));
+  const server = await listen(guard.attach(createServer(app)));
   const client = connect((server.address() as AddressInfo).port);
   client.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n");
   await once(client, "data");

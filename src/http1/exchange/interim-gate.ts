@@ -7,6 +7,11 @@ import type { Http1Exchange } from "./http1-exchange.js";
 /** Longest header section of an interim response that is waited for, in octets. */
 const LONGEST_SECTION = 65_536;
 
+/** Whether an app begins its final response with these octets, as far as HTTP goes: those count as written to the socket. */
+export function isSwitch(octets: Buffer): boolean {
+  return octets.toString("latin1", 0, 13) === "HTTP/1.1 101 ";
+}
+
 export function interimsOf(exchange: Http1Exchange): Interims {
   exchange.interims ??= new Interims();
   return exchange.interims;
@@ -25,6 +30,7 @@ export function passInterim(
   if (exchange.response.destroyed) return false;
   if (exchange.phase.isVoid) return discard(exchange, callback);
   const octets = typeof data === "string" ? Buffer.from(data, encoding ?? "utf8") : Buffer.from(data);
+  if (isSwitch(octets) && exchange.socketWrite(octets, false)) return discard(exchange, callback);
   const sections = takeSections(interims, octets.toString("latin1"));
   if (sections.length === 0) return discard(exchange, callback);
   const last = sections.pop() as string;

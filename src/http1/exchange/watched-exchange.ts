@@ -55,6 +55,7 @@ export class WatchedExchange extends Http1Exchange implements WatchedRaw {
   switches(raw: RawResponse): boolean {
     if (!isSwitching(this, raw)) return false;
     this.status = 101;
+    this.connection.upgraded();
     return true;
   }
 

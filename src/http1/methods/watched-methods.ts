@@ -5,7 +5,7 @@ import { isWritable } from "../connection/gone-socket.js";
 import { isBypassed } from "../exchange/bypass.js";
 import { watchContent } from "../exchange/content.js";
 import { detached, reattached } from "../exchange/detached.js";
-import { watchInterims } from "../exchange/interim-gate.js";
+import { isSwitch, watchInterims } from "../exchange/interim-gate.js";
 import type { WatchedExchange } from "../exchange/watched-exchange.js";
 import type { ExchangeMethods, NativeMethods, WriteInformation } from "../node/native-methods.js";
 import { watchEarlyHints } from "./early-hints.js";
@@ -25,7 +25,9 @@ export function watchedMethods(native: NativeMethods): ExchangeMethods<WatchedEx
       const pass = () => native._writeRaw.call(this, data, encoding, callback, size);
       if (isBypassed(exchange)) return pass();
       const charset = typeof encoding === "string" ? encoding : "utf8";
-      watchInterims(exchange, typeof data === "string" ? Buffer.from(data, charset) : Buffer.from(data));
+      const octets = typeof data === "string" ? Buffer.from(data, charset) : Buffer.from(data);
+      if (isSwitch(octets)) exchange.socketWrite(octets, false);
+      else watchInterims(exchange, octets);
       return exchange.pass(pass);
     },
 
