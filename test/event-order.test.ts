@@ -1,5 +1,5 @@
 import http from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { createGuard } from "../src/index.js";
 import { exchange } from "../src/testing/index.js";
@@ -45,6 +45,41 @@ const HANDLERS: Record<string, http.RequestListener> = {
     req.resume().on("end", () => req.socket.end(octets));
   },
 };
+
+/** Events of three pipelined requests, each answered 30 ms after the client has gone; until the last of them is. */
+async function eventsOfQueued(isGuarded: boolean): Promise<string[]> {
+  const events: string[] = [];
+  let allEnded = () => {};
+  const isOver = new Promise<void>((resolve) => {
+    allEnded = resolve;
+  });
+  let open = 3;
+  const server = http.createServer((req, res) => {
+    req.on("close", () => events.push(`request ${req.url} close`));
+    for (const event of ["prefinish", "finish"]) res.on(event, () => events.push(`response ${req.url} ${event}`));
+    req.socket.once("end", () =>
+      setTimeout(() => {
+        res.end("hello");
+        if (--open === 0) setTimeout(allEnded, 30);
+      }, 30),
+    );
+  });
+  servers.push(server);
+  if (isGuarded) createGuard({ logger: false }).attach(server);
+  await new Promise<void>((resolve) => server.listen(0, resolve));
+  const client = connect((server.address() as AddressInfo).port);
+  client.end(["/1", "/2", "/3"].map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(""));
+  await isOver;
+  client.destroy();
+  return events;
+}
+
+it("responses that wait for their turn never finish, where the client has ended its side", async () => {
+  const bare = await eventsOfQueued(false);
+  expect(bare).toContain("response /1 prefinish");
+  expect(bare).not.toContain("response /2 prefinish");
+  expect(await eventsOfQueued(true)).toEqual(bare);
+});
 
 describe.each(Object.entries(HANDLERS))("a handler that %s", (_what, handler) => {
   it.each([

@@ -23,6 +23,8 @@ export interface WithResponse extends Present {
   following: WithResponse | null;
   /** Who has ended the connection, in the app's view; null while it stands. */
   goneBy: "client" | "app" | null;
+  /** Its turn had not come by then: Node never gets to its end. */
+  goneInQueue: boolean;
   /** Tells of that at once; undefined where it is told already, or in another way. */
   tellDeparture: (() => void) | undefined;
   /** What has ended the connection, as far as Node knows: whatever fails from here on follows from that. */

@@ -76,7 +76,11 @@ function tell(connection: Connection, exchanges: readonly WithResponse[]): void 
   }
   const told = exchanges.filter(({ request }) => !isBeingRead(request));
   for (const { request } of told) abortRequest(request);
-  for (const { response } of exchanges) if (response.socket === null && TELLS_QUEUED) closeQueued(response);
+  for (const exchange of exchanges) {
+    if (exchange.response.socket !== null) continue;
+    exchange.goneInQueue = true;
+    if (TELLS_QUEUED) closeQueued(exchange.response);
+  }
   const close = () => {
     for (const { response } of exchanges) if (response.socket !== null) closeResponse(response);
   };
@@ -146,9 +150,9 @@ export function finishUnseen(exchange: Http1Exchange): boolean {
  * Whether a response whose connection is gone is about to end without Node taking it for finished: it has not been told to
  * be closed, but its socket takes nothing any more.
  */
-export function isNeverFinished({ capturing, response, phase, reopened }: Http1Exchange): boolean {
+export function isNeverFinished({ capturing, goneInQueue, response, phase, reopened }: Http1Exchange): boolean {
   if (capturing) return true;
-  if (response._closed || (phase.isVoid && reopened)) return false;
+  if ((response._closed && !goneInQueue) || (phase.isVoid && reopened)) return false;
   Reflect.defineProperty(response, "writableFinished", { value: false, configurable: true });
   return true;
 }

@@ -58,6 +58,8 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   declare interims: Interims | null;
   /** Who has ended the connection, in the app's view; null while it stands. */
   declare goneBy: "client" | "app" | null;
+  /** Its turn had not come by then: Node never gets to its end. */
+  declare goneInQueue: boolean;
   /** Tells of that at once; undefined where it is told already, or in another way. */
   declare tellDeparture: (() => void) | undefined;
   /** A method of a response that is over in the app's view is on the stack. */
@@ -269,6 +271,7 @@ Object.assign(Http1Exchange.prototype, {
   lost: null,
   lostOctets: 0,
   goneBy: null,
+  goneInQueue: false,
   reopened: false,
   rawStream: null,
   interims: null,
