@@ -135,6 +135,16 @@ describe("mode: report", () => {
       },
       codes: ["RAW_WRITE"],
     },
+    ...["hello\r\n", "5\r\nhello\r\n"].map((octets) => ({
+      what: `chunks turned off behind the header section, and ${JSON.stringify(octets)}`,
+      listener: ((_, r) => {
+        r.flushHeaders();
+        r.chunkedEncoding = false;
+        r.end(octets);
+      }) as RequestListener,
+      codes: [octets.startsWith("5") ? "MC-6" : "FR-18"],
+      exchanging: { timeoutMs: 100 },
+    })),
     ...(["end", "write"] as const).map((method) => ({
       what: `a whole response by hand, and ${method}() of the one that Node has made`,
       listener: (({ socket }, r) => {

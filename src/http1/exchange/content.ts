@@ -1,5 +1,6 @@
 import { nextTick, performance } from "../../clock.js";
 import { contain } from "../../containment.js";
+import { CHUNKED } from "../../exchange/framing.js";
 import { EVENT_STREAM } from "../../exchange/heartbeat.js";
 import { longContent } from "../../report/incidents.js";
 import { countAsWritten, countNoMore } from "../connection/bytes-written.js";
@@ -7,6 +8,7 @@ import { lookAtContent } from "../message/coded-content.js";
 import { callBack, copyOctets, discard, type Piece } from "../message/write-callbacks.js";
 import { emitDrain, isFinishCallback, type NodeResponse, withoutDrain } from "../node/node-internals.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { brokenChunks } from "./own-chunks.js";
 import { dropRaw } from "./raw-writes.js";
 import { switchProtocols } from "./switching.js";
 
@@ -28,6 +30,13 @@ export const sendContent: Send = (exchange, data, encoding, callback, byteLength
     if (exchange.inEnd || exchange.isAllOut) exchange.fail(failure);
     else exchange.failSoon(failure);
     return discard(exchange, callback);
+  }
+  if (exchange.framing === CHUNKED) {
+    const broken = brokenChunks(exchange, data, encoding);
+    if (broken !== null) {
+      exchange.fail(broken);
+      return discard(exchange, callback);
+    }
   }
   // The callback of an `end()` that the guard has not seen: somebody calls the method that was below it.
   if (!exchange.inEnd && isFinishCallback(callback)) nextTick(() => exchange.ended());
@@ -70,6 +79,8 @@ export const watchContent: Send = (exchange, data, encoding, callback, byteLengt
   const octets = typeof data === "string" ? Buffer.byteLength(data, encoding ?? "utf8") : data.byteLength;
   if (!exchange.inEnd && isFinishCallback(callback)) nextTick(() => exchange.ended());
   if (exchange.coded !== null && octets > 0) lookAtContent(exchange, data, encoding);
+  const broken = exchange.framing === CHUNKED ? brokenChunks(exchange, data, encoding) : null;
+  if (broken !== null) exchange.fail(broken);
   if (!exchange.phase.isCommitted) commit(exchange);
   exchange.sent += octets;
   exchange.activeAt = performance.now();

@@ -22,6 +22,7 @@ import { detached, sendDetached } from "./detached.js";
 import { Http1Exchange } from "./http1-exchange.js";
 import { sendInterim } from "./interim-gate.js";
 import { passThrough, sendLast } from "./last-response.js";
+import { unendedChunks } from "./own-chunks.js";
 import { closeRaw, type RawExchange, releaseRaw, writeRaw } from "./raw-writes.js";
 import { isSwitching, switchProtocols } from "./switching.js";
 import { canPersist, takeOver } from "./take-over.js";
@@ -67,8 +68,11 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
   override ended(): void {
     this.inEnd = false;
     if (!this.phase.isCommitted) isBypassed(this);
+    const unended = this.chunks === null ? null : unendedChunks(this);
     if (this.pending !== null) {
       this.failNow();
+    } else if (unended !== null) {
+      super.fail(this.inContext(unended));
     } else if (this.framing.length >= 0 && this.sent !== this.framing.length) {
       // Bare, the header section went out with the end of the content at the latest.
       super.fail(this.inContext({ ...otherLength(this.framing.length, this.sent), prevented: null }));

@@ -19,6 +19,7 @@ import { peerOfConnection } from "../connection/peer.js";
 import type { CodedContent } from "../message/coded-content.js";
 import { fieldsOf, type RenderingContext } from "../message/header-section.js";
 import type { Interims } from "../message/interim.js";
+import type { RawContent } from "../message/raw-content.js";
 import type { RawResponse, RawStream } from "../message/raw-response.js";
 import { callBack, type Piece, writeAfterDestroy } from "../message/write-callbacks.js";
 import type { NativeMethods } from "../node/native-methods.js";
@@ -78,6 +79,8 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
   declare sourceError: { readonly error: unknown } | undefined;
   /** The end of what the app has written, kept only where a heartbeat must know. */
   declare tail: string;
+  /** Chunks that the app writes itself. */
+  declare chunks: RawContent | null;
   /** What the app has written to the socket itself. */
   declare raw: RawResponse | null;
   /** Set by an adapter that knows better than the app what is about to go wrong. */
@@ -268,6 +271,7 @@ Object.assign(Http1Exchange.prototype, {
   capturing: false,
   finishCallback: null,
   raw: null,
+  chunks: null,
   lost: null,
   lostOctets: 0,
   goneBy: null,

@@ -6,6 +6,7 @@ import { commit } from "./content.js";
 import { detached } from "./detached.js";
 import { Http1Exchange } from "./http1-exchange.js";
 import { watchInterim, watchInterims } from "./interim-gate.js";
+import { unendedChunks } from "./own-chunks.js";
 import { isSwitching } from "./switching.js";
 import { canPersist } from "./take-over.js";
 import { type WatchedRaw, watchRaw, watchRawClose } from "./watched-raw.js";
@@ -24,7 +25,9 @@ export class WatchedExchange extends Http1Exchange implements WatchedRaw {
   override ended(): void {
     this.inEnd = false;
     if (!this.phase.isCommitted) isBypassed(this);
-    if (this.framing.length >= 0 && this.sent !== this.framing.length)
+    const unended = unendedChunks(this);
+    if (unended !== null) super.fail(unended);
+    else if (this.framing.length >= 0 && this.sent !== this.framing.length)
       super.fail(otherLength(this.framing.length, this.sent));
     else if (!this.phase.isCommitted) commit(this);
     // Node never sends what is ended without a socket.

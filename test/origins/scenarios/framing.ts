@@ -34,6 +34,40 @@ scenarios.push(
     shows: [own(), fault],
   },
   {
+    name: "chunks turned off behind the header section, and content that is none",
+    rules: ["FR-18"],
+    origin: (_req, res) => {
+      res.write("hello ");
+      res.chunkedEncoding = false;
+      res.end("world");
+    },
+    shows: fault,
+    http2: { shows: own("hello world") },
+  },
+  {
+    name: "chunks turned off behind the header section, and the last of them missing",
+    rules: ["MC-6"],
+    origin: (_req, res) => {
+      res.flushHeaders();
+      res.chunkedEncoding = false;
+      res.end("5\r\nhello\r\n");
+    },
+    shows: faultOrCut,
+    http2: { shows: own("5\r\nhello\r\n") },
+  },
+  {
+    name: "chunks turned off behind the header section, and hand-made ones",
+    origin: (_req, res) => {
+      res.write("hello ");
+      res.chunkedEncoding = false;
+      res.write("5\r\nwo");
+      res.end("rld\r\n0\r\n\r\n");
+    },
+    control: true,
+    shows: own("hello world"),
+    http2: { shows: own() },
+  },
+  {
     name: "raw Content-Length lines in an array given to writeHead",
     rules: ["FR-3"],
     origin: (_req, res) => {
