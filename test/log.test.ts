@@ -50,6 +50,12 @@ async function serve(listener: RequestListener, options: GuardOptions = {}) {
   return { log, guard, server: await listen(guard.attach(createServer(listener))) };
 }
 
+/** Answers every second request alone. */
+function waitingBehindAnother(): RequestListener {
+  let n = 0;
+  return (_, r) => void (n++ % 2 === 1 && r.end("ok"));
+}
+
 const ok: RequestListener = (_request, response) => response.end("ok");
 const KEYS = ["ray", "colo", "clientIp", "verified", "method", "url", "status", "octets", "ms", "outcome"];
 
@@ -137,6 +143,15 @@ describe("the request line", () => {
       exchanging: { abortAfterMs: 30 },
       line: { status: 200, outcome: "client gone" },
     },
+    ...(["enforce", "report"] as const).map((mode) => ({
+      of: `a client that leaves while one response waits for another (${mode})`,
+      listener: waitingBehindAnother(),
+      request: get + get,
+      count: 2,
+      options: { mode },
+      exchanging: { abortAfterMs: 30 },
+      line: { status: 0, octets: 0, outcome: "client gone" },
+    })),
     {
       of: "two pipelined requests",
       listener: ok,

@@ -243,7 +243,8 @@ export abstract class Http1Exchange extends Exchange implements RenderingContext
     // A recipient that has all it was promised may leave before the app has ended its response, or Node has said so.
     this.#dropHeld();
     const isWhole = this.phase.isVoid ? this.outcome === "replaced" : this.isAllOut || this.phase === PHASES.ended;
-    this.settle(isWhole && this.connection.unsent === 0);
+    // One that waits for its turn is with nobody but Node.
+    this.settle(isWhole && !this.isQueued && this.connection.unsent === 0);
   }
 
   /** Forgets what is held, since nobody is left to send it to. Node tells nobody of a response that has not had its turn. */
