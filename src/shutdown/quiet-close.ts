@@ -5,7 +5,6 @@ import { performance } from "../clock.js";
 import { containPromise } from "../containment.js";
 import { isGivenConnections, socketsOf, withoutIdleSockets } from "../http1/connection/connection-lists.js";
 import { isDestroyed } from "../http1/connection/gone-socket.js";
-import { letGo } from "../http1/connection/leave-server.js";
 import { closeSoon } from "../http1/exchange/tear-down.js";
 import { connectionOf } from "../http1/methods/connection-of.js";
 import { arrivingAt } from "./arriving.js";
@@ -94,7 +93,6 @@ export function closesQuietly(server: Server, closing: ClosingServers): () => vo
     // `closeIdleConnections()`, which it calls, may be the app's own, and is called all the same.
     const left = server.address();
     withoutIdleSockets(server, close);
-    letGo(server);
     containPromise(undefined, closeQuietly(server, closing, left));
   });
   return () => {

@@ -1,6 +1,6 @@
 import cluster from "node:cluster";
 import { once } from "node:events";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
 import net, { type AddressInfo } from "node:net";
@@ -281,5 +281,48 @@ describe("a connection over maxConnections", () => {
     server.maxConnections = 1;
     await hold(server);
     expect((await ask(server)).status).toBe(503);
+  });
+});
+
+describe("a connection that is gone, as far as the app knows", () => {
+  /** Says when the app has been told, of a request that waits for its answer. */
+  const waits = (told: (value: unknown) => void, act: (request: IncomingMessage) => void): RequestListener => {
+    return (request, response) => {
+      if (request.url !== "/waits") return void response.end("mine");
+      request.socket.once("close", told);
+      act(request);
+    };
+  };
+  const leaves = (wire: { socket: net.Socket }) => setTimeout(() => wire.socket.destroy(), 20);
+
+  it.each<[string, string, (wire: { socket: net.Socket }) => void, (request: IncomingMessage) => void]>([
+    ["whose client has left before its answer", "GET", leaves, () => undefined],
+    ["whose client has left in mid-upload", "POST", leaves, () => undefined],
+    ["that the app has destroyed", "GET", () => undefined, ({ socket }) => void socket.destroy()],
+  ])("leaves its place to another: one %s", async (_which, method, client, app) => {
+    const found = async (make: (listener: RequestListener) => Server, attach: (server: Server) => Server) => {
+      let told: (value: unknown) => void = () => undefined;
+      const isTold = new Promise((resolve) => {
+        told = resolve;
+      });
+      const server = await listen(attach(make(waits(told, app))));
+      server.maxConnections = 1;
+      const wire = await connect(server);
+      wire.socket.write(
+        `${method} /waits HTTP/1.1\r\nHost: a\r\n${method === "POST" ? "Content-Length: 9\r\n" : ""}\r\n`,
+      );
+      client(wire);
+      await isTold;
+      await new Promise(setImmediate); // Node tells of it before the count is due, where a handle closes
+      const open = await connections(server);
+      const { status } = await ask(server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      await new Promise((resolve) => server.close(resolve));
+      return { open, status, left: await connections(server) };
+    };
+    for (const make of [createServer, (listener: RequestListener) => https.createServer(selfSigned(), listener)]) {
+      const bare = await found(make, (server) => server);
+      expect(bare).toEqual({ open: 0, status: 200, left: 0 });
+      expect(await found(make, (server) => noting().guard.attach(server))).toEqual(bare);
+    }
   });
 });
