@@ -202,7 +202,10 @@ export async function told(
       fields: res.getHeaderNames(),
     },
   }));
-  const found = all.map(({ res, req, found }) => ({ ...found, "in the end": find(res, req.socket) }));
+  const found = all.map(({ res, req, found }) => ({
+    ...found,
+    "in the end": { ...find(res, req.socket), from: req.socket.remoteAddress },
+  }));
   const socketSeen = { ...ofSocket, events: [...ofSocket.events], errored: named(accepted.errored) };
   socket.destroy();
   // Without an error of its own the socket may have one of the client's leaving.
@@ -215,11 +218,12 @@ export async function told(
 
 function find(res: ServerResponse, socket: Socket): Found {
   const { headersSent, statusCode, finished, writableEnded, shouldKeepAlive, strictContentLength } = res;
-  const { destroyed, writable, readable, readyState, closed } = socket;
+  const { destroyed, writable, readable, readyState, closed, pending, localAddress, localFamily } = socket;
+  const localPort = typeof socket.localPort;
   const header = typeof (res as unknown as { _header: unknown })._header;
   return {
     response: { headersSent, statusCode, finished, writableEnded, shouldKeepAlive, strictContentLength, header },
-    socket: { destroyed, writable, readable, readyState, closed },
+    socket: { destroyed, writable, readable, readyState, closed, pending, localAddress, localFamily, localPort },
   };
 }
 

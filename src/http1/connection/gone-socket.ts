@@ -12,7 +12,18 @@ const GONE = {
   errored: null,
 } as const;
 
-type Name = keyof typeof GONE;
+/** What Node takes from the handle of a socket, and knows no more, or only if it was asked before, once that is closed. */
+const OF_HANDLE = [
+  "pending",
+  "localAddress",
+  "localFamily",
+  "localPort",
+  "remoteAddress",
+  "remoteFamily",
+  "remotePort",
+] as const;
+
+type Name = keyof typeof GONE | (typeof OF_HANDLE)[number];
 
 /** A connection whose socket an app may find otherwise than it is. */
 interface Shown {
@@ -31,7 +42,7 @@ export function showEnded(connection: Shown): void {
  * to answer at all, whether a response is finished.
  */
 export function showGone(connection: Shown): void {
-  show(connection, Object.keys(GONE) as Name[]);
+  show(connection, [...(Object.keys(GONE) as Name[]), ...OF_HANDLE]);
 }
 
 function show(connection: Shown, names: readonly Name[]): void {
@@ -48,7 +59,8 @@ function show(connection: Shown, names: readonly Name[]): void {
 function accessor(name: Name): PropertyDescriptor {
   return {
     get(this: object): unknown {
-      return /\bnode:/.test(runningFunctions()[1] ?? "") ? asItIs(this, name) : GONE[name];
+      if (/\bnode:/.test(runningFunctions()[1] ?? "")) return asItIs(this, name);
+      return name in GONE ? GONE[name as keyof typeof GONE] : withoutHandle(this, name);
     },
     set(this: object, value: unknown) {
       Reflect.set(Object.getPrototypeOf(this) as object, name, value, this);
@@ -70,6 +82,14 @@ export function looksClosed(socket: object): boolean {
 /** Whether octets can be written to a socket, whatever the app is shown. */
 export function isWritable(socket: { readonly writable: boolean }): boolean {
   return Object.hasOwn(socket, "writable") ? Boolean(asItIs(socket, "writable")) : socket.writable;
+}
+
+function withoutHandle(socket: object, name: Name): unknown {
+  return Reflect.get(
+    Object.getPrototypeOf(socket) as object,
+    name,
+    Object.create(socket, { _handle: { value: null } }),
+  );
 }
 
 function asItIs(socket: object, name: Name): unknown {
