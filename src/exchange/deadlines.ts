@@ -24,7 +24,8 @@ export class Deadlines {
   readonly #queues = new Map<string, DeadlineQueue>();
   /** The queue every request waits in as it arrives, found without a look-up. */
   readonly usual: DeadlineQueue;
-  readonly #usualHold: DeadlineQueue;
+  /** Those found last, and the waits they were found for: most exchanges have the same settings. */
+  readonly #found: { [K in Kind]?: { readonly ms: number; readonly queue: DeadlineQueue } | undefined } = {};
   readonly #witness: Witness;
 
   /**
@@ -33,15 +34,16 @@ export class Deadlines {
    */
   constructor(settings: RouteSettings, witness: Witness) {
     this.#witness = witness;
-    this.#usualHold = this.#queue("hold", settings.holdBackMs);
     this.usual = this.#queue("deadline", firstLook(settings));
   }
 
   /** The deadline of the exchange counts from now. */
   watch(exchange: Exchange): void {
     if (exchange.phase.isSettled) return;
-    exchange.activeAt = performance.now();
-    this.#wait(exchange, exchange.phase.isCommitted ? responseLook(exchange) : firstLook(exchange.settings));
+    const now = performance.now();
+    exchange.activeAt = now;
+    const ms = exchange.phase.isCommitted ? responseLook(exchange) : firstLook(exchange.settings);
+    this.#queue("deadline", ms).add(exchange, now);
   }
 
   /** Content is held back, for `holdBackMs` at most. */
@@ -63,17 +65,22 @@ export class Deadlines {
 
   /** @param ms - rounded down, so that there are few queues: whoever is looked at early waits for the rest */
   #queue(kind: Kind, ms: number): DeadlineQueue {
+    const found = this.#found[kind];
+    if (found?.ms === ms) return found.queue;
     const waitMs = roundedDown(ms);
     const key = `${kind} ${waitMs}`;
     let queue = this.#queues.get(key);
     if (queue === undefined) {
       const onEmpty = () => {
-        if (queue !== this.usual && queue !== this.#usualHold) this.#queues.delete(key);
+        if (queue === this.usual) return;
+        this.#queues.delete(key);
+        if (this.#found[kind]?.queue === queue) this.#found[kind] = undefined;
       };
       const onDue = kind === "deadline" ? this.#onDue : this.#onHeld;
       queue = new DeadlineQueue(waitMs, onDue, LATE_MS, onEmpty, kind === "hold");
       this.#queues.set(key, queue);
     }
+    this.#found[kind] = { ms, queue };
     return queue;
   }
 

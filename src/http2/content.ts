@@ -133,15 +133,6 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
   for (const { chunk, encoding } of pieces) exchange.heldOctets += octetsOf(chunk, encoding) ?? 0;
   exchange.heldCallback = callback;
   exchange.isHeldApart = false;
-  nextTick(() => {
-    exchange.isHeldApart = !exchange.stream.writableEnded;
-  });
-  // What is to come of a file is not sent where there is an answer already, which Node asks itself.
-  if (exchange.heldOctets >= exchange.settings.holdBackOctets || exchange.fromFile) {
-    exchange.fromFile = false;
-    commit(exchange);
-    return;
-  }
   const take = () => {
     const { held } = exchange;
     if (held === null || exchange.heldCallback !== callback || !wouldBeTaken(exchange)) return;
@@ -150,7 +141,17 @@ function hold(exchange: Http2Exchange, pieces: Piece[], callback: Callback): voi
     held.push((held.pop() as Piece[]).map(copyOf));
     callback();
   };
-  setImmediate(take);
+  nextTick(() => {
+    exchange.isHeldApart = !exchange.stream.writableEnded;
+    // Most responses have ended, and left, by now.
+    if (exchange.heldCallback === callback) setImmediate(take);
+  });
+  // What is to come of a file is not sent where there is an answer already, which Node asks itself.
+  if (exchange.heldOctets >= exchange.settings.holdBackOctets || exchange.fromFile) {
+    exchange.fromFile = false;
+    commit(exchange);
+    return;
+  }
 }
 
 /** Lets what is held go, header section first. @returns false where the response has failed instead */

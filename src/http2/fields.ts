@@ -1,7 +1,7 @@
 import { nextTick } from "../clock.js";
 import { contained } from "../containment.js";
-import { FRAMING, HOP_BY_HOP } from "../http/fields.js";
-import { LOWER_CASE_TOKEN, NOT_IN_VALUE } from "../http/grammar.js";
+import { FRAMING } from "../http/fields.js";
+import { NOT_IN_VALUE } from "../http/grammar.js";
 import { renderFields } from "../http/message.js";
 import { checkSize, largestFields } from "../http1/message/header-section.js";
 import { checkInterim } from "../http1/message/interim.js";
@@ -12,6 +12,7 @@ import { isPlainStatus } from "../validity/scan.js";
 import { sortTrailers } from "../validity/trailers.js";
 import { type ExcessiveBlock, excessOf, excessOfTrailers } from "./block.js";
 import type { Http2Exchange } from "./http2-exchange.js";
+import { isPlainName } from "./names.js";
 import { type Fields, type Head, readOnce, render, statusOf } from "./section.js";
 
 /** Runs the rules over a header section. @returns `null` where the response has failed instead */
@@ -104,7 +105,7 @@ function isObject(value: unknown): boolean {
 }
 
 /** Fields with rules of their own. */
-const RULED = new Set([...HOP_BY_HOP, "trailer", "date", "content-encoding"]);
+const RULED = new Set(["trailer", "date", "content-encoding"]);
 
 /** First look at a header section, on the hot path: `true` means that no guarded rule can be broken. */
 function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number): boolean {
@@ -115,9 +116,9 @@ function isPlainlyValid(fields: Fields, addsDate: boolean, maxFieldLines: number
     if (name === ":status") {
       if (typeof value !== "number" || !isPlainStatus(value)) return false;
     } else if (typeof value === "string") {
-      if (!LOWER_CASE_TOKEN.test(name) || RULED.has(name) || NOT_IN_VALUE.test(value)) return false;
+      if (!isPlainName(name) || RULED.has(name) || NOT_IN_VALUE.test(value)) return false;
       if (name === "content-length" && !LENGTH.test(value)) return false;
-    } else if (!LOWER_CASE_TOKEN.test(name) || RULED.has(name) || !Number.isSafeInteger(value) || (value as number) < 0)
+    } else if (!isPlainName(name) || RULED.has(name) || !Number.isSafeInteger(value) || (value as number) < 0)
       return false;
     lines++;
   }
@@ -136,9 +137,10 @@ const FEW_OCTETS = 1_024;
 function sizeOf({ settings, stream, supervisor }: Http2Exchange, fields: Fields, addsDate: boolean): Failure | null {
   const most = settings.maxHeaderSectionOctets;
   let octets = 0;
-  for (const name of Object.keys(fields)) {
+  for (const name in fields) {
     const value = fields[name];
-    for (const item of Array.isArray(value) ? value : [value]) octets += name.length + String(item).length + 4;
+    if (Array.isArray(value)) for (const item of value) octets += name.length + String(item).length + 4;
+    else octets += name.length + String(value).length + 4;
   }
   if (octets > FEW_OCTETS) {
     const excess = excessOf(stream, fields, addsDate);

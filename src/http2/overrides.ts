@@ -12,7 +12,7 @@ import { type NativeStream, STREAM_METHODS, type StreamMethod } from "./native-s
 import type { Piece } from "./pieces.js";
 import { additionalHeaders, pushStream, respond, respondFrom, sendTrailers } from "./response.js";
 import { type Head, type RespondOptions, shownHead } from "./section.js";
-import { hear, hearPipe } from "./stream-events.js";
+import { hear, hearPipe, isHeard } from "./stream-events.js";
 import { WATCHED_METHODS } from "./watched-stream.js";
 
 const known = exchangeOf as (object: object) => Http2Exchange | undefined;
@@ -115,8 +115,10 @@ function overrides(native: Readonly<Record<StreamMethod, Native>>): Readonly<Rec
   const watched = WATCHED_METHODS as unknown as Methods;
   return {
     emit(event, ...args) {
-      const exchange = exchangeBehind(this);
-      if (exchange !== undefined) hear(exchange, event as string, args[0]);
+      if (isHeard(event)) {
+        const exchange = exchangeBehind(this);
+        if (exchange !== undefined) hear(exchange, event, args[0]);
+      }
       return native.emit.call(this, event, ...args);
     },
     push(chunk, encoding) {

@@ -1,6 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-import { HOP_BY_HOP } from "../http/fields.js";
-import { LOWER_CASE_TOKEN } from "../http/grammar.js";
+import { isPlainName } from "./names.js";
 import type { NativeStream } from "./native-stream.js";
 import { type Fields, isFieldsObject } from "./section.js";
 
@@ -14,7 +13,7 @@ export function mayBeRefused(headers: unknown, options: unknown): boolean {
     if (name === ":status") {
       const status = Number(value) | 0;
       if (status !== 0 && (status < 200 || status > 599)) return true;
-    } else if (!LOWER_CASE_TOKEN.test(name) || HOP_BY_HOP.has(name)) return true;
+    } else if (!isPlainName(name)) return true;
     else if (Array.isArray(value) ? name !== "set-cookie" && value.length > 1 : typeof value === "object") return true;
   }
   // `http2.sensitiveHeaders` is all there can be.

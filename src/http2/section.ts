@@ -30,18 +30,23 @@ export function isFieldsObject(headers: unknown): headers is object {
 
 /** A copy of a section, for which each getter is asked once. `http2.sensitiveHeaders` is a symbol, and goes along. */
 export function snapshot(headers: object): Fields {
-  const fields: Fields = Object.assign(Object.create(null), headers);
-  for (const name in fields) {
-    const value = fields[name];
-    if (Array.isArray(value)) fields[name] = copyOf(value);
+  const fields = new Named();
+  for (const name in headers) {
+    if (!Object.hasOwn(headers, name)) continue;
+    const value = (headers as Fields)[name];
+    fields[name] = Array.isArray(value) ? copyOf(value) : value;
   }
-  return fields;
+  return withSymbolsOf(headers, fields);
 }
+
+/** Has no names but its own, and is read several times as fast as an object that has no prototype at all. */
+const Named = function Named() {} as unknown as { new (): Fields; prototype: object };
+Named.prototype = Object.create(null);
 
 /** The same of a list of names and values in turn. */
 export function snapshotOfList(list: readonly unknown[]): readonly unknown[] {
   const copy = list.map((value) => (Array.isArray(value) ? copyOf(value) : value));
-  return Object.assign(copy, symbolsOf(list));
+  return withSymbolsOf(list, copy);
 }
 
 /** The same with the text of each value, which Node would read anew each time. */
@@ -53,7 +58,7 @@ export function readOnce(headers: object): Fields {
 
 /** Fields by lower-case name; what Node leaves out is left out, and lines of one name are one field. */
 export function byName(given: Fields | readonly unknown[]): Fields {
-  const fields: Fields = Object.assign(Object.create(null), symbolsOf(given));
+  const fields: Fields = withSymbolsOf(given, Object.create(null));
   const add = (name: string, value: unknown) => {
     if (value === undefined || name === "" || (Array.isArray(value) && value.length === 0)) return;
     const key = name.toLowerCase();
@@ -70,13 +75,13 @@ export function shownHead(head: Head): Fields {
   const { given, options } = head;
   let shown: Fields;
   if (Array.isArray(given)) {
-    shown = Object.assign(Object.create(null), symbolsOf(given));
+    shown = withSymbolsOf(given, Object.create(null));
     for (let at = 0; at < given.length; at += 2) {
       const [name, value] = [given[at] as string, given[at + 1]];
       shown[name] = name in shown ? [shown[name], value].flat() : value;
     }
   } else {
-    shown = snapshot(given);
+    shown = Object.assign(Object.create(null), snapshot(given));
     shown[":status"] = Number(shown[":status"]) || 200;
     if (options?.sendDate !== false) shown.date ??= new Date().toUTCString();
   }
@@ -84,10 +89,9 @@ export function shownHead(head: Head): Fields {
   return shown;
 }
 
-function symbolsOf(from: object): Fields {
-  const symbols: Fields = {};
-  for (const symbol of Object.getOwnPropertySymbols(from)) symbols[symbol] = Reflect.get(from, symbol);
-  return symbols;
+function withSymbolsOf<T extends object>(from: object, into: T): T {
+  for (const symbol of Object.getOwnPropertySymbols(from)) Reflect.set(into, symbol, Reflect.get(from, symbol));
+  return into;
 }
 
 /** A header section as HTTP/1.1 would render it: for whoever reads it, it is the same. */

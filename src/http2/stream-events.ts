@@ -8,11 +8,16 @@ interface Hearing extends Piped {
   closed(): void;
 }
 
+/** Whether an event of a stream is anything to its exchange. */
+export function isHeard(event: unknown): event is "close" | "pipe" | "error" {
+  return event === "close" || event === "pipe" || event === "error";
+}
+
 /**
  * Tells an exchange of an event of its stream, before Node emits that. A listener would be seen by whoever asks for them,
  * count for the warning of too many, and be gone where an app takes them all away.
  */
-export function hear(exchange: Hearing, event: string | symbol, argument: unknown): void {
+export function hear(exchange: Hearing, event: "close" | "pipe" | "error", argument: unknown): void {
   if (event === "close" && !exchange.phase.isSettled) contain(exchange.supervisor, () => exchange.closed());
   else if (event === "pipe") hearPipe(exchange, argument);
   else if (event === "error" && exchange.stream.listenerCount("error") === 0) hearEnd(exchange);
