@@ -2,7 +2,10 @@ import { execFile } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { EventEmitter, once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { Writable } from "node:stream";
+import { connect } from "node:tls";
 import { promisify } from "node:util";
 import fastify from "fastify";
 import { pino } from "pino";
@@ -11,6 +14,7 @@ import fastifyGuard from "../adapters/fastify.js";
 import { CHANNELS, createGuard, type GuardOptions } from "../src/index.js";
 import { loggableUrl } from "../src/report/log.js";
 import { exchange } from "../src/testing/index.js";
+import { selfSigned } from "./testing/certificate.js";
 import { listen } from "./testing/servers.js";
 
 type Line = Record<string, unknown> & { msg: string; level: number };
@@ -462,3 +466,23 @@ describe("diagnostics_channel", () => {
     );
   });
 });
+
+it.each(["enforce", "report"] as const)(
+  "counts what a client over TLS has got, and then ends its side: %s",
+  async (mode) => {
+    const log = new Log();
+    const guard = createGuard({ mode, logger: log.logger, holdBackOctets: 0 });
+    const server = createSecureServer(selfSigned(), (_, response) => response.write("hello"));
+    await listen(guard.attach(server));
+    const { port } = server.address() as AddressInfo;
+    const options = { port, rejectUnauthorized: false, allowHalfOpen: true };
+    const client = connect(options);
+    client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.once("data", () => client.end());
+    const [line] = await log.until("request", 1);
+    expect(line).toMatchObject({ status: 200, octets: "5\r\nhello\r\n".length, outcome: "client gone" });
+    client.destroy();
+    server.close();
+    guard.close();
+  },
+);

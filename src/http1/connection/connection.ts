@@ -116,6 +116,8 @@ export class GuardedConnection {
   get unsent(): number {
     if (this.lost >= 0) return this.lost;
     const { socket } = this;
+    // Over TLS the queue goes on to count the mark of its end.
+    if (socket.writableFinished) return 0;
     const dispatched = socket._bytesDispatched ?? socket.bytesWritten ?? 0;
     return (socket.bytesWritten ?? 0) - dispatched + (socket._handle?.writeQueueSize ?? 0);
   }
