@@ -230,6 +230,16 @@ describe.each(MODES)("a client that has ended its side of a server which allows 
   );
 });
 
+it.each(MODES)(
+  "over TLS, where Node lets no client half-close, one has left in spite of httpAllowHalfOpen: %s",
+  async (mode) => {
+    const server = createHttpsServer(selfSigned(), (request) => request.resume());
+    Object.assign(server, { httpAllowHalfOpen: true });
+    const { told } = await ask(server, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", mode, true);
+    await expect.poll(() => told.map(({ code, outcome }) => code ?? outcome)).toEqual(["client gone"]);
+  },
+);
+
 describe("Fastify, whose client leaves while an answer is on its way through a hook", () => {
   it.each([
     ["at once", 0],

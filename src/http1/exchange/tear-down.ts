@@ -117,7 +117,7 @@ export function awaitAnswer(connection: GuardedConnection): void {
   const { socket } = connection;
   if (connection.isIdle || connection.lingering || connection.bare !== null) return;
   const { server } = socket as Socket & { readonly server?: { readonly httpAllowHalfOpen?: unknown } };
-  if (server?.httpAllowHalfOpen === true) return; // as the app has set it
+  if (server?.httpAllowHalfOpen === true && socket.allowHalfOpen) return; // as the app has set it
   socket.allowHalfOpen = true; // over TLS it is not, and Node would end its side now
   tellClientLeft(connection);
   let moved = connection.delivered;
