@@ -28,7 +28,8 @@ export function isPlainlyValid(
   if (headers !== null && headers !== undefined) {
     if (isOutHeaders) {
       const map = headers as Record<string, [string, unknown]>;
-      for (const key in map) {
+      // An object without a prototype, of which V8 looks each name up once more in a `for` … `in`.
+      for (const key of Object.keys(map)) {
         const entry = map[key] as [string, unknown];
         const value = entry[1];
         const field = FIELDS.get(key) ?? ANY;
