@@ -199,9 +199,10 @@ describe("lines made to be slow to read", () => {
     ["nothing but spaces", " ".repeat(million)],
     ["times of HAProxy", "a:1 [25/Nov/2026:10:00:00.000] ".repeat(million / 31)],
   ])("are read at once: %s", (_, line) => {
-    const start = performance.now();
+    // Of the processor: others may have it meanwhile.
+    const start = process.cpuUsage();
     entriesOf(line);
-    expect(performance.now() - start).toBeLessThan(500);
+    expect(process.cpuUsage(start).user / 1_000).toBeLessThan(500);
   });
 });
 
