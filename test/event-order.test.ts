@@ -74,6 +74,54 @@ async function eventsOfQueued(isGuarded: boolean): Promise<string[]> {
   return events;
 }
 
+/** Events of a socket, and of the request on it, until 50 ms behind its `close`. */
+async function eventsOfSocket(isGuarded: boolean, handler: http.RequestListener, octets: string): Promise<string[]> {
+  const events: string[] = [];
+  let done = () => {};
+  const isOver = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  const server = http.createServer((req, res) => {
+    for (const event of ["aborted", "close"]) req.on(event, () => events.push(`request ${event}`));
+    for (const event of ["end", "prefinish", "finish", "close"])
+      req.socket.on(event, () => events.push(`socket ${event}`));
+    req.socket.on("close", () => setTimeout(done, 50));
+    handler(req, res);
+  });
+  servers.push(server);
+  if (isGuarded) createGuard({ logger: false }).attach(server);
+  await new Promise<void>((resolve) => server.listen(0, resolve));
+  const client = connect({ port: (server.address() as AddressInfo).port, allowHalfOpen: true }).resume();
+  client.on("error", () => {});
+  if (octets.includes("GET /left")) client.end(octets);
+  else client.write(octets);
+  client.on("end", () => client.end());
+  await isOver;
+  client.destroy();
+  return events;
+}
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+it.each<[string, string, http.RequestListener]>([
+  [
+    "whose client ends its side, and is answered later",
+    GET.replace("/", "/left"),
+    (req, res) => void req.socket.once("end", () => setTimeout(() => res.end("hello"), 20)),
+  ],
+  ["that the app destroys", GET, (req) => void setImmediate(() => req.socket.destroy())],
+  ["whose response the app destroys", GET, (_req, res) => void setImmediate(() => res.destroy())],
+  [
+    "whose request the app destroys in mid-upload",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+    (req) => void setImmediate(() => req.destroy()),
+  ],
+])("a socket %s hears of nothing behind its close, and of the same in front of it", async (_what, octets, handler) => {
+  const bare = await eventsOfSocket(false, handler, octets);
+  expect(bare).toContain("socket close");
+  expect(await eventsOfSocket(true, handler, octets)).toEqual(bare);
+});
+
 it("responses that wait for their turn never finish, where the client has ended its side", async () => {
   const bare = await eventsOfQueued(false);
   expect(bare).toContain("response /1 prefinish");

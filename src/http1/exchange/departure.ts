@@ -5,7 +5,7 @@ import { type IncomingMessage, OutgoingMessage } from "../../node-http.js";
 import { isDestroyed, showEnded, showGone } from "../connection/gone-socket.js";
 import { leaveServer } from "../connection/leave-server.js";
 import type { WithResponse } from "../connection/on-connection.js";
-import { tellSocketClosed } from "../connection/socket-close.js";
+import { tellSocketClosed, tellSocketFinished } from "../connection/socket-close.js";
 import { abortSignalOf, type NodeResponse, type NodeSocket } from "../node/node-internals.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 
@@ -40,10 +40,12 @@ function tellNow(exchange: Http1Exchange): void {
 export function tellClientLeft(connection: Iterable<WithResponse> & Connection): void {
   const waiting: WithResponse[] = [];
   let isTold = isDestroyed(connection.socket); // Node tells
+  let endsFirst = false;
   const tellNow = () => {
     if (isTold || isDestroyed(connection.socket)) return;
     isTold = true;
     for (const exchange of waiting) exchange.clientLeft();
+    if (endsFirst && connection.socket.readableEnded) tellSocketFinished(connection.socket);
     tell(connection, waiting);
   };
   for (const exchange of connection) {
@@ -56,7 +58,8 @@ export function tellClientLeft(connection: Iterable<WithResponse> & Connection):
   // What has come with the end of the connection gets its turn first, as it would while Node closes its own side.
   if (waiting.length === 0) return;
   // In the middle of a request, Node leaves its own side to the listeners for `clientError`, which ask whether they can write.
-  if (waiting.every(({ request }) => request.complete)) showEnded(connection);
+  endsFirst = waiting.every(({ request }) => request.complete);
+  if (endsFirst) showEnded(connection);
   setImmediate(tellNow);
 }
 

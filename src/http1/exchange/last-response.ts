@@ -1,7 +1,7 @@
 import { nextTick } from "../../clock.js";
 import { contained } from "../../containment.js";
 import { anyExchangeOf } from "../connection/http1-exchange-of.js";
-import { onceClosed } from "../connection/socket-close.js";
+import { asOwn, onceClosed } from "../connection/socket-close.js";
 import type { Http1Exchange } from "./http1-exchange.js";
 import { closeSoon } from "./tear-down.js";
 
@@ -29,7 +29,7 @@ export function sendLast(exchange: Http1Exchange, octets: Buffer): void {
     connection.lastResponse = null;
     exchange.settle(true);
   };
-  socket.prependOnceListener("finish", contained(supervisor, finished));
+  socket.prependOnceListener("finish", asOwn(contained(supervisor, finished)));
   const closed = contained(supervisor, () => exchange.settle(false));
   onceClosed(socket, closed, true);
   // A response of the app's own making still writes its end, which is nothing but the callback that finishes it.

@@ -2,6 +2,7 @@ import { setImmediate } from "../../clock.js";
 import { contained } from "../../containment.js";
 import { awaitsContent } from "../../http/message.js";
 import { countNoMore } from "../connection/bytes-written.js";
+import { asOwn } from "../connection/socket-close.js";
 import { discardCalls } from "../message/discarded-calls.js";
 import { isFollowed } from "../message/followed.js";
 import { callBack, type Piece, writeAfterDestroy } from "../message/write-callbacks.js";
@@ -112,7 +113,7 @@ function takeFinish(
     } catch {
       // Without the callback Node never turns to the next request: the connection is closed instead.
       const close = contained(exchange.supervisor, () => exchange.connection.abort(false));
-      exchange.connection.socket.once("finish", close);
+      exchange.connection.socket.once("finish", asOwn(close));
     }
     exchange.capturing = false;
   }

@@ -5,7 +5,7 @@ import { contained } from "../../containment.js";
 import type { Exchange } from "../../exchange/exchange.js";
 import type { GuardedConnection } from "../connection/connection.js";
 import { isDestroyed } from "../connection/gone-socket.js";
-import { onceClosed } from "../connection/socket-close.js";
+import { asOwn, onceClosed } from "../connection/socket-close.js";
 import { leaveConnection, tellClientLeft } from "./departure.js";
 
 /**
@@ -45,7 +45,8 @@ function linger(connection: GuardedConnection, request: IncomingMessage): void {
   const { socket, witness } = connection;
   connection.own(() => connection.call("end", []));
   const close = () => connection.abort(false);
-  const closeOnceFlushed = contained(witness, () => void connection.own(() => connection.call("destroySoon", [])));
+  const closeNow = () => void connection.own(() => connection.call("destroySoon", []));
+  const closeOnceFlushed = asOwn(contained(witness, closeNow));
   const until = performance.now() + LINGER_MS;
   let read = socket.bytesRead;
   const look = () => {
@@ -63,7 +64,7 @@ function linger(connection: GuardedConnection, request: IncomingMessage): void {
 /** Ends a connection that has its last answer, behind which the client may still be sending what could not be parsed. */
 export function closeOnceRead(connection: GuardedConnection): void {
   const { socket, witness } = connection;
-  const close = contained(witness, () => connection.abort(false));
+  const close = asOwn(contained(witness, () => connection.abort(false)));
   const timer = setTimeout(close, LAST_READ_MS).unref();
   onceClosed(socket, () => clearTimeout(timer));
   if (socket.readableEnded) close();

@@ -8,6 +8,7 @@ import type { GuardedConnection } from "../connection/connection.js";
 import { isGone } from "../connection/destroyed-by-node.js";
 import { isDestroyed, showEnded } from "../connection/gone-socket.js";
 import type { OnConnection, WithoutResponse } from "../connection/on-connection.js";
+import { asOwn } from "../connection/socket-close.js";
 import { endWithoutError } from "../connection/socket-error.js";
 import { goesPast } from "../exchange/bypass.js";
 import { awaitAnswer, closeSoon } from "../exchange/tear-down.js";
@@ -126,7 +127,7 @@ function end(connection: GuardedConnection, args: unknown[]): unknown {
     if (exchange.phase.isSettled && sent === true) return connection.call("end", []);
   }
   const callback = args.find((argument) => typeof argument === "function") as (() => void) | undefined;
-  if (callback !== undefined) connection.socket.once("finish", callback);
+  if (callback !== undefined) connection.socket.once("finish", asOwn(callback));
   if (!exchange.closing("socket.end", undefined)) return connection.call("end", []);
   showEnded(connection);
   return connection.socket;
@@ -164,7 +165,7 @@ function write(connection: GuardedConnection, args: unknown[], last = false): un
 function push(connection: GuardedConnection, args: unknown[]): unknown {
   const { socket } = connection;
   if (args[0] === null && connection.enforces) {
-    const ended = contained(connection.witness, () => awaitAnswer(connection));
+    const ended = asOwn(contained(connection.witness, () => awaitAnswer(connection)));
     if (socket.readableLength > 0) socket.prependOnceListener("end", ended);
     else nextTick(ended);
   }
