@@ -63,13 +63,17 @@ function uncontained(file: string): string[] {
   );
   // Names that stand for something contained.
   const contained = new Set(
-    [...text.matchAll(/(?:const|readonly|this\.)\s?(#?\w+)(?:: [^={]+)? =\s+contained\(/g)].map(([, name]) => name),
+    [...text.matchAll(/(?:const|readonly|this\.)\s?(#?\w+)(?:: [^={]+)? =\s+(?:asOwn\()?contained\(/g)].map(
+      ([, name]) => name,
+    ),
   );
   const found: string[] = [];
   for (const call of text.matchAll(/(?<![\w#.]|function )(?:[\w#.()!?]+\.)?(\w+)\(/g)) {
     const [whole, method = ""] = call;
     if (!SCHEDULES.has(method) && !LISTENS.has(method)) continue;
-    const callback = argumentsFrom(text, call.index + whole.length)[SCHEDULES.has(method) ? 0 : 1];
+    const given = argumentsFrom(text, call.index + whole.length)[SCHEDULES.has(method) ? 0 : 1];
+    // Which only says whose it is.
+    const callback = given?.replace(/^asOwn\((.*)\)$/s, "$1");
     // Without a second argument it is no event, and what begins with a digit is the time of a promise.
     if (callback === undefined || /^(?:\d|\w+: )/.test(callback)) continue;
     const name = /^(?:this\.)?(#?\w+)(?: as \w+)?$/.exec(callback)?.[1];
