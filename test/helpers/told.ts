@@ -29,6 +29,8 @@ export type Way = {
   requests?: number;
   /** Time for what comes behind that, in milliseconds. @default 20 */
   behind?: number;
+  /** The app goes on to the end of its responses, which takes as long as the machine needs. */
+  answersOn?: boolean;
 };
 
 /** What an app was told of one request and its response, and meanwhile of their connection. */
@@ -181,6 +183,8 @@ export async function told(
   if (!isOver) for (const { events } of all) events.push("...");
   // What came late would be told now.
   await new Promise((resolve) => setTimeout(resolve, way.behind ?? 20));
+  while (way.answersOn && !all.every(({ res }) => res.writableEnded))
+    await new Promise((resolve) => setTimeout(resolve, 10));
   // On a busy machine that may be over within the turn in which all of it was told.
   for (let turns = 2; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
   const exchanges = all.map(({ events, req, res }) => ({

@@ -308,6 +308,7 @@ export const WAYS: Readonly<Record<string, Way>> = {
   "gone, answered on": {
     sends: GET,
     app: answersOn,
+    answersOn: true,
     client: (socket) => socket.destroy(),
     clientError: destroys,
     behind: 250,
@@ -315,6 +316,7 @@ export const WAYS: Readonly<Record<string, Way>> = {
   "gone, pipelined, answered on": {
     sends: GET + GET,
     app: answersOn,
+    answersOn: true,
     client: (socket) => socket.destroy(),
     requests: 2,
     behind: 250,
