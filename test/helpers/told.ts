@@ -183,8 +183,9 @@ export async function told(
   if (!isOver) for (const { events } of all) events.push("...");
   // What came late would be told now.
   await new Promise((resolve) => setTimeout(resolve, way.behind ?? 20));
-  while (way.answersOn && !all.every(({ res }) => res.writableEnded))
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  // Node 22 tells a response that has not had its turn of no end.
+  const isAtWork = ({ events, res }: (typeof all)[number]) => events.includes("response close") && !res.writableEnded;
+  while (way.answersOn && all.some(isAtWork)) await new Promise((resolve) => setTimeout(resolve, 10));
   // On a busy machine that may be over within the turn in which all of it was told.
   for (let turns = 2; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
   const exchanges = all.map(({ events, req, res }) => ({
