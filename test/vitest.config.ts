@@ -54,6 +54,10 @@ const OF_MOST_NODES = [
   "test/successor*",
   "test/observability/**",
   "test/testing/**",
+  "test/keeper/{arriving,blocked}*",
+  "test/lifecycle/{listeners,watchdog}*",
+  "test/origins/{express,fastify}-http2*",
+  "test/origins/fastify.test.ts",
 ];
 
 // Two versions of Node have shown it.
@@ -65,8 +69,8 @@ const OF_TWO_NODES = [
   "test/lifecycle/**",
   "test/origins/*-http2*",
   "test/origins/express5*",
-  "test/origins/fastify.test.ts",
-  "test/http2-order*",
+  "test/http2-{order,told}*",
+  "test/{half-closed,protocols,early-answer,wrapped-methods}*",
 ];
 
 /** `RAYGUARD_TESTS` leaves out what was tested on another version of Node already, or on two others. */
