@@ -55,15 +55,16 @@ export const handlerCauses: readonly Cause[] = [
     name: "late-error",
     title: "late error, next request on the connection",
     probe: "next",
+    // Late enough for the next request to be there, on a busy machine as well, and before its answer is (`SLOW_MS`).
     async handler(_request, response) {
       response.end("the answer");
-      await delay(100);
+      await delay(400);
       throw new Error("the audit log is full");
     },
     // Fastify only logs a late rejection; there it is clean-up code that comes too late.
     async fastify(request, reply) {
       reply.send("the answer");
-      await delay(100);
+      await delay(400);
       request.raw.socket.destroy();
     },
   },
