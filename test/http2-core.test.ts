@@ -14,6 +14,48 @@ type OnStream = (stream: ServerHttp2Stream, headers: http2.IncomingHttpHeaders) 
 /** Adds a listener of the core API, async ones included. */
 const core = (listener: OnStream) => (server: Http2Server) => void server.on("stream", listener as never);
 
+describe("an app that closes the stream in place of an answer", () => {
+  const quiet = (stream: ServerHttp2Stream) => stream.on("error", () => {});
+  const WAYS: Record<string, (code: number) => (server: Http2Server) => void> = {
+    "stream.close()": (code) => core((stream) => quiet(stream).close(code)),
+    "response.stream.close()": (code) => (server) =>
+      void server.on("request", (_, { stream }) => quiet(stream).close(code)),
+    "stream.close(), later": (code) => core((stream) => void setTimeout(() => quiet(stream).close(code), 5)),
+    "session.destroy()": (code) => core((stream) => quiet(stream).session?.destroy(undefined, code)),
+  };
+  const CODES: [code: string, status: number, retryAfter: string | undefined][] = [
+    ["NO_ERROR", 500, undefined],
+    ["PROTOCOL_ERROR", 500, undefined],
+    ["INTERNAL_ERROR", 500, undefined],
+    ["REFUSED_STREAM", 503, "5"],
+    ["CANCEL", 500, undefined],
+    ["ENHANCE_YOUR_CALM", 503, "5"],
+    ["INADEQUATE_SECURITY", 500, undefined],
+    ["HTTP_1_1_REQUIRED", 505, undefined],
+  ];
+
+  describe.each(Object.entries(WAYS))("by %s", (how, way) => {
+    it.each(CODES)("with %s asks for the same by a status", async (name, status, retryAfter) => {
+      const code = http2.constants[`NGHTTP2_${name}` as "NGHTTP2_CANCEL"];
+      const { client, incidents } = await start(way(code), {});
+      const request = send(client);
+      const head = once(request, "response");
+      expect(await seen(request)).toMatchObject({ status, complete: true });
+      expect((await head)[0]["retry-after"]).toBe(retryAfter);
+      expect(incidents).toMatchObject([{ code: "MC-2", action: "replaced" }]);
+    });
+
+    it.each(CODES)("with %s is watched in report mode", async (name) => {
+      const code = http2.constants[`NGHTTP2_${name}` as "NGHTTP2_CANCEL"];
+      const bare = await seen(send((await start(way(code))).client));
+      const { client, incidents } = await start(way(code), { mode: "report" });
+      expect(await seen(send(client))).toEqual(bare);
+      expect(bare.status).toBe(0);
+      if (how !== "session.destroy()") expect(incidents.map((incident) => incident.code)).toEqual(["MC-2"]);
+    });
+  });
+});
+
 describe("an app of the core API", () => {
   it.each<[how: string, listener: OnStream, status: number, code: string, options?: GuardOptions]>([
     [
@@ -30,7 +72,6 @@ describe("an app of the core API", () => {
     ["destroys the stream", (stream) => stream.destroy(), 500, "MC-2"],
     ["destroys it with an error that nobody listens for", (stream) => stream.destroy(new Error("x")), 500, "MC-2"],
     ["closes the stream", (stream) => stream.close(http2.constants.NGHTTP2_CANCEL), 500, "MC-2"],
-    ["refuses the stream", (stream) => stream.close(http2.constants.NGHTTP2_REFUSED_STREAM), 503, "MC-2"],
     [
       "sends less than its length",
       (stream) => {

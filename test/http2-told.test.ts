@@ -315,7 +315,10 @@ describe("the client of an app that ends a request itself", () => {
         });
       }, options);
       const { status, complete } = await seen(send(client, upload));
-      expect({ status, complete }).toEqual(begun ? { status: 200, complete: false } : { status: 500, complete: true });
+      const instead = how === "session.destroy(code)" ? 503 : 500; // ENHANCE_YOUR_CALM: to come again later
+      expect({ status, complete }).toEqual(
+        begun ? { status: 200, complete: false } : { status: instead, complete: true },
+      );
       await vi.waitFor(() => expect(outcomes).toEqual([begun ? "torn down" : "replaced"]));
     },
   );

@@ -4,7 +4,7 @@ import { contained } from "../containment.js";
 import { NONE } from "../exchange/framing.js";
 import { PHASES } from "../exchange/state.js";
 import { type Failure, prematureClose } from "../report/incidents.js";
-import { CANCEL, NO_ERROR, REFUSED_STREAM } from "./codes.js";
+import { CANCEL, NO_ERROR, statusInsteadOf } from "./codes.js";
 import { commit } from "./content.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isAskedForTrailers, isDestroyed, isGone, keepOpen, stateOf, unended } from "./internals.js";
@@ -85,10 +85,9 @@ function ends(exchange: Http2Exchange, given: Leaving, how: string): boolean {
   return true;
 }
 
-/** Who refuses a stream has done nothing with the request, and asks for it again later (RFC 9113, section 8.7): so does a 503. */
+/** The app has ended a stream, or the session, in place of an answer: that says what the code of the end says. */
 export function failureOf({ code, error }: Pick<Leaving, "code" | "error">, how: string): Failure {
-  const failure = prematureClose(how, error);
-  return code === REFUSED_STREAM ? { ...failure, status: 503 } : failure;
+  return { ...prematureClose(how, error), status: statusInsteadOf(code) };
 }
 
 /** Ends a stream whose whole answer is with Node. @returns false where Node does so as it has been asked to */

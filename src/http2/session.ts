@@ -3,8 +3,8 @@ import { Socket } from "node:net";
 import { setImmediate } from "../clock.js";
 import { contain, contained, type Witness } from "../containment.js";
 import type { Exchange } from "../exchange/exchange.js";
-import { prematureClose } from "../report/incidents.js";
 import { NO_ERROR } from "./codes.js";
+import { failureOf } from "./ending.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isDestroyed } from "./internals.js";
 import { destroyedWith, type Leaving, whenSent } from "./leaving.js";
@@ -102,7 +102,7 @@ function answerAll(
   end: () => void,
 ): void {
   const left = new Set<Http2Exchange>();
-  const failure = prematureClose(how, leaving.error);
+  const failure = failureOf(leaving, how);
   const endIt = () => {
     ending.isUnderWay = false;
     end();
