@@ -98,6 +98,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/http",
     "src/option-checks.ts",
     "src/report",
+    "src/shared.ts",
     "src/weak-interval.ts",
   ],
   "src/http1": [
@@ -243,6 +244,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "src/fallback",
     "src/guard-core.ts",
     "src/http1",
+    "src/overload",
     "src/override-method.ts",
     "src/recorder",
     "src/report",

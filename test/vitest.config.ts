@@ -54,7 +54,7 @@ const OF_MOST_NODES = [
   "test/successor*",
   "test/observability/**",
   "test/testing/**",
-  "test/keeper/{arriving,blocked}*",
+  "test/keeper/{arriving,blocked,many}*",
   "test/lifecycle/{listeners,watchdog}*",
   "test/origins/{express,fastify}-http2*",
   "test/origins/fastify.test.ts",

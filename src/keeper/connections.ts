@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
+import { machineMs } from "../clock.js";
 import { contained } from "../containment.js";
 import type { Parting } from "../kept/messages.js";
 import { fateOf } from "./fate.js";
@@ -53,10 +54,13 @@ export class Connections {
     const worker = this.#workerFor(connection.key);
     if (worker !== undefined) worker.give(connection);
     else if (this.isEnding) this.#refuse(connection);
-    else {
-      connection.waitingSince = performance.now();
-      this.#waiting.push(connection);
-    }
+    else this.#waiting.push(connection);
+  }
+
+  /** It was with a worker until now. */
+  #serveAnew(connection: HeldConnection): void {
+    connection.waitingSince = machineMs();
+    this.#serve(connection);
   }
 
   #refuse(connection: HeldConnection): void {
@@ -81,7 +85,7 @@ export class Connections {
 
   /** Answers those that have waited for too long. */
   refuseLate(): void {
-    const since = performance.now() - this.#waitMs;
+    const since = machineMs() - this.#waitMs;
     while (this.#waiting[0] !== undefined && this.#waiting[0].waitingSince <= since)
       this.#refuse(this.#waiting.shift() as HeldConnection);
   }
@@ -99,7 +103,7 @@ export class Connections {
     const connection = worker.held.get(id);
     if (connection === undefined) return;
     worker.held.delete(id);
-    if (how === "released") this.#serve(connection);
+    if (how === "released") this.#serveAnew(connection);
     else if (how === "lost") {
       this.#lost.add(connection.socket);
       this.#refuse(connection);
@@ -116,7 +120,7 @@ export class Connections {
     for (const connection of [...worker.held.values()].reverse()) {
       const fate = fateOf(slots.get(connection.id) ?? [], isPartial);
       if (fate.becomes === "handed on") {
-        this.#serve(connection);
+        this.#serveAnew(connection);
         continue;
       }
       if (fate.becomes === "answered") connection.answer(answerTo(fate.slot.request, fate.slot.kind));

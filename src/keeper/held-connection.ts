@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { machineMs } from "../clock.js";
 import { contained } from "../containment.js";
 import { keeperWitness } from "./keeper-log.js";
 
@@ -11,8 +12,8 @@ let ids = 0;
 export class HeldConnection {
   /** Numbers from 1 on, over again behind 4 294 967 295. */
   readonly id: number;
-  /** When it came to be without a worker, in milliseconds. */
-  waitingSince = performance.now();
+  /** When it came to be without a worker, in milliseconds of the machine's clock. */
+  waitingSince = machineMs();
 
   constructor(
     readonly socket: Socket /** Where it was made to. */,

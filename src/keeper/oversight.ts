@@ -1,5 +1,4 @@
 import { contained } from "../containment.js";
-import type { FromKeeper } from "../kept/messages.js";
 import { keeperWitness } from "./keeper-log.js";
 import type { KeeperOptions } from "./options.js";
 import type { WorkerProcess } from "./worker-process.js";
@@ -39,7 +38,7 @@ export function oversee({ blockedMs, readyMs, maxMemory }: KeeperOptions, overse
         if (now - worker.startedAt >= readyMs) overseen.stuck(worker, `it did not listen within ${readyMs} ms`);
         continue;
       }
-      if (asks) worker.tell({ rayguard: "ping" } satisfies FromKeeper);
+      if (asks) worker.ping();
       if (blockedMs > 0 && now - worker.seenAt >= blockedMs)
         overseen.stuck(worker, `its event loop was blocked for ${blockedMs} ms`);
       else if (maxMemory > 0 && worker.rss > maxMemory) overseen.tooLarge(worker);

@@ -50,6 +50,14 @@ export class WorkerProcess {
   readonly keys = new Set<string>();
   /** Connections that it has. */
   readonly held = new Map<number, HeldConnection>();
+  /**
+   * What has yet to go to it, one at a time: Node keeps all that follows a handle until that has been taken, one for each
+   * turn of the loop there, and nothing that is sent can overtake what Node keeps.
+   */
+  readonly #toSend: (HeldConnection | { readonly message: object })[] = [];
+  #isSending = false;
+  /** Connections among them. */
+  #behind = 0;
   /** Another one is to take its place, or has. */
   isRetiring = false;
   /** It has taken the place of another one. */
@@ -122,18 +130,32 @@ export class WorkerProcess {
   /** Hands over a connection; it stays the keeper's as well. */
   give(connection: HeldConnection): void {
     this.held.set(connection.id, connection);
-    const message: FromKeeper = {
-      rayguard: "connection",
-      id: connection.id,
-      key: connection.key,
-    };
-    // What does not arrive is found in `held` when the process has ended.
-    if (this.#process?.connected) this.#process.send(message, connection.socket, { keepOpen: true }, () => undefined);
+    this.#toSend.push(connection);
+    this.#behind++;
+    if (!this.#isSending) this.#sendNext();
   }
 
+  /** Says something behind the connections that were handed over before. */
   tell(message: FromKeeper | unknown): void {
-    if (this.#process?.connected) this.#process.send(message as object, () => undefined);
+    this.#toSend.push({ message: message as object });
+    if (!this.#isSending) this.#sendNext();
   }
+
+  /** Asks whether its event loop turns, however many connections it has yet to take. */
+  ping(): void {
+    if (this.#process?.connected) this.#process.send({ rayguard: "ping" } satisfies FromKeeper, () => undefined);
+  }
+
+  readonly #sendNext = contained(keeperWitness, (): void => {
+    const next = this.#toSend.shift();
+    this.#isSending = next !== undefined && this.#process?.connected === true;
+    if (next === undefined || !this.#isSending) return;
+    if ("message" in next) return void this.#process?.send(next.message, this.#sendNext);
+    const { id, key, waitingSince, socket } = next;
+    const message: FromKeeper = { rayguard: "connection", id, key, since: waitingSince, behind: --this.#behind };
+    // What does not arrive is found in `held` when the process has ended.
+    this.#process?.send(message, socket, { keepOpen: true }, this.#sendNext);
+  });
 
   kill(signal: NodeJS.Signals): void {
     this.#process?.kill(signal);

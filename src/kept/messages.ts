@@ -45,8 +45,11 @@ export const KEPT_VARIABLE = "RAYGUARD_KEPT";
 
 /** What the keeper says. */
 export type FromKeeper =
-  /** With a connection to the server that listens at `key`. */
-  | { rayguard: "connection"; id: number; key: string }
+  /**
+   * With a connection to the server that listens at `key`, which has been without a process `since` then, by the clock of
+   * the machine; so many more are `behind` it.
+   */
+  | { rayguard: "connection"; id: number; key: string; since: number; behind: number }
   /** The keeper has the listening socket. */
   | { rayguard: "listening"; key: string; address: string | Address }
   | { rayguard: "listen failed"; key: string; error: ListenFailure }

@@ -1,12 +1,13 @@
 import cluster from "node:cluster";
 import { setTimeout as wait } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
-import { performance, setInterval } from "../clock.js";
+import { machineMs, performance, setInterval } from "../clock.js";
 import { contain, contained, containPromise } from "../containment.js";
 import type { GuardCore } from "../guard-core.js";
 import { idleSocketsOf, socketsOf } from "../http1/connection/connection-lists.js";
 import { isDestroyed } from "../http1/connection/gone-socket.js";
 import { connectionOf } from "../http1/methods/connection-of.js";
+import { handedOver } from "../overload/newcomers.js";
 import type { Recorder } from "../recorder/recorder.js";
 import { guardsOf, isHttp1Server } from "../server/recognise.js";
 import { noticeBlock } from "./block-notice.js";
@@ -77,6 +78,8 @@ class Worker {
   #receive(message: FromKeeper, handle: object | undefined): void {
     switch (message.rayguard) {
       case "connection":
+        handedOver.since = performance.now() - (machineMs() - message.since);
+        handedOver.behind = message.behind;
         if (handle !== undefined) this.#take(message.id, message.key, handle);
         else this.#channel.tell({ rayguard: "connection closed", id: message.id, how: "lost" });
         break;

@@ -1,8 +1,8 @@
-import { performance, setImmediate } from "../clock.js";
+import { clearTimeout, performance, setImmediate, setTimeout } from "../clock.js";
 import { contained, type Witness } from "../containment.js";
 import { DeadlineQueue, type Waiting } from "../exchange/deadline-queue.js";
 import type { Admitter, Exchange } from "../exchange/exchange.js";
-import { Newcomers } from "./newcomers.js";
+import { HAND_OVER_MS, Newcomers } from "./newcomers.js";
 import type { OverloadSettings } from "./overload-options.js";
 import { Ticket } from "./ticket.js";
 
@@ -23,7 +23,7 @@ const LONG_SLICE = 0.4;
 /** How much the latest turn counts for the pace. */
 const PACE_WEIGHT = 0.2;
 
-/** Turns in a row that may be spent on nothing but new connections: many where what runs between them is long. */
+/** New connections that may be taken in, one for each turn, before more is computed: many where that takes long. */
 const MOST_DEFERRED = { short: 512, else: 32 };
 
 /**
@@ -55,6 +55,8 @@ export class Admission implements Admitter {
   #tookAt = 0;
   #hasConnected = false;
   #deferred = 0;
+  /** Runs while the keeper hands over the next connection: there is nothing else to be done. */
+  #handOver: NodeJS.Timeout | undefined;
   readonly newcomers = new Newcomers();
   /** Other processes have a good part of the processors: what is spent on refusals is missing for answers. */
   isShort = false;
@@ -160,7 +162,12 @@ export class Admission implements Admitter {
   /** A client has connected: others may be waiting to, one for each turn of the loop. */
   connected(now: number): void {
     this.#hasConnected = true;
+    if (this.#letsInSoon) this.#deferred++;
     this.newcomers.connected(now);
+    if (this.#handOver === undefined || this.#awaitsNext) return;
+    clearTimeout(this.#handOver);
+    this.#handOver = undefined;
+    setImmediate(this.#letInNext);
   }
 
   /** @param window - requests that may be under way while other processes have a good part of the processors */
@@ -192,13 +199,14 @@ export class Admission implements Admitter {
   #letInSoon(): void {
     if (this.#letsInSoon || this.#next === null || this.#isBound) return;
     this.#letsInSoon = true;
-    setImmediate(this.#letInNext);
+    if (!this.#awaitsNext) setImmediate(this.#letInNext);
+    else this.#handOver = setTimeout(this.#letInNext, HAND_OVER_MS);
   }
 
   readonly #letIn = (): void => {
     this.#letsInSoon = false;
-    if (this.#defers) this.#deferred++;
-    else {
+    this.#handOver = undefined;
+    if (!this.#awaitsNext && !(this.#hasConnected && this.#mayDefer)) {
       this.#deferred = 0;
       this.#takeSome();
     }
@@ -206,8 +214,12 @@ export class Admission implements Admitter {
     this.#letInSoon();
   };
 
-  get #defers(): boolean {
-    if (!this.#hasConnected) return false;
+  /** Whether the keeper is about to hand over a connection that comes first. */
+  get #awaitsNext(): boolean {
+    return this.newcomers.isNextDue && this.#mayDefer;
+  }
+
+  get #mayDefer(): boolean {
     if (!this.isShort) return this.#deferred < MOST_DEFERRED.else;
     return this.#deferred < MOST_DEFERRED.short && this.#isUnheard(performance.now());
   }

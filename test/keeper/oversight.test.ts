@@ -11,7 +11,7 @@ const OPTIONS = { blockedMs: 500, readyMs: 30_000, maxMemory: 0 } as KeeperOptio
 /** Looks after a process whose event loop stands still from now on. @returns why it is to be replaced */
 function overseeSilent(): string[] {
   const now = performance.now();
-  const worker = { startedAt: now, readyAt: now, seenAt: now, rss: 0, tell() {} } as unknown as WorkerProcess;
+  const worker = { startedAt: now, readyAt: now, seenAt: now, rss: 0, ping() {} } as unknown as WorkerProcess;
   const stuck: string[] = [];
   end = oversee(OPTIONS, { workers: [worker], stuck: (_, why) => stuck.push(why), tooLarge() {}, waited() {} });
   return stuck;

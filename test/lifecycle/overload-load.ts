@@ -30,32 +30,9 @@ function requestOf(path: string, more = ""): string {
 /** Longest wait for an answer once a run is over, in milliseconds: a bare server has a long queue by then. */
 const PATIENCE_MS = 8_000;
 
-export class BusyOrigin {
-  readonly #child: ChildProcess;
-  readonly port: number;
-
-  /** Processor time it has taken so far, in seconds. Linux only; proc(5), in hundredths. */
-  processorS(): number {
-    const [, rest = ""] = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1").split(") ");
-    const fields = rest.split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  }
-
-  private constructor(child: ChildProcess, port: number) {
-    this.#child = child;
-    this.port = port;
-  }
-
-  static async start(...args: string[]): Promise<BusyOrigin> {
-    const child = fork(join(import.meta.dirname, "busy-origin.ts"), args, { execArgv: ["--import", "tsx"] });
-    const [port] = (await once(child, "message")) as [number];
-    return new BusyOrigin(child, port);
-  }
-
-  async stop(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await once(this.#child, "exit");
-  }
+/** Clients of an origin server that is there already. */
+export class Clients {
+  constructor(readonly port: number) {}
 
   /** Requests that compute nothing, so that whatever runs for each of them has been compiled. */
   async warmUp(requests: number, clients = 4): Promise<void> {
@@ -107,6 +84,34 @@ export class BusyOrigin {
     if (pending.size > 0) wrong.push(`${pending.size} never answered`);
     run.close();
     return { ...outcome, p99, wrong };
+  }
+}
+
+/** The same, and their origin server: `busy-origin.ts` in a process of its own. */
+export class BusyOrigin extends Clients {
+  readonly #child: ChildProcess;
+
+  /** Processor time it has taken so far, in seconds. Linux only; proc(5), in hundredths. */
+  processorS(): number {
+    const [, rest = ""] = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1").split(") ");
+    const fields = rest.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  private constructor(child: ChildProcess, port: number) {
+    super(port);
+    this.#child = child;
+  }
+
+  static async start(...args: string[]): Promise<BusyOrigin> {
+    const child = fork(join(import.meta.dirname, "busy-origin.ts"), args, { execArgv: ["--import", "tsx"] });
+    const [port] = (await once(child, "message")) as [number];
+    return new BusyOrigin(child, port);
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await once(this.#child, "exit");
   }
 }
 

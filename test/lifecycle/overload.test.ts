@@ -10,7 +10,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import express from "express";
 import express4 from "express4";
 import fastify from "fastify";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { rayguard } from "../../adapters/express.js";
 import fastifyGuard from "../../adapters/fastify.js";
 import { CHANNELS, createGuard, type GuardOptions, type OverloadOptions } from "../../src/index.js";
@@ -21,7 +21,8 @@ import { Pressure, Threshold } from "../../src/overload/pressure.js";
 import { exchange } from "../../src/testing/index.js";
 import { markedPart } from "../helpers/marked.js";
 import { listen } from "../testing/servers.js";
-import { BusyOrigin, LAST_WORK, type Outcome } from "./overload-load.js";
+import { endPrograms, Program } from "../zero-code/program.js";
+import { BusyOrigin, Clients, LAST_WORK, type Outcome } from "./overload-load.js";
 
 vi.mock("../../src/clock.js", () => import("../helpers/global-clock.js"));
 
@@ -763,14 +764,20 @@ describe("three times what the machine can do, from clients that connect for eac
 });
 
 describe.runIf(process.platform === "linux")("other processes that take the processors", { retry: 2 }, () => {
+  afterEach(endPrograms);
+
+  /** Twice as many as there are processors, none of which ever waits. */
+  const startNeighbours = () =>
+    Array.from({ length: 2 * availableParallelism() }, () =>
+      spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }),
+    );
+
   /** What a server answers of three times what it could without them, for each second on a processor. */
   async function measure(variant: "guarded" | "bare") {
     const origin = await BusyOrigin.start(variant, "computing", "5", JSON.stringify({ overload: true }));
     // What has not been compiled costs many times as much, and there are a few hundred answers to compare.
     await origin.warmUp(10_000);
-    const neighbours = Array.from({ length: 2 * availableParallelism() }, () =>
-      spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }),
-    );
+    const neighbours = startNeighbours();
     try {
       await origin.closed(4, 500);
       const before = origin.processorS();
@@ -805,6 +812,35 @@ describe.runIf(process.platform === "linux")("other processes that take the proc
     // 1.0 to 1.4: a bare one answers most of them later, and the later the longer this goes on.
     expect(guarded.inTimePerSecond / bare.inTimePerSecond, seen).toBeGreaterThan(0.9);
     expect(guarded.p99, seen).toBeLessThan(bare.p99 / 3);
+  }, 60_000);
+
+  it("leave nobody waiting with a keeper, which has all clients that connect for each request", async () => {
+    const text = `import { createServer } from "node:http";
+    function compute() {
+      const before = process.cpuUsage();
+      for (let spent = 0; spent < 5_000; ) {
+        const { user, system } = process.cpuUsage(before);
+        spent = user + system;
+      }
+    }
+    const server = createServer((request, response) => {
+      if (request.url !== "/warm-up") compute();
+      response.end("done");
+    }).listen(0, "127.0.0.1", 4_096, () => process.send(server.address().port));`;
+    const env = { RAYGUARD_OPTIONS: '{"logger":false,"overload":true}' };
+    const program = Program.start("app.mjs", text, { keeper: [], env });
+    const [port = 0] = await program.ports();
+    const clients = new Clients(port);
+    await clients.warmUp(3_000);
+    const neighbours = startNeighbours();
+    try {
+      // One after the other they would wait for half a minute.
+      const { wrong, refused, served } = await clients.open(3 * 190, 4_000, LAST_WORK);
+      expect(wrong).toEqual([]);
+      expect(refused).toBeGreaterThan(served);
+    } finally {
+      for (const neighbour of neighbours) neighbour.kill("SIGKILL");
+    }
   }, 60_000);
 });
 
