@@ -1,7 +1,7 @@
 import { CHUNKED } from "../../exchange/framing.js";
 import { type Failure, ruleBroken } from "../../report/incidents.js";
 import { RawContent } from "../message/raw-content.js";
-import type { NodeResponse } from "../node/node-internals.js";
+import { hasGathered, type NodeResponse } from "../node/node-internals.js";
 
 /** An exchange whose app may turn chunks off behind a header section that announces them, and write them itself. */
 interface Chunking {
@@ -33,4 +33,28 @@ export function brokenChunks(
 export function unendedChunks({ chunks }: Chunking): Failure | null {
   if (chunks === null || chunks.state !== "open") return null;
   return ruleBroken("MC-6", `${WRITTEN}, and ended its content before the last one.`);
+}
+
+/** Node would end the process over chunks that it has gathered, where the app turns chunks off before they are sent. */
+export function keepGathered(response: NodeResponse): void {
+  if (!hasGathered(response) || Object.hasOwn(response, "uncork")) return;
+  const { uncork } = response;
+  Reflect.defineProperty(response, "uncork", {
+    value: function keptUncork(this: NodeResponse) {
+      const { chunkedEncoding } = this;
+      this.chunkedEncoding = chunkedEncoding || hasGathered(this);
+      uncork.call(this);
+      this.chunkedEncoding = chunkedEncoding;
+    },
+    configurable: true,
+    writable: true,
+  });
+}
+
+/** Sends gathered chunks in front of what the app writes with chunks turned off. */
+export function sendGathered(response: NodeResponse): void {
+  if (response.chunkedEncoding || !hasGathered(response)) return;
+  const corked = response.writableCorked;
+  for (let n = corked; n > 0; n--) response.uncork();
+  for (let n = corked; n > 0; n--) response.cork();
 }

@@ -13,9 +13,16 @@ import { detached, reattached } from "../exchange/detached.js";
 import type { GuardedExchange } from "../exchange/guarded-exchange.js";
 import type { Http1Exchange } from "../exchange/http1-exchange.js";
 import { passInterim, sendWaiting } from "../exchange/interim-gate.js";
+import { keepGathered, sendGathered } from "../exchange/own-chunks.js";
 import { writeAfterDestroy } from "../message/write-callbacks.js";
 import type { ExchangeMethods, NativeMethods, WriteInformation } from "../node/native-methods.js";
-import { forgetContent, LOSES_CORKED_CHUNKS, type NodeSocket, type WriteCallback } from "../node/node-internals.js";
+import {
+  forgetContent,
+  GATHERS_CHUNKS,
+  LOSES_CORKED_CHUNKS,
+  type NodeSocket,
+  type WriteCallback,
+} from "../node/node-internals.js";
 import { writeEarlyHints, writeInformation } from "./early-hints.js";
 import { storeHeader } from "./field-sections.js";
 import { watchSource } from "./piped-source.js";
@@ -64,7 +71,9 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
       if (!exchange.isHttp11) leaveUnchunked(exchange);
       if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT && leavesOut(exchange, chunk)) chunk = "";
       try {
+        if (GATHERS_CHUNKS) sendGathered(this);
         const goesOn = native.write.call(this, chunk, encoding, callback);
+        if (GATHERS_CHUNKS) keepGathered(this);
         if (exchange.settings.heartbeatMs !== false)
           exchange.tail = tailOf(exchange.tail, chunk as string | Uint8Array);
         return goesOn;
@@ -95,6 +104,7 @@ export function guardedMethods(native: NativeMethods): ExchangeMethods<GuardedEx
       if (!exchange.isHttp11) leaveUnchunked(exchange);
       if ((exchange.decidedStatus || this.statusCode) === RESET_CONTENT && leavesOut(exchange, chunk))
         chunk = undefined;
+      if (GATHERS_CHUNKS && Object.hasOwn(this, "uncork")) sendGathered(this);
       if (LOSES_CORKED_CHUNKS && this.chunkedEncoding && this.writableCorked !== 0) {
         // Below zero too: an `uncork()` without `cork()` makes Node keep every later chunk until after the last one.
         while (this.writableCorked < 1) this.cork();

@@ -81,7 +81,7 @@ const kNeedDrain = ownSymbol("kNeedDrain");
 const kChunkedLength = ownSymbol("kChunkedLength");
 
 /** From this version on, Node gathers the chunks that are written in one turn, and sends them in the next tick. */
-const GATHERS_CHUNKS = Number.parseInt(process.versions.node, 10) > 25;
+export const GATHERS_CHUNKS = Number.parseInt(process.versions.node, 10) > 25;
 
 /** Whether chunks wait for that tick. */
 export function hasGathered(response: NodeResponse): boolean {
