@@ -26,14 +26,18 @@ export function endWithError(connection: GuardedConnection, error: unknown): voi
     if (isDestroyed(socket)) return; // Node tells
     connection.toldError = true;
     if (socket.listenerCount("error") > 0) asDestroyed(connection, () => socket.emit("error", error));
-    tellClosed(connection);
+    tellClosedLater(connection);
   });
 }
 
 /** The same of a socket that is destroyed without an error. */
 export function endWithoutError(connection: GuardedConnection): void {
   showGone(connection);
-  // Behind the `close` of a response that has just been finished, as Node first waits for its handle.
+  tellClosedLater(connection);
+}
+
+/** Behind the `close` of a response that has just been finished, as Node first waits for its handle. */
+function tellClosedLater(connection: GuardedConnection): void {
   setImmediate(tellClosed, connection);
 }
 
