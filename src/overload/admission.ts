@@ -26,12 +26,6 @@ const PACE_WEIGHT = 0.2;
 /** New connections that may be taken in, one for each turn, before more is computed: many where that takes long. */
 const MOST_DEFERRED = { short: 512, else: 32 };
 
-/**
- * How long every turn may find a new connection, in milliseconds, until all that wait in the kernel are taken in before
- * more is computed: only in the queue is it known how long they wait.
- */
-const UNHEARD_MS = 50;
-
 /** Lets a bounded number of exchanges in; the others wait, first come, first served, bounded in number and in time. */
 export class Admission implements Admitter {
   readonly #endTurnSoon: () => void;
@@ -57,7 +51,7 @@ export class Admission implements Admitter {
   #deferred = 0;
   /** Runs while the keeper hands over the next connection: there is nothing else to be done. */
   #handOver: NodeJS.Timeout | undefined;
-  readonly newcomers = new Newcomers();
+  readonly newcomers: Newcomers;
   /** Other processes have a good part of the processors: what is spent on refusals is missing for answers. */
   isShort = false;
   /** Requests that may be under way while that is so. */
@@ -71,6 +65,7 @@ export class Admission implements Admitter {
   constructor(settings: OverloadSettings, onOverdue: (exchange: Exchange, unseen: boolean) => void, witness: Witness) {
     this.#endTurnSoon = contained(witness, this.#endTurn);
     this.#letInNext = contained(witness, this.#letIn);
+    this.newcomers = new Newcomers(settings);
     this.#maxInFlight = settings.maxInFlight === false ? Number.POSITIVE_INFINITY : settings.maxInFlight;
     this.#maxQueued = settings.maxQueued;
     this.#maxQueuedMs = settings.maxQueuedMs;
@@ -101,15 +96,7 @@ export class Admission implements Admitter {
   hasRoom(now: number): boolean {
     if (this.inFlight >= this.#maxInFlight || this.#queue.size > 0) return false;
     if (this.#maxQueued === 0) return true;
-    return now - this.#turnStartedAt <= SLICE_MS && !this.#isUnheard(now);
-  }
-
-  /** Whether clients may be waiting in the kernel for too long, and are to be taken in first. */
-  #isUnheard(now: number): boolean {
-    const unseenMs = this.newcomers.unseenMs(now);
-    if (!this.isShort) return unseenMs > UNHEARD_MS;
-    // To take them in, and refuse them, is dear then: those on connections that are kept wait for less.
-    return unseenMs > this.#maxQueuedMs && !this.newcomers.areSpare(now);
+    return now - this.#turnStartedAt <= SLICE_MS && !this.newcomers.areUnheard(now, this.isShort);
   }
 
   /** Whether there is neither room nor a place in the queue. */
@@ -121,12 +108,14 @@ export class Admission implements Admitter {
   arrives(now: number): number {
     if (this.#turnStartedAt < 0) {
       this.#turnStartedAt = now;
+      this.newcomers.comes(now, this.#queue.size);
       this.#heardAt = Math.max(this.#lastTurnAt, now - this.#maxQueuedMs * LONG_SLICE);
       this.#lastTurnAt = now;
       // Runs when everything that was ready in this turn has been handled. Unref'd, it makes no turn of its own.
       setImmediate(this.#endTurnSoon).unref();
     }
     if (this.inFlight >= this.#maxInFlight) this.#fullAt = now;
+    if (this.newcomers.areBurst(now)) return 0; // the queue has a limit of its own
     const first = this.#queue.first as Ticket | null;
     // With an empty queue it waits for the next turn at most; where nobody waits, this turn is all there is to go by.
     const since = first !== null ? first.exchange.startedAt : this.#maxQueued === 0 ? this.#turnStartedAt : now;
@@ -162,6 +151,7 @@ export class Admission implements Admitter {
   /** A client has connected: others may be waiting to, one for each turn of the loop. */
   connected(now: number): void {
     this.#hasConnected = true;
+    this.newcomers.comes(now, this.#queue.size);
     if (this.#letsInSoon) this.#deferred++;
     this.newcomers.connected(now);
     if (this.#handOver === undefined || this.#awaitsNext) return;
@@ -221,7 +211,7 @@ export class Admission implements Admitter {
 
   get #mayDefer(): boolean {
     if (!this.isShort) return this.#deferred < MOST_DEFERRED.else;
-    return this.#deferred < MOST_DEFERRED.short && this.#isUnheard(performance.now());
+    return this.#deferred < MOST_DEFERRED.short && this.newcomers.areUnheard(performance.now(), true);
   }
 
   #takeSome(): void {

@@ -1,6 +1,7 @@
 import { performance } from "../clock.js";
 import { shared } from "../shared.js";
 import { turnsSoFar } from "./gauges.js";
+import type { OverloadSettings } from "./overload-options.js";
 
 /**
  * The part of the latest requests on connections that had been used before, from which on there is enough to do without
@@ -8,6 +9,18 @@ import { turnsSoFar } from "./gauges.js";
  * milliseconds.
  */
 const REUSED = { least: 0.3, weight: 0.05, forMs: 5_000 };
+
+/**
+ * How long every turn may find a new connection, in milliseconds, until all that wait in the kernel are taken in before
+ * more is computed: only in the queue is it known how long they wait.
+ */
+const UNHEARD_MS = 50;
+
+/**
+ * Many who come at once are a burst, over as soon as they are answered; only where the wait lasts is there more to do than
+ * can be done. Another burst may follow when nobody has had to wait for some time. In milliseconds.
+ */
+const BURST = { longest: 1_000, apart: 200 };
 
 /** Longest time to wait for the keeper to hand over the next connection, in milliseconds: others may have the processors. */
 export const HAND_OVER_MS = 20;
@@ -24,8 +37,18 @@ export class Newcomers {
   #turn = 0;
   #connectedAt = 0;
   #crowdedSince = 0;
+  /** When somebody was waiting last, and when nobody had been for some time. */
+  #waitedAt = Number.NEGATIVE_INFINITY;
+  #caughtUpAt = Number.NEGATIVE_INFINITY;
   #reused = 0;
   #letInAt = 0;
+  readonly #maxQueuedMs: number;
+  readonly #bursts: boolean;
+
+  constructor({ maxQueued, maxQueuedMs }: OverloadSettings) {
+    this.#maxQueuedMs = maxQueuedMs;
+    this.#bursts = maxQueued > 0;
+  }
 
   /** A client has connected. */
   connected(now: number): void {
@@ -42,6 +65,28 @@ export class Newcomers {
   unseenMs(now: number): number {
     if (handedOver.since !== undefined) return handedOver.behind > 0 ? now - handedOver.since : 0;
     return turnsSoFar() > this.#turn + 1 ? 0 : now - this.#crowdedSince;
+  }
+
+  /** Somebody comes. @param queued - how many wait for a turn */
+  comes(now: number, queued: number): void {
+    if (queued > 0 || this.unseenMs(now) > 0) this.#waitedAt = now;
+    else if (now - this.#waitedAt > BURST.apart) this.#caughtUpAt = now;
+  }
+
+  /** Whether those who wait have only just come. Where nobody may wait for a turn there is no time for that. */
+  areBurst(now: number): boolean {
+    return this.#bursts && now - this.#caughtUpAt < BURST.longest;
+  }
+
+  /**
+   * Whether some may be waiting in the kernel for too long, and are to be taken in first.
+   * @param isShort - other processes have a good part of the processors
+   */
+  areUnheard(now: number, isShort: boolean): boolean {
+    const unseenMs = this.unseenMs(now);
+    if (!isShort) return unseenMs > (this.areBurst(now) ? this.#maxQueuedMs : UNHEARD_MS);
+    // To take them in, and refuse them, is dear then: those on connections that are kept wait for less.
+    return unseenMs > this.#maxQueuedMs && !this.areSpare(now);
   }
 
   /** Whether the keeper is about to hand over another one. */

@@ -56,6 +56,13 @@ export class Clients {
     return run.outcome(ms);
   }
 
+  /** So many clients that connect at the same moment. */
+  async atOnce(clients: number): Promise<Outcome> {
+    const run = new Run(this.port);
+    await Promise.all(Array.from({ length: clients }, () => run.request(LAST_WORK)));
+    return run.outcome(1);
+  }
+
   /**
    * An open loop: so many requests a second, whether or not the ones before are answered.
    * @param message - what is sent: a request that ends its connection has the next one connect anew

@@ -698,6 +698,24 @@ describe("every way in", () => {
   });
 });
 
+it("a burst that is over as soon as it is answered is answered, however late the loop", {
+  retry: 2,
+  timeout: 30_000,
+}, async () => {
+  const origin = await BusyOrigin.start("guarded", "computing", "3", JSON.stringify({ overload: true }));
+  try {
+    await origin.warmUp(1_000);
+    for (let n = 0; n < 3; n++) {
+      // 0.45 s of work: more than the event loop may be late, and less than a request may wait.
+      const { served, refused, wrong } = await origin.atOnce(150);
+      expect({ served, refused, wrong }).toEqual({ served: 150, refused: 0, wrong: [] });
+      await wait(300);
+    }
+  } finally {
+    await origin.stop();
+  }
+});
+
 describe("three times what the machine can do", { retry: 2 }, () => {
   const SETTINGS = { maxQueuedMs: 500 };
   const MS = "8";
