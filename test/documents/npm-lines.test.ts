@@ -30,10 +30,13 @@ const lines = [
 );
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
-const tests = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" })
-  // Other tests compile programs there, and take them away again.
-  .filter((path) => !path.includes(".program-"))
-  .map((path) => `test/${path}`);
+
+/** Files under a folder; but for folders with a dot, in which other tests make programs, and take them away again. */
+const filesIn = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder), { withFileTypes: true })
+    .filter(({ name }) => !name.startsWith("."))
+    .flatMap((entry) => (entry.isDirectory() ? filesIn(`${folder}/${entry.name}`) : [`${folder}/${entry.name}`]));
+const tests = filesIn("test");
 
 /** Words behind `--`, which a script gets. */
 const flagsOf = (words: readonly string[]) => (words.includes("--") ? words.slice(words.indexOf("--") + 1) : []);
