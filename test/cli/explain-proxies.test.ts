@@ -48,11 +48,13 @@ const inFront = (kind: ProxyKind, change: (text: string, folder: string) => stri
   configure: (routes: readonly Route[], folder: string) => change(kind.configure(routes, folder), folder),
 });
 
+/** Behind the name of a test: why it is skipped. */
+const skipped = (kind: ProxyKind) =>
+  kind.find() === undefined ? ` (skipped: ${kind.name} is missing; ${kind.install})` : "";
+
 /** Sends one request through a proxy for each path, and waits until its log has them. */
 async function through(kind: ProxyKind, log: string, rays: Readonly<Record<string, string>>): Promise<void> {
-  const binary = kind.find();
-  if (binary === undefined) throw new Error(`${kind.name} is missing: ${kind.install}`);
-  const proxy = await startProxy(kind, binary, [(origin.address() as AddressInfo).port]);
+  const proxy = await startProxy(kind, kind.find() as string, [(origin.address() as AddressInfo).port]);
   try {
     for (const [path, ray] of Object.entries(rays)) {
       const headers = { "CF-RAY": `${ray}-SJC`, "User-Agent": 'a "quoted" agent', Connection: "close" };
@@ -79,7 +81,9 @@ async function explain(ray: string, ...files: string[]) {
 
 const RAYS = { "/fine": "230b030023ae0001", "/drop": "230b030023ae0002", "/slow": "230b030023ae0003" };
 
-describe.each(Object.entries(FORMATS))("the log of a real nginx, %s", (format, directive) => {
+const ofNginx = describe.skipIf(nginxPersistent.find() === undefined);
+
+ofNginx.each(Object.entries(FORMATS))(`the log of a real nginx, %s${skipped(nginxPersistent)}`, (format, directive) => {
   let access: string;
   let errors: string;
 
@@ -117,7 +121,9 @@ describe.each(Object.entries(FORMATS))("the log of a real nginx, %s", (format, d
   });
 });
 
-describe("the log of a real HAProxy with CF-Ray captured", () => {
+const ofHaproxy = describe.skipIf(haproxy.find() === undefined);
+
+ofHaproxy(`the log of a real HAProxy with CF-Ray captured${skipped(haproxy)}`, () => {
   it("tells what its termination state means", async () => {
     const log = join(directory, "haproxy.log");
     const socket = createSocket("udp4").on("message", (message) => appendFileSync(log, `${message}\n`));
@@ -143,7 +149,9 @@ describe("the log of a real HAProxy with CF-Ray captured", () => {
   }, 30_000);
 });
 
-describe("the log of a real Apache with CF-Ray added", () => {
+const ofApache = describe.skipIf(apachePersistent.find() === undefined);
+
+ofApache(`the log of a real Apache with CF-Ray added${skipped(apachePersistent)}`, () => {
   it("is read like nginx's", async () => {
     const log = join(directory, "apache.log");
     const module = ["/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/lib/apache2"].find((folder) =>
@@ -167,7 +175,7 @@ describe("the log of a real Apache with CF-Ray added", () => {
   }, 30_000);
 });
 
-describe("a log that mentions the Ray of another request", () => {
+ofNginx(`a log that mentions the Ray of another request${skipped(nginxPersistent)}`, () => {
   it("is not taken for that request", async () => {
     const log = join(directory, "mention.log");
     const kind = inFront(nginxPersistent, (text) =>
