@@ -233,9 +233,16 @@ function shownOf(headers: OutgoingHttpHeaders): unknown {
 }
 
 const NO_TEXT = ["null values", "a symbol as a value"];
-const OF_FILES = [...NO_TEXT, "a single field in capitals, twice", "a single field twice", "a space in a name"];
+const UNANSWERED = ["a field of HTTP/1", "a text that throws", "another pseudo-header field"];
+const OF_FILES = [
+  ...NO_TEXT,
+  ...UNANSWERED,
+  "a single field in capitals, twice",
+  "a single field twice",
+  "a space in a name",
+];
 
-/** Header sections that the guard mends: HF-17, MD-1, HF-1 and HF-10, IR-4, TR-2. */
+/** Header sections that the guard mends: HF-17, MD-1, HF-1 and HF-10, IR-4, TR-2; and those for which Node answers nothing: MC-2. */
 const MENDED: Readonly<Record<string, readonly string[]>> = {
   respond: [...NO_TEXT, "a list of an odd length"],
   "respond, at once at its end": [...NO_TEXT, "a list of an odd length"],

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { statSync } from "node:fs";
 import http, { type IncomingMessage, type RequestListener, ServerResponse } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
@@ -16,7 +17,7 @@ import {
   markErrorEmitted,
   type NodeResponse,
 } from "../src/http1/node/node-internals.js";
-import { handleOf, keepOpen } from "../src/http2/internals.js";
+import { handleOf, keepOpen, socketOf } from "../src/http2/internals.js";
 import { runningFunctions } from "../src/stack.js";
 import { exchange } from "../src/testing/index.js";
 import { selfSigned } from "./testing/certificate.js";
@@ -754,6 +755,28 @@ describe("a stream of node:http2", () => {
     server.close();
     expect(octets).toBeLessThan(300_000);
     expect([request.rstCode, request.readableEnded, request.aborted]).toEqual([0, true, false]);
+  });
+
+  it("shows its guard the socket below its session, and how much of a file it has been given", async () => {
+    const server = http2.createServer();
+    let below: unknown;
+    server.on("connection", (socket) => (below = socket));
+    const counted = new Promise((resolve) => {
+      server.on("stream", (stream) => {
+        const { session } = stream;
+        expect(session && socketOf(session)).toBe(below);
+        stream.respondWithFile(import.meta.filename);
+        const handle = handleOf(stream);
+        stream.on("close", () => resolve(handle?.bytesWritten));
+      });
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    client.request({ ":path": "/" }).resume();
+    expect(await counted).toBe(statSync(import.meta.filename).size);
+    client.destroy();
+    server.close();
   });
 });
 

@@ -196,6 +196,21 @@ function fitsWindow({ stream, sent, left }: Http2Exchange): boolean {
   return sent <= initialWindowSize && sent - left <= (state.remoteWindowSize ?? 0);
 }
 
+/**
+ * Notes which octets of a response still leave as its stream is broken off: Node calls back whether or not they have.
+ * @param drops - so is what the session has not sent yet
+ */
+export function noteBreak(exchange: Http2Exchange, drops = false): void {
+  const { stream, sent, left, fromFile } = exchange;
+  if (exchange.leavesYet !== undefined || isGone(stream)) return;
+  const leaves = !fromFile && !drops && fitsWindow(exchange);
+  exchange.leavesYet = leaves || stream.state.localClose === 1 || (!fromFile && sent === left);
+  if (!leaves && !drops) return;
+  // Without what the Writable has not handed to the session.
+  if (leaves) exchange.left += stream.bufferSize - stream.writableLength;
+  exchange.onItsWay = null;
+}
+
 /** Ends a stream, so that the app is told of the end it asked for, and the recipient of the one that its answer has. */
 export function endAs(exchange: Http2Exchange, leaving: Leaving, code: number): void {
   const { stream, native } = exchange;

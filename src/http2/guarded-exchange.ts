@@ -6,7 +6,7 @@ import type { Page } from "../fallback/page.js";
 import type { Failure } from "../report/incidents.js";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "./codes.js";
 import { commit, dropHeld } from "./content.js";
-import { endAs, leaveBehind } from "./ending.js";
+import { endAs, leaveBehind, noteBreak } from "./ending.js";
 import { Http2Exchange } from "./http2-exchange.js";
 import { codeOfBreak, destroyedWith, isSent, type Leaving } from "./leaving.js";
 import { destroysBehind, resetsBehind } from "./reset.js";
@@ -121,6 +121,7 @@ export class GuardedHttp2Exchange extends Http2Exchange {
 
   override tearDown(): void {
     const { leaving } = this;
+    noteBreak(this);
     dropHeld(this);
     this.flushing = false;
     if (leaving !== null) return endAs(this, leaving, codeOfBreak(leaving));

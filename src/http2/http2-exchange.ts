@@ -11,13 +11,16 @@ import type { RouteSettings } from "../options/options.js";
 import { type Failure, lateWrite } from "../report/incidents.js";
 import type { Peer } from "../trust/caller.js";
 import { NO_ERROR } from "./codes.js";
-import { isGone } from "./internals.js";
+import { handleOf, isGone, type StreamHandle } from "./internals.js";
 import type { Leaving } from "./leaving.js";
 import { movementOf } from "./movement.js";
 import type { NativeStream } from "./native-stream.js";
 import type { Piece } from "./pieces.js";
 import { hasContentToCome, StreamRequest } from "./request.js";
 import { type Fields, framingOf, type Head, linesOf, plainFields, render, statusOf } from "./section.js";
+
+/** Octets that Node reads of a file at a time. */
+const FILE_CHUNK = 65_536;
 
 type Callback = (error?: Error | null) => void;
 
@@ -56,12 +59,16 @@ export abstract class Http2Exchange extends Exchange {
   interims = 0;
   /** Node sends a file. */
   fromFile = false;
+  /** The handle to which Node pipes it. */
+  declare fileHandle: StreamHandle | undefined;
   /** A CONNECT that was accepted: the stream carries another protocol. */
   isTunnel = false;
   /** The app has ended the stream; it is told so once the answer is out. */
   leaving: Leaving | null = null;
   /** The fallback is on its way, and the stream is to be closed behind it. */
   flushing = false;
+  /** Whether what the session has been given leaves although the stream has been broken off. */
+  declare leavesYet: boolean | undefined;
   /** The whole answer is out, whatever the app has closed the stream with. */
   hasLeft = false;
   /** Node is closing the stream at this moment. */
@@ -100,10 +107,26 @@ export abstract class Http2Exchange extends Exchange {
   closed(): void {
     const { stream } = this;
     const isEnded = this.ended || this.phase.isVoid || this.isTunnel;
-    const isOut = isEnded && (this.hasLeft || stream.rstCode === NO_ERROR);
-    if (isOut) this.left = this.sent;
+    const isBroken = this.outcome === "torn down" || this.leavesYet === false;
+    const isOut = isEnded && !isBroken && (this.hasLeft || stream.rstCode === NO_ERROR);
+    const { bytesWritten } = this.fileHandle ?? {};
+    if (bytesWritten !== undefined && this.framing !== NONE) {
+      this.sent = bytesWritten;
+      // Of what Node has read last, it does not tell whether it has left.
+      this.left = Math.max(0, bytesWritten - FILE_CHUNK);
+    }
     // The app may have ended the stream behind its answer: no client has left.
     this.settle(isOut || (isEnded && this.leaving !== null && this.phase === PHASES.ended));
+  }
+
+  /** The process ends: nobody comes to the end of the stream. */
+  override tellBeforeExit(): void {
+    if (!this.phase.isSettled) this.settle(this.stream.state.localClose === 1);
+  }
+
+  override settle(complete: boolean): void {
+    if (complete && this.outcome !== "torn down") this.left = this.sent;
+    super.settle(complete);
   }
 
   /** The compatibility API has made its objects of the stream. */
@@ -223,6 +246,7 @@ export abstract class Http2Exchange extends Exchange {
   /** Node has opened a file and sends it. */
   file(headers: Fields): void {
     this.ended = true;
+    this.fileHandle = handleOf(this.stream);
     this.commits(headers);
     this.sent = Math.max(0, this.framing.length);
   }
@@ -268,5 +292,7 @@ Object.assign(Http2Exchange.prototype, {
   isHeldApart: false,
   isPassingHeld: false,
   behindHeld: undefined,
+  fileHandle: undefined,
+  leavesYet: undefined,
   unsentWrites: 0,
 });

@@ -1,4 +1,5 @@
 import type { Http2Session, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 
 /** What `node:http2` keeps of a stream in properties that are not documented; held by `test/node-contract.test.ts`. */
 interface StreamState {
@@ -14,6 +15,8 @@ export interface StreamHandle {
   destroy?(): void;
   getAsyncId?(): number;
   onread?: unknown;
+  /** Octets that it has been given; of a stream that has come to its end, until that has been told. */
+  readonly bytesWritten?: number;
 }
 
 /** Earlier versions note it from when it is so. */
@@ -54,10 +57,15 @@ export function handleOf(stream: ServerHttp2Stream): StreamHandle | undefined {
   return inside(stream, "kHandle") as StreamHandle | undefined;
 }
 
+/** The socket below a session, of which Node shows only a part. */
+export function socketOf(session: Http2Session): Socket | undefined {
+  return inside(session, "socket") as Socket | undefined;
+}
+
 /** Symbols of Node's for what it keeps inside of streams, by their description: the same for all. */
 const symbols = new Map<string, symbol>();
 
-function inside(stream: ServerHttp2Stream, description: string): unknown {
+function inside(stream: object, description: string): unknown {
   let symbol = symbols.get(description);
   if (symbol === undefined || !(symbol in stream)) {
     symbol = Object.getOwnPropertySymbols(stream).find((one) => one.description === description);

@@ -74,44 +74,6 @@ function readAttended(exchange: Http2Exchange, headers: unknown, options?: Respo
   }
 }
 
-/** Overrides `respondWithFD()` and `respondWithFile()`. Node commits once it has the file, and tells by `end()`. */
-export function respondFrom(
-  exchange: Http2Exchange,
-  how: "respondWithFD" | "respondWithFile",
-  from: unknown,
-  headers: object | undefined,
-  options: RespondOptions | undefined,
-): void {
-  const { stream, native } = exchange;
-  if (exchange.isVoid && exchange.head === null) return exchange.wroteLate();
-  const isFirst = !exchange.passing && exchange.head === null && !exchange.phase.isCommitted && !stream.closed;
-  let given: unknown = headers;
-  if (isFirst && !stream.destroyed && (headers === undefined || isFieldsObject(headers))) {
-    given = snapshot(headers ?? {});
-    const { ":status": status } = given as Fields;
-    // What Node refuses here and now; of a field that it does not take the stream is told, and comes to its end.
-    refuseAsNode(stream, native, "respond", { ":status": status }, options);
-    const fields = byName(given as Fields);
-    if (!hasNoContent(fields, exchange.method)) {
-      let head: Head | null = { fields, given: given as Fields, options };
-      try {
-        head = judgeHead(exchange, head);
-      } catch {
-        // A value without a text, of which Node tells the stream.
-      }
-      if (head === null) return;
-      given = head.given;
-      exchange.fromFile = true;
-    }
-  }
-  try {
-    native[how].call(stream, ...([from, given, options] as never[]));
-  } catch (error) {
-    if (exchange.head === null && !exchange.phase.isCommitted) exchange.fromFile = false;
-    throw error;
-  }
-}
-
 /** Overrides `additionalHeaders()`. */
 export function additionalHeaders(exchange: Http2Exchange, headers: unknown): void {
   const { stream, native, passing } = exchange;

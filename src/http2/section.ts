@@ -1,3 +1,5 @@
+import type { Stats } from "node:fs";
+import type { ServerHttp2Stream } from "node:http2";
 import { CHUNKED, type Framing, NONE, ofLength } from "../exchange/framing.js";
 import type { Page } from "../fallback/page.js";
 import { type FieldLine, renderFields } from "../http/message.js";
@@ -18,7 +20,23 @@ export interface Head {
   shown?: Fields;
 }
 
-export interface RespondOptions {
+/** What an app may have to say about a file before Node responds with it. @returns false for nothing of the file */
+export type StatCheck = (
+  this: ServerHttp2Stream,
+  stat: Stats,
+  headers: Fields,
+  /** Of a file that the app has opened, of which Node does not tell the length to the recipient. */
+  range?: Range,
+) => unknown;
+
+/** What is to be sent of a file. */
+interface Range {
+  readonly offset?: number;
+  readonly length?: number;
+}
+
+export interface RespondOptions extends Range {
+  readonly statCheck?: StatCheck | undefined;
   readonly endStream?: boolean;
   readonly waitForTrailers?: boolean;
   readonly sendDate?: boolean;

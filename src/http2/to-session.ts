@@ -18,9 +18,15 @@ export function pass(exchange: Http2Exchange, pieces: Piece[], callback: Callbac
   const taken = (error?: Error | null) => {
     if (isOver) return;
     isOver = true;
+    const { leavesYet } = exchange;
+    const isCounted = leavesYet !== undefined && exchange.onItsWay !== taken;
     exchange.onItsWay = null;
     // Node calls back as well where a stream is gone, with whatever was still waiting for its window.
-    if (!error && (!stream.closed || (stream.rstCode === NO_ERROR && !stream.aborted))) exchange.left += octets;
+    const hasLeft =
+      leavesYet === undefined
+        ? !stream.closed || (stream.rstCode === NO_ERROR && !stream.aborted)
+        : !stream.destroyed && stream.session?.socket?.destroyed === false;
+    if (!error && !isCounted && hasLeft) exchange.left += octets;
     callback(error);
     // Nobody will uncork what has come to its end.
     while (exchange.ended && stream.writableCorked > 0 && !exchange.isWatched) stream.uncork();

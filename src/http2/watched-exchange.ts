@@ -1,8 +1,11 @@
 import type { Failure } from "../report/incidents.js";
 import { failsLength, lookAtContent } from "./content.js";
+import { noteBreak } from "./ending.js";
 import { watchFields } from "./fields.js";
 import { Http2Exchange } from "./http2-exchange.js";
+import type { Leaving } from "./leaving.js";
 import type { Piece } from "./pieces.js";
+import { OVERTAKES } from "./reset.js";
 import { byName, type Fields, framingOf, type RespondOptions } from "./section.js";
 
 /** An exchange over HTTP/2 that is only looked at (report mode): what the methods in `watched-stream.ts` do to it. */
@@ -13,6 +16,8 @@ export class WatchedHttp2Exchange extends Http2Exchange {
   lookAtHead(options?: RespondOptions): void {
     const { stream } = this;
     if (this.head !== null || this.passing || !stream.headersSent) return;
+    // Node has tried to send a file, and could not.
+    if (stream.sentHeaders === undefined || stream.closed) return;
     const given = { ...stream.sentHeaders } as Fields;
     const head = { fields: byName(given), given, options };
     // What is wrong with it an edge would have refused in place of the response.
@@ -34,8 +39,9 @@ export class WatchedHttp2Exchange extends Http2Exchange {
     lookAtContent(this, this.head, piece);
   }
 
-  override endsWith(failure: Failure): boolean {
+  override endsWith(failure: Failure, _leaving: Leaving, isAtOnce: boolean): boolean {
     this.fail(failure);
+    noteBreak(this, !isAtOnce || !OVERTAKES);
     return false;
   }
 

@@ -2,8 +2,9 @@ import { performance } from "../clock.js";
 import { prematureClose } from "../report/incidents.js";
 import { NO_ERROR } from "./codes.js";
 import { failsLength, failsSource } from "./content.js";
-import { endsEmpty, failureOf, isCode, isFailedWrite } from "./ending.js";
+import { endsEmpty, failureOf, isCode, isFailedWrite, noteBreak } from "./ending.js";
 import { repairInterim, repairTrailers } from "./fields.js";
+import { wrongLength } from "./file.js";
 import type { Http2Exchange } from "./http2-exchange.js";
 import { isGone } from "./internals.js";
 import { octetsOf, type Piece } from "./pieces.js";
@@ -23,11 +24,15 @@ export const WATCHED_METHODS = {
   respond(exchange: WatchedHttp2Exchange, headers?: object, options?: RespondOptions) {
     const { stream, native } = exchange;
     exchange.pass(() => native.respond.call(stream, ...([headers, options] as never[])));
+    exchange.fromFile = false;
     exchange.lookAtHead(options);
   },
 
   respondWithFD(exchange: WatchedHttp2Exchange, ...args: unknown[]) {
     respondFrom(exchange, "respondWithFD", args);
+    const [from, , options] = args as [unknown, unknown, RespondOptions?];
+    const wrong = exchange.head && wrongLength(from, exchange.head.fields, options);
+    if (wrong) exchange.fail(wrong);
   },
 
   respondWithFile(exchange: WatchedHttp2Exchange, ...args: unknown[]) {
@@ -64,6 +69,8 @@ export const WATCHED_METHODS = {
 
   end(exchange: WatchedHttp2Exchange, ...args: unknown[]) {
     const { stream, native } = exchange;
+    // Who answers otherwise has no more use for the file that Node looks for.
+    if (!stream.headersSent) exchange.fromFile = false;
     exchange.lookAtHead();
     if (!exchange.passing && !exchange.ended && !exchange.isTunnel && !stream.closed && !stream.destroyed) {
       const isNothing = args[0] === undefined || args[0] === null || typeof args[0] === "function";
@@ -83,6 +90,7 @@ export const WATCHED_METHODS = {
       if (exchange.phase.isOver && isLate) exchange.wroteLate();
       // A write that failed is Node's to tell, or an error of the app's upstream: nobody can say which.
       else if (!isFailedWrite(error)) exchange.fail(prematureClose("stream.destroy", error));
+      noteBreak(exchange);
     }
     native.destroy.call(stream, ...([error, callback] as never[]));
     return stream;
@@ -94,6 +102,7 @@ export const WATCHED_METHODS = {
       exchange.lookAtFile();
       if (code === NO_ERROR) endsEmpty(exchange);
       exchange.fail(failureOf({ code, error: undefined }, "stream.close"));
+      noteBreak(exchange);
     }
     native.close.call(stream, ...([code, callback] as never[]));
   },
@@ -116,6 +125,7 @@ export const WATCHED_METHODS = {
 
 function writePieces(exchange: WatchedHttp2Exchange, pieces: Piece[], callback: Callback): void {
   pass(exchange, pieces, callback);
+  exchange.fromFile = false;
   exchange.lookAtHead();
   exchange.lookAtFirst(pieces[0]);
 }
