@@ -7,6 +7,7 @@ import type { Failure } from "../report/incidents.js";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "./codes.js";
 import { commit, dropHeld } from "./content.js";
 import { endAs, leaveBehind, noteBreak } from "./ending.js";
+import { sendAtOnce } from "./frames.js";
 import { Http2Exchange } from "./http2-exchange.js";
 import { codeOfBreak, destroyedWith, isSent, type Leaving } from "./leaving.js";
 import { destroysBehind, resetsBehind } from "./reset.js";
@@ -15,6 +16,9 @@ import { endContent } from "./to-session.js";
 
 /** An exchange over HTTP/2 that a guard sees to: what the methods in `overrides.ts` do to it. */
 export class GuardedHttp2Exchange extends Http2Exchange {
+  /** The guard's answer. */
+  declare page: Page | undefined;
+
   override get hasHeartbeat(): boolean {
     if (this.settings.heartbeatMs === false || !this.phase.isCommitted) return false;
     const { "content-type": type, "content-encoding": coding } = this.head?.fields ?? {};
@@ -59,6 +63,15 @@ export class GuardedHttp2Exchange extends Http2Exchange {
     native.destroy.call(stream, ...([error, callback] as never[]));
   }
 
+  override settle(complete: boolean): void {
+    const { page, stream, phase } = this;
+    // The process ends, and the session would send it in another turn.
+    const isLast = complete && page !== undefined && !phase.isSettled && !stream.destroyed;
+    super.settle(
+      complete && (!isLast || sendAtOnce(stream, fieldsOf(page), this.method === "HEAD" ? null : page.body)),
+    );
+  }
+
   override release(): void {
     if (this.phase.isVoid || this.phase.isCommitted || this.phase.isSettled || this.stream.destroyed) return;
     // The app will uncork when it is done; committing before would commit to nothing.
@@ -83,6 +96,7 @@ export class GuardedHttp2Exchange extends Http2Exchange {
     const isHead = this.method === "HEAD";
     const leaves = this.leaving !== null || this.isUploading;
     this.ended = true;
+    this.page = page;
     this.status = page.status;
     this.sent = isHead ? 0 : page.body.byteLength;
     this.isFinal = false;
@@ -133,3 +147,5 @@ export class GuardedHttp2Exchange extends Http2Exchange {
     this.tearDown();
   }
 }
+
+Object.assign(GuardedHttp2Exchange.prototype, { page: undefined });

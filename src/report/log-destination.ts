@@ -26,6 +26,8 @@ export class LogDestination {
   constructor(readonly fd: number) {
     const end = contained(undefined, () => this.#end());
     process.on("exit", end);
+    // Listeners for `exit` that are added while it is emitted are not called.
+    if ((process as { _exiting?: boolean })._exiting) this.#state = "ended";
   }
 
   write(line: string): void {

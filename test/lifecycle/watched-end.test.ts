@@ -1,7 +1,9 @@
 import { createServer } from "node:http";
+import http2 from "node:http2";
 import { connect } from "node:net";
 import { afterEach, expect, it } from "vitest";
 import { createGuard } from "../../src/index.js";
+import { seen } from "../helpers/http2.js";
 import { endPrograms, Program } from "../zero-code/program.js";
 
 // A guard that only reports tells which requests die with their process, and leaves that to die as it would.
@@ -79,6 +81,52 @@ createServer((request, response) => {
   expect(await program.end()).toBe(3);
   await expect.poll(() => program.lines("request")).toMatchObject([{ status: 200, outcome: "intact" }]);
   expect(program.lines("incident")).toEqual([]);
+});
+
+/** A guard of the app's own says nothing before its first line. */
+const OWN = APP.replace("createServer(({", 'server.on("request", ({')
+  .replace("}).listen", "}); server.listen")
+  .replace('http";', 'http"; import { createGuard } from "rayguard"; const server = createServer(); GUARD')
+  .replace("GUARD", "createGuard(JSON.parse(process.env.OPTIONS)).attach(server);");
+
+it.each([
+  ["enforce", 503, "replaced"],
+  ["report", 0, "client gone"],
+])("has all lines of a request that ends its process, though they are the first: %s", async (mode, status, outcome) => {
+  const program = Program.start("app.mjs", OWN, { flags: [], env: { OPTIONS: JSON.stringify({ mode }) } });
+  const [port] = (await program.ports()) as [number];
+  const socket = connect(port, "127.0.0.1").on("error", () => {});
+  socket.resume().write("GET /exits HTTP/1.1\r\nHost: a\r\n\r\n");
+  expect(await program.end()).toBe(3);
+  await expect.poll(() => program.lines("request")).toMatchObject([{ status, outcome, incident: "EXIT" }]);
+  expect(program.lines("incident")).toMatchObject([{ code: "EXIT" }]);
+});
+
+/** The same over HTTP/2, where a session sends nothing more once its process ends. */
+const OVER_HTTP2 = OWN.replace('createServer } from "node:http"', 'createServer } from "node:http2"');
+
+it.each([
+  ["enforce", 503, true],
+  ["report", 0, false],
+])("tells what the clients over HTTP/2 of a process that ends have got: %s", async (mode, status, complete) => {
+  const program = Program.start("app.mjs", OVER_HTTP2, { flags: [], env: { OPTIONS: JSON.stringify({ mode }) } });
+  const [port] = (await program.ports()) as [number];
+  const client = http2.connect(`http://127.0.0.1:${port}`).on("error", () => {});
+  const send = (path: string, method = "GET") =>
+    seen(client.request({ ":path": path, ":method": method }).on("error", () => {}));
+  const waiting = send("/waits");
+  await program.ports(2);
+  const head = send("/waits", "HEAD");
+  await program.ports(3);
+  const got = await Promise.all([waiting, head, send("/exits")]);
+  expect(await program.end()).toBe(3);
+  expect(got.map((one) => one.status)).toEqual([status, status, status]);
+  // An answer to HEAD announces what it does not have.
+  expect([got[0]?.complete, got[1]?.code === 0, got[2]?.complete]).toEqual([complete, complete, complete]);
+  await expect.poll(() => program.lines("request")).toHaveLength(3);
+  const lines = program.lines("request") as unknown as { status: number; octets: number }[];
+  expect(lines.map(({ octets }) => octets).sort()).toEqual(got.map(({ octets }) => octets).sort());
+  for (const line of lines) expect(line).toMatchObject({ status, incident: "EXIT" });
 });
 
 it("has the line of a request that ends its process, though it is the first one", async () => {
