@@ -1,17 +1,34 @@
+import type { IncomingMessage } from "node:http";
 import { setTimeout } from "../../clock.js";
 import { contained } from "../../containment.js";
 import { awaitsContent } from "../../http/message.js";
 import { prematureClose } from "../../report/incidents.js";
 import { showGone } from "../connection/gone-socket.js";
 import { endWithError } from "../connection/socket-error.js";
-import { tellDeparture } from "./departure.js";
+import { leaveConnection, tellDeparture } from "./departure.js";
 import type { Http1Exchange } from "./http1-exchange.js";
+import { closeSoon } from "./tear-down.js";
 
 /** How long an app that has destroyed its request may take to answer it after all, in milliseconds. */
 const LATE_ANSWER_MS = 100;
 
+/** The app destroys its request. @returns what `below`, the method to do so, does */
+export function destroyRequest(
+  exchange: Http1Exchange,
+  below: IncomingMessage["destroy"],
+  error?: Error,
+): IncomingMessage {
+  const { connection, request } = exchange;
+  leaveConnection(request);
+  const result = below.call(request, error);
+  // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
+  if (!exchange.phase.isSettled) destroyed(exchange, error);
+  else if (awaitsContent(request)) closeSoon(connection);
+  return result;
+}
+
 /** The app has destroyed its request, and with it, as far as it knows, the connection. */
-export function requestDestroyed(exchange: Http1Exchange, error: unknown): void {
+function destroyed(exchange: Http1Exchange, error: unknown): void {
   const { connection, request, response } = exchange;
   if (exchange.phase.isOver) {
     if (!awaitsContent(request)) return;

@@ -4,29 +4,28 @@ import { contained } from "../../containment.js";
 import { failLater } from "../../exchange/failing.js";
 import { CLOSE, ofLength } from "../../exchange/framing.js";
 import { endsEvent, HEARTBEAT, isEventStream } from "../../exchange/heartbeat.js";
-import { PHASES, remedyFor } from "../../exchange/state.js";
+import { PHASES } from "../../exchange/state.js";
 import { type Page, renderHttp1 } from "../../fallback/page.js";
 import { awaitsContent } from "../../http/message.js";
 import { type Failure, otherLength } from "../../report/incidents.js";
 import { onceClosed } from "../connection/socket-close.js";
-import { endWithError } from "../connection/socket-error.js";
 import { discardCalls } from "../message/discarded-calls.js";
 import { setStatus } from "../message/first-line.js";
 import type { RawAnswer, RawResponse, RawStream } from "../message/raw-response.js";
 import { emitDrain, forgetContent, withoutDrain } from "../node/node-internals.js";
 import { isBypassed } from "./bypass.js";
+import { closesFor } from "./closing.js";
 import { commit } from "./content.js";
-import { abortRequest, leaveConnection, tellDeparture } from "./departure.js";
-import { requestDestroyed } from "./destroyed-request.js";
+import { abortRequest } from "./departure.js";
+import { destroyRequest } from "./destroyed-request.js";
 import { detached, sendDetached } from "./detached.js";
 import { Http1Exchange } from "./http1-exchange.js";
 import { sendInterim } from "./interim-gate.js";
 import { passThrough, sendLast } from "./last-response.js";
 import { unendedChunks } from "./own-chunks.js";
-import { closeRaw, type RawExchange, releaseRaw, writeRaw } from "./raw-writes.js";
+import { type RawExchange, releaseRaw, writeRaw } from "./raw-writes.js";
 import { isSwitching, switchProtocols } from "./switching.js";
 import { canPersist, takeOver } from "./take-over.js";
-import { closeSoon } from "./tear-down.js";
 import { tellKeeper } from "./with-kernel.js";
 
 /** About as many as Node answers a request with that it refuses. */
@@ -142,22 +141,7 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
   }
 
   override closing(how: string, error: unknown): boolean {
-    const { connection, phase } = this;
-    if (phase.isSettled || phase === PHASES.cut || connection.released) return false;
-    const isSocket = how.startsWith("socket.");
-    // A complete response that promised a persistent connection: closing it would cost the next request its answer.
-    if (phase.isOver && !isSocket) return true;
-    const isComplete = phase.isOver || remedyFor(phase, this) === "finish";
-    // Nor may the next request find a connection that looks destroyed.
-    if (isSocket || !isComplete) endWithError(connection, error);
-    // Perhaps not flushed: Node closes the connection once it is.
-    if (isComplete && isSocket) this.response._last = true;
-    if (!phase.isOver) return closeRaw(this, how, error);
-    if (how !== "socket.end" && !this.response.finished && this.goneBy === null) {
-      this.goneBy = "app";
-      tellDeparture(this);
-    }
-    return true;
+    return closesFor(this, how, error);
   }
 
   get canPersist(): boolean {
@@ -248,13 +232,7 @@ export class GuardedExchange extends Http1Exchange implements RawExchange {
   }
 
   override destroyRequest(below: IncomingMessage["destroy"], error?: Error): IncomingMessage {
-    const { connection, request } = this;
-    leaveConnection(request);
-    const result = below.call(request, error);
-    // Answered in full, and the connection has promised to persist: it does, where all of the request has arrived.
-    if (!this.phase.isSettled) requestDestroyed(this, error);
-    else if (awaitsContent(request)) closeSoon(connection);
-    return result;
+    return destroyRequest(this, below, error);
   }
 
   override tearDown(): void {
