@@ -14,6 +14,7 @@ const BREAKS: Readonly<Record<string, (stream: ServerHttp2Stream, socket: Socket
   "destroy(error)": (stream) => stream.destroy(new Error("mine")),
   "session.destroy()": (stream) => stream.session?.destroy(),
   "session.destroy(error)": (stream) => stream.session?.destroy(new Error("mine")),
+  "socket.end()": (_stream, socket) => socket.end(),
   "socket.destroy()": (_stream, socket) => socket.destroy(),
 };
 

@@ -12,6 +12,7 @@ const ENDS: Record<string, End> = {
   "session.destroy(error)": (session) => session.destroy(new Error("mine")),
   "session.destroy(code)": (session) => session.destroy(7 as never),
   "socket.destroy()": (_session, socket) => socket.destroy(),
+  "socket.end()": (_session, socket) => socket.end(),
   "socket.destroySoon()": (_session, socket) => socket.destroySoon(),
   "socket.resetAndDestroy()": (_session, socket) => socket.resetAndDestroy(),
   "socket.destroy(error)": (_session, socket) => socket.on("error", () => {}).destroy(new Error("mine")),

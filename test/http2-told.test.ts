@@ -235,6 +235,7 @@ const SERVER: Readonly<Record<string, Pick<Way, "does" | "endsSession">>> = {
     does: (_stream, _server, { socket }) => socket?.destroy(new Error("mine")),
     endsSession: true,
   },
+  "socket.end()": { does: (_stream, _server, { socket }) => socket?.end(), endsSession: true },
   "session.close()": { does: (stream) => stream.session?.close() },
   "session.goaway()": { does: (stream) => stream.session?.goaway() },
   "session.goaway(code)": { does: (stream) => stream.session?.goaway(constants.NGHTTP2_INTERNAL_ERROR) },

@@ -66,7 +66,8 @@ export class GuardedHttp2Exchange extends Http2Exchange {
   override settle(complete: boolean): void {
     const { page, stream, phase } = this;
     // The process ends, and the session would send it in another turn.
-    const isLast = complete && page !== undefined && !phase.isSettled && !stream.destroyed;
+    const isLeaving = (process as { _exiting?: boolean })._exiting === true;
+    const isLast = isLeaving && complete && page !== undefined && !phase.isSettled && !stream.destroyed;
     super.settle(
       complete && (!isLast || sendAtOnce(stream, fieldsOf(page), this.method === "HEAD" ? null : page.body)),
     );

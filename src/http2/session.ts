@@ -64,7 +64,7 @@ interface Ending {
 
 function guardSocket(socket: Socket, session: ServerHttp2Session, ending: Ending, guard: SessionGuard): void {
   let isAsked = false;
-  const answers = (error: unknown, end: () => void) => {
+  const answers = (error: unknown, how: "socket.destroy" | "socket.end", end: () => void) => {
     const { syscall, code } = (error ?? {}) as NodeJS.ErrnoException;
     // An end of the client's, or an error of the transport's; of the one below TLS that is all there is to see.
     const { _parent: below } = socket as Socket & { readonly _parent?: Socket };
@@ -79,13 +79,14 @@ function guardSocket(socket: Socket, session: ServerHttp2Session, ending: Ending
     if (isAsked) return end();
     isAsked = true;
     const leaving = error ? leavingOf(error, undefined) : CLOSED;
-    answerAll(guard, session, ending, "socket.destroy", leaving, end);
+    answerAll(guard, session, ending, how, leaving, end);
   };
-  // The one ends the socket first, and its end would come in front of the answers.
-  for (const name of ["destroy", "destroySoon"] as const) {
+  // Two of them end the socket first, and its end would come in front of the answers.
+  for (const name of ["destroy", "destroySoon", "end"] as const) {
     const below = socket[name] as Destroy;
-    const value = function (this: Socket, error?: unknown): Socket {
-      answers(error, () => void below.call(this, error));
+    const isEnd = name === "end";
+    const value = function (this: Socket, ...args: unknown[]): Socket {
+      answers(isEnd ? undefined : args[0], isEnd ? "socket.end" : "socket.destroy", () => void below.apply(this, args));
       return this;
     };
     Object.defineProperty(socket, name, { value, configurable: true, writable: true, enumerable: false });
@@ -97,7 +98,7 @@ function answerAll(
   { supervisor, witness }: SessionGuard,
   session: ServerHttp2Session,
   ending: Ending,
-  how: "session.destroy" | "socket.destroy",
+  how: "session.destroy" | "socket.destroy" | "socket.end",
   leaving: Leaving,
   end: () => void,
 ): void {
@@ -120,8 +121,9 @@ function answerAll(
   if (!owes) return end();
   ending.isUnderWay = true;
   if (left.size === 0) return void setImmediate(contained(witness, endIt));
-  // No stream is to come between. A session that is closed would leave its end to the client.
-  session.goaway();
+  // No stream is to come between. A session that is closed would leave its end to the client; and behind GOAWAY Node does
+  // not come to the end of one whose socket has been ended.
+  if (how !== "socket.end") session.goaway();
   for (const exchange of left) {
     const { stream } = exchange;
     const done = contained(witness, () => {

@@ -25,7 +25,7 @@ export function pass(exchange: Http2Exchange, pieces: Piece[], callback: Callbac
     const hasLeft =
       leavesYet === undefined
         ? !stream.closed || (stream.rstCode === NO_ERROR && !stream.aborted)
-        : !stream.destroyed && stream.session?.socket?.destroyed === false;
+        : !stream.destroyed && stream.session?.socket?.writable === true;
     if (!error && !isCounted && hasLeft) exchange.left += octets;
     callback(error);
     // Nobody will uncork what has come to its end.
