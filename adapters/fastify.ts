@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
 import fp from "fastify-plugin";
 import type { Guard, GuardOptions, RequestContext, RouteSettings } from "../src/index.js";
-import { type AdapterGuard, GuardCore } from "../src/internals.js";
+import { type AdapterGuard, containPromise, GuardCore } from "../src/internals.js";
 import { onError } from "./fastify/error-handling.js";
 import { watchHandler } from "./fastify/hijacked.js";
 
@@ -62,9 +62,12 @@ const plugin: FastifyPluginCallback<GuardOptions> = function rayguardPlugin(fast
     fastify.addHook("preClose", (next) => {
       const isForced = fastify.initialConfig.forceCloseConnections === true;
       // Fastify refuses every request from here on: there is nothing left to serve, and no time to wait for.
-      guard
-        .drain({ lameDuckMs: 0, ...(isForced ? { graceMs: 0 } : {}) }, listens ? "at once" : "by the app")
-        .then(() => next(), next);
+      const times = { lameDuckMs: 0, ...(isForced ? { graceMs: 0 } : {}) };
+      if (guard.enforces) guard.drain(times, listens ? "at once" : "by the app").then(() => next(), next);
+      else {
+        containPromise(guard.witness, guard.drain(times, "untouched"));
+        next();
+      }
     });
   }
   fastify.addHook("onClose", (_instance, next) => {

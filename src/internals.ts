@@ -2,7 +2,7 @@
 
 export type { AdapterGuard } from "./adapter-guard.js";
 export { parseRay } from "./cloudflare/ray.js";
-export { contained } from "./containment.js";
+export { contained, containPromise } from "./containment.js";
 export { belongsToDomain } from "./exchange/domain.js";
 export type { Exchange } from "./exchange/exchange.js";
 export { isLostWithContent, isRefusedOfError } from "./fallback/lost-content.js";

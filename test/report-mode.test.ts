@@ -541,6 +541,63 @@ it.each([
   },
 );
 
+describe.each([{}, { forceCloseConnections: true }])("mode: report as an app of Fastify closes, %j", (options) => {
+  async function close(guarded: boolean) {
+    const app = fastify(options);
+    const notes: string[] = [];
+    if (guarded) await app.register(fastifyGuard, { mode: "report", logger: false });
+    let answer = () => {};
+    app.get("/", (_request, reply) => {
+      answer = () => void reply.send("answered");
+      reply.raw.on("close", () => notes.push("response closed"));
+    });
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
+    let octets = "";
+    socket.on("data", (chunk) => {
+      octets += chunk;
+    });
+    const ended = once(socket, "close");
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await once(app.server, "request");
+    await wait(20);
+    const closed = app.close().then(() => notes.push("app closed"));
+    await wait(50);
+    answer();
+    await wait(100);
+    socket.end("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    await Promise.all([ended, closed]);
+    return { octets: octets.replaceAll(/^date: .*$/gim, "date"), notes };
+  }
+
+  it("answers what is under way, and what follows on its connection, as without the guard", async () => {
+    expect(await close(true)).toEqual(await close(false));
+  });
+});
+
+it("mode: report tells the streams of events of an app of Fastify that it closes, and runs the hooks behind them", async () => {
+  const app = fastify();
+  await app.register(fastifyGuard, { mode: "report", logger: false });
+  const notes: string[] = [];
+  app.rayguard.onDrained(() => void notes.push("drained"));
+  app.get("/", (request, { raw }) => {
+    raw.writeHead(200, { "Content-Type": "text/event-stream" });
+    raw.write("data: 1\n\n");
+    request.rayguard.signal.addEventListener("abort", () => {
+      notes.push("told");
+      raw.end();
+    });
+  });
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(socket, "data");
+  const ended = once(socket.resume(), "close");
+  await app.close();
+  await ended;
+  await expect.poll(() => notes).toEqual(["told", "drained"]);
+});
+
 describe("mode: report on a socket", () => {
   /** What a server shows of its first connection, bare and guarded: octets, and what the socket tells meanwhile. */
   async function both(listener: RequestListener, sends: readonly string[]): Promise<string[][]> {

@@ -8,9 +8,14 @@ import { takeLastPlace } from "./last-place.js";
 
 /**
  * What becomes of the listeners: closed once nobody waits at the door, or left to the app. `"at once"` is for clients
- * that are being sent away already and come back: the door is made narrow before it is closed.
+ * that are being sent away already and come back: the door is made narrow before it is closed. `"untouched"` leaves
+ * connections alone as well: requests are told, and waited for.
  */
-export type Closing = "in a quiet moment" | "at once" | "by the app";
+export type Closing = "in a quiet moment" | "at once" | "by the app" | "untouched";
+
+export function leavesListeners(closing: Closing): boolean {
+  return closing === "by the app" || closing === "untouched";
+}
 
 /** How long it takes until the door is made narrow where somebody waits at it all the time, in milliseconds. */
 const NARROW_MS = 250;
@@ -35,7 +40,7 @@ export async function closeListeners(
   until: number,
   isAlone = false,
 ): Promise<void> {
-  if (closing === "by the app") return;
+  if (leavesListeners(closing)) return;
   const narrowAt = closing === "at once" ? 0 : performance.now() + NARROW_MS;
   await Promise.all(servers.map((server) => closeListener(server, narrowAt, until, isAlone)));
 }

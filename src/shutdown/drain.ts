@@ -60,6 +60,10 @@ export async function drain(guard: DrainedGuard, graceMs: number, closing: Closi
   const left = servers.some(isLeft) ? startedAt : undefined;
   const tell = () => tellDraining(guard.supervisor.exchanges(), performance.now() - startedAt >= untoldMs(graceMs));
   tell();
+  if (closing === "untouched") {
+    for (; performance.now() < until && isAtWork(guard, servers, startedAt); tell()) await wait(LOOK_MS);
+    return;
+  }
   // Before connections are sent away: once they are, their clients are all at the door again.
   await closeListeners(
     servers.filter((server) => !isLeft(server)),

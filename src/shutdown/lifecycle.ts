@@ -6,7 +6,7 @@ import { leaves } from "../kept/leaving.js";
 import type { Failure } from "../report/incidents.js";
 import { flushLines, flushSync } from "../report/line-batch.js";
 import { arrivingAt } from "./arriving.js";
-import { type Closing, closeListeners } from "./close-listeners.js";
+import { type Closing, closeListeners, leavesListeners } from "./close-listeners.js";
 import { answerTheRest, type DrainedGuard, drain, openArriving } from "./drain.js";
 import { DrainHooks } from "./drain-hooks.js";
 import type { Subscriber } from "./end.js";
@@ -90,9 +90,9 @@ export class Lifecycle implements Subscriber {
   drain(closing: Closing, options: DrainOptions = {}): Promise<void> {
     const times = resolveTimes(options, this.shutdown === false ? undefined : this.shutdown);
     if (this.#drained === undefined) {
-      this.#leavesListeners = closing === "by the app";
+      this.#leavesListeners = leavesListeners(closing);
       this.#drained = this.#drain(closing, times);
-    } else if (this.#leavesListeners && closing !== "by the app") {
+    } else if (this.#leavesListeners && !leavesListeners(closing)) {
       this.#leavesListeners = false;
       this.#drained = this.#closeAfterAll(this.#drained, closing);
     }
