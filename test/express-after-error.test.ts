@@ -111,3 +111,77 @@ describe.each([
     expect(new Set(counts).size).toBe(1);
   });
 });
+
+/** Requests that come to the final handler, by what is told of them. */
+const UNHANDLED: Record<string, { mount(app: express5.Express): unknown; request: object }> = {
+  "content that is not JSON": {
+    mount: (app) => app.use(express5.json()).post("/", (_request, response) => void response.end()),
+    request: { method: "POST", headers: { "Content-Type": "application/json" }, body: "{no" },
+  },
+  "the same, in front of a middleware that passes errors on": {
+    mount: (app) =>
+      app.use(express5.json()).use((error: unknown, _: Request, __: Response, next: NextFunction) => next(error)),
+    request: { method: "POST", headers: { "Content-Type": "application/json" }, body: "{no" },
+  },
+  "the same, in front of one under another path": {
+    mount: (app) =>
+      app
+        .use(express5.json())
+        .use("/other", (error: unknown, _: Request, __: Response, next: NextFunction) => next(error)),
+    request: { method: "POST", headers: { "Content-Type": "application/json" }, body: "{no" },
+  },
+  "an error of a handler that has read the content": {
+    mount: (app) => app.post("/", (request, _response, next) => void request.resume().on("end", () => next("x"))),
+    request: { method: "POST", body: "abc" },
+  },
+  "no handler, once the content is read": {
+    mount: (app) => {
+      app.use((request, _response, next) => void request.resume().on("end", () => next()));
+      app.get("/elsewhere", (_request, response) => void response.end());
+    },
+    request: { method: "POST", body: "abc" },
+  },
+};
+
+async function orderOf(
+  framework: typeof express5,
+  mode: "enforce" | "report" | undefined,
+  { mount, request }: (typeof UNHANDLED)[string],
+) {
+  const app = framework();
+  app.set("env", "test");
+  const guard = mode === undefined ? undefined : rayguard({ logger: false, mode });
+  if (guard) app.use(guard);
+  const events: string[] = [];
+  let closed = () => {};
+  const areClosed = new Promise<void>((resolve) => {
+    let open = 2;
+    closed = () => --open === 0 && resolve();
+  });
+  app.use((request: Request, response: Response, next: NextFunction) => {
+    for (const event of ["end", "close"]) request.on(event, () => events.push(`request ${event}`));
+    for (const event of ["prefinish", "finish", "close"]) response.on(event, () => events.push(`response ${event}`));
+    request.once("close", closed);
+    response.once("close", closed);
+    next();
+  });
+  mount(app);
+  if (guard && mode === "report") app.use(guard.errorHandler);
+  const server = await listen(createServer(app));
+  await exchange(server, { path: "/", ...request });
+  await areClosed;
+  server.close();
+  guard?.close();
+  return events;
+}
+
+describe.each([
+  ["4", express4],
+  ["5", express5],
+] as const)("the order of events as the final handler of Express %s answers", (_, framework) => {
+  describe.each(Object.entries(UNHANDLED))("%s", (_what, unhandled) => {
+    it.each(["enforce", "report"] as const)("is that without the guard, in mode %s", async (mode) => {
+      expect(await orderOf(framework, mode, unhandled)).toEqual(await orderOf(framework, undefined, unhandled));
+    });
+  });
+});

@@ -14,10 +14,14 @@ import { dropLostFields, fieldsRefusedOf } from "./lost-fields.js";
 import { leaveUnattended } from "./unattended.js";
 
 type Next = (error?: unknown) => void;
+type Request = IncomingMessage & { readonly route?: unknown };
 
 interface Layer {
   readonly handle: unknown;
   readonly name?: string;
+  /** That of a route. */
+  readonly route?: unknown;
+  match(path: string): unknown;
 }
 
 /** What the adapter needs of an Express application. */
@@ -66,12 +70,10 @@ function isMountedLate(stack: Layer[], middleware: unknown): boolean {
 
 /** Errors nobody has handled, and requests nobody has answered, are about to reach Express's own final handler. */
 function appendObservers(app: ExpressApp, guard: AdapterGuard): void {
-  app.use(function rayguardUnhandledError(
-    error: unknown,
-    request: IncomingMessage,
-    response: ServerResponse,
-    next: Next,
-  ) {
+  const last = stackOf(app)?.findLast(({ name }) => name !== "rayguardErrorHandler");
+  let current: Request | undefined;
+  app.use(function rayguardUnhandledError(error: unknown, request: Request, response: ServerResponse, next: Next) {
+    current = request;
     const exchange = exchangeOf(response);
     if (exchange === undefined) return next(error);
     exchange.cause = error;
@@ -90,7 +92,8 @@ function appendObservers(app: ExpressApp, guard: AdapterGuard): void {
     answerInTime(guard, request, response, error);
     next(error);
   });
-  app.use(function rayguardUnanswered(request: IncomingMessage, response: ServerResponse, next: Next) {
+  app.use(function rayguardUnanswered(request: Request, response: ServerResponse, next: Next) {
+    current = request;
     const exchange = exchangeOf(response);
     if (exchange !== undefined) {
       if (guard.enforces && !request.complete) leaveUnattended(exchange, request, response, () => false);
@@ -98,6 +101,32 @@ function appendObservers(app: ExpressApp, guard: AdapterGuard): void {
     }
     next();
   });
+  if (last !== undefined) standInFor(last, app, () => current);
+}
+
+/**
+ * Express calls its final handler a turn later where the last layer of all was entered, and else at once. So the one
+ * behind the observers matches where the last of the app was entered.
+ */
+function standInFor(last: Layer, app: ExpressApp, current: () => Request | undefined): void {
+  app.use(function rayguardLast(_request: Request, _response: ServerResponse, next: Next) {
+    next();
+  });
+  const own = stackOf(app)?.at(-1) as Layer;
+  const { match } = own;
+  own.match = (path) => {
+    const isEntered = (!last.route || last.route === current()?.route) && matches(last, path);
+    return isEntered && match.call(own, path);
+  };
+}
+
+/** Whether a layer takes a path; it may be one that cannot be decoded. */
+function matches(layer: Layer, path: string): boolean {
+  try {
+    return Boolean(layer.match(path));
+  } catch {
+    return false;
+  }
 }
 
 /**
